@@ -1,0 +1,1 @@
+"""YAML files of experiments, installed with the package."""

@@ -1,0 +1,15 @@
+"""Redshifts and morphologies straight from survey images.
+
+Modules in the order in which data flow through them:
+
+`surveys`, `redshift_grid`, `config`: facts of the instruments, the redshift bins, the choices of a run.
+`catalogs`, `dust`, `stacking`: galaxy tables, Galactic reddening, survey frames to 64x64x5 *ugriz* stacks.
+`simulation`: the embedded default, stacks of galaxies with known truth.
+`shards`: stacks on disk.
+`pipeline`, `models`: prepared dataset to batches; the networks.
+`training`, `ensemble`, `inference`: fit one network, members x folds, predictions and the exported model.
+`predictions`, `metrics`, `baselines`: the table of PDFs, its scores, and what photometry alone achieves.
+`report`: the figures. `cli`: the commands `photoz` and `morph`.
+"""
+
+__version__ = "0.1.0"

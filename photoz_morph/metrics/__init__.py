@@ -1,0 +1,1 @@
+"""Scores: NumPy functions of truth and predictions."""

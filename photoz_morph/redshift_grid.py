@@ -1,0 +1,120 @@
+"""The redshift bins a network classifies into, and what a binned PDF says about a redshift."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class RedshiftGrid:
+    """Equal redshift bins (Pasquet et al. 2019, Sec. 3.6: 180 bins over 0-0.4, width 2.22e-3).
+
+    A PDF on the grid is the probability of each bin, shape (n, n_bins), rows summing to one; inside a bin the
+    density is constant, so the cumulative distribution is linear between the edges.
+    """
+
+    z_min: float = 0.0
+    z_max: float = 0.4
+    n_bins: int = 180
+
+    def __post_init__(self):
+        if not (self.z_max > self.z_min and self.n_bins >= 1):
+            raise ValueError(f"redshift grid needs z_max > z_min and n_bins >= 1, got {self}")
+
+    @property
+    def edges(self):
+        """Bin edges, shape (n_bins + 1,)."""
+        return np.linspace(self.z_min, self.z_max, self.n_bins + 1)
+
+    @property
+    def midpoints(self):
+        """Bin midpoints, shape (n_bins,)."""
+        return 0.5 * (self.edges[1:] + self.edges[:-1])
+
+    @property
+    def width(self):
+        """Width of a bin."""
+        return (self.z_max - self.z_min) / self.n_bins
+
+    def contains(self, z):
+        """Whether redshifts lie on the grid, shape (n,); NaN does not. The last edge belongs to the last bin."""
+        z = np.asarray(z, float)
+        return (z >= self.z_min) & (z <= self.z_max)
+
+    def bin_index(self, z):
+        """Index of the bin of each redshift.
+
+        Parameters
+        ----------
+        z : ndarray, shape (n,)
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+
+        Raises
+        ------
+        ValueError
+            If a redshift is not on the grid.
+        """
+        z = np.asarray(z, float)
+        inside = self.contains(z)
+        if not np.all(inside):
+            raise ValueError(
+                f"{np.sum(~inside)} redshifts are outside [{self.z_min}, {self.z_max}], the first is "
+                f"{z[~inside].flat[0]}; cut the sample or widen redshift.z_max"
+            )
+        return np.minimum(np.searchsorted(self.edges, z, side="right") - 1, self.n_bins - 1)
+
+    def expectation(self, pdf):
+        """Mean redshift of each PDF, over bin midpoints (Pasquet et al. 2019, Eq. 2); shape (n,)."""
+        return np.asarray(pdf, float) @ self.midpoints
+
+    def cdf(self, pdf):
+        """Cumulative distribution at the bin edges, shape (n, n_bins + 1), from 0 to 1."""
+        cumulative = np.cumsum(np.asarray(pdf, float), axis=-1)
+        cumulative = np.concatenate([np.zeros_like(cumulative[..., :1]), cumulative], axis=-1)
+        return cumulative / cumulative[..., -1:]  # float32 probabilities sum to one only to 1e-6
+
+    def cdf_at(self, pdf, z):
+        """Cumulative distribution of each PDF at its own redshift: the PIT of `z`.
+
+        Parameters
+        ----------
+        pdf : ndarray, shape (n, n_bins)
+        z : ndarray, shape (n,)
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            0 below the grid and 1 above it.
+        """
+        cdf = self.cdf(pdf)
+        position = np.clip((np.asarray(z, float) - self.z_min) / self.width, 0, self.n_bins)
+        index = np.minimum(position.astype(int), self.n_bins - 1)
+        row = np.arange(len(cdf))
+        return cdf[row, index] + (position - index) * (cdf[row, index + 1] - cdf[row, index])
+
+    def quantile(self, pdf, probability):
+        """Redshift below which each PDF holds a given probability.
+
+        Parameters
+        ----------
+        pdf : ndarray, shape (n, n_bins)
+        probability : float
+            Between 0 and 1.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+        """
+        cdf = self.cdf(pdf)
+        index = np.clip(np.sum(cdf < probability, axis=-1) - 1, 0, self.n_bins - 1)
+        row = np.arange(len(cdf))
+        below, above = cdf[row, index], cdf[row, index + 1]
+        step = np.divide(probability - below, above - below, out=np.zeros_like(below), where=above > below)
+        return self.z_min + self.width * (index + step)
+
+    def mode(self, pdf):
+        """Midpoint of the most probable bin of each PDF, shape (n,)."""
+        return self.midpoints[np.argmax(pdf, axis=-1)]

@@ -1,0 +1,149 @@
+"""Stacks on disk: FITS shards of up to 1,000 galaxies, an image cube and a table of one row per galaxy.
+
+`photoz simulate` and `photoz stack` write them, `photoz build` and `photoz infer` read them. A folder of shards is
+`stacks-00000.fits`, `stacks-00001.fits`, ...; each holds
+
+- the primary header: SURVEY, BANDS (comma separated, in the order of the last image axis), PIXSCALE [arcsec],
+  BUNIT, ORIGIN (`simulated` or `stacked`), and what else the writer records (a seed, the program's settings);
+- HDU `IMAGE`: float32, shape (n, size, size, n_bands);
+- HDU `CATALOG`: one row per galaxy, in the order of the cube. `obj_id`, `group_id`, `ra`, `dec` [deg], `z_spec`
+  (NaN where unknown), `ebv` [mag] and `flag` are always there. `flag` is 0 for a good stack and 1 for one that could
+  not be made; its pixels are NaN and `flag_reason` says why.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+
+from photoz_morph.surveys import get_survey
+
+SHARD_SIZE = 1000
+REQUIRED_COLUMNS = ("obj_id", "group_id", "ra", "dec", "z_spec", "ebv", "flag")
+
+
+def shard_path(folder, index):
+    """Path of the shard of that index."""
+    return Path(folder) / f"stacks-{index:05d}.fits"
+
+
+def write_shard(path, images, table, survey, origin, header=()):
+    """Write one shard to a temporary name, then rename it.
+
+    Parameters
+    ----------
+    path : path-like
+    images : ndarray, shape (n, size, size, n_bands)
+        Stacks [unit of the survey].
+    table : Table
+        One row per galaxy, with at least `REQUIRED_COLUMNS`.
+    survey : Survey
+    origin : str
+        "simulated" or "stacked".
+    header : iterable of (keyword, value, comment)
+        Further cards of the primary header.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit the survey or each other, or a required column is missing.
+    """
+    path = Path(path)
+    expected = (len(table), *survey.image_shape)
+    if images.shape != expected:
+        raise ValueError(f"{path}: image cube has shape {images.shape}, {survey.name} and the table need {expected}")
+    missing = [name for name in REQUIRED_COLUMNS if name not in table.colnames]
+    if missing:
+        raise ValueError(f"{path}: table lacks column {', '.join(missing)}")
+    primary = fits.PrimaryHDU()
+    cards = [
+        ("SURVEY", survey.name, "see photoz_morph.surveys"),
+        ("BANDS", ",".join(survey.bands), "order of the last image axis"),
+        ("PIXSCALE", survey.pixel_scale, "[arcsec] side of a pixel"),
+        ("BUNIT", survey.image_unit, "unit of a pixel value"),
+        ("ORIGIN", origin, "simulated or stacked"),
+        *header,
+    ]
+    for keyword, value, comment in cards:
+        primary.header[keyword] = (value, comment)
+    image = fits.ImageHDU(np.ascontiguousarray(images, np.float32), name="IMAGE")
+    catalog = fits.BinTableHDU(table, name="CATALOG")
+    temporary = path.with_name(path.name + ".part")
+    fits.HDUList([primary, image, catalog]).writeto(temporary, overwrite=True)
+    temporary.replace(path)
+
+
+def find_shards(folder):
+    """Paths of the shards in a folder, in order.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not exist or holds none.
+    """
+    paths = sorted(Path(folder).glob("stacks-*.fits"))
+    if not paths:
+        raise FileNotFoundError(f"{folder}: no stacks-*.fits there; make them with `photoz simulate` or `photoz stack`")
+    return paths
+
+
+def read_shard(path):
+    """Images, table and primary header of one shard, checked.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    images : ndarray, shape (n, size, size, n_bands), float32
+    table : Table
+    header : Header
+
+    Raises
+    ------
+    ValueError
+        If the file is truncated, is not a shard, its shapes contradict its survey, or a stack that is not flagged
+        has a pixel that is not finite.
+    """
+    path = Path(path)
+    try:
+        with fits.open(path, memmap=False) as hdus:
+            header = hdus[0].header
+            images = np.asarray(hdus["IMAGE"].data, np.float32)
+            table = Table(hdus["CATALOG"].data)
+    except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{path}: cannot be read as a shard of stacks ({error}); it may be truncated, make it again")
+    for keyword in ("SURVEY", "BANDS", "ORIGIN"):
+        if keyword not in header:
+            raise ValueError(f"{path}: no {keyword} in the primary header; not a shard of stacks")
+    survey = get_survey(header["SURVEY"])
+    if header["BANDS"] != ",".join(survey.bands):
+        raise ValueError(f"{path}: bands are {header['BANDS']}, {survey.name} has {','.join(survey.bands)} in this order")
+    if images.shape != (len(table), *survey.image_shape):
+        raise ValueError(
+            f"{path}: image cube has shape {images.shape}, {survey.name} stacks of its {len(table)} galaxies need "
+            f"{(len(table), *survey.image_shape)}; make them again"
+        )
+    missing = [name for name in REQUIRED_COLUMNS if name not in table.colnames]
+    if missing:
+        raise ValueError(f"{path}: table lacks column {', '.join(missing)}; make the stacks again")
+    check_finite(images[table["flag"] == 0], table["obj_id"][table["flag"] == 0], survey, path)
+    return images, table, header
+
+
+def check_finite(images, obj_id, survey, source):
+    """Raise a ValueError that names the first galaxy, band and count of non-finite pixels."""
+    bad = ~np.isfinite(images)
+    if not bad.any():
+        return
+    galaxy = int(np.argmax(bad.any(axis=(1, 2, 3))))
+    counts = bad[galaxy].sum(axis=(0, 1))
+    band = int(np.argmax(counts))
+    raise ValueError(
+        f"{source}: galaxy {obj_id[galaxy]} has {counts[band]} pixels in band {survey.bands[band]} that are not "
+        f"finite ({bad.any(axis=(1, 2, 3)).sum()} galaxies in all); make its stack again or set its flag to 1"
+    )

@@ -1,0 +1,1 @@
+"""The embedded defaults: objects with known truth, one seed per object."""

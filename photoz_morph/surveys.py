@@ -1,0 +1,137 @@
+"""Instrument facts of the surveys: the only place with pixel scales, zero points, seeing and depths.
+
+A `Survey` lists, for each band in the order of the last image axis, what its camera and pipeline deliver. A config
+names a survey; code takes everything else from here.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Survey:
+    """One imaging survey; every tuple has one entry per band, in the order of `bands`.
+
+    Attributes
+    ----------
+    name : str
+        Key in configs and file headers.
+    bands : tuple of str
+        Band names in the order of the last image axis.
+    stamp_size : int
+        Side of a galaxy stamp [pixel].
+    pixel_scale : float
+        Side of a pixel [arcsec].
+    image_unit : str
+        Unit of a pixel value, as the FITS standard spells it.
+    zero_point : float
+        AB magnitude of one image unit.
+    psf_fwhm : tuple of float
+        Median full width at half maximum of the point-spread function [arcsec].
+    sky_brightness : tuple of float
+        Median sky [mag / arcsec^2].
+    gain : tuple of float
+        Electrons collected per image unit in one exposure.
+    sky_sigma : tuple of float
+        Standard deviation of a background pixel in one exposure [image unit].
+    extinction_per_ebv : tuple of float
+        A_band / E(B-V) [mag / mag].
+    asinh_softening : tuple of float
+        Softening b of the asinh magnitudes, relative to zero magnitude.
+    """
+
+    name: str
+    bands: tuple
+    stamp_size: int
+    pixel_scale: float
+    image_unit: str
+    zero_point: float
+    psf_fwhm: tuple
+    sky_brightness: tuple
+    gain: tuple
+    sky_sigma: tuple
+    extinction_per_ebv: tuple
+    asinh_softening: tuple
+
+    @property
+    def n_bands(self):
+        """Number of bands."""
+        return len(self.bands)
+
+    @property
+    def image_shape(self):
+        """Shape of one stamp: (stamp_size, stamp_size, n_bands)."""
+        return (self.stamp_size, self.stamp_size, self.n_bands)
+
+    def asinh_magnitude(self, flux):
+        """Asinh magnitudes of fluxes: defined at and below zero, equal to AB magnitudes when bright.
+
+        Parameters
+        ----------
+        flux : ndarray, shape (..., n_bands)
+            Fluxes [image unit].
+
+        Returns
+        -------
+        ndarray, shape (..., n_bands)
+            Magnitudes [mag].
+
+        Notes
+        -----
+        Lupton, Gunn & Szalay (1999), Eq. 3.
+        """
+        softening = np.asarray(self.asinh_softening)
+        maggies = np.asarray(flux, float) * 10 ** (-0.4 * self.zero_point)
+        return -2.5 / np.log(10) * (np.arcsinh(maggies / (2 * softening)) + np.log(softening))
+
+    def asinh_magnitude_error(self, flux, flux_error):
+        """Standard errors of asinh magnitudes, to first order.
+
+        Parameters
+        ----------
+        flux, flux_error : ndarray, shape (..., n_bands)
+            Fluxes and their standard errors [image unit].
+
+        Returns
+        -------
+        ndarray, shape (..., n_bands)
+            Errors [mag].
+        """
+        softening = np.asarray(self.asinh_softening)
+        to_maggies = 10 ** (-0.4 * self.zero_point)
+        maggies, error = np.asarray(flux, float) * to_maggies, np.asarray(flux_error, float) * to_maggies
+        return 2.5 / np.log(10) * error / np.hypot(maggies, 2 * softening)
+
+
+SDSS = Survey(
+    name="sdss",
+    bands=("u", "g", "r", "i", "z"),
+    stamp_size=64,  # Pasquet et al. (2019), Sec. 2
+    pixel_scale=0.396,  # Pasquet et al. (2019), Sec. 2
+    image_unit="nanomaggy",  # SDSS frame data model: mag = 22.5 - 2.5 log10 f
+    zero_point=22.5,
+    psf_fwhm=(1.53, 1.44, 1.32, 1.26, 1.29),  # SDSS DR7 medians
+    sky_brightness=(22.0, 21.8, 20.9, 20.2, 19.0),  # SDSS imaging medians
+    gain=(153.0, 1010.0, 920.0, 757.0, 147.0),  # e-/DN of a typical camera column over nMgy/DN of its frames
+    # What the survey's 5-sigma point-source depths 22.15, 23.13, 22.70, 22.20, 20.71 imply for these psf_fwhm,
+    # m5 = 5 sigma sqrt(N_eff), N_eff = 2.266 (FWHM / pixel_scale)^2: more than photons and read noise alone.
+    sky_sigma=(0.050, 0.021, 0.033, 0.055, 0.210),
+    extinction_per_ebv=(5.155, 3.793, 2.751, 2.086, 1.479),  # Schlegel et al. (1998), as the SDSS catalogue uses them
+    asinh_softening=(1.4e-10, 0.9e-10, 1.2e-10, 1.8e-10, 7.4e-10),  # SDSS algorithms: photometry
+)
+
+SURVEYS = {survey.name: survey for survey in (SDSS,)}
+
+
+def get_survey(name):
+    """The survey of that name.
+
+    Raises
+    ------
+    ValueError
+        If no such survey is described here.
+    """
+    if name not in SURVEYS:
+        raise ValueError(f"unknown survey {name!r}; photoz_morph.surveys describes {', '.join(SURVEYS)}")
+    return SURVEYS[name]

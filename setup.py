@@ -1,0 +1,43 @@
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="photoz-morph",
+    version="0.1.0",
+    description="Photometric redshifts and galaxy morphologies from survey images",
+    long_description=Path(__file__).with_name("README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="BSD-3-Clause",
+    python_requires=">=3.11,<3.14",  # keras 3.15 needs 3.11, tensorflow 2.21 has no 3.14 wheel
+    # The YAML files of configs/ are installed as photoz_morph.configs, so commands work in an empty folder.
+    packages=[*find_packages(include=["photoz_morph*", "tfds_builders*"]), "photoz_morph.configs"],
+    package_dir={"photoz_morph.configs": "configs"},
+    package_data={"photoz_morph": ["data/*"], "photoz_morph.configs": ["*.yaml"]},
+    install_requires=[
+        "astropy>=7",
+        "click>=8.1",
+        "galsim>=2.8",
+        "importlib_resources>=6",  # tensorflow-datasets imports it without declaring it
+        "keras>=3.15,<3.16",
+        "matplotlib>=3.9",
+        "numpy>=2.0,<2.5",  # the cap is apache-beam's, so that adding [beam] changes nothing else
+        "protobuf>=6.31.1,<7",  # likewise
+        "pyarrow>=17",
+        "pyyaml>=6",
+        "scikit-learn>=1.5",
+        "scipy>=1.13",
+        "tensorflow>=2.21,<2.22",
+        "tensorflow-datasets>=4.9.10,<4.10",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
+        "beam": ["apache-beam>=2.77,<2.78"],
+        "rail": ["pz-rail-base>=2.0", "qp-prob>=1.0"],
+        "dev": ["pytest>=8", "kcorrect>=5.1.9", "speclite>=1.0"],
+    },
+    entry_points={
+        "console_scripts": ["photoz = photoz_morph.cli.photoz:main", "morph = photoz_morph.cli.morph:main"],
+    },
+)

@@ -1,0 +1,280 @@
+"""The choices of a run: frozen dataclasses, read from a YAML file, overridden on the command line, saved with the run.
+
+A misspelt key or a wrong type stops the run with the file, the key and the nearest valid key. Values are converted by
+the declared type, since PyYAML reads `1e-4` as a string and `no` as False. Facts of an instrument are not here but in
+`surveys`; a config names the survey.
+"""
+
+import dataclasses
+import difflib
+import types
+import typing
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+import yaml
+
+from photoz_morph.redshift_grid import RedshiftGrid
+
+
+@dataclass(frozen=True)
+class SimulationConfig:
+    """The embedded default that `photoz train` makes where no dataset was built; null where one must be given."""
+
+    n_galaxies: int | None = None
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """How a prepared dataset is read."""
+
+    n_validation: int = 500
+    batch_size: int = 64
+
+
+@dataclass(frozen=True)
+class InceptionConfig:
+    """An inception network of the family of Pasquet et al. (2019), Table A1.
+
+    `crop` is the side of the central square that is used [pixel]. A block is (s1, s2): its bottleneck width and the
+    width of its larger convolutions; the last block has no 5x5 branch. `pool_after` lists the blocks, counted from 1,
+    that a 2x2 average pool follows. `conv1_pool` is the pool after C1. With `photometric_inputs` the network sees
+    dereddened pixels on several scales and aperture fluxes beside the flattened maps; without, raw pixels.
+    """
+
+    name: str = "inception_photoz"
+    crop: int = 64
+    conv1_filters: int = 64
+    conv1_kernel: int = 5
+    conv1_stride: int = 1
+    conv1_pool: bool = True
+    blocks: tuple[tuple[int, int], ...] = ((48, 64), (64, 92), (92, 128), (92, 128), (92, 128))
+    pool_after: tuple[int, ...] = (2, 4)
+    dense_units: int = 1096
+    activation: str = "prelu"
+    with_ebv: bool = True
+    photometric_inputs: bool = False
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How one network is fitted. Exactly one of `epochs` and `iterations` is given.
+
+    `schedule`: "constant", "cosine" (to zero) or "halfway" (divided by five at half-way). `label_sigma` is the width
+    of the Gaussian target in redshift bins; 0 is the hard one-hot bin.
+    """
+
+    epochs: int | None = None
+    iterations: int | None = None
+    learning_rate: float = 1e-4
+    warmup_iterations: int = 0
+    schedule: str = "halfway"
+    label_sigma: float = 0.0
+    precision: str = "float32"
+
+
+@dataclass(frozen=True)
+class PhotozConfig:
+    """One photo-z experiment."""
+
+    survey: str = "sdss"
+    seed: int = 1
+    simulation: SimulationConfig = field(default_factory=SimulationConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    redshift: RedshiftGrid = field(default_factory=RedshiftGrid)
+    model: InceptionConfig = field(default_factory=InceptionConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+CHOICES = {
+    "model.name": ("inception_photoz",),
+    "model.activation": ("prelu", "relu"),
+    "train.schedule": ("constant", "cosine", "halfway"),
+    "train.precision": ("float32", "mixed_bfloat16"),
+}
+POSITIVE = (
+    "simulation.n_galaxies", "data.n_validation", "data.batch_size", "model.crop", "model.conv1_filters",
+    "model.conv1_kernel", "model.conv1_stride", "model.dense_units", "train.epochs", "train.iterations",
+    "train.learning_rate",
+)  # fmt: skip
+
+
+def load_config(path, overrides=()):
+    """Read a config file, strictly.
+
+    Parameters
+    ----------
+    path : path-like
+        A YAML file, or the name of one that comes with the package (`photoz_sdss.yaml`, `configs/photoz_sdss.yaml`).
+    overrides : iterable of str
+        `key.subkey=value`, as given to `--set`.
+
+    Returns
+    -------
+    PhotozConfig
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If a key is unknown or a value has the wrong type or is out of its range.
+    """
+    path = find_config(path)
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: not valid YAML ({' '.join(str(error).split())})")
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: expected `key: value` lines, got {values!r}")
+    config = _build(PhotozConfig, values, path)
+    for override in overrides:
+        config = _override(config, override)
+    _check(config, path)
+    return config
+
+
+def find_config(path):
+    """The file itself if it exists, else the one of that name that comes with the package."""
+    path = Path(path)
+    if path.exists():
+        return path
+    shipped = resources.files("photoz_morph.configs") / path.name
+    if path.parent in (Path(), Path("configs")) and shipped.is_file():
+        return Path(str(shipped))
+    names = sorted(entry.name for entry in resources.files("photoz_morph.configs").iterdir())
+    names = [name for name in names if name.endswith(".yaml")]
+    raise FileNotFoundError(f"{path}: no such config; the package comes with {', '.join(names)}")
+
+
+def save_config(config, path):
+    """Write all values of a config, so that `load_config` gives it back."""
+    path = Path(path)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(yaml.safe_dump(_plain(config), sort_keys=False))
+    temporary.replace(path)
+
+
+def differing_keys(config, other):
+    """Dotted keys whose values differ between two configs."""
+    flat, flat_other = _flatten(config), _flatten(other)
+    return [key for key in flat if flat[key] != flat_other[key]]
+
+
+def _build(cls, values, source, prefix=""):
+    """An instance of a config dataclass from a dictionary."""
+    hints = typing.get_type_hints(cls)
+    names = [entry.name for entry in dataclasses.fields(cls)]
+    for key in values:
+        if key not in names:
+            raise ValueError(f"{source}: unknown key '{prefix}{key}'.{_suggestion(f'{prefix}{key}')}")
+    kwargs = {key: _convert(value, hints[key], source, f"{prefix}{key}") for key, value in values.items()}
+    try:
+        return cls(**kwargs)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}")
+
+
+def _convert(value, hint, source, key):
+    """A YAML value as the declared type."""
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise ValueError(f"{source}: '{key}' is a group of keys, got {value!r}")
+        return _build(hint, value, source, f"{key}.")
+    if isinstance(hint, types.UnionType):
+        if value is None:
+            return None
+        hint = next(choice for choice in typing.get_args(hint) if choice is not type(None))
+    if typing.get_origin(hint) is tuple:
+        item = typing.get_args(hint)
+        if isinstance(value, (list, tuple)) and (item[-1] is Ellipsis or len(item) == len(value)):
+            kinds = [item[0]] * len(value) if item[-1] is Ellipsis else item
+            return tuple(_convert(entry, kind, source, key) for entry, kind in zip(value, kinds))
+    elif hint is bool:
+        if isinstance(value, bool):
+            return value
+    elif hint is str:
+        # YAML 1.1 turns a bare `no` into False; a string key gets its spelling back only if it was quoted.
+        if isinstance(value, str):
+            return value
+    elif hint in (int, float) and not isinstance(value, bool):
+        try:
+            number = float(value)
+            if hint is float or number == int(number):
+                return hint(number) if hint is float else int(value) if not isinstance(value, float) else int(number)
+        except (TypeError, ValueError, OverflowError):
+            pass
+    name = getattr(hint, "__name__", str(hint)) if typing.get_origin(hint) is None else "list"
+    raise ValueError(f"{source}: '{key}' must be {name}, got {value!r}")
+
+
+def _override(config, override):
+    """The config with one `key.subkey=value` applied."""
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise ValueError(f"--set {override}: expected key=value, for example train.learning_rate=1e-4")
+    names = key.strip().split(".")
+    value = yaml.safe_load(text)
+    for name in reversed(names):
+        value = {name: value}
+    return _merge(config, value, f"--set {override}")
+
+
+def _merge(config, values, source, prefix=""):
+    """The config with a nested dictionary of values replaced."""
+    hints = typing.get_type_hints(type(config))
+    changes = {}
+    for key, value in values.items():
+        if key not in hints:
+            raise ValueError(f"{source}: unknown key '{prefix}{key}'.{_suggestion(f'{prefix}{key}')}")
+        current = getattr(config, key)
+        if dataclasses.is_dataclass(current) and isinstance(value, dict):
+            changes[key] = _merge(current, value, source, f"{prefix}{key}.")
+        else:
+            changes[key] = _convert(value, hints[key], source, f"{prefix}{key}")
+    return dataclasses.replace(config, **changes)
+
+
+def _check(config, source):
+    """Ranges and choices that a type cannot express."""
+    flat = _flatten(config)
+    for key, choices in CHOICES.items():
+        if flat[key] not in choices:
+            raise ValueError(f"{source}: '{key}' is {flat[key]!r}, must be one of {', '.join(choices)}")
+    for key in POSITIVE:
+        if flat[key] is not None and not flat[key] > 0:
+            raise ValueError(f"{source}: '{key}' must be positive, got {flat[key]!r}")
+    if (config.train.epochs is None) == (config.train.iterations is None):
+        raise ValueError(f"{source}: give exactly one of 'train.epochs' and 'train.iterations'; the other is null")
+
+
+def _flatten(config, prefix=""):
+    """Dotted key -> value."""
+    flat = {}
+    for entry in dataclasses.fields(config):
+        value = getattr(config, entry.name)
+        if dataclasses.is_dataclass(value):
+            flat |= _flatten(value, f"{prefix}{entry.name}.")
+        else:
+            flat[f"{prefix}{entry.name}"] = value
+    return flat
+
+
+def _plain(value):
+    """Dataclasses and tuples as dictionaries and lists."""
+    if dataclasses.is_dataclass(value):
+        return {entry.name: _plain(getattr(value, entry.name)) for entry in dataclasses.fields(value)}
+    return [_plain(entry) for entry in value] if isinstance(value, tuple) else value
+
+
+def _suggestion(key):
+    """' Did you mean ...?' with the nearest valid key, or a list of the keys of its group."""
+    known = list(_flatten(PhotozConfig()))
+    groups = [entry.name for entry in dataclasses.fields(PhotozConfig)]
+    close = difflib.get_close_matches(key, known + groups, n=1, cutoff=0.6)
+    if close:
+        return f" Did you mean '{close[0]}'?"
+    same_group = [name for name in known if name.rpartition(".")[0] == key.rpartition(".")[0]]
+    return f" Valid keys are {', '.join(same_group or groups)}."

@@ -1,0 +1,71 @@
+import pytest
+
+from photoz_morph.config import differing_keys, find_config, load_config, save_config
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", ["photoz_simulated.yaml", "photoz_sdss.yaml", "photoz_demo.yaml"])
+def test_shipped_configs_load(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # as a user in an empty folder
+    assert load_config(f"configs/{name}") == load_config(name)
+
+
+def test_paper_protocol():
+    config = load_config("photoz_sdss.yaml")
+    assert (config.train.iterations, config.data.batch_size, config.data.n_validation) == (120_000, 128, 20_000)
+    assert (config.redshift.n_bins, config.redshift.z_min, config.redshift.z_max) == (180, 0.0, 0.4)
+
+
+def test_saved_config_comes_back(tmp_path):
+    config = load_config("photoz_simulated.yaml", ["train.learning_rate=1e-4", "model.pool_after=[1]"])
+    save_config(config, tmp_path / "config.yaml")
+    assert load_config(tmp_path / "config.yaml") == config
+
+
+def test_numbers_yaml_reads_as_strings_are_converted(tmp_path):
+    path = write(tmp_path / "a.yaml", "train: {epochs: 3, learning_rate: 1e-3}\n")  # YAML 1.1: '1e-3' is a string
+    assert load_config(path).train.learning_rate == 1e-3
+
+
+def test_set_changes_one_key_only():
+    config = load_config("photoz_simulated.yaml")
+    assert differing_keys(config, load_config("photoz_simulated.yaml", ["data.batch_size=32"])) == ["data.batch_size"]
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("train: {epoch: 3}", r"a.yaml: unknown key 'train.epoch'. Did you mean 'train.epochs'\?"),
+        ("trian: {epochs: 3}", r"unknown key 'trian'. Did you mean 'train'\?"),
+        ("train: {epochs: many}", "'train.epochs' must be int, got 'many'"),
+        ("train: {epochs: 2.5}", "'train.epochs' must be int, got 2.5"),
+        ("train: {epochs: 3, schedule: linear}", "'train.schedule' is 'linear', must be one of constant"),
+        ("train: {epochs: 3, iterations: 5}", "exactly one of 'train.epochs' and 'train.iterations'"),
+        ("train: {epochs: 0}", "'train.epochs' must be positive"),
+        ("train: 3", "'train' is a group of keys, got 3"),
+        ("model: {with_ebv: maybe}\ntrain: {epochs: 1}", "'model.with_ebv' must be bool, got 'maybe'"),
+        ("model: {blocks: [[1, 2, 3]]}\ntrain: {epochs: 1}", "'model.blocks' must be list"),
+        ("redshift: {z_max: -1}\ntrain: {epochs: 1}", "a.yaml: redshift grid needs z_max > z_min"),
+        ("- a", "expected `key: value` lines"),
+        ("a: [", "not valid YAML"),
+    ],
+)
+def test_wrong_values_are_named(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message):
+        load_config(write(tmp_path / "a.yaml", text))
+
+
+def test_wrong_overrides_are_named():
+    with pytest.raises(ValueError, match=r"--set train.epoch=3: unknown key 'train.epoch'. Did you mean"):
+        load_config("photoz_simulated.yaml", ["train.epoch=3"])
+    with pytest.raises(ValueError, match="expected key=value"):
+        load_config("photoz_simulated.yaml", ["train.epochs"])
+
+
+def test_missing_config_lists_the_shipped_ones():
+    with pytest.raises(FileNotFoundError, match="photoz_sdss.yaml"):
+        find_config("photoz_sds.yaml")

@@ -1,0 +1,169 @@
+"""The inception network of Pasquet et al. (2019), Table A1: images and E(B-V) to a binned redshift PDF.
+
+`inception_photoz` with its defaults is the published network: 27,391,464 kernel weights of the convolutions, FC1 and
+FC2 (the count of the paper) and 27,596,372 trainable parameters in all. Narrower, shallower members of the family are
+the same function with other arguments.
+"""
+
+import keras
+import numpy as np
+from keras import layers
+
+from photoz_morph.models.photometric_inputs import ApertureFluxes, Deredden, PixelScales, Whitening
+from photoz_morph.surveys import get_survey
+
+BLOCKS = ((48, 64), (64, 92), (92, 128), (92, 128), (92, 128))  # (s1, s2) of Table A1
+
+
+def inception_photoz(
+    survey="sdss",
+    n_bins=180,
+    crop=64,
+    conv1_filters=64,
+    conv1_kernel=5,
+    conv1_stride=1,
+    conv1_pool=True,
+    blocks=BLOCKS,
+    pool_after=(2, 4),
+    dense_units=1096,
+    activation="prelu",
+    with_ebv=True,
+    photometric_inputs=False,
+    seed=0,
+):
+    """Inception classifier of redshift bins.
+
+    Parameters
+    ----------
+    survey : str
+        Gives the image shape and, with `photometric_inputs`, noise and extinction per band.
+    n_bins : int
+        Redshift bins of the softmax.
+    crop : int
+        Side of the central square of the stamp that is used [pixel].
+    conv1_filters, conv1_kernel, conv1_stride : int
+        The first convolution, C1.
+    conv1_pool : bool
+        Whether a 2x2 average pool follows C1.
+    blocks : sequence of (int, int)
+        Widths (s1, s2) of each inception block; the last has no 5x5 branch.
+    pool_after : sequence of int
+        Blocks, counted from 1, that a 2x2 average pool follows.
+    dense_units : int
+        Width of FC1 and FC2: 1096 as in Sec. 3.6 (Table A1 prints 1024, which contradicts the paper's own count).
+    activation : str
+        "prelu", one slope per map that starts at 0, or "relu".
+    with_ebv : bool
+        Whether E(B-V) joins the flattened maps before FC1.
+    photometric_inputs : bool
+        Show the network dereddened pixels on several scales, and whitened aperture fluxes beside the flattened maps.
+    seed : int
+        Of the weights.
+
+    Returns
+    -------
+    keras.Model
+        Inputs `image`, shape (n, size, size, n_bands) [image unit of the survey], and `ebv`, shape (n,) [mag]; output
+        `redshift_pdf`, shape (n, n_bins). Both inputs are always there: without E(B-V) the second is not used.
+
+    Notes
+    -----
+    Weights are Glorot uniform and biases 0.1, and a block concatenates its 1x1, 5x5, 3x3 and pooled maps in this order,
+    as in the authors' code. Names are those of Table A1: convolutions C1 ... C29, pools P1 ..., concatenations Co1 ...
+    Co5, FC1, FC2; inside a block the bottlenecks come first.
+    """
+    if crop > get_survey(survey).stamp_size:
+        raise ValueError(f"model.crop is {crop}, the stamps of {survey} have {get_survey(survey).stamp_size} pixels")
+    if any(not 1 <= block <= len(blocks) for block in pool_after):
+        raise ValueError(f"model.pool_after is {list(pool_after)}, the network has blocks 1 to {len(blocks)}")
+    survey = get_survey(survey)
+    build = _LayerMaker(activation, seed)
+    image = keras.Input(survey.image_shape, name="image")
+    ebv = keras.Input((), name="ebv")
+    reddening = layers.Reshape((1,), name="ebv_column")(ebv)
+
+    pixels, side_inputs = image, []
+    if photometric_inputs:
+        if with_ebv:
+            pixels = Deredden(survey.extinction_per_ebv, name="deredden")([pixels, reddening])
+        apertures = ApertureFluxes(survey.sky_sigma, name="aperture_fluxes")(pixels)
+        side_inputs.append(Whitening(name="whitening")(apertures))
+    if crop < survey.stamp_size:
+        pixels = layers.CenterCrop(crop, crop, name="crop")(pixels)
+    if photometric_inputs:
+        pixels = PixelScales(survey.sky_sigma, name="pixel_scales")(pixels)
+
+    maps = build.convolution(pixels, conv1_filters, conv1_kernel, conv1_stride)
+    if conv1_pool:
+        maps = build.pool(maps, stride=2)
+    for index, (s1, s2) in enumerate(blocks, start=1):
+        maps = build.block(maps, s1, s2, with_5x5=index < len(blocks), name=f"Co{index}")
+        if index in pool_after:
+            maps = build.pool(maps, stride=2)
+
+    # The dense layers stay in float32 whatever the precision of the convolutions: they set the PDF's resolution.
+    flat = layers.Flatten(name="flatten", dtype="float32")(maps)
+    if with_ebv:
+        side_inputs.append(reddening)
+    joined = layers.Concatenate(name="flatten_and_ebv", dtype="float32")([flat, *side_inputs]) if side_inputs else flat
+    hidden = build.dense(joined, dense_units, "relu", "FC1")
+    if photometric_inputs:
+        hidden = layers.Concatenate(name="FC1_and_side_inputs", dtype="float32")([hidden, *side_inputs])
+    hidden = build.dense(hidden, dense_units, "relu", "FC2")
+    pdf = build.dense(hidden, n_bins, "softmax", "redshift_pdf")
+    return keras.Model({"image": image, "ebv": ebv}, pdf, name="inception_photoz")
+
+
+def paper_parameter_count(model):
+    """Weights as Pasquet et al. (2019) count them: kernels of the convolutions, FC1 and FC2 only."""
+    counted = [layer for layer in model.layers if isinstance(layer, layers.Conv2D) or layer.name in ("FC1", "FC2")]
+    return sum(int(np.prod(layer.kernel.shape)) for layer in counted)
+
+
+def trainable_parameter_count(model):
+    """All trainable parameters, the biases, PReLU slopes and output layer included."""
+    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+
+
+class _LayerMaker:
+    """Makes layers with the table's running names, the chosen activation and a seed of their own."""
+
+    def __init__(self, activation, seed):
+        self.activation = activation
+        self.seeds = iter(np.random.SeedSequence(seed).generate_state(256).tolist())
+        self.n_convolutions = self.n_pools = 0
+
+    def _initializers(self):
+        return {
+            "kernel_initializer": keras.initializers.GlorotUniform(seed=next(self.seeds)),
+            "bias_initializer": keras.initializers.Constant(0.1),
+        }
+
+    def convolution(self, maps, filters, kernel, stride=1):
+        self.n_convolutions += 1
+        name = f"C{self.n_convolutions}"
+        maps = layers.Conv2D(filters, kernel, stride, padding="same", name=name, **self._initializers())(maps)
+        if self.activation == "relu":
+            return layers.ReLU(name=f"{name}_relu")(maps)
+        # One slope per map; the Keras default of one per pixel has 262,144 in the first layer alone.
+        return layers.PReLU(shared_axes=[1, 2], name=f"{name}_prelu")(maps)
+
+    def pool(self, maps, stride):
+        self.n_pools += 1
+        return layers.AveragePooling2D(2, stride, padding="same", name=f"P{self.n_pools}")(maps)
+
+    def block(self, maps, s1, s2, with_5x5, name):
+        """One inception block: the bottleneck comes before the pool, unlike in GoogLeNet."""
+        to_3x3 = self.convolution(maps, s1, 1)
+        to_5x5 = self.convolution(maps, s1, 1) if with_5x5 else None
+        to_pool = self.convolution(maps, s1, 1)
+        branches = [self.convolution(maps, s2, 1)]
+        branches.append(self.convolution(to_3x3, s2, 3))
+        if with_5x5:
+            branches.insert(1, self.convolution(to_5x5, s2, 5))
+        branches.append(self.pool(to_pool, stride=1))
+        return layers.Concatenate(name=name)(branches)
+
+    def dense(self, units_in, units, activation, name):
+        layer = layers.Dense(units, activation=activation, name=name, dtype="float32", **self._initializers())
+        return layer(units_in)

@@ -11,11 +11,14 @@
   not be made; its pixels are NaN and `flag_reason` says why.
 """
 
+import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
+from astropy.utils.exceptions import AstropyWarning
 
 from photoz_morph.surveys import get_survey
 
@@ -88,12 +91,26 @@ def find_shards(folder):
     return paths
 
 
-def read_shard(path):
+def read_catalog(path):
+    """Table and primary header of one shard, checked; no pixel is read.
+
+    Raises
+    ------
+    ValueError
+        If the file is truncated, is not a shard, or its shapes contradict its survey.
+    """
+    with _open_shard(path) as hdus:
+        return _checked_catalog(path, hdus)
+
+
+def read_shard(path, rows=None):
     """Images, table and primary header of one shard, checked.
 
     Parameters
     ----------
     path : path-like
+    rows : ndarray of int, optional
+        Rows to read; all by default.
 
     Returns
     -------
@@ -107,32 +124,51 @@ def read_shard(path):
         If the file is truncated, is not a shard, its shapes contradict its survey, or a stack that is not flagged
         has a pixel that is not finite.
     """
-    path = Path(path)
+    with _open_shard(path) as hdus:
+        table, header = _checked_catalog(path, hdus)
+        rows = np.arange(len(table)) if rows is None else rows
+        images = np.asarray(hdus["IMAGE"].data[rows], np.float32)
+    table = table[rows]
+    good = table["flag"] == 0
+    check_finite(images[good], table["obj_id"][good], get_survey(header["SURVEY"]), path)
+    return images, table, header
+
+
+@contextmanager
+def _open_shard(path):
+    """The open FITS file; what astropy says of a broken one becomes one line that names the file."""
+    if not Path(path).exists():
+        raise FileNotFoundError(f"{path}: no such shard")
     try:
-        with fits.open(path, memmap=False) as hdus:
-            header = hdus[0].header
-            images = np.asarray(hdus["IMAGE"].data, np.float32)
-            table = Table(hdus["CATALOG"].data)
-    except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise ValueError(f"{path}: cannot be read as a shard of stacks ({error}); it may be truncated, make it again")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", AstropyWarning)  # a truncated file is only a warning to astropy
+            with fits.open(path, memmap=True) as hdus:
+                yield hdus
+    except (OSError, KeyError, TypeError, IndexError, AstropyWarning) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}: cannot be read as a shard of stacks ({reason}); make it again") from error
+
+
+def _checked_catalog(path, hdus):
+    """Table and primary header of an open shard."""
+    header = hdus[0].header
     for keyword in ("SURVEY", "BANDS", "ORIGIN"):
         if keyword not in header:
             raise ValueError(f"{path}: no {keyword} in the primary header; not a shard of stacks")
     survey = get_survey(header["SURVEY"])
     if header["BANDS"] != ",".join(survey.bands):
-        raise ValueError(f"{path}: bands are {header['BANDS']}, {survey.name} has {','.join(survey.bands)} in this order")
-    if images.shape != (len(table), *survey.image_shape):
-        raise ValueError(
-            f"{path}: image cube has shape {images.shape}, {survey.name} stacks of its {len(table)} galaxies need "
-            f"{(len(table), *survey.image_shape)}; make them again"
-        )
+        raise ValueError(f"{path}: bands are {header['BANDS']}, {survey.name} needs {','.join(survey.bands)} in order")
+    table = Table.read(hdus["CATALOG"], mask_invalid=False)
+    table.convert_bytestring_to_unicode()
     missing = [name for name in REQUIRED_COLUMNS if name not in table.colnames]
     if missing:
         raise ValueError(f"{path}: table lacks column {', '.join(missing)}; make the stacks again")
-    check_finite(images[table["flag"] == 0], table["obj_id"][table["flag"] == 0], survey, path)
-    return images, table, header
+    if hdus["IMAGE"].shape != (len(table), *survey.image_shape):
+        raise ValueError(
+            f"{path}: image cube has shape {hdus['IMAGE'].shape}, {survey.name} stacks of its {len(table)} galaxies "
+            f"need {(len(table), *survey.image_shape)}; make them again"
+        )
+    return table, header
 
 
 def check_finite(images, obj_id, survey, source):

@@ -1,0 +1,75 @@
+"""What the commands share: options, one-line errors, and the quiet start of TensorFlow."""
+
+import os
+import sys
+
+import click
+
+DEFAULT_CONFIG = "photoz_simulated.yaml"
+
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress bar and no messages, only errors.")
+seed_option = click.option("--seed", type=int, help="Instead of the seed of the config.")
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a config key, such as train.epochs=20."
+)
+data_dir_option = click.option(
+    "--data-dir", default="photoz_data", show_default=True, type=click.Path(), help="Folder of the prepared dataset."
+)
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there.")
+
+
+class OneLineErrors(click.Group):
+    """A command group that turns the errors a user can mend into one line, without a traceback.
+
+    With PHOTOZ_MORPH_TRACEBACK=1 in the environment the traceback is shown.
+    """
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError, RuntimeError, MemoryError) as error:
+            if isinstance(error, click.ClickException) or os.environ.get("PHOTOZ_MORPH_TRACEBACK"):
+                raise
+            click.echo(f"Error: {one_line(error)}", err=True)
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            click.echo("Stopped. What is finished is kept; the same command goes on from there.", err=True)
+            ctx.exit(130)
+
+
+def one_line(error):
+    """The message of an error on one line, with the file that an OSError names."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        remedy = "; free some space and run the same command again" if error.errno == 28 else ""
+        return f"{where}{error.strerror}{remedy}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def say(message, quiet=False):
+    """Print a message unless the command is quiet."""
+    if not quiet:
+        click.echo(message)
+
+
+def quiet_tensorflow():
+    """Import TensorFlow without the notes its libraries write at start; errors and what comes later stay.
+
+    The notes go straight to file descriptor 2 before any log level is read, so it points elsewhere meanwhile.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    import logging
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            import tensorflow  # noqa: F401
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)

@@ -1,0 +1,185 @@
+"""The command `photoz`: from survey frames to redshift PDFs. Each command is one call of the package."""
+
+from pathlib import Path
+
+import click
+
+from photoz_morph import __version__
+from photoz_morph.cli.options import (
+    DEFAULT_CONFIG,
+    OneLineErrors,
+    data_dir_option,
+    overwrite_option,
+    quiet_option,
+    quiet_tensorflow,
+    say,
+    seed_option,
+    set_option,
+)
+
+config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Path())
+run_argument = click.argument("run", type=click.Path())
+
+
+@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main():
+    """Redshift PDFs from ugriz images, as in Pasquet et al. (2019).
+
+    The chain: simulate or stack, build, train, predict, evaluate, export, infer. Each command reads what the one
+    before wrote. `photoz train --ensemble 6 --cv 5` in an empty folder runs the first three by itself.
+    """
+
+
+@main.command()
+@click.option("--n-galaxies", default=10_000, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=1, show_default=True)
+@click.option("--out", default="stacks", show_default=True, type=click.Path(), help="Folder of the shards.")
+@click.option("--processes", type=click.IntRange(min=1), help="All cores by default; the galaxies are the same.")
+@quiet_option
+def simulate(n_galaxies, seed, out, processes, quiet):
+    """Simulate SDSS Main Galaxy Sample stacks with known truth (the embedded default)."""
+    from photoz_morph.simulation.sdss_sample import simulate_sample
+
+    simulate_sample(out, n_galaxies, seed, n_processes=processes, progress=not quiet)
+    say(f"{n_galaxies} simulated galaxies in {out}/stacks-*.fits. Next: photoz build {out}", quiet)
+
+
+@main.command()
+@click.argument("catalog", type=click.Path())
+@click.argument("frames", type=click.Path())
+@click.option("--out", default="stacks", show_default=True, type=click.Path(), help="Folder of the shards.")
+@click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]))
+@click.option("--swarp", type=click.Path(), help="The SWarp program, where it is not on the PATH.")
+@quiet_option
+def stack(catalog, frames, out, combine, swarp, quiet):
+    """Stack the FRAMES of a folder around each galaxy of CATALOG with SWarp.
+
+    CATALOG is FITS, CSV or Parquet with obj_id, ra, dec [deg] and optionally z_spec, ebv [mag]. FRAMES holds SDSS
+    corrected frames, frame-BAND-RUN-CAMCOL-FIELD.fits[.bz2|.gz].
+    """
+    from photoz_morph.stacking import stack_catalog
+
+    summary = stack_catalog(catalog, frames, out, combine=combine, swarp=swarp, progress=not quiet)
+    for message in summary.messages:
+        click.echo(message, err=True)
+    say(f"{summary.n_good} stacks in {out}/stacks-*.fits, {summary.n_flagged} galaxies flagged. "
+        f"Next: photoz infer MODEL --stacks {out}, or photoz build {out}", quiet)  # fmt: skip
+
+
+@main.command()
+@click.argument("stacks", default="stacks", type=click.Path())
+@data_dir_option
+@overwrite_option
+@quiet_option
+def build(stacks, data_dir, overwrite, quiet):
+    """Build the TFDS dataset, one split per fold, from a folder of STACKS."""
+    _build(stacks, data_dir, overwrite, quiet)
+
+
+@main.command()
+@config_argument
+@click.option("--ensemble", default=6, show_default=True, type=click.IntRange(min=1), help="Networks per fold.")
+@click.option("--cv", default=5, show_default=True, type=click.IntRange(min=1), help="Test folds, of the dataset's 5.")
+@data_dir_option
+@click.option("--run-dir", type=click.Path(), help="Run folder; by default runs/NAME, after the config.")
+@seed_option
+@click.option("--strategy", default="auto", show_default=True, type=click.Choice(["auto", "mirrored", "none"]),
+              help="auto: MirroredStrategy over all GPUs, else the CPU.")  # fmt: skip
+@set_option
+@quiet_option
+def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, overrides, quiet):
+    """Train an ensemble for each fold of a cross-validation, or go on where a run stopped.
+
+    Without a dataset in --data-dir the embedded default is simulated and built first.
+    """
+    from photoz_morph.config import load_config
+
+    run_dir = run_dir or f"runs/{Path(config).stem}"
+    config = load_config(config, [*overrides, *([] if seed is None else [f"seed={seed}"])])
+    quiet_tensorflow()
+    _dataset_or_default(config, data_dir, quiet)
+    from photoz_morph.ensemble import train_ensemble
+
+    n_trained = train_ensemble(config, run_dir, data_dir, ensemble, cv, strategy, progress=not quiet)
+    say(f"{n_trained} networks trained now, {ensemble * cv - n_trained} were finished before, in {run_dir}. "
+        f"Next: photoz evaluate {run_dir}", quiet)  # fmt: skip
+
+
+@main.command()
+@run_argument
+@click.option("--data-dir", type=click.Path(), help="Instead of the dataset the run was trained on.")
+@click.option("--out", type=click.Path(), help="A .fits or .parquet file; by default RUN/predictions.fits.")
+@quiet_option
+def predict(run, data_dir, out, quiet):
+    """Redshift PDFs of the test galaxies of each fold of RUN, from the members that have not seen them."""
+    quiet_tensorflow()
+    from photoz_morph.inference import predict_run
+    from photoz_morph.predictions import write_predictions
+
+    out = out or Path(run) / "predictions.fits"
+    table = predict_run(run, data_dir, progress=not quiet)
+    write_predictions(table, out)
+    say(f"{len(table)} galaxies in {out}. Next: photoz evaluate {run}", quiet)
+
+
+@main.command()
+@run_argument
+@click.option("--fold", default=0, show_default=True, type=click.IntRange(min=0), help="Whose members to export.")
+@click.option("--out", type=click.Path(), help="Folder of the SavedModel; by default RUN/export.")
+@quiet_option
+def export(run, fold, out, quiet):
+    """Write one SavedModel for the ensemble of a fold of RUN, with all scaling inside."""
+    quiet_tensorflow()
+    from photoz_morph.inference import export as export_run
+
+    out = out or Path(run) / "export"
+    export_run(run, out, fold)
+    say(f"SavedModel in {out}. Next: photoz infer {out} --catalog CATALOG --frames FRAMES", quiet)
+
+
+@main.command()
+@config_argument
+@set_option
+def summary(config, overrides):
+    """Layer table of the network of CONFIG, and its parameters as the paper counts them and in all."""
+    from photoz_morph.config import load_config
+
+    config = load_config(config, overrides)
+    quiet_tensorflow()
+    from photoz_morph.models import build_model
+    from photoz_morph.models.inception_photoz import paper_parameter_count, trainable_parameter_count
+
+    model = build_model(config)
+    model.summary(line_length=110, print_fn=click.echo)
+    click.echo(f"kernel weights of the convolutions, FC1 and FC2 (the paper's count): {paper_parameter_count(model):,}")
+    click.echo(f"trainable parameters in all: {trainable_parameter_count(model):,}")
+
+
+def _dataset_or_default(config, data_dir, quiet):
+    """Make and build the embedded default if no dataset is there and the config asks for one."""
+    from photoz_morph.pipeline import open_dataset
+
+    try:
+        open_dataset(data_dir)
+        return
+    except FileNotFoundError:
+        if config.simulation.n_galaxies is None:
+            raise
+    n_galaxies, seed = config.simulation.n_galaxies, config.simulation.seed
+    from photoz_morph.simulation.sdss_sample import simulate_sample
+
+    stacks = Path(data_dir) / "stacks"
+    say(f"No dataset in {data_dir}: making the embedded default there, {n_galaxies} simulated SDSS galaxies.", quiet)
+    simulate_sample(stacks, n_galaxies, seed, progress=not quiet)
+    _build(stacks, data_dir, False, quiet)
+
+
+def _build(stacks, data_dir, overwrite, quiet):
+    """Build the dataset and say what is in it."""
+    quiet_tensorflow()
+    from tfds_builders.sdss_ugriz import build as build_dataset
+
+    counts = build_dataset(stacks, data_dir, overwrite, progress=not quiet)
+    left_out = ", ".join(f"{number} {reason}" for reason, number in counts.items() if reason != "galaxies")
+    say(f"{counts['galaxies']} galaxies in {data_dir}/sdss_ugriz; left out: {left_out}. Next: photoz train", quiet)

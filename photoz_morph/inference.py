@@ -1,0 +1,281 @@
+"""Trained networks to predictions: a run folder, the exported SavedModel, and what both say of new stacks.
+
+The mean over an ensemble's PDFs and the point estimates are layers of one Keras model, so `photoz predict` and the
+exported model run the same graph.
+"""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+from tqdm import tqdm
+
+from photoz_morph import pipeline
+from photoz_morph.ensemble import finished_members, read_run
+from photoz_morph.predictions import predictions_table
+from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.shards import check_finite
+from photoz_morph.surveys import get_survey
+
+BATCH_SIZE = 64  # inference is compute-bound above this; larger batches only take memory
+OUTPUTS = ("pdf", "z_phot", "z_median", "z_mode", "z_lower", "z_upper")
+
+
+def combine_pdfs(member_pdf):
+    """Mean over the members, whose expectation is the mean of their z_phot (Pasquet et al. 2019, Sec. 3.8).
+
+    Parameters
+    ----------
+    member_pdf : list of tensor, shape (n, n_bins) each
+
+    Returns
+    -------
+    tensor, shape (n, n_bins)
+    """
+    return ops.mean(ops.stack(member_pdf, axis=0), axis=0)
+
+
+def point_estimates(pdf, grid):
+    """What a binned PDF says, as tensors; the same definitions as `RedshiftGrid`.
+
+    Parameters
+    ----------
+    pdf : tensor, shape (n, n_bins)
+    grid : RedshiftGrid
+
+    Returns
+    -------
+    dict of str to tensor
+        `OUTPUTS`; all but `pdf` have shape (n,). The bounds enclose 68 % and leave 16 % on each side.
+    """
+    midpoints = ops.convert_to_tensor(grid.midpoints, "float32")
+    cdf = ops.cumsum(pdf, axis=-1)
+    cdf = cdf / cdf[:, -1:]
+    return {
+        "pdf": pdf,
+        "z_phot": ops.sum(pdf * midpoints, axis=-1),
+        "z_median": _quantile(pdf, cdf, grid, 0.5),
+        "z_mode": ops.take(midpoints, ops.argmax(pdf, axis=-1)),
+        "z_lower": _quantile(pdf, cdf, grid, 0.16),
+        "z_upper": _quantile(pdf, cdf, grid, 0.84),
+    }
+
+
+def _quantile(pdf, cdf, grid, probability):
+    """Redshift below which each PDF holds `probability`: linear inside a bin."""
+    index = ops.minimum(ops.sum(ops.cast(cdf < probability, "int32"), axis=-1), grid.n_bins - 1)
+    above = ops.take_along_axis(cdf, index[:, None], axis=-1)[:, 0]
+    inside = ops.take_along_axis(pdf, index[:, None], axis=-1)[:, 0]
+    step = (probability - (above - inside)) / ops.maximum(inside, keras.config.epsilon() ** 2)
+    return grid.z_min + grid.width * (ops.cast(index, "float32") + ops.clip(step, 0.0, 1.0))
+
+
+def load_ensemble(paths):
+    """One model that gives the mean PDF of several saved networks.
+
+    Parameters
+    ----------
+    paths : list of path-like
+        `model.keras` files of networks with the same inputs.
+
+    Returns
+    -------
+    keras.Model
+        (image, ebv) to pdf, shape (n, n_bins).
+    """
+    members = [keras.models.load_model(path, compile=False) for path in paths]
+    if len(members) == 1:
+        return members[0]
+    inputs = {tensor.name: keras.Input(tensor.shape[1:], name=tensor.name) for tensor in members[0].inputs}
+    for index, member in enumerate(members):
+        member.name = f"member_{index}"
+    return keras.Model(inputs, combine_pdfs([member(inputs) for member in members]), name="ensemble")
+
+
+def predict_run(run_dir, data_dir=None, progress=True):
+    """PDFs of the test galaxies of each fold, from the networks that have not seen them.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    data_dir : path-like, optional
+        Prepared dataset; by default the one the run was trained on.
+    progress : bool
+
+    Returns
+    -------
+    Table
+        See `predictions`; the columns of the dataset are carried, and `fold` says which fold tested a galaxy.
+    """
+    config, dataset = read_run(run_dir)
+    builder = pipeline.open_dataset(data_dir or dataset["path"])
+    if pipeline.split_sizes(builder) != dataset["galaxies_per_fold"]:
+        raise ValueError(
+            f"{builder.data_dir}: has {pipeline.split_sizes(builder)} galaxies per fold, the run was trained with "
+            f"{dataset['galaxies_per_fold']}; a test galaxy may have been trained on, build the run's dataset again"
+        )
+    members = finished_members(run_dir)
+    n_members = {len(paths) for paths in members.values()}
+    if len(n_members) > 1:
+        counts = ", ".join(f"fold_{fold} {len(paths)}" for fold, paths in members.items())
+        raise ValueError(f"{run_dir}: folds have different numbers of finished members ({counts}); finish the training")
+    columns, pdfs = [], []
+    total = sum(pipeline.n_galaxies(builder, f"fold_{fold}") for fold in members)
+    with tqdm(total=total, desc="predict", unit=" galaxies", disable=not progress) as bar:
+        for fold, paths in members.items():
+            split = f"fold_{fold}"
+            keras.backend.clear_session()
+            predict = tf.function(load_ensemble(paths), reduce_retracing=True)
+            for batch in pipeline.image_batches(builder, split, BATCH_SIZE):
+                pdfs.append(predict(batch).numpy())
+                bar.update(len(pdfs[-1]))
+            table = pipeline.read_columns(builder, split)
+            columns.append({**table, "fold": np.full(len(table["obj_id"]), fold)})
+    merged = {name: np.concatenate([part[name] for part in columns]) for name in columns[0]}
+    survey = get_survey(config.survey)
+    origin = builder.info.metadata["origin"]
+    return predictions_table(
+        merged, np.concatenate(pdfs), config.redshift, survey, origin, config.model.name, n_members.pop()
+    )
+
+
+def export(run_dir, out_dir, fold=0):
+    """One SavedModel of a fold's ensemble, with all scaling inside, and its `estimator.json`.
+
+    Parameters
+    ----------
+    run_dir, out_dir : path-like
+    fold : int
+        The members of this fold are exported; its galaxies are the ones they have not seen.
+
+    Raises
+    ------
+    ValueError
+        If the fold has no finished member.
+    """
+    config, dataset = read_run(run_dir)
+    members = finished_members(run_dir)
+    if fold not in members:
+        raise ValueError(f"{run_dir}: fold {fold} has no finished network; finished are folds {sorted(members)}")
+    model, survey, grid = load_ensemble(members[fold]), get_survey(config.survey), config.redshift
+    out_dir = Path(out_dir)
+    if out_dir.exists():
+        raise ValueError(f"{out_dir}: exists; remove it or give another --out")
+    part = out_dir.with_name(out_dir.name + ".part")
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint(
+        name="serve",
+        fn=lambda image, ebv: point_estimates(model({"image": image, "ebv": ebv}), grid),
+        input_signature=[
+            tf.TensorSpec((None, *survey.image_shape), tf.float32, name="image"),
+            tf.TensorSpec((None,), tf.float32, name="ebv"),
+        ],
+    )
+    archive.write_out(str(part), verbose=False)
+    description = {
+        "survey": survey.name,
+        "bands": survey.bands,
+        "pixel_scale_arcsec": survey.pixel_scale,
+        "image_size": survey.stamp_size,
+        "image_unit": survey.image_unit,
+        "ebv_unit": "mag",
+        "redshift": {"z_min": grid.z_min, "z_max": grid.z_max, "n_bins": grid.n_bins},
+        "outputs": OUTPUTS,
+        "model": config.model.name,
+        "with_ebv": config.model.with_ebv,
+        "photometric_inputs": config.model.photometric_inputs,
+        "n_members": len(members[fold]),
+        "fold": fold,
+        "trained_on": {key: dataset[key] for key in ("name", "origin", "galaxies_per_fold")},
+    }
+    (part / "estimator.json").write_text(json.dumps(description, indent=1))
+    part.replace(out_dir)
+
+
+class Estimator:
+    """An exported model and what it accepts."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        described = self.folder / "estimator.json"
+        if not described.exists():
+            raise FileNotFoundError(f"{folder}: no exported model there (no estimator.json); make it with `photoz export`")
+        self.description = json.loads(described.read_text())
+        self.survey = get_survey(self.description["survey"])
+        self.grid = RedshiftGrid(**self.description["redshift"])
+        facts = (list(self.survey.bands), self.survey.pixel_scale, self.survey.stamp_size, self.survey.image_unit)
+        stated = tuple(self.description[key] for key in ("bands", "pixel_scale_arcsec", "image_size", "image_unit"))
+        if facts != stated:
+            raise ValueError(f"{described}: was exported for {stated}, this version takes {self.survey.name} as {facts}")
+        self._serve = tf.saved_model.load(str(self.folder)).serve
+
+    def predict(self, image, ebv, source="stacks", progress=False):
+        """Predictions of stacks.
+
+        Parameters
+        ----------
+        image : ndarray, shape (n, size, size, n_bands)
+            [image unit of the survey]
+        ebv : ndarray, shape (n,)
+            E(B-V) [mag].
+        source : str
+            Named in errors.
+        progress : bool
+
+        Returns
+        -------
+        dict of str to ndarray
+            `OUTPUTS`.
+
+        Raises
+        ------
+        ValueError
+            If the stacks are not of the shape the model was trained for, or a value is not finite.
+        """
+        image, ebv = np.asarray(image, np.float32), np.asarray(ebv, np.float32)
+        if image.ndim != 4 or image.shape[1:] != self.survey.image_shape or ebv.shape != (len(image),):
+            raise ValueError(
+                f"{source}: stacks of shape {image.shape} with E(B-V) of shape {ebv.shape}; {self.folder} takes "
+                f"(n, {', '.join(map(str, self.survey.image_shape))}) in bands {','.join(self.survey.bands)} and (n,)"
+            )
+        check_finite(image, np.arange(len(image)), self.survey, source)
+        if not np.isfinite(ebv).all():
+            raise ValueError(f"{source}: E(B-V) of row {np.argmin(np.isfinite(ebv))} is not finite; give it a value")
+        parts = []
+        for start in tqdm(range(0, len(image), BATCH_SIZE), desc="infer", unit=" batches", disable=not progress):
+            rows = slice(start, start + BATCH_SIZE)
+            parts.append({name: value.numpy() for name, value in self._serve(image[rows], ebv[rows]).items()})
+        return {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}
+
+    def predictions(self, image, table, origin, source="stacks", progress=False):
+        """Predictions table of stacks and their catalogue; flagged rows keep their place, with NaN.
+
+        Parameters
+        ----------
+        image : ndarray, shape (n, size, size, n_bands)
+        table : Table
+            With `flag`; see `shards`.
+        origin : str
+            "simulated" or "stacked".
+
+        Returns
+        -------
+        Table
+        """
+        good = np.asarray(table["flag"]) == 0
+        pdf = np.full((len(table), self.grid.n_bins), np.nan, np.float32)
+        if good.any():
+            pdf[good] = self.predict(image[good], np.asarray(table["ebv"])[good], source, progress)["pdf"]
+        return predictions_table(
+            table, pdf, self.grid, self.survey, origin, self.description["model"], self.description["n_members"]
+        )
+
+
+def load_estimator(folder):
+    """The exported model in a folder."""
+    return Estimator(folder)

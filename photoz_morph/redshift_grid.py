@@ -39,7 +39,8 @@ class RedshiftGrid:
     def contains(self, z):
         """Whether redshifts lie on the grid, shape (n,); NaN does not. The last edge belongs to the last bin."""
         z = np.asarray(z, float)
-        return (z >= self.z_min) & (z <= self.z_max)
+        rounding = 1e-7  # a catalogue's float32 redshift of 0.4 is 0.4000000059
+        return (z >= self.z_min - rounding) & (z <= self.z_max + rounding)
 
     def bin_index(self, z):
         """Index of the bin of each redshift.
@@ -64,7 +65,7 @@ class RedshiftGrid:
                 f"{np.sum(~inside)} redshifts are outside [{self.z_min}, {self.z_max}], the first is "
                 f"{z[~inside].flat[0]}; cut the sample or widen redshift.z_max"
             )
-        return np.minimum(np.searchsorted(self.edges, z, side="right") - 1, self.n_bins - 1)
+        return np.clip(np.searchsorted(self.edges, z, side="right") - 1, 0, self.n_bins - 1)
 
     def expectation(self, pdf):
         """Mean redshift of each PDF, over bin midpoints (Pasquet et al. 2019, Eq. 2); shape (n,)."""
@@ -87,11 +88,11 @@ class RedshiftGrid:
         Returns
         -------
         ndarray, shape (n,)
-            0 below the grid and 1 above it.
+            0 below the grid and 1 above it; NaN where the redshift or the PDF is.
         """
         cdf = self.cdf(pdf)
         position = np.clip((np.asarray(z, float) - self.z_min) / self.width, 0, self.n_bins)
-        index = np.minimum(position.astype(int), self.n_bins - 1)
+        index = np.minimum(np.nan_to_num(position).astype(int), self.n_bins - 1)
         row = np.arange(len(cdf))
         return cdf[row, index] + (position - index) * (cdf[row, index + 1] - cdf[row, index])
 
@@ -107,14 +108,15 @@ class RedshiftGrid:
         Returns
         -------
         ndarray, shape (n,)
+            NaN where the PDF is.
         """
         cdf = self.cdf(pdf)
         index = np.clip(np.sum(cdf < probability, axis=-1) - 1, 0, self.n_bins - 1)
         row = np.arange(len(cdf))
         below, above = cdf[row, index], cdf[row, index + 1]
         step = np.divide(probability - below, above - below, out=np.zeros_like(below), where=above > below)
-        return self.z_min + self.width * (index + step)
+        return np.where(np.isnan(cdf[:, -1]), np.nan, self.z_min + self.width * (index + step))
 
     def mode(self, pdf):
-        """Midpoint of the most probable bin of each PDF, shape (n,)."""
-        return self.midpoints[np.argmax(pdf, axis=-1)]
+        """Midpoint of the most probable bin of each PDF, shape (n,); NaN where the PDF is."""
+        return np.where(np.isnan(pdf).any(axis=-1), np.nan, self.midpoints[np.argmax(pdf, axis=-1)])

@@ -1,0 +1,224 @@
+"""Scores of a predictions table: per fold, mean over folds, and of several methods on the same galaxies.
+
+`photoz evaluate` and `photoz compare` call it; `report/tables.py` prints what it returns. Every dictionary says under
+`data` whether the galaxies are "simulated" or "real", so that a number never travels without it. Each score is
+`{"value", "error"}`, the error from a bootstrap over galaxies; `eta` is a fraction.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from photoz_morph.metrics.photoz import SCORES, bootstrap, galaxy_scores
+from photoz_morph.predictions import ORIGINS
+
+
+def evaluate(table, grid, n_bootstrap=200, seed=0):
+    """Scores of predictions for each fold, their mean over folds, and of all galaxies together.
+
+    Parameters
+    ----------
+    table : Table
+        From `predictions_table` or `read_predictions`, with column `z_spec`; `fold` where cross-validated.
+    grid : RedshiftGrid
+    n_bootstrap, seed : int
+        Resamples of the galaxies behind each error, and their seed.
+
+    Returns
+    -------
+    dict
+        `data`, `survey`, `model`, the grid; `n_galaxies` scored, `n_flagged` and `n_without_z_spec` left out,
+        `n_outside_grid` scored though no PDF can reach them; `folds` (fold -> scores and n_galaxies), `mean` (score ->
+        value, error, sd_over_folds) and `all` (scores of all galaxies together).
+
+    Raises
+    ------
+    ValueError
+        If no galaxy is left, a column is missing, or a good row holds a non-finite value.
+
+    Notes
+    -----
+    Pasquet et al. (2019), Table 1; the last row of that table is the mean and the population standard deviation
+    (divided by the number of folds) of the rows above.
+    """
+    good, header = _good_rows(table)
+    z_spec = np.asarray(table["z_spec"], float)[good]
+    z_phot, pdf = np.asarray(table["z_phot"], float)[good], np.asarray(table["pdf"])[good]
+    per_galaxy = galaxy_scores(z_spec, pdf, grid, z_phot)
+    fold = np.asarray(table["fold"])[good] if "fold" in table.colnames else np.zeros(len(z_spec), int)
+    folds = {}
+    for number in np.unique(fold):
+        in_fold = {quantity: values[fold == number] for quantity, values in per_galaxy.items()}
+        folds[str(number)] = _with_errors(in_fold, n_bootstrap, seed)
+    return header | {
+        "grid": {"z_min": grid.z_min, "z_max": grid.z_max, "n_bins": grid.n_bins},
+        "n_outside_grid": int(np.sum(~grid.contains(z_spec))),
+        "n_bootstrap": n_bootstrap,
+        "seed": seed,
+        "folds": folds,
+        "mean": _mean_over_folds(folds),
+        "all": _with_errors(per_galaxy, n_bootstrap, seed),
+    }
+
+
+def _good_rows(table):
+    """Which rows can be scored, and the head of the scores: where the table comes from and what was left out."""
+    if "z_spec" not in table.colnames:
+        raise ValueError(f"predictions have no column z_spec to be scored with, only {', '.join(table.colnames)}")
+    flagged = np.asarray(table["flag"]) != 0
+    without = np.isnan(np.asarray(table["z_spec"], float))
+    good = ~flagged & ~without
+    if not good.any():
+        raise ValueError(
+            f"no galaxy to score: of {len(table)} predictions {flagged.sum()} are flagged, {without.sum()} lack z_spec"
+        )
+    header = {
+        "data": ORIGINS[table.meta["origin"]],
+        "survey": table.meta["survey"],
+        "model": table.meta.get("model", ""),
+        "n_galaxies": int(good.sum()),
+        "n_flagged": int(flagged.sum()),
+        "n_without_z_spec": int((without & ~flagged).sum()),
+    }
+    return good, header
+
+
+def _with_errors(per_galaxy, n_bootstrap, seed):
+    """Each score of a sample with its bootstrap error, and the number of galaxies."""
+    scores = {"n_galaxies": len(per_galaxy["residual"])}
+    for name, (quantity, condense) in SCORES.items():
+        values = per_galaxy[quantity]
+        error = np.std(bootstrap(condense, values, n_bootstrap, seed), ddof=1)
+        scores[name] = {"value": float(condense(values)), "error": float(error)}
+    return scores
+
+
+def _mean_over_folds(folds):
+    """Unweighted mean over folds of each score, its error, and the scatter of the folds."""
+    mean = {"n_folds": len(folds), "n_galaxies": sum(scores["n_galaxies"] for scores in folds.values())}
+    for name in SCORES:
+        values = np.array([scores[name]["value"] for scores in folds.values()])
+        errors = np.array([scores[name]["error"] for scores in folds.values()])
+        mean[name] = {
+            "value": float(values.mean()),
+            "error": float(np.sqrt(np.sum(errors**2)) / len(folds)),
+            "sd_over_folds": float(values.std()),
+        }
+    return mean
+
+
+def compare(tables, grids, n_bootstrap=200, seed=0):
+    """Scores of several methods on the same galaxies, and how much each differs from the first.
+
+    Parameters
+    ----------
+    tables : dict of str to Table
+        Predictions of each method, such as {"network": ..., "k-NN": ...}; matched by `obj_id`.
+    grids : dict of str to RedshiftGrid
+    n_bootstrap, seed : int
+
+    Returns
+    -------
+    dict
+        `data`, `n_galaxies` good in every table, `methods` (method -> scores) and `differences` (every method but the
+        first -> score -> value and error of method minus first). The galaxies of a difference are redrawn together,
+        so what they share cancels.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two methods, they share no galaxy, or their z_spec, `data` or ids contradict.
+    """
+    if len(tables) < 2:
+        raise ValueError(f"a comparison needs two methods or more, got {', '.join(tables) or 'none'}")
+    kinds = {name: ORIGINS[table.meta["origin"]] for name, table in tables.items()}
+    if len(set(kinds.values())) > 1:
+        raise ValueError(f"simulated and real galaxies cannot be compared: {kinds}")
+    rows = _common_rows(tables)
+    per_galaxy, z_first = {}, None
+    for name, table in tables.items():
+        part = table[rows[name]]
+        z_spec = np.asarray(part["z_spec"], float)
+        z_first = z_spec if z_first is None else z_first
+        different = np.abs(z_spec - z_first) > 1e-6  # float32 against float64
+        if different.any():
+            raise ValueError(
+                f"{name}: z_spec of {different.sum()} galaxies differs from the first method's, the first is obj_id "
+                f"{part['obj_id'][np.argmax(different)]}; predict from one catalogue"
+            )
+        z_phot = np.asarray(part["z_phot"], float)
+        per_galaxy[name] = galaxy_scores(z_first, np.asarray(part["pdf"]), grids[name], z_phot)
+    first = next(iter(tables))
+    return {
+        "data": kinds[first],
+        "n_galaxies": len(z_first),
+        "n_left_out": {name: len(table) - len(z_first) for name, table in tables.items()},
+        "n_bootstrap": n_bootstrap,
+        "seed": seed,
+        "methods": {name: _with_errors(values, n_bootstrap, seed) for name, values in per_galaxy.items()},
+        "differences": {
+            name: _paired_differences(per_galaxy[name], per_galaxy[first], n_bootstrap, seed)
+            for name in per_galaxy
+            if name != first
+        },
+    }
+
+
+def _common_rows(tables):
+    """Row numbers of the galaxies that are good in every table, in the order of their ids."""
+    rows, common = {}, None
+    for name, table in tables.items():
+        good = np.flatnonzero(_good_rows(table)[0])
+        obj_id, first, counts = np.unique(np.asarray(table["obj_id"])[good], return_index=True, return_counts=True)
+        if counts.max() > 1:
+            raise ValueError(
+                f"{name}: obj_id {obj_id[np.argmax(counts)]} occurs {counts.max()} times; galaxies are matched by it"
+            )
+        rows[name] = (obj_id, good[first])
+        common = obj_id if common is None else np.intersect1d(common, obj_id)
+    if len(common) == 0:
+        raise ValueError(f"{', '.join(tables)} have no good galaxy in common; were they made from one catalogue?")
+    return {name: good[np.searchsorted(obj_id, common)] for name, (obj_id, good) in rows.items()}
+
+
+def _paired_differences(per_galaxy, first, n_bootstrap, seed):
+    """Scores of a method minus those of the first; one seed redraws the same galaxies for both."""
+    differences = {}
+    for name, (quantity, condense) in SCORES.items():
+        resampled = [bootstrap(condense, values[quantity], n_bootstrap, seed) for values in (per_galaxy, first)]
+        differences[name] = {
+            "value": float(condense(per_galaxy[quantity]) - condense(first[quantity])),
+            "error": float(np.std(resampled[0] - resampled[1], ddof=1)),
+        }
+    return differences
+
+
+def write_scores(scores, path):
+    """Write scores as JSON to a temporary name, then rename it."""
+    path = Path(path)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n")
+    temporary.replace(path)
+
+
+def read_scores(path):
+    """Scores from `write_scores`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not a file of scores.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; `photoz evaluate` writes it")
+    try:
+        scores = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path}: not a file of scores, or truncated ({error}); evaluate again") from error
+    if not isinstance(scores, dict) or "data" not in scores:
+        raise ValueError(f"{path}: not a file of scores, it does not say which data they are of; evaluate again")
+    return scores

@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+
+from photoz_morph.evaluation import _mean_over_folds, compare, evaluate, read_scores, write_scores
+from photoz_morph.metrics.photoz import SCORES
+from photoz_morph.predictions import predictions_table
+from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.surveys import SDSS
+
+GRID = RedshiftGrid(0.0, 0.4, 4)  # bins of 0.1
+
+
+def one_bin_predictions(bins, z_spec, origin="simulated", **columns):
+    """All probability in one bin for each galaxy, NaN where the bin is None."""
+    pdf = np.array([np.full(4, np.nan) if index is None else np.eye(4)[index] for index in bins])
+    table = {"obj_id": np.arange(len(bins)), "z_spec": z_spec} | columns
+    return predictions_table(table, pdf, GRID, SDSS, origin, "toy")
+
+
+def gaussian_predictions(sigma, noise, n=3000, seed=0, order=None):
+    """Predictions that scatter by `noise` about z_spec; one seed gives one set of z_spec."""
+    grid, rng = RedshiftGrid(), np.random.default_rng(seed)
+    z_spec, order = rng.uniform(0.1, 0.3, n), np.arange(n) if order is None else order
+    centre = z_spec + noise * np.random.default_rng([seed, 1]).normal(size=n) + sigma * rng.normal(size=n)
+    pdf = np.exp(-0.5 * ((grid.midpoints - centre[:, None]) / 0.02) ** 2)
+    pdf /= pdf.sum(axis=1, keepdims=True)
+    columns = {"obj_id": np.arange(n)[order], "z_spec": z_spec[order]}
+    return predictions_table(columns, pdf[order], grid, SDSS, "simulated"), grid
+
+
+def test_last_row_of_the_papers_table_is_mean_and_population_deviation():
+    # Pasquet et al. (2019), Table 1, rows of five digits: the mean has their rounding.
+    published = zip([8, 9, 18, 11, 2], [914, 908, 913, 912, 910], [31, 31, 32, 31, 29])
+    folds = {}
+    for number, (bias, sigma_mad, eta) in enumerate(published):
+        values = dict.fromkeys(SCORES, 0.0) | {"bias": bias * 1e-5, "sigma_mad": sigma_mad * 1e-5, "eta": eta * 1e-4}
+        folds[str(number)] = {"n_galaxies": 1} | {name: {"value": v, "error": 0.0} for name, v in values.items()}
+    mean = _mean_over_folds(folds)
+    assert mean["bias"]["value"] == pytest.approx(0.00010, abs=1e-5)
+    assert round(mean["bias"]["sd_over_folds"], 5) == 5e-5  # 6e-5 had they divided by four
+    assert mean["sigma_mad"]["value"] == pytest.approx(0.00912, abs=1e-5)
+    assert round(mean["sigma_mad"]["sd_over_folds"], 5) == 2e-5
+    assert mean["eta"]["value"] == pytest.approx(0.0031, abs=5e-5)
+    assert mean["eta"]["sd_over_folds"] == pytest.approx(0.00009, abs=1e-5)
+
+
+def test_scores_of_two_folds_worked_by_hand():
+    z_spec, fold = np.array([0.05, 0.15, 0.25, 0.25]), np.array([0, 0, 1, 1])
+    scores = evaluate(one_bin_predictions([0, 1, 2, 1], z_spec, fold=fold), GRID, n_bootstrap=20)
+    assert scores["folds"]["0"]["bias"]["value"] == pytest.approx(0, abs=1e-12)
+    assert scores["folds"]["1"]["bias"]["value"] == pytest.approx(-0.08 / 2)  # -0.1 / 1.25 and 0
+    assert scores["mean"]["bias"]["value"] == pytest.approx(-0.02)
+    assert scores["mean"]["bias"]["sd_over_folds"] == pytest.approx(0.02)
+    assert scores["all"]["eta"]["value"] == pytest.approx(0.25)
+    assert scores["folds"]["1"]["n_galaxies"] == 2 and scores["mean"]["n_galaxies"] == 4
+
+
+def test_flagged_and_unknown_are_counted_and_change_no_score():
+    z_spec = np.array([0.05, 0.15, np.nan, 0.25, np.nan])
+    scores = evaluate(one_bin_predictions([0, 1, 1, None, None], z_spec), GRID, n_bootstrap=20)
+    clean = evaluate(one_bin_predictions([0, 1], z_spec[:2]), GRID, n_bootstrap=20)
+    assert (scores["n_galaxies"], scores["n_flagged"], scores["n_without_z_spec"]) == (2, 2, 1)
+    assert scores["all"] == clean["all"]
+
+
+def test_galaxy_beyond_the_grid_is_scored_and_counted():
+    scores = evaluate(one_bin_predictions([0, 3], np.array([0.05, 0.6])), GRID, n_bootstrap=20)
+    assert scores["n_outside_grid"] == 1 and scores["all"]["eta"]["value"] == 0.5
+
+
+def test_scores_say_whether_galaxies_are_real():
+    for origin, data in (("simulated", "simulated"), ("stacked", "real"), ("catalogue", "real")):
+        assert evaluate(one_bin_predictions([0, 1], [0.1, 0.1], origin), GRID, 20)["data"] == data
+
+
+def test_bootstrap_error_of_bias_is_sigma_over_root_n():
+    table, grid = gaussian_predictions(0.01, 0.0)
+    residual = (table["z_phot"] - table["z_spec"]) / (1 + table["z_spec"])
+    error = evaluate(table, grid, n_bootstrap=400)["all"]["bias"]["error"]
+    assert error == pytest.approx(np.std(residual) / np.sqrt(3000), rel=0.15)  # 4 / sqrt(2 x 400)
+
+
+def test_scores_survive_json(tmp_path):
+    scores = evaluate(one_bin_predictions([0, 1], [0.1, 0.1], fold=np.array([0, 1])), GRID, n_bootstrap=20)
+    write_scores(scores, tmp_path / "scores.json")
+    assert read_scores(tmp_path / "scores.json") == scores
+
+
+def test_other_and_truncated_json_is_refused(tmp_path):
+    path = tmp_path / "scores.json"
+    path.write_text('{"data": ')
+    with pytest.raises(ValueError, match="not a file of scores, or truncated"):
+        read_scores(path)
+    path.write_text('{"bias": 0.1}')
+    with pytest.raises(ValueError, match="does not say which data"):
+        read_scores(path)
+    with pytest.raises(FileNotFoundError, match="photoz evaluate"):
+        read_scores(tmp_path / "absent.json")
+
+
+def test_nothing_left_to_score_is_an_error():
+    with pytest.raises(ValueError, match="of 2 predictions 1 are flagged, 1 lack z_spec"):
+        evaluate(one_bin_predictions([None, 0], [0.1, np.nan]), GRID)
+    table = one_bin_predictions([0], [0.1])
+    table.remove_column("z_spec")
+    with pytest.raises(ValueError, match="no column z_spec"):
+        evaluate(table, GRID)
+
+
+def test_comparison_matches_by_id_whatever_the_order():
+    first, grid = gaussian_predictions(0.01, 0.0)
+    shuffled, _ = gaussian_predictions(0.01, 0.0, order=np.random.default_rng(1).permutation(3000))
+    comparison = compare({"a": first, "b": shuffled}, {"a": grid, "b": grid}, n_bootstrap=20)
+    assert comparison["n_galaxies"] == 3000
+    for difference in comparison["differences"]["b"].values():
+        assert difference["value"] == 0 and difference["error"] == 0
+
+
+def test_paired_error_is_smaller_than_the_unpaired_one():
+    # Both methods share the scatter of 0.02; the second adds a little of its own.
+    first, grid = gaussian_predictions(0.0, 0.02)
+    second, _ = gaussian_predictions(0.004, 0.02)
+    comparison = compare({"a": first, "b": second}, {"a": grid, "b": grid})
+    errors = [method["sigma_mad"]["error"] for method in comparison["methods"].values()]
+    assert comparison["differences"]["b"]["sigma_mad"]["error"] < 0.8 * np.hypot(*errors)
+
+
+def test_galaxy_missing_from_one_method_is_left_out_of_all():
+    first, grid = gaussian_predictions(0.01, 0.0)
+    comparison = compare({"a": first, "b": first[10:]}, {"a": grid, "b": grid}, n_bootstrap=20)
+    assert comparison["n_galaxies"] == 2990 and comparison["n_left_out"] == {"a": 10, "b": 0}
+
+
+def test_comparisons_that_mean_nothing_are_refused():
+    z = [0.1, 0.1]
+    table, grids = one_bin_predictions([0, 1], z), {"a": GRID, "b": GRID}
+    with pytest.raises(ValueError, match="two methods or more"):
+        compare({"a": table}, grids)
+    with pytest.raises(ValueError, match="simulated and real"):
+        compare({"a": table, "b": one_bin_predictions([0, 1], z, "stacked")}, grids)
+    with pytest.raises(ValueError, match="z_spec of 1 galaxies differs .* obj_id 1"):
+        compare({"a": table, "b": one_bin_predictions([0, 1], [0.1, 0.2])}, grids)
+    other, twice = one_bin_predictions([0, 1], z), one_bin_predictions([0, 1], z)
+    other["obj_id"] += 5
+    with pytest.raises(ValueError, match="no good galaxy in common"):
+        compare({"a": table, "b": other}, grids)
+    twice["obj_id"] = 7
+    with pytest.raises(ValueError, match="b: obj_id 7 occurs 2 times"):
+        compare({"a": table, "b": twice}, grids)

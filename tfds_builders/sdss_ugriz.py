@@ -33,17 +33,19 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
 
     def _info(self):
         per_band = tfds.features.Tensor(shape=(SDSS.n_bands,), dtype=np.float32)
+        # As bytes: a TFRecord's list of floats has single precision only, 0.1" at RA 350.
+        double = tfds.features.Tensor(shape=(), dtype=np.float64, encoding="bytes")
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(
                 {
                     # Raw bytes are written 14 times faster than a list of floats and take no more space.
                     "image": tfds.features.Tensor(shape=SDSS.image_shape, dtype=np.float32, encoding="bytes"),
                     "ebv": np.float32,  # [mag]
-                    "z_spec": np.float64,
+                    "z_spec": double,
                     "obj_id": np.int64,
                     "group_id": np.int64,
-                    "ra": np.float64,  # [deg]
-                    "dec": np.float64,  # [deg]
+                    "ra": double,  # [deg]
+                    "dec": double,  # [deg]
                     # Not a number where the stacks' table has no such column; see ARCHITECTURE.md, section 5.
                     **{name: per_band for name in PER_BAND},
                     **{name: np.float32 for name in PER_GALAXY},
@@ -64,7 +66,7 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
             rows = np.flatnonzero(usable(table) & (assign_fold(table["group_id"]) == fold))
             images, table, _ = read_shard(path, rows)
             for image, row in zip(images, table):
-                example = {name: row[name] for name in ("ebv", "z_spec", "obj_id", "group_id", "ra", "dec")}
+                example = {name: row[name].item() for name in ("ebv", "z_spec", "obj_id", "group_id", "ra", "dec")}
                 for name in PER_BAND:
                     value = row[name] if name in table.colnames else np.full(SDSS.n_bands, np.nan)
                     example[name] = np.asarray(value, np.float32)

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from photoz_morph import pipeline
+from photoz_morph.catalogs import assign_fold
+from photoz_morph.redshift_grid import RedshiftGrid
+
+GRID = RedshiftGrid()
+
+
+@pytest.fixture(scope="module")
+def builder(data_dir):
+    return pipeline.open_dataset(data_dir)
+
+
+def ids(batches):
+    """A number that tells galaxies apart: their reddening, drawn at random."""
+    return np.concatenate([inputs["ebv"].numpy() for inputs, _ in batches])
+
+
+def test_eight_elements_of_the_dihedral_group_are_distinct_and_keep_the_pixels():
+    image = np.random.default_rng(0).normal(size=(6, 6, 5)).astype(np.float32)
+    images = [pipeline.dihedral(tf.constant(image), element).numpy() for element in range(8)]
+    reference = [np.rot90(side, k) for side in (image, image[:, ::-1]) for k in range(4)]
+    assert {moved.tobytes() for moved in images} == {np.ascontiguousarray(moved).tobytes() for moved in reference}
+    assert np.array_equal(images[0], image)
+
+
+def test_training_validation_and_test_are_disjoint_and_complete(builder):
+    for fold in range(5):
+        splits = pipeline.cross_validation_splits(builder, fold, n_validation=20)
+        parts = [pipeline.read_columns(builder, split)["obj_id"] for split in (splits.train, splits.validation, splits.test)]
+        assert len(parts[1]) == 20
+        assert sorted(np.concatenate(parts)) == list(range(300))
+
+
+def test_copies_of_a_galaxy_share_a_fold(builder):
+    for fold in range(5):
+        columns = pipeline.read_columns(builder, f"fold_{fold}")
+        assert np.all(assign_fold(columns["group_id"]) == fold)
+        assert np.all(np.unique(columns["group_id"], return_counts=True)[1] == 2)
+
+
+def test_an_epoch_is_a_function_of_seed_and_number(builder):
+    train = pipeline.PhotozBatches(builder, "fold_0+fold_1", GRID, batch_size=8)
+    again = pipeline.PhotozBatches(builder, "fold_0+fold_1", GRID, batch_size=8)
+    first = list(train.epoch(seed=5, epoch=0))
+    for (inputs, target), (inputs_again, target_again) in zip(first, again.epoch(seed=5, epoch=0), strict=True):
+        assert np.array_equal(inputs["image"], inputs_again["image"]) and np.array_equal(target, target_again)
+    assert not np.array_equal(ids(first), ids(train.epoch(seed=5, epoch=1)))
+    assert not np.array_equal(ids(first), ids(train.epoch(seed=6, epoch=0)))
+
+
+def test_an_epoch_shows_each_galaxy_once_and_only_full_batches(builder):
+    train = pipeline.PhotozBatches(builder, "fold_0", GRID, batch_size=7)
+    seen = ids(train.epoch(seed=1, epoch=3))
+    assert len(seen) == train.steps_per_epoch * 7 and len(np.unique(seen)) == len(seen)
+
+
+def test_augmentation_moves_pixels_of_a_galaxy_but_keeps_its_flux(builder):
+    train = pipeline.PhotozBatches(builder, "fold_0", GRID, batch_size=1)
+    versions = {}
+    for epoch in range(3):
+        for inputs, _ in train.epoch(seed=1, epoch=epoch):
+            versions.setdefault(float(inputs["ebv"][0]), []).append(inputs["image"].numpy())
+    flux = [[image.sum(dtype=float) for image in images] for images in versions.values()]
+    np.testing.assert_allclose(np.ptp(flux, axis=1), 0, atol=1e-3)
+    moved = [not np.array_equal(images[0], images[1]) for images in versions.values()]
+    assert 0.75 < np.mean(moved) < 0.97  # one of eight elements repeats by chance
+
+
+def test_batches_give_what_the_stacks_hold(builder, stacks_dir):
+    from photoz_morph.shards import find_shards, read_shard
+
+    images, table, _ = read_shard(find_shards(stacks_dir)[0])
+    columns = pipeline.read_columns(builder, "fold_2")
+    stored = np.concatenate([batch["image"] for batch in pipeline.image_batches(builder, "fold_2", 16).as_numpy_iterator()])
+    for image, obj_id, z_spec in zip(stored, columns["obj_id"], columns["z_spec"]):
+        if obj_id < 150:
+            assert np.array_equal(image, images[obj_id]) and z_spec == table["z_spec"][obj_id]
+
+
+def test_hard_target_is_the_bin_of_the_grid():
+    z_spec = np.array([0.0, 0.1, 0.2222, 0.4])
+    target = pipeline.bin_target(z_spec, GRID, 0.0).numpy()
+    assert np.array_equal(target.argmax(axis=1), GRID.bin_index(z_spec)) and np.all(target.sum(axis=1) == 1)
+
+
+def test_soft_target_has_the_redshift_as_mean_and_the_width_asked_for():
+    z_spec = np.array([0.1, 0.1234, 0.3])
+    target = pipeline.bin_target(z_spec, GRID, 1.5).numpy().astype(float)
+    np.testing.assert_allclose(target @ GRID.midpoints, z_spec, atol=1e-6)
+    width = np.sqrt((target * (GRID.midpoints - z_spec[:, None]) ** 2).sum(axis=1))
+    np.testing.assert_allclose(width, 1.5 * GRID.width, rtol=1e-3)
+
+
+def test_errors_name_what_is_wrong(builder, tmp_path):
+    with pytest.raises(FileNotFoundError, match="photoz build"):
+        pipeline.open_dataset(tmp_path)
+    with pytest.raises(ValueError, match="no fold 5, the dataset has 5"):
+        pipeline.cross_validation_splits(builder, 5, 20)
+    with pytest.raises(ValueError, match="data.n_validation is 500, fold 1 it is taken from has"):
+        pipeline.cross_validation_splits(builder, 0, 500)
+    columns = {"obj_id": np.array([7, 8]), "z_spec": np.array([0.1, 0.55])}
+    with pytest.raises(ValueError, match=r"1 galaxies have z_spec outside \[0.0, 0.4\], the first is 8 with 0.55"):
+        pipeline.check_redshifts(columns, GRID, "data")

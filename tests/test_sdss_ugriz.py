@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from conftest import colour_stacks
+
+from photoz_morph import pipeline
+from photoz_morph.shards import shard_path, write_shard
+from photoz_morph.surveys import SDSS
+from tfds_builders.sdss_ugriz import build
+
+
+def write(folder, origin="stacked", change=lambda table: None, index=0):
+    images, table = colour_stacks(40, first_id=40 * index)
+    change(table)
+    write_shard(shard_path(folder, index), images, table, SDSS, origin)
+
+
+def test_rows_that_cannot_be_learned_from_are_counted_and_left_out(tmp_path):
+    def change(table):
+        table["flag"][:2] = 1
+        table["z_spec"][1:6] = np.nan
+        table["ebv"][6] = np.nan
+
+    write(tmp_path, change=change)
+    counts = build(tmp_path, tmp_path / "data", progress=False)
+    assert counts == {"galaxies": 33, "flagged": 2, "without z_spec": 4, "without E(B-V)": 1}
+    builder = pipeline.open_dataset(tmp_path / "data")
+    assert sum(pipeline.split_sizes(builder)) == 33
+    assert builder.info.metadata["origin"] == "stacked"
+
+
+def test_columns_the_stacks_lack_are_nan(tmp_path):
+    write(tmp_path)
+    build(tmp_path, tmp_path / "data", progress=False)
+    columns = pipeline.read_columns(pipeline.open_dataset(tmp_path / "data"), "fold_0")
+    assert np.isnan(columns["psf_fwhm"]).all() and np.isfinite(columns["mags"]).all()
+
+
+def test_a_dataset_is_replaced_only_when_asked(tmp_path):
+    write(tmp_path)
+    build(tmp_path, tmp_path / "data", progress=False)
+    with pytest.raises(ValueError, match="a dataset is there; use it, or replace it with --overwrite"):
+        build(tmp_path, tmp_path / "data", progress=False)
+    write(tmp_path, index=1)
+    assert build(tmp_path, tmp_path / "data", overwrite=True, progress=False)["galaxies"] == 80
+
+
+def test_broken_folders_are_refused_before_anything_is_written(tmp_path):
+    def twice(table):
+        table["obj_id"][3] = table["obj_id"][4]
+
+    def nothing(table):
+        table["z_spec"][:] = np.nan
+
+    (tmp_path / "twice").mkdir()
+    write(tmp_path / "twice", change=twice)
+    with pytest.raises(ValueError, match="obj_id 4 is there twice"):
+        build(tmp_path / "twice", tmp_path / "data", progress=False)
+    (tmp_path / "nothing").mkdir()
+    write(tmp_path / "nothing", change=nothing)
+    with pytest.raises(ValueError, match="none of 40 rows is usable"):
+        build(tmp_path / "nothing", tmp_path / "data", progress=False)
+    (tmp_path / "mixed").mkdir()
+    write(tmp_path / "mixed", index=0)
+    write(tmp_path / "mixed", origin="simulated", index=1)
+    with pytest.raises(ValueError, match="simulated and stacked shards in one folder"):
+        build(tmp_path / "mixed", tmp_path / "data", progress=False)
+    assert not (tmp_path / "data").exists()

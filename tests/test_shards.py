@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from astropy.io import fits
+from conftest import colour_stacks
+
+from photoz_morph.shards import find_shards, read_catalog, read_shard, write_shard
+from photoz_morph.surveys import SDSS
+
+
+@pytest.fixture
+def shard(tmp_path):
+    path = tmp_path / "stacks-00000.fits"
+    images, table = colour_stacks(6)
+    write_shard(path, images, table, SDSS, "simulated", [("SEED", 3, "of the simulation")])
+    return path, images, table
+
+
+def test_shard_comes_back(shard):
+    path, images, table = shard
+    read_images, read_table, header = read_shard(path)
+    assert np.array_equal(read_images, images) and read_images.dtype == np.float32
+    assert read_table.colnames == table.colnames
+    for name in table.colnames:
+        assert np.array_equal(read_table[name], table[name])
+    assert (header["SURVEY"], header["BANDS"], header["ORIGIN"], header["SEED"]) == ("sdss", "u,g,r,i,z", "simulated", 3)
+
+
+def test_rows_can_be_read_alone(shard):
+    path, images, _ = shard
+    rows, table, _ = read_shard(path, np.array([4, 1]))
+    assert np.array_equal(rows, images[[4, 1]]) and list(table["obj_id"]) == [4, 1]
+
+
+def test_flagged_row_keeps_its_nan_pixels(tmp_path):
+    images, table = colour_stacks(3)
+    images[1] = np.nan
+    table["flag"][1] = 1
+    write_shard(tmp_path / "stacks-00000.fits", images, table, SDSS, "stacked")
+    assert np.isnan(read_shard(tmp_path / "stacks-00000.fits")[0][1]).all()
+
+
+def test_nan_pixels_name_galaxy_band_and_count(tmp_path):
+    images, table = colour_stacks(3)
+    images[2, 5, 5:8, 1] = np.nan
+    write_shard(tmp_path / "stacks-00000.fits", images, table, SDSS, "stacked")
+    with pytest.raises(ValueError, match="stacks-00000.fits: galaxy 2 has 3 pixels in band g that are not finite"):
+        read_shard(tmp_path / "stacks-00000.fits")
+
+
+@pytest.mark.parametrize("fraction", [0.001, 0.3, 0.9, 0.999])
+def test_truncated_file_is_named(shard, fraction):
+    path = shard[0]
+    path.write_bytes(path.read_bytes()[: int(fraction * path.stat().st_size)])
+    with pytest.raises(ValueError, match="stacks-00000.fits: cannot be read as a shard of stacks .* make it again"):
+        read_shard(path)
+
+
+def test_other_band_order_is_refused(shard):
+    with fits.open(shard[0], mode="update") as hdus:
+        hdus[0].header["BANDS"] = "g,r,i,z,u"
+    with pytest.raises(ValueError, match="bands are g,r,i,z,u, sdss needs u,g,r,i,z in order"):
+        read_catalog(shard[0])
+
+
+def test_other_size_is_refused(shard):
+    path, images, table = shard
+    with pytest.raises(ValueError, match=r"image cube has shape \(6, 32, 32, 5\)"):
+        write_shard(path, images[:, :32, :32], table, SDSS, "simulated")
+    with fits.open(path) as hdus:
+        hdus["IMAGE"].data = images[:, :32, :32]
+        hdus.writeto(path, overwrite=True)
+    with pytest.raises(ValueError, match=r"image cube has shape \(6, 32, 32, 5\), sdss stacks of its 6 galaxies need"):
+        read_catalog(path)
+
+
+def test_missing_column_is_named(shard):
+    path, images, table = shard
+    table.remove_column("ebv")
+    with pytest.raises(ValueError, match="table lacks column ebv"):
+        write_shard(path, images, table, SDSS, "simulated")
+
+
+def test_any_other_fits_file_is_refused(tmp_path):
+    path = tmp_path / "stacks-00000.fits"
+    fits.PrimaryHDU(np.zeros((4, 4))).writeto(path)
+    with pytest.raises(ValueError, match="no SURVEY in the primary header"):
+        read_catalog(path)
+
+
+def test_empty_folder_says_how_to_fill_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="photoz simulate"):
+        find_shards(tmp_path)

@@ -16,6 +16,7 @@ setup(
     package_data={"photoz_morph": ["data/*"], "photoz_morph.configs": ["*.yaml"]},
     install_requires=[
         "astropy>=7",
+        "astropy-healpix>=1.0",
         "click>=8.1",
         "galsim>=2.8",
         "importlib_resources>=6",  # tensorflow-datasets imports it without declaring it

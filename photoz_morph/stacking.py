@@ -1,0 +1,273 @@
+"""Survey frames to galaxy stacks, by SWarp, as in Pasquet et al. (2019), Sec. 2.
+
+A catalogue and a folder of SDSS corrected frames go in; stamps of (64, 64, 5) *ugriz* pixels come out, each galaxy
+at the centre, on a TAN grid with north up, east left and 0.396 arcsec pixels. Resampling is LANCZOS3, background
+subtraction is off, everything else is SWarp's default (median of the frames, fluxes scaled by pixel area).
+`stack_catalog` writes shards (see `shards`), `iter_stacks` hands the same rows over in memory. Modules `frames`
+and `swarp` do one stamp.
+"""
+
+import functools
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+from tqdm import tqdm
+
+from photoz_morph.catalogs import check_galaxy_catalog
+from photoz_morph.dust import EBV_SOURCE, sfd_ebv
+from photoz_morph.frames import index_frames, overlapping_frames, read_frame
+from photoz_morph.shards import SHARD_SIZE, read_shard, shard_path, write_shard
+from photoz_morph.surveys import SDSS
+from photoz_morph.swarp import COMBINE_TYPES, RESAMPLING, find_swarp, stack_band
+
+WCS_CONVENTION = "TAN, north up, east left, galaxy at CRPIX 32.5 of 64"
+CACHED_FRAMES = 80  # 12 MB each, 1 GB in all; in Stripe 82 up to 64 frames of a band overlap
+FRAME_KEY = ("band", "run", "camcol", "field")
+WRITTEN_COLUMNS = ("ebv_source", "n_frames", "weight", "flag", "flag_reason")
+
+
+@dataclass(frozen=True)
+class StackSummary:
+    """What `stack_catalog` did: galaxies stacked well and flagged, shards kept from before, paths, remarks."""
+
+    n_good: int
+    n_flagged: int
+    n_kept_shards: int
+    paths: tuple
+    messages: tuple
+
+
+def stack_catalog(catalog, frames_dir, out_dir, survey=SDSS, combine="median", swarp=None, progress=True):
+    """Stack every galaxy of a catalogue and write shards; go on where an earlier run stopped.
+
+    Parameters
+    ----------
+    catalog : Table
+        From `read_galaxy_catalog`. Where `ebv` is NaN the shipped dust map is used.
+    frames_dir : path-like
+        Folder of `frame-BAND-RUN-CAMCOL-FIELD.fits`, also .bz2 and .gz, also in sub-folders.
+    out_dir : path-like
+        Folder of the shards, made if needed. A shard that holds the same galaxies, made from the same frames with
+        the same settings, is kept.
+    survey : Survey
+    combine : {"median", "average"}
+        How overlapping frames are combined.
+    swarp : str or None
+        The program, by default `SWarp` or `swarp`, whichever is found.
+    progress : bool
+        Whether to show progress bars.
+
+    Returns
+    -------
+    StackSummary
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        If the catalogue or a frame is unusable, or `out_dir` holds other stacks.
+    RuntimeError
+        If SWarp is not installed or fails.
+
+    Notes
+    -----
+    The shards' rows are the catalogue's, in its order. A galaxy whose stamp is not covered in every band is a row
+    with `flag` 1, NaN pixels and the reason in `flag_reason`. `n_frames` and `weight` (inverse variance of the
+    central pixel as estimated by SWarp) have one value per band. Adjacent fields of one run repeat 128 rows of the
+    same exposure, so two frames there do not mean less noise.
+
+    Within a shard frames are read once, and up to 1 GB of them is held. Sort a large catalogue by position, so
+    that neighbours share a shard.
+    """
+    run = _prepare(catalog, frames_dir, survey, combine, swarp, progress)
+    out_dir = Path(out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    parts = _parts(run.catalog)
+    paths = [shard_path(out_dir, i) for i in range(len(parts))]
+    kept = _check_earlier_shards(out_dir, paths, parts, run)
+    n_flagged = sum(kept.values())
+    n_left = sum(len(part) for path, part in zip(paths, parts) if path not in kept)
+    with _progress_bar(n_left, survey, progress) as bar:
+        for path, part in zip(paths, parts):
+            if path not in kept:
+                frames = _frames(part, run)
+                images, table = _stack_part(part, frames, run, bar)
+                write_shard(path, images, table, survey, "stacked", _header(part, frames, run))
+                n_flagged += int(np.sum(table["flag"]))
+    n_good = len(run.catalog) - n_flagged
+    remarks = list(run.messages)
+    if run.index.meta["n_ignored"]:
+        remarks.insert(
+            0, f"{frames_dir}: {run.index.meta['n_ignored']} files are not frames of {survey.name}, ignored"
+        )
+    if n_good == 0:
+        remarks.append(f"no galaxy has a complete stamp; are the frames in {frames_dir} those of this catalogue?")
+    return StackSummary(n_good, n_flagged, len(kept), tuple(paths), tuple(remarks))
+
+
+def iter_stacks(catalog, frames_dir, survey=SDSS, combine="median", swarp=None, progress=True):
+    """Stacks in memory: up to 1,000 galaxies at a time, the rows that `stack_catalog` would write.
+
+    Parameters
+    ----------
+    catalog, frames_dir, survey, combine, swarp, progress
+        As for `stack_catalog`, which also lists the errors.
+
+    Yields
+    ------
+    images : ndarray, shape (n, size, size, n_bands), float32
+        Stacks [unit of the survey], NaN where flagged.
+    table : Table
+        Their rows.
+    """
+    run = _prepare(catalog, frames_dir, survey, combine, swarp, progress)
+    with _progress_bar(len(run.catalog), survey, progress) as bar:
+        for part in _parts(run.catalog):
+            yield _stack_part(part, _frames(part, run), run, bar)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Everything a part of the catalogue needs to be stacked, checked."""
+
+    catalog: Table
+    index: Table
+    survey: object
+    combine: str
+    swarp: str
+    swarp_version: str
+    read: object
+    messages: list
+
+
+def _prepare(catalog, frames_dir, survey, combine, swarp, progress):
+    """All checks that can be made before the first stack."""
+    if combine not in COMBINE_TYPES:
+        raise ValueError(f"combine is {combine!r}; it must be one of {', '.join(COMBINE_TYPES)}")
+    catalog = check_galaxy_catalog(catalog, "catalogue")
+    taken = [name for name in catalog.colnames if name.lower() in WRITTEN_COLUMNS]
+    if taken:
+        raise ValueError(f"catalogue: column {', '.join(taken)} has the name of a column of the stacks; rename it")
+    catalog.meta.clear()  # a shard's header is the stack's, not the catalogue file's
+    for name in catalog.colnames:
+        try:
+            _as_read_back(catalog[[name]])
+        except (ValueError, TypeError, KeyError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"catalogue: column {name} cannot be kept in FITS ({reason}); remove it") from error
+    program, version = find_swarp(swarp)
+    index = index_frames(frames_dir, survey, progress)
+    known = np.isfinite(catalog["ebv"])
+    catalog["ebv"] = np.where(known, catalog["ebv"], sfd_ebv(catalog["ra"], catalog["dec"]))
+    catalog["ebv_source"] = np.where(known, "catalogue", EBV_SOURCE)
+    messages = []
+
+    @functools.lru_cache(maxsize=CACHED_FRAMES)
+    def read(path):
+        image = read_frame(path)
+        n_bad = np.count_nonzero(~np.isfinite(image))
+        message = f"{path}: {n_bad} pixels are not finite; a stamp that no other frame covers there is flagged"
+        if n_bad and message not in messages:
+            messages.append(message)
+        return image
+
+    return _Run(catalog, index, survey, combine, program, version, read, messages)
+
+
+def _parts(catalog):
+    """The catalogue cut into the rows of each shard."""
+    return [catalog[start : start + SHARD_SIZE] for start in range(0, len(catalog), SHARD_SIZE)]
+
+
+def _progress_bar(n_galaxies, survey, progress):
+    """A bar that counts stacks of one band."""
+    return tqdm(total=n_galaxies * survey.n_bands, desc="stack", unit="band", disable=not progress)
+
+
+def _frames(part, run):
+    """Frames that overlap the stamp of each row, one table a row."""
+    side_arcsec = run.survey.stamp_size * run.survey.pixel_scale
+    return [overlapping_frames(run.index, row["ra"], row["dec"], side_arcsec) for row in part]
+
+
+def _stack_part(part, frames, run, bar):
+    """Images and finished table of the rows of one shard."""
+    survey = run.survey
+    images = np.zeros((len(part), *survey.image_shape), np.float32)
+    n_frames = np.zeros((len(part), survey.n_bands), np.int32)
+    central_weight = np.zeros((len(part), survey.n_bands), np.float32)
+    reasons = [[] for _ in part]
+    center = survey.stamp_size // 2
+    # One band after the other, neighbours on a frame together: each frame is read once, and few are held.
+    for b, band in enumerate(survey.bands):
+        of_band = [table[table["band"] == band] for table in frames]
+        for i in sorted(range(len(part)), key=lambda i: list(of_band[i]["path"])):
+            image, weight, n_frames[i, b] = stack_band(
+                of_band[i], part["ra"][i], part["dec"][i], survey, run.combine, run.swarp, run.read
+            )
+            images[i, :, :, b] = image
+            central_weight[i, b] = weight[center, center]
+            n_empty = np.count_nonzero((weight <= 0) | ~np.isfinite(image))
+            if n_frames[i, b] == 0:
+                reasons[i].append(f"no frame of band {band} covers it")
+            elif n_empty:
+                reasons[i].append(f"{n_empty} of {weight.size} pixels of band {band} have no data")
+            bar.update()
+    table = part.copy()
+    flagged = np.array([bool(reason) for reason in reasons])
+    images[flagged] = np.nan
+    table["n_frames"], table["weight"] = n_frames, central_weight
+    table["flag"] = flagged.astype(np.int32)
+    table["flag_reason"] = np.array(["; ".join(reason) for reason in reasons], dtype=str)
+    return images, table
+
+
+def _header(part, frames, run):
+    """Cards of the primary header: the settings, and which frames the rows were made from."""
+    names = sorted({"-".join(map(str, key)) for table in frames for key in table.iterrows(*FRAME_KEY)})
+    return [
+        ("COMBINE", run.combine.upper(), "SWarp COMBINE_TYPE"),
+        ("RESAMPLE", RESAMPLING, "SWarp RESAMPLING_TYPE"),
+        ("SUBBACK", "N", "SWarp SUBTRACT_BACK"),
+        ("SWARPVER", run.swarp_version, "version of SWarp"),
+        ("WCSCONV", WCS_CONVENTION, ""),
+        ("EBVSRC", ", ".join(sorted(set(part["ebv_source"]))), "source of ebv"),
+        ("NFRAMES", len(names), "frames that these rows were made from"),
+        ("FRAMESID", hashlib.sha256(" ".join(names).encode()).hexdigest()[:16], "hash of their names"),
+    ]
+
+
+def _check_earlier_shards(out_dir, paths, parts, run):
+    """Number of flagged rows of each shard that an earlier run finished and that need not be made again."""
+    kept, remedy = {}, "give another output folder, or delete the file to make its stacks anew"
+    for path in sorted(out_dir.glob("stacks-*.fits")):
+        if path not in paths:
+            raise ValueError(f"{path}: is there, but this catalogue fills {len(paths)} shards only; {remedy}")
+        part = parts[paths.index(path)]
+        _, table, header = read_shard(path)
+        *settings, _, (_, frames_id, _) = _header(part, _frames(part, run), run)
+        for keyword, value, _ in settings:
+            if header.get(keyword) != value:
+                raise ValueError(f"{path}: {keyword} is {header.get(keyword)}, this run has {value}; {remedy}")
+        for column in _as_read_back(part).itercols():
+            name, nan = column.name, column.dtype.kind == "f"
+            if name not in table.colnames or not np.array_equal(table[name], column, equal_nan=nan):
+                raise ValueError(f"{path}: holds other galaxies, its {name} is not the catalogue's; {remedy}")
+        if header["FRAMESID"] == frames_id:
+            kept[path] = int(np.sum(table["flag"]))
+        else:
+            run.messages.append(f"{path}: made again, because other frames cover its galaxies now")
+    return kept
+
+
+def _as_read_back(table):
+    """The table after a way through FITS, which drops trailing blanks and masks."""
+    stream = io.BytesIO()
+    fits.BinTableHDU(table).writeto(stream)
+    stream.seek(0)
+    with fits.open(stream) as hdus:
+        return Table(hdus[1].data)

@@ -1,0 +1,52 @@
+"""Frames that the tests of frames, SWarp and stacks share: the real ones, and how synthetic ones are made."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from photoz_morph.surveys import SDSS
+from photoz_morph.swarp import find_swarp
+
+DATA = Path(__file__).parent / "data"
+R_ONLY = replace(SDSS, bands=("r",))
+SIDE_ARCSEC = SDSS.stamp_size * SDSS.pixel_scale
+
+try:
+    PROGRAM = find_swarp()[0]
+except RuntimeError:
+    PROGRAM = None
+
+
+def swarp_test(function):
+    """Mark a test that needs SWarp, and skip it where there is none."""
+    return pytest.mark.swarp(pytest.mark.skipif(PROGRAM is None, reason="SWarp is not installed")(function))
+
+
+def frame_header(ra, dec, angle=0.0, shape=(150, 150), pixel_scale=0.396, offset=(0.0, 0.0)):
+    """TAN header whose reference pixel is `offset` pixels from the middle, rotated by `angle` degrees."""
+    cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    header = fits.Header({"BUNIT": "nanomaggy", "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CUNIT1": "deg"})
+    header.update({"CUNIT2": "deg", "CRVAL1": ra, "CRVAL2": dec})
+    header.update({"CRPIX1": (shape[1] + 1) / 2 + offset[0], "CRPIX2": (shape[0] + 1) / 2 + offset[1]})
+    cd = pixel_scale / 3600 * np.array([[-cosine, sine], [sine, cosine]])
+    header.update({"CD1_1": cd[0, 0], "CD1_2": cd[0, 1], "CD2_1": cd[1, 0], "CD2_2": cd[1, 1]})
+    return header
+
+
+def write_frame(folder, image, header, band="r", run=1, field=1):
+    path = Path(folder) / f"frame-{band}-{run:06d}-3-{field:04d}.fits"
+    fits.writeto(path, np.asarray(image, np.float32), fits.Header({**header, "FILTER": band}))
+    return path
+
+
+def synthetic_survey_folder(folder, ra, dec, band_counts, shape=(150, 150), seed=0):
+    """Frames of noise around a position, `band_counts` of each band."""
+    rng = np.random.default_rng(seed)
+    for band, count in zip("ugriz", band_counts):
+        for run in range(count):
+            write_frame(
+                folder, rng.normal(size=shape), frame_header(ra, dec, 20.0 * run, shape), band, run=run + 1
+            )

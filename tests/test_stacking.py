@@ -1,0 +1,175 @@
+"""A catalogue and a folder of frames to shards: no row lost, no shard made twice, no silent failure."""
+
+import shutil
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import MaskedColumn, Table
+from synthetic_frames import DATA, frame_header, swarp_test, synthetic_survey_folder, write_frame
+
+from photoz_morph import stacking
+from photoz_morph.catalogs import read_galaxy_catalog
+from photoz_morph.shards import read_shard
+from photoz_morph.stacking import iter_stacks, stack_catalog
+
+
+@pytest.fixture
+def frames_of_two_galaxies(tmp_path):
+    """Frames of two places; of the second only half in band g, none in band z."""
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    synthetic_survey_folder(folder, 20.0, 5.0, (2, 1, 1, 1, 3))
+    for band in "uri":
+        write_frame(folder, np.ones((150, 150)), frame_header(40.0, -8.0), band, run=9)
+    write_frame(folder, np.ones((150, 150)), frame_header(40.0, -8.0, offset=(70.0, 0.0)), "g", run=9)
+    return folder
+
+
+@pytest.fixture
+def catalog():
+    table = Table({"obj_id": [12, 11, 10], "ra": [20.0, 40.0, 20.0005], "dec": [5.0, -8.0, 5.0005]})
+    table["z_spec"] = [0.1, np.nan, 0.2]
+    table["ebv"] = [0.05, np.nan, np.nan]
+    table["petro_r"] = np.float32([17.1, 16.2, 15.3])
+    table["name"] = ["a ", "bb", ""]
+    return table
+
+
+@swarp_test
+def test_every_row_is_kept_in_order_and_uncovered_ones_say_why(tmp_path, frames_of_two_galaxies, catalog):
+    summary = stack_catalog(catalog, frames_of_two_galaxies, tmp_path / "out", progress=False)
+    assert (summary.n_good, summary.n_flagged) == (2, 1)
+    images, table, header = read_shard(summary.paths[0])
+    assert table["obj_id"].tolist() == [12, 11, 10]
+    assert table["flag"].tolist() == [0, 1, 0]
+    assert np.isnan(images[1]).all() and np.isfinite(images[[0, 2]]).all()
+    reason = table["flag_reason"][1]
+    assert "of 4096 pixels of band g have no data" in reason and "no frame of band z covers it" in reason
+    assert table["n_frames"].tolist() == [[2, 1, 1, 1, 3], [1, 1, 1, 1, 0], [2, 1, 1, 1, 3]]
+    np.testing.assert_allclose(table["petro_r"], catalog["petro_r"])
+    np.testing.assert_array_equal(table["z_spec"], catalog["z_spec"])
+    assert [source.strip() for source in table["ebv_source"]] == [
+        "catalogue",
+        "SFD98 at 0.9 deg",
+        "SFD98 at 0.9 deg",
+    ]
+    assert table["ebv"][0] == 0.05 and np.isfinite(table["ebv"]).all()
+    assert (header["ORIGIN"], header["COMBINE"], header["RESAMPLE"]) == ("stacked", "MEDIAN", "LANCZOS3")
+    # Unit noise: weight 1 for one frame, 2 for two; 2.4 for the median of three.
+    np.testing.assert_allclose(table["weight"][0], [2, 1, 1, 1, 2.4], rtol=0.15)
+
+
+@swarp_test
+def test_stacks_in_memory_are_those_on_disk(tmp_path, frames_of_two_galaxies, catalog, monkeypatch):
+    monkeypatch.setattr(stacking, "SHARD_SIZE", 2)
+    summary = stack_catalog(catalog, frames_of_two_galaxies, tmp_path / "out", progress=False)
+    memory = list(iter_stacks(catalog, frames_of_two_galaxies, progress=False))
+    assert len(memory) == len(summary.paths) == 2
+    for path, (images, table) in zip(summary.paths, memory):
+        written, rows, _ = read_shard(path)
+        np.testing.assert_array_equal(written, images)
+        assert rows["obj_id"].tolist() == table["obj_id"].tolist()
+
+
+@swarp_test
+def test_interrupted_run_goes_on_and_keeps_finished_shards(tmp_path, frames_of_two_galaxies, catalog, monkeypatch):
+    monkeypatch.setattr(stacking, "SHARD_SIZE", 1)
+    out = tmp_path / "out"
+
+    def interrupt(path, *arguments):
+        if path.name == "stacks-00002.fits":
+            raise KeyboardInterrupt
+        return write_shard(path, *arguments)
+
+    write_shard = stacking.write_shard
+    monkeypatch.setattr(stacking, "write_shard", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        stack_catalog(catalog, frames_of_two_galaxies, out, progress=False)
+    finished = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    assert sorted(path.name for path in finished) == ["stacks-00000.fits", "stacks-00001.fits"]
+    monkeypatch.setattr(stacking, "write_shard", write_shard)
+    summary = stack_catalog(catalog, frames_of_two_galaxies, out, progress=False)
+    assert (summary.n_kept_shards, summary.n_good, summary.n_flagged) == (2, 2, 1)
+    assert all(path.stat().st_mtime_ns == time for path, time in finished.items())
+    # The missing frames of the flagged galaxy arrive: its shard alone is made anew.
+    write_frame(frames_of_two_galaxies, np.ones((150, 150)), frame_header(40.0, -8.0), "z", run=9)
+    write_frame(frames_of_two_galaxies, np.ones((150, 150)), frame_header(40.0, -8.0), "g", run=8)
+    summary = stack_catalog(catalog, frames_of_two_galaxies, out, progress=False)
+    assert (summary.n_kept_shards, summary.n_good, summary.n_flagged) == (2, 3, 0)
+    assert any("stacks-00001.fits: made again" in message for message in summary.messages)
+
+
+@swarp_test
+def test_shards_of_another_run_are_not_overwritten(tmp_path, frames_of_two_galaxies, catalog):
+    out = tmp_path / "out"
+    stack_catalog(catalog, frames_of_two_galaxies, out, progress=False)
+    with pytest.raises(
+        ValueError, match="stacks-00000.fits: COMBINE is MEDIAN, this run has AVERAGE; give another"
+    ):
+        stack_catalog(catalog, frames_of_two_galaxies, out, combine="average", progress=False)
+    changed = catalog.copy()
+    changed["petro_r"][0] = 18
+    with pytest.raises(ValueError, match="holds other galaxies, its petro_r is not the catalogue's"):
+        stack_catalog(changed, frames_of_two_galaxies, out, progress=False)
+    shutil.copy(out / "stacks-00000.fits", out / "stacks-00001.fits")
+    with pytest.raises(ValueError, match="stacks-00001.fits: is there, but this catalogue fills 1 shards only"):
+        stack_catalog(catalog, frames_of_two_galaxies, out, progress=False)
+
+
+@swarp_test
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_bad_pixel_flags_the_galaxy_unless_another_frame_covers_it(tmp_path, value):
+    synthetic_survey_folder(tmp_path, 20.0, 5.0, (1, 1, 1, 1, 2))
+    for band in "gz":
+        path = tmp_path / f"frame-{band}-000001-3-0001.fits"
+        image, header = fits.getdata(path, header=True)
+        image[75, 75] = value
+        fits.writeto(path, image, header, overwrite=True)
+    galaxy = Table({"obj_id": [1], "ra": [20.0], "dec": [5.0]})
+    summary = stack_catalog(galaxy, tmp_path, tmp_path / "out", progress=False)
+    _, table, _ = read_shard(summary.paths[0])
+    assert "pixels of band g have no data" in table["flag_reason"][0]
+    if np.isnan(value):
+        assert "band z" not in table["flag_reason"][0]
+    assert any("frame-g-000001-3-0001.fits: 1 pixels are not finite" in message for message in summary.messages)
+
+
+@swarp_test
+def test_catalogue_that_no_frame_covers_is_all_flagged_and_remarked(tmp_path):
+    galaxy = Table({"obj_id": [1, 2], "ra": [100.0, 300.0], "dec": [5.0, 80.0]})
+    summary = stack_catalog(galaxy, DATA / "frames", tmp_path, progress=False)
+    assert (summary.n_good, summary.n_flagged) == (0, 2)
+    assert "are the frames in" in summary.messages[-1]
+
+
+def test_unknown_combination_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="combine is 'mean'; it must be one of median, average"):
+        stack_catalog(Table(), tmp_path, tmp_path, combine="mean")
+
+
+def test_column_that_the_stacks_write_is_refused(tmp_path):
+    galaxy = Table({"obj_id": [1], "ra": [1.0], "dec": [5.0], "flag": [0]})
+    with pytest.raises(ValueError, match="column flag has the name of a column of the stacks; rename it"):
+        stack_catalog(galaxy, tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "column", [["Sérsic"], np.array(["2004-03-17"], "datetime64[D]"), np.array([{"a": 1}], object)], ids=str
+)
+def test_column_that_fits_cannot_hold_is_refused_before_the_work(tmp_path, column):
+    galaxy = Table({"obj_id": [1], "ra": [1.0], "dec": [5.0], "note": column})
+    with pytest.raises(ValueError, match="column note cannot be kept in FITS .* remove it"):
+        stack_catalog(galaxy, tmp_path, tmp_path)
+
+
+@swarp_test
+def test_masked_values_of_carried_columns_do_not_stop_a_resumed_run(tmp_path):
+    galaxies = read_galaxy_catalog(DATA / "galaxies.csv")
+    galaxies["plate"] = MaskedColumn([266, 1], mask=[False, True])
+    galaxies["petro_r"] = MaskedColumn([14.3, 1], mask=[False, True])
+    stack_catalog(galaxies, DATA / "frames", tmp_path, progress=False)
+    summary = stack_catalog(galaxies, DATA / "frames", tmp_path, progress=False)
+    assert (summary.n_kept_shards, summary.n_good) == (1, 2)
+    _, table, _ = read_shard(summary.paths[0])
+    assert table["plate"][0] == 266 and np.isnan(table["petro_r"][1])

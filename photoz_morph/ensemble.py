@@ -1,14 +1,6 @@
-"""Members x folds: which networks a run trains, where they lie, and how their PDFs combine.
+"""Members x folds: which networks a run trains, one after the other, into a run folder."""
 
-A run folder holds `config.yaml` (all choices), `dataset.json` (what was trained on), `environment.json` (versions and
-devices) and `fold_K/member_M/{model.keras, history.csv}`. A member with a `model.keras` is finished and is not trained
-again.
-"""
-
-import json
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import keras
@@ -17,7 +9,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from photoz_morph import pipeline
-from photoz_morph.config import differing_keys, load_config, save_config
+from photoz_morph.run_folder import member_dir, start_run
 from photoz_morph.training import choose_strategy, fit
 
 N_ADAPTATION = 2000  # training galaxies the whitening of the aperture fluxes is measured on; our choice
@@ -58,7 +50,13 @@ def train_ensemble(config, run_dir, data_dir, n_members, n_folds, strategy="auto
         raise ValueError(f"--cv is {n_folds}, {data_dir} has {len(sizes)} folds: give 1 to {len(sizes)}")
     if n_members < 1:
         raise ValueError(f"--ensemble is {n_members}, must be at least 1")
-    _start_run(config, run_dir, builder)
+    dataset = {
+        "path": str(Path(builder.data_dir).resolve()),
+        "name": builder.info.full_name,
+        "origin": builder.info.metadata["origin"],
+        "galaxies_per_fold": sizes,
+    }
+    start_run(run_dir, config, dataset, [device.name for device in tf.config.list_logical_devices()])
     strategy = choose_strategy(strategy)
     todo = [
         (fold, member)
@@ -93,73 +91,9 @@ def train_ensemble(config, run_dir, data_dir, n_members, n_folds, strategy="auto
     return len(todo)
 
 
-def member_dir(run_dir, fold, member):
-    """Folder of one network."""
-    return Path(run_dir) / f"fold_{fold}" / f"member_{member}"
-
-
 def member_seed(seed, fold, member):
     """Seed of one network: adding a member or a fold changes no other."""
     return int(np.random.SeedSequence([seed, fold, member]).generate_state(1)[0] >> 1)
-
-
-def finished_members(run_dir):
-    """Paths of the finished networks: fold -> list of `model.keras`, in order.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder is no run folder, or no network in it is finished.
-    """
-    run_dir = Path(run_dir)
-    if not (run_dir / "config.yaml").exists():
-        raise FileNotFoundError(f"{run_dir}: no run there (no config.yaml); make one with `photoz train`")
-    found = {}
-    for path in sorted(run_dir.glob("fold_*/member_*/model.keras"), key=_fold_and_member):
-        found.setdefault(_fold_and_member(path)[0], []).append(path)
-    if not found:
-        raise FileNotFoundError(f"{run_dir}: no network of this run is finished; run the same `photoz train` again")
-    return found
-
-
-def read_run(run_dir):
-    """Config and dataset description of a run folder."""
-    run_dir = Path(run_dir)
-    return load_config(run_dir / "config.yaml"), json.loads((run_dir / "dataset.json").read_text())
-
-
-def _fold_and_member(path):
-    return int(path.parts[-3].removeprefix("fold_")), int(path.parts[-2].removeprefix("member_"))
-
-
-def _start_run(config, run_dir, builder):
-    """Write the run's description, or check that the folder holds a run of the same config and dataset."""
-    dataset = {
-        "path": str(Path(builder.data_dir).resolve()),
-        "name": builder.info.full_name,
-        "origin": builder.info.metadata["origin"],
-        "galaxies_per_fold": pipeline.split_sizes(builder),
-    }
-    if (run_dir / "config.yaml").exists():
-        saved_config, saved_dataset = read_run(run_dir)
-        keys = differing_keys(saved_config, config)
-        if keys:
-            raise ValueError(
-                f"{run_dir}: was trained with another {', '.join(keys)}; give another --run-dir, or the same values"
-            )
-        if {**saved_dataset, "path": None} != {**dataset, "path": None}:
-            raise ValueError(
-                f"{run_dir}: was trained on {saved_dataset['galaxies_per_fold']} {saved_dataset['origin']} galaxies, "
-                f"{dataset['path']} has {dataset['galaxies_per_fold']} {dataset['origin']}; give another --run-dir"
-            )
-        return
-    run_dir.mkdir(parents=True, exist_ok=True)
-    environment = {name: version(name) for name in ("photoz-morph", "tensorflow", "keras", "numpy")}
-    environment |= {"python": platform.python_version(), "platform": platform.platform()}
-    environment["devices"] = [device.name for device in tf.config.list_logical_devices()]
-    (run_dir / "dataset.json").write_text(json.dumps(dataset, indent=1))
-    (run_dir / "environment.json").write_text(json.dumps(environment, indent=1))
-    save_config(config, run_dir / "config.yaml")
 
 
 def _galaxies_to_see(config, builder, fold):

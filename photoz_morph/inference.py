@@ -10,14 +10,16 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from astropy.table import vstack
 from keras import ops
 from tqdm import tqdm
 
 from photoz_morph import pipeline
-from photoz_morph.ensemble import finished_members, read_run
+from photoz_morph.baselines import cross_validate, gaussian_pdf, photometric_features
 from photoz_morph.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.shards import check_finite
+from photoz_morph.run_folder import finished_members, read_run
+from photoz_morph.shards import check_finite, find_shards, read_catalog, read_shard
 from photoz_morph.surveys import get_survey
 
 BATCH_SIZE = 64  # inference is compute-bound above this; larger batches only take memory
@@ -142,6 +144,40 @@ def predict_run(run_dir, data_dir=None, progress=True):
     )
 
 
+def predict_knn(run_dir, data_dir=None):
+    """Predictions of the k-NN baseline for the test galaxies of a run: what photometry alone achieves on them.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    data_dir : path-like, optional
+        Prepared dataset; by default the one the run was trained on.
+
+    Returns
+    -------
+    Table
+        Each galaxy fitted on the galaxies of all other folds; the networks saw less `data.n_validation` of these.
+
+    Raises
+    ------
+    ValueError
+        If the dataset has no magnitudes.
+    """
+    config, dataset = read_run(run_dir)
+    builder = pipeline.open_dataset(data_dir or dataset["path"])
+    parts = [pipeline.read_columns(builder, f"fold_{fold}") for fold in range(len(pipeline.split_sizes(builder)))]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    columns["fold"] = np.repeat(np.arange(len(parts)), [len(part["obj_id"]) for part in parts])
+    if not np.isfinite(columns["mags"]).all():
+        raise ValueError(f"{builder.data_dir}: the k-NN needs the magnitudes of all galaxies, some have none")
+    survey, grid = get_survey(config.survey), config.redshift
+    features = photometric_features(columns["mags"], columns["ebv"], survey)
+    pdf = gaussian_pdf(*cross_validate(features, columns["z_spec"], columns["fold"]), grid)
+    tested = np.isin(columns["fold"], list(finished_members(run_dir)))
+    columns = {name: values[tested] for name, values in columns.items()}
+    return predictions_table(columns, pdf[tested], grid, survey, builder.info.metadata["origin"], "k-NN")
+
+
 def export(run_dir, out_dir, fold=0):
     """One SavedModel of a fold's ensemble, with all scaling inside, and its `estimator.json`.
 
@@ -212,9 +248,9 @@ class Estimator:
         stated = tuple(self.description[key] for key in ("bands", "pixel_scale_arcsec", "image_size", "image_unit"))
         if facts != stated:
             raise ValueError(f"{described}: was exported for {stated}, this version takes {self.survey.name} as {facts}")
-        self._serve = tf.saved_model.load(str(self.folder)).serve
+        self._model = tf.saved_model.load(str(self.folder))  # its functions live only as long as it does
 
-    def predict(self, image, ebv, source="stacks", progress=False):
+    def predict(self, image, ebv, source="stacks"):
         """Predictions of stacks.
 
         Parameters
@@ -225,7 +261,6 @@ class Estimator:
             E(B-V) [mag].
         source : str
             Named in errors.
-        progress : bool
 
         Returns
         -------
@@ -247,12 +282,12 @@ class Estimator:
         if not np.isfinite(ebv).all():
             raise ValueError(f"{source}: E(B-V) of row {np.argmin(np.isfinite(ebv))} is not finite; give it a value")
         parts = []
-        for start in tqdm(range(0, len(image), BATCH_SIZE), desc="infer", unit=" batches", disable=not progress):
+        for start in range(0, len(image), BATCH_SIZE):
             rows = slice(start, start + BATCH_SIZE)
-            parts.append({name: value.numpy() for name, value in self._serve(image[rows], ebv[rows]).items()})
+            parts.append({name: value.numpy() for name, value in self._model.serve(image[rows], ebv[rows]).items()})
         return {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}
 
-    def predictions(self, image, table, origin, source="stacks", progress=False):
+    def predictions(self, image, table, origin, source="stacks"):
         """Predictions table of stacks and their catalogue; flagged rows keep their place, with NaN.
 
         Parameters
@@ -270,7 +305,7 @@ class Estimator:
         good = np.asarray(table["flag"]) == 0
         pdf = np.full((len(table), self.grid.n_bins), np.nan, np.float32)
         if good.any():
-            pdf[good] = self.predict(image[good], np.asarray(table["ebv"])[good], source, progress)["pdf"]
+            pdf[good] = self.predict(image[good], np.asarray(table["ebv"])[good], source)["pdf"]
         return predictions_table(
             table, pdf, self.grid, self.survey, origin, self.description["model"], self.description["n_members"]
         )
@@ -279,3 +314,42 @@ class Estimator:
 def load_estimator(folder):
     """The exported model in a folder."""
     return Estimator(folder)
+
+
+def infer_stacks(estimator, parts, origin):
+    """Predictions of stacks that come in parts, in their order.
+
+    Parameters
+    ----------
+    estimator : Estimator
+    parts : iterable of (images, table)
+        From `stacking.iter_stacks` or shards; only one part's pixels are in memory at a time.
+    origin : str
+        "simulated" or "stacked".
+
+    Returns
+    -------
+    Table
+    """
+    tables = [estimator.predictions(images, table, origin) for images, table in parts]
+    return vstack(tables, metadata_conflicts="silent") if len(tables) > 1 else tables[0]
+
+
+def infer_shards(estimator, folder, progress=True):
+    """Predictions of a folder of shards.
+
+    Raises
+    ------
+    ValueError
+        If a shard is broken, of another survey than the model, or simulated and stacked ones are mixed.
+    """
+    paths = find_shards(folder)
+    headers = [read_catalog(path)[1] for path in paths]
+    for path, header in zip(paths, headers):
+        if header["SURVEY"] != estimator.survey.name:
+            raise ValueError(f"{path}: stacks of {header['SURVEY']}, {estimator.folder} takes {estimator.survey.name}")
+    origins = {header["ORIGIN"] for header in headers}
+    if len(origins) > 1:
+        raise ValueError(f"{folder}: simulated and stacked shards in one folder; keep them apart")
+    with tqdm(paths, desc="infer", unit=" shards", disable=not progress) as bar:
+        return infer_stacks(estimator, (read_shard(path)[:2] for path in bar), origins.pop())

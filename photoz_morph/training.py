@@ -6,6 +6,7 @@ and number alone.
 """
 
 import csv
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from photoz_morph.metrics.photoz import residuals, sigma_mad
 from photoz_morph.models import build_model
@@ -202,7 +204,7 @@ def _load_checkpoint(member_dir):
                 return keras.models.load_model(path)
             except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
                 reason = " ".join(str(error).split())[:200]
-                keras.utils.io_utils.print_msg(f"{path}: cannot be read ({reason}); going back to the one before it")
+                tqdm.write(f"{path}: cannot be read ({reason}); going back to the one before it", file=sys.stderr)
     return None
 
 

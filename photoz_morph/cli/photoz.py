@@ -58,9 +58,11 @@ def stack(catalog, frames, out, combine, swarp, quiet):
     CATALOG is FITS, CSV or Parquet with obj_id, ra, dec [deg] and optionally z_spec, ebv [mag]. FRAMES holds SDSS
     corrected frames, frame-BAND-RUN-CAMCOL-FIELD.fits[.bz2|.gz].
     """
+    from photoz_morph.catalogs import read_galaxy_catalog
     from photoz_morph.stacking import stack_catalog
 
-    summary = stack_catalog(catalog, frames, out, combine=combine, swarp=swarp, progress=not quiet)
+    table = read_galaxy_catalog(catalog)
+    summary = stack_catalog(table, frames, out, combine=combine, swarp=swarp, progress=not quiet)
     for message in summary.messages:
         click.echo(message, err=True)
     say(f"{summary.n_good} stacks in {out}/stacks-*.fits, {summary.n_flagged} galaxies flagged. "
@@ -125,6 +127,51 @@ def predict(run, data_dir, out, quiet):
 
 @main.command()
 @run_argument
+@click.option("--data-dir", type=click.Path(), help="Instead of the dataset the run was trained on.")
+@click.option("--out", type=click.Path(), help="A .fits or .parquet file; by default RUN/knn.fits.")
+@quiet_option
+def baseline(run, data_dir, out, quiet):
+    """The same galaxies by local-linear k-NN on their magnitudes (Beck et al. 2016), for `evaluate` to compare."""
+    quiet_tensorflow()
+    from photoz_morph.inference import predict_knn
+    from photoz_morph.predictions import write_predictions
+
+    out = out or Path(run) / "knn.fits"
+    table = predict_knn(run, data_dir)
+    write_predictions(table, out)
+    say(f"{len(table)} galaxies in {out}. Next: photoz evaluate {run} --against {out}", quiet)
+
+
+@main.command()
+@click.argument("predictions", metavar="RUN_OR_FILE", type=click.Path())
+@click.option("--against", type=click.Path(), help="Predictions of another method for the same galaxies.")
+@click.option("--out", type=click.Path(), help="JSON file; by default scores.json beside the predictions.")
+@quiet_option
+def evaluate(predictions, against, out, quiet):
+    """Scores per fold and their mean, in the form of the paper's Table 1, printed and saved as JSON.
+
+    RUN_OR_FILE is a run folder, whose test galaxies are predicted first if need be, or a table of predictions.
+    """
+    from photoz_morph.evaluation import compare, evaluate as evaluate_table, write_scores
+    from photoz_morph.predictions import read_predictions
+    from photoz_morph.report.tables import comparison_markdown, scores_markdown
+
+    path = _predictions_of(Path(predictions), quiet)
+    table, grid = read_predictions(path)
+    scores = evaluate_table(table, grid)
+    say(scores_markdown(scores), quiet)
+    if against:
+        other, other_grid = read_predictions(against)
+        names = [table.meta["model"] or "predictions", other.meta["model"] or "other"]
+        scores["comparison"] = compare(dict(zip(names, (table, other))), dict(zip(names, (grid, other_grid))))
+        say(comparison_markdown(scores["comparison"]), quiet)
+    out = out or path.with_name("scores.json")
+    write_scores(scores, out)
+    say(f"Scores in {out}.", quiet)
+
+
+@main.command()
+@run_argument
 @click.option("--fold", default=0, show_default=True, type=click.IntRange(min=0), help="Whose members to export.")
 @click.option("--out", type=click.Path(), help="Folder of the SavedModel; by default RUN/export.")
 @quiet_option
@@ -136,6 +183,35 @@ def export(run, fold, out, quiet):
     out = out or Path(run) / "export"
     export_run(run, out, fold)
     say(f"SavedModel in {out}. Next: photoz infer {out} --catalog CATALOG --frames FRAMES", quiet)
+
+
+@main.command()
+@click.argument("model", type=click.Path())
+@click.option("--catalog", type=click.Path(), help="With --frames: galaxies to stack first.")
+@click.option("--frames", type=click.Path(), help="Folder of survey frames.")
+@click.option("--stacks", type=click.Path(), help="Instead of both: a folder of shards.")
+@click.option("--out", default="predictions.fits", show_default=True, type=click.Path(), help=".fits or .parquet")
+@click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]))
+@click.option("--swarp", type=click.Path(), help="The SWarp program, where it is not on the PATH.")
+@quiet_option
+def infer(model, catalog, frames, stacks, out, combine, swarp, quiet):
+    """Redshift PDFs of new galaxies by an exported MODEL: from frames and a catalogue, or from stacks."""
+    if (stacks is None) == (catalog is None or frames is None):
+        raise click.UsageError("give --catalog and --frames, or --stacks")
+    parts = None
+    if frames:  # first, so that a broken catalogue or frame is named before TensorFlow's five seconds
+        from photoz_morph.catalogs import read_galaxy_catalog
+        from photoz_morph.stacking import iter_stacks
+
+        parts = iter_stacks(read_galaxy_catalog(catalog), frames, combine=combine, swarp=swarp, progress=not quiet)
+    quiet_tensorflow()
+    from photoz_morph.inference import infer_shards, infer_stacks, load_estimator
+    from photoz_morph.predictions import write_predictions
+
+    model = load_estimator(model)
+    table = infer_stacks(model, parts, "stacked") if frames else infer_shards(model, stacks, progress=not quiet)
+    write_predictions(table, out)
+    say(f"{len(table)} galaxies in {out}, {(table['flag'] != 0).sum()} of them flagged without a PDF.", quiet)
 
 
 @main.command()
@@ -183,3 +259,16 @@ def _build(stacks, data_dir, overwrite, quiet):
     counts = build_dataset(stacks, data_dir, overwrite, progress=not quiet)
     left_out = ", ".join(f"{number} {reason}" for reason, number in counts.items() if reason != "galaxies")
     say(f"{counts['galaxies']} galaxies in {data_dir}/sdss_ugriz; left out: {left_out}. Next: photoz train", quiet)
+
+
+def _predictions_of(path, quiet):
+    """The predictions file of a run folder, made if it is not there or older than a network; a file is itself."""
+    if not path.is_dir():
+        return path
+    from photoz_morph.run_folder import finished_members
+
+    predictions = path / "predictions.fits"
+    newest = max(member.stat().st_mtime for members in finished_members(path).values() for member in members)
+    if not predictions.exists() or predictions.stat().st_mtime < newest:
+        click.get_current_context().invoke(predict, run=str(path), data_dir=None, out=None, quiet=quiet)
+    return predictions

@@ -1,0 +1,95 @@
+"""What a run folder holds, and where.
+
+`config.yaml` (all choices), `dataset.json` (what was trained on), `environment.json` (versions and devices) and
+`fold_K/member_M/{model.keras, history.csv}`. A member with a `model.keras` is finished and is not trained again.
+"""
+
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+from photoz_morph.config import differing_keys, load_config, save_config
+
+
+def start_run(run_dir, config, dataset, devices):
+    """Describe a new run, or check that the folder holds one of the same config and dataset.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    config : PhotozConfig
+    dataset : dict
+        "path", and what makes two datasets the same: "name", "origin", "galaxies_per_fold".
+    devices : list of str
+
+    Raises
+    ------
+    ValueError
+        If the folder holds a run of another config or dataset.
+    """
+    run_dir = Path(run_dir)
+    if (run_dir / "config.yaml").exists():
+        saved_config, saved_dataset = read_run(run_dir)
+        keys = differing_keys(saved_config, config)
+        if keys:
+            raise ValueError(
+                f"{run_dir}: was trained with another {', '.join(keys)}; give another --run-dir, or the same values"
+            )
+        if {**saved_dataset, "path": None} != {**dataset, "path": None}:
+            raise ValueError(
+                f"{run_dir}: was trained on {saved_dataset['galaxies_per_fold']} {saved_dataset['origin']} galaxies, "
+                f"{dataset['path']} has {dataset['galaxies_per_fold']} {dataset['origin']}; give another --run-dir"
+            )
+        return
+    run_dir.mkdir(parents=True, exist_ok=True)
+    environment = {name: version(name) for name in ("photoz-morph", "tensorflow", "keras", "numpy")}
+    environment |= {"python": platform.python_version(), "platform": platform.platform(), "devices": devices}
+    (run_dir / "dataset.json").write_text(json.dumps(dataset, indent=1))
+    (run_dir / "environment.json").write_text(json.dumps(environment, indent=1))
+    save_config(config, run_dir / "config.yaml")  # last: with it the folder is a run
+
+
+def read_run(run_dir):
+    """Config and dataset description of a run folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is no run folder.
+    """
+    run_dir = Path(run_dir)
+    if not (run_dir / "config.yaml").exists():
+        raise FileNotFoundError(f"{run_dir}: no run there (no config.yaml); make one with `photoz train`")
+    return load_config(run_dir / "config.yaml"), json.loads((run_dir / "dataset.json").read_text())
+
+
+def member_dir(run_dir, fold, member):
+    """Folder of one network."""
+    return Path(run_dir) / f"fold_{fold}" / f"member_{member}"
+
+
+def finished_members(run_dir):
+    """Finished networks of a run.
+
+    Returns
+    -------
+    dict of int to list of Path
+        Fold to the `model.keras` of its members, in order.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is no run folder, or no network in it is finished.
+    """
+    read_run(run_dir)
+    found = {}
+    for path in sorted(Path(run_dir).glob("fold_*/member_*/model.keras"), key=_fold_and_member):
+        found.setdefault(_fold_and_member(path)[0], []).append(path)
+    if not found:
+        raise FileNotFoundError(f"{run_dir}: no network of this run is finished; run the same `photoz train` again")
+    return found
+
+
+def _fold_and_member(path):
+    return int(path.parts[-3].removeprefix("fold_")), int(path.parts[-2].removeprefix("member_"))

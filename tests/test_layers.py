@@ -1,0 +1,105 @@
+"""The import rules of ARCHITECTURE.md, section 4, read off the files."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Module or package -> layer; a module may import the layers below it, and of its own only what is named in SIDEWAYS.
+LAYERS = {
+    "surveys": 0, "redshift_grid": 0, "config": 0, "metrics": 0,
+    "catalogs": 1, "dust": 1, "shards": 1, "frames": 1, "swarp": 1, "stacking": 1, "simulation": 1, "predictions": 1,
+    "evaluation": 1, "baselines": 1, "run_folder": 1,
+    "pipeline": 2, "models": 2,
+    "training": 3, "ensemble": 3, "inference": 3,
+    "report": 4,
+    "cli": 5,
+}  # fmt: skip
+SIDEWAYS = {
+    "config": {"redshift_grid"},
+    "metrics": {"redshift_grid"},
+    "frames": set(),
+    "swarp": {"frames"},
+    "stacking": {"catalogs", "dust", "frames", "swarp", "shards"},
+    "simulation": {"catalogs", "shards", "dust"},
+    "evaluation": {"predictions"},
+    "ensemble": {"training"},
+}
+HEAVY = {  # third-party package -> lowest layer that may import it, or the only modules that may
+    "tensorflow": 2,
+    "keras": 2,
+    "tensorflow_datasets": 2,
+    "matplotlib": {"report"},
+    "click": {"cli"},
+    "galsim": {"simulation"},
+}
+
+
+def modules():
+    return sorted((ROOT / "photoz_morph").rglob("*.py"))
+
+
+def place(path):
+    """Name under which LAYERS knows a file: its package below photoz_morph, or its own name."""
+    return path.relative_to(ROOT / "photoz_morph").parts[0].removesuffix(".py")
+
+
+def imported(path):
+    """Dotted names a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_down(path):
+    here = place(path)
+    if here == "__init__":
+        assert not list(imported(path))
+        return
+    for name in imported(path):
+        package, _, rest = name.partition(".")
+        there = rest.partition(".")[0]
+        if package == "photoz_morph" and there in LAYERS and there != here:
+            allowed = LAYERS[there] < LAYERS[here] or there in SIDEWAYS.get(here, ())
+            assert allowed, f"{here} (layer {LAYERS[here]}) imports {there} (layer {LAYERS[there]})"
+        if package == "tfds_builders":
+            assert here == "cli"
+        rule = HEAVY.get(package)
+        if isinstance(rule, int):
+            assert LAYERS[here] >= rule and here != "report", f"{here} imports {package}"
+        elif rule:
+            assert here in rule, f"{here} imports {package}"
+
+
+def test_every_module_has_a_layer():
+    assert {place(path) for path in modules()} - {"__init__"} == set(LAYERS)
+
+
+def test_every_module_opens_with_a_docstring():
+    for path in [*modules(), *(ROOT / "tfds_builders").glob("*.py")]:
+        assert ast.get_docstring(ast.parse(path.read_text())), path
+
+
+def test_no_module_is_called_utils():
+    assert not [path for path in modules() if path.stem in ("utils", "helpers", "common", "misc")]
+
+
+@pytest.mark.parametrize("command", ["photoz", "morph"])
+def test_help_imports_nothing_heavy(command):
+    script = (
+        f"import sys; from photoz_morph.cli.{command} import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'astropy', 'galsim', 'sklearn', 'matplotlib', 'scipy'}\n"
+        "sys.exit(' '.join(heavy & set(sys.modules)) or 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "Usage" in result.stdout

@@ -1,0 +1,195 @@
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import TINY
+
+from photoz_morph import pipeline
+from photoz_morph.config import load_config
+from photoz_morph.ensemble import member_seed, train_ensemble
+from photoz_morph.metrics.photoz import residuals, sigma_mad
+from photoz_morph.run_folder import finished_members
+from photoz_morph.training import HISTORY_COLUMNS, choose_strategy, fit, learning_rate_schedule
+
+
+def fit_arguments(config, data_dir):
+    """Batches, validation and adaptation galaxies of fold 0, as `train_ensemble` hands them to `fit`."""
+    builder = pipeline.open_dataset(data_dir)
+    splits = pipeline.cross_validation_splits(builder, 0, config.data.n_validation)
+    train = pipeline.PhotozBatches(builder, splits.train, config.redshift, config.data.batch_size, config.train.label_sigma)
+    z_spec = pipeline.read_columns(builder, splits.validation)["z_spec"]
+    sample = next(pipeline.image_batches(builder, splits.train, 100).as_numpy_iterator())
+    return {
+        "train": train,
+        "validation": (pipeline.image_batches(builder, splits.validation, 16), z_spec),
+        "adaptation_sample": {"images": sample["image"], "ebv": sample["ebv"]},
+        "strategy": choose_strategy("none"),
+    }
+
+
+def final_weights(member_dir):
+    return keras.models.load_model(member_dir / "model.keras").get_weights()
+
+
+def same(weights, others):
+    return all(np.array_equal(a, b) for a, b in zip(weights, others, strict=True))
+
+
+class Killed(Exception):
+    """Stands in for SIGKILL: nothing in the package catches it."""
+
+
+def kill_at(epoch, batch):
+    """A callback of `fit` that stops it in a given batch of a given epoch."""
+    seen = []
+
+    def on_batch(current, n_epochs, loss, n_galaxies):
+        seen.append(current)
+        if current == epoch and seen.count(epoch) == batch:
+            raise Killed
+
+    return on_batch
+
+
+def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(tiny_config, data_dir, tmp_path):
+    arguments = fit_arguments(tiny_config, data_dir)
+    whole = fit(tiny_config, tmp_path / "whole", seed=4, **arguments)
+    for epoch, batch in ((1, 3), (2, 5)):
+        with pytest.raises(Killed):
+            fit(tiny_config, tmp_path / "killed", seed=4, on_batch=kill_at(epoch, batch), **arguments)
+    resumed = fit(tiny_config, tmp_path / "killed", seed=4, **arguments)
+    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
+    for row, row_resumed in zip(whole, resumed, strict=True):
+        assert {**row, "seconds": 0} == pytest.approx({**row_resumed, "seconds": 0}, abs=0)
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(tiny_config, data_dir, tmp_path, capsys):
+    config = dataclasses.replace(tiny_config, train=dataclasses.replace(tiny_config.train, epochs=3))
+    arguments = fit_arguments(config, data_dir)
+    fit(config, tmp_path / "whole", seed=4, **arguments)
+    with pytest.raises(Killed):
+        fit(config, tmp_path / "killed", seed=4, on_batch=kill_at(3, 2), **arguments)
+    checkpoint = tmp_path / "killed" / "checkpoint.keras"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:5000])
+    fit(config, tmp_path / "killed", seed=4, **arguments)
+    assert "checkpoint.keras: cannot be read" in capsys.readouterr().err
+    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
+
+
+def test_seed_decides_the_trained_weights(tiny_config, data_dir, tmp_path):
+    arguments = fit_arguments(tiny_config, data_dir)
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        fit(tiny_config, tmp_path / name, seed=seed, **arguments)
+    assert same(final_weights(tmp_path / "a"), final_weights(tmp_path / "b"))
+    assert not same(final_weights(tmp_path / "a"), final_weights(tmp_path / "c"))
+
+
+def test_a_small_network_learns_redshift_from_colour(tiny_config, data_dir, tmp_path):
+    config = load_config("photoz_simulated.yaml", [*TINY, "train.epochs=15"])
+    history = fit(config, tmp_path, seed=1, **fit_arguments(config, data_dir))
+    z_spec = fit_arguments(config, data_dir)["validation"][1]
+    guess = sigma_mad(residuals(np.full(len(z_spec), np.median(z_spec)), z_spec))
+    assert history[-1]["validation_sigma_mad"] < 0.25 * guess
+    assert set(history[-1]) == set(HISTORY_COLUMNS)
+
+
+def test_iterations_are_counted_across_epochs(data_dir, tmp_path):
+    config = load_config("photoz_simulated.yaml", [*TINY, "train.epochs=null", "train.iterations=20"])
+    history = fit(config, tmp_path, seed=1, **fit_arguments(config, data_dir))
+    assert [row["iterations"] for row in history] == [13, 20]  # 220 galaxies are 13 batches of 16
+
+
+def test_learning_rate_schedules():
+    train = load_config("photoz_sdss.yaml").train
+    schedule = learning_rate_schedule(train, 120_000)
+    assert [float(schedule(step)) for step in (0, 59_999, 60_001)] == pytest.approx([1e-4, 1e-4, 2e-5])
+    train = dataclasses.replace(train, schedule="cosine", warmup_iterations=100)
+    schedule = learning_rate_schedule(train, 1100)
+    assert float(schedule(100)) == pytest.approx(1e-4) and float(schedule(0)) < 1.1e-6
+    assert float(schedule(600)) == pytest.approx(0.5e-4, rel=1e-4) and float(schedule(1100)) == pytest.approx(0, abs=1e-10)
+    assert learning_rate_schedule(dataclasses.replace(train, schedule="constant", warmup_iterations=0), 10) == 1e-4
+
+
+def test_a_loss_that_is_no_number_stops_the_training(tiny_config, data_dir, tmp_path):
+    config = dataclasses.replace(tiny_config, train=dataclasses.replace(tiny_config.train, learning_rate=1e30))
+    with pytest.raises(RuntimeError, match="the loss is (nan|inf) in epoch 1, batch .* lower train.learning_rate"):
+        fit(config, tmp_path, seed=1, **fit_arguments(config, data_dir))
+
+
+def test_too_few_galaxies_for_a_batch(data_dir, tmp_path):
+    config = load_config("photoz_simulated.yaml", [*TINY, "data.batch_size=500"])
+    with pytest.raises(ValueError, match="data.batch_size is 500, there are 2.. training galaxies; lower it"):
+        fit(config, tmp_path, seed=1, **fit_arguments(config, data_dir))
+
+
+def test_nothing_finished_is_trained_again(tiny_config, data_dir, run_dir):
+    models = finished_members(run_dir)
+    assert {fold: len(paths) for fold, paths in models.items()} == {0: 2, 1: 2}
+    before = {path: path.stat().st_mtime_ns for paths in models.values() for path in paths}
+    assert train_ensemble(tiny_config, run_dir, data_dir, n_members=2, n_folds=2, progress=False) == 0
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert not list(run_dir.rglob("checkpoint*"))
+
+
+def test_members_differ_and_adding_one_changes_no_other():
+    seeds = [member_seed(1, fold, member) for fold in range(5) for member in range(6)]
+    assert len(set(seeds)) == 30
+    assert member_seed(1, 3, 4) == seeds[3 * 6 + 4]
+
+
+def test_a_run_folder_holds_one_experiment(data_dir, run_dir, tiny_config):
+    other = dataclasses.replace(tiny_config, seed=7)
+    with pytest.raises(ValueError, match="was trained with another seed; give another --run-dir"):
+        train_ensemble(other, run_dir, data_dir, 2, 2, progress=False)
+    with pytest.raises(ValueError, match="--cv is 6, .* has 5 folds"):
+        train_ensemble(tiny_config, run_dir, data_dir, 2, 6, progress=False)
+
+
+TWO_REPLICAS = """
+import sys
+import numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+sys.path.insert(0, sys.argv[1])
+from conftest import TINY, colour_stacks
+from photoz_morph.config import load_config
+from photoz_morph.pipeline import bin_target
+from photoz_morph.training import choose_strategy, new_network
+
+config = load_config("photoz_simulated.yaml", TINY)
+images, table = colour_stacks(64)
+target = bin_target(table["z_spec"], config.redshift, config.train.label_sigma)
+data = tf.data.Dataset.from_tensor_slices(({"image": images, "ebv": np.float32(table["ebv"])}, target)).batch(16)
+weights = []
+for name in ("none", "mirrored"):
+    strategy = choose_strategy(name)
+    print(name, strategy.num_replicas_in_sync)
+    with strategy.scope():
+        model = new_network(config, 4, seed=1)
+    model.fit(data, verbose=0, shuffle=False)
+    weights.append(model.get_weights())
+start = new_network(config, 4, seed=1).get_weights()
+print("moved", max(np.abs(a - b).max() for a, b in zip(weights[0], start)))
+print("difference", max(np.abs(a - b).max() for a, b in zip(*weights)))
+"""
+
+
+def test_two_replicas_take_the_step_of_one():
+    tests = str(Path(__file__).parent)
+    result = subprocess.run([sys.executable, "-c", TWO_REPLICAS, tests], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+    printed = dict(line.rsplit(" ", 1) for line in result.stdout.splitlines())
+    assert (printed["none"], printed["mirrored"]) == ("1", "2")
+    assert float(printed["moved"]) > 1e-3
+    assert float(printed["difference"]) < 2e-6  # float32 rounding through four steps of Adam
+
+
+def test_unknown_strategy_is_named():
+    with pytest.raises(ValueError, match="--strategy is 'fast', must be auto, mirrored or none"):
+        choose_strategy("fast")
+    assert isinstance(choose_strategy("mirrored"), tf.distribute.MirroredStrategy)

@@ -17,7 +17,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from photoz_morph.metrics.photoz import residuals, sigma_mad
-from photoz_morph.models import build_model
+from photoz_morph.models import LAYERS, build_model, load_network
 from photoz_morph.models.photometric_inputs import adapt_to_training_set
 
 HISTORY_COLUMNS = (
@@ -109,7 +109,7 @@ def fit(config, member_dir, train, validation, adaptation_sample, seed, strategy
         _write_history(member_dir, history)
         _save_checkpoint(model, member_dir)
     finished = member_dir / "model.part.keras"
-    network = keras.Model.from_config(model.get_config())  # without the optimizer, two thirds of the file
+    network = keras.Model.from_config(model.get_config(), LAYERS)  # without the optimizer, two thirds of the file
     network.set_weights(model.get_weights())
     network.save(finished)
     finished.replace(member_dir / "model.keras")
@@ -201,7 +201,7 @@ def _load_checkpoint(member_dir):
     for path in _checkpoints(member_dir):
         if path.exists():
             try:
-                return keras.models.load_model(path)
+                return load_network(path, compile=True)
             except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
                 reason = " ".join(str(error).split())[:200]
                 tqdm.write(f"{path}: cannot be read ({reason}); going back to the one before it", file=sys.stderr)

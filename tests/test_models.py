@@ -1,9 +1,8 @@
-import keras
 import numpy as np
 import pytest
 
 from photoz_morph.config import load_config
-from photoz_morph.models import build_model
+from photoz_morph.models import build_model, load_network
 from photoz_morph.models.inception_photoz import inception_photoz, paper_parameter_count, trainable_parameter_count
 from photoz_morph.models.photometric_inputs import ApertureFluxes, Deredden, PixelScales, Whitening
 from photoz_morph.surveys import SDSS
@@ -97,7 +96,7 @@ def test_network_survives_save_and_load(stamps, tmp_path):
     network = build_model(load_config("photoz_simulated.yaml"))
     inputs = {"image": stamps, "ebv": np.full(4, 0.1, np.float32)}
     network.save(tmp_path / "network.keras")
-    restored = keras.models.load_model(tmp_path / "network.keras")
+    restored = load_network(tmp_path / "network.keras")
     np.testing.assert_array_equal(network(inputs), restored(inputs))
 
 

@@ -3,7 +3,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,6 +12,7 @@ from photoz_morph import pipeline
 from photoz_morph.config import load_config
 from photoz_morph.ensemble import member_seed, train_ensemble
 from photoz_morph.metrics.photoz import residuals, sigma_mad
+from photoz_morph.models import load_network
 from photoz_morph.run_folder import finished_members
 from photoz_morph.training import HISTORY_COLUMNS, choose_strategy, fit, learning_rate_schedule
 
@@ -33,7 +33,7 @@ def fit_arguments(config, data_dir):
 
 
 def final_weights(member_dir):
-    return keras.models.load_model(member_dir / "model.keras").get_weights()
+    return load_network(member_dir / "model.keras").get_weights()
 
 
 def same(weights, others):

@@ -2,9 +2,13 @@
 
 from dataclasses import asdict
 
+import keras
+
+from photoz_morph.models import photometric_inputs
 from photoz_morph.models.inception_photoz import inception_photoz
 
 MODELS = {"inception_photoz": inception_photoz}
+LAYERS = {name: getattr(photometric_inputs, name) for name in photometric_inputs.__all__}
 
 
 def build_model(config, seed=0):
@@ -22,3 +26,8 @@ def build_model(config, seed=0):
     """
     options = asdict(config.model)
     return MODELS[options.pop("name")](survey=config.survey, n_bins=config.redshift.n_bins, seed=seed, **options)
+
+
+def load_network(path, compile=False):
+    """A saved network with our layers; with `compile` also its optimizer, to train on."""
+    return keras.models.load_model(path, custom_objects=LAYERS, compile=compile)

@@ -80,18 +80,18 @@ def inception_photoz(
     build = _LayerMaker(activation, seed)
     image = keras.Input(survey.image_shape, name="image")
     ebv = keras.Input((), name="ebv")
-    reddening = layers.Reshape((1,), name="ebv_column")(ebv)
+    reddening = layers.Reshape((1,), name="ebv_column", dtype="float32")(ebv)
 
     pixels, side_inputs = image, []
     if photometric_inputs:
         if with_ebv:
-            pixels = Deredden(survey.extinction_per_ebv, name="deredden")([pixels, reddening])
-        apertures = ApertureFluxes(survey.sky_sigma, name="aperture_fluxes")(pixels)
-        side_inputs.append(Whitening(name="whitening")(apertures))
+            pixels = Deredden(survey.extinction_per_ebv, name="deredden", dtype="float32")([pixels, reddening])
+        apertures = ApertureFluxes(survey.sky_sigma, name="aperture_fluxes", dtype="float32")(pixels)
+        side_inputs.append(Whitening(name="whitening", dtype="float32")(apertures))
     if crop < survey.stamp_size:
-        pixels = layers.CenterCrop(crop, crop, name="crop")(pixels)
+        pixels = layers.CenterCrop(crop, crop, name="crop", dtype="float32")(pixels)
     if photometric_inputs:
-        pixels = PixelScales(survey.sky_sigma, name="pixel_scales")(pixels)
+        pixels = PixelScales(survey.sky_sigma, name="pixel_scales", dtype="float32")(pixels)
 
     maps = build.convolution(pixels, conv1_filters, conv1_kernel, conv1_stride)
     if conv1_pool:

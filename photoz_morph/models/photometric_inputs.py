@@ -1,15 +1,16 @@
 """Layers that show a small network what photometry knows: dereddened pixels, colour maps, aperture fluxes.
 
 They hold facts of the survey (noise, extinction per E(B-V)), so they travel inside the exported model. With few
-training galaxies they decide the score: the published network, fed raw pixels, needs ten times more galaxies.
+training galaxies they decide the score. All but the convolutions want float32: a colour of bfloat16 has two digits.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
+__all__ = ["ApertureFluxes", "Deredden", "PixelScales", "Whitening"]
 
-@keras.saving.register_keras_serializable("photoz_morph")
+
 class Deredden(keras.layers.Layer):
     """Undo Galactic extinction: pixels times 10^(0.4 R_band E(B-V)).
 
@@ -20,7 +21,7 @@ class Deredden(keras.layers.Layer):
     """
 
     def __init__(self, extinction_per_ebv, **kwargs):
-        super().__init__(dtype="float32", **kwargs)
+        super().__init__(**kwargs)
         self.extinction_per_ebv = tuple(extinction_per_ebv)
 
     def call(self, inputs):
@@ -29,10 +30,9 @@ class Deredden(keras.layers.Layer):
         return image * ops.exp(0.4 * np.log(10) * magnitudes)
 
     def get_config(self):
-        return {**_config_without_dtype(self), "extinction_per_ebv": self.extinction_per_ebv}
+        return {**super().get_config(), "extinction_per_ebv": self.extinction_per_ebv}
 
 
-@keras.saving.register_keras_serializable("photoz_morph")
 class PixelScales(keras.layers.Layer):
     """Pixels on a linear and an asinh scale, and colour maps: 2 n_bands channels.
 
@@ -60,7 +60,6 @@ class PixelScales(keras.layers.Layer):
         return {**super().get_config(), "sky_sigma": self.sky_sigma}
 
 
-@keras.saving.register_keras_serializable("photoz_morph")
 class ApertureFluxes(keras.layers.Layer):
     """Asinh fluxes in circular apertures about the stamp's centre: n_bands values per radius.
 
@@ -74,7 +73,7 @@ class ApertureFluxes(keras.layers.Layer):
     """
 
     def __init__(self, sky_sigma, radii=(2.5, 5.0, 9.0, 15.0), **kwargs):
-        super().__init__(dtype="float32", **kwargs)
+        super().__init__(**kwargs)
         self.sky_sigma, self.radii = tuple(sky_sigma), tuple(radii)
 
     def build(self, input_shape):
@@ -91,10 +90,9 @@ class ApertureFluxes(keras.layers.Layer):
         return ops.reshape(ops.arcsinh(flux / (2 * self.noise)), (-1, len(self.radii) * n_bands))
 
     def get_config(self):
-        return {**_config_without_dtype(self), "sky_sigma": self.sky_sigma, "radii": self.radii}
+        return {**super().get_config(), "sky_sigma": self.sky_sigma, "radii": self.radii}
 
 
-@keras.saving.register_keras_serializable("photoz_morph")
 class Whitening(keras.layers.Layer):
     """Principal components with unit variance; `adapt` measures them on the training set once.
 
@@ -103,9 +101,6 @@ class Whitening(keras.layers.Layer):
     """
 
     variance_floor = 3e-4  # components below it are noise and stay small; our choice
-
-    def __init__(self, **kwargs):
-        super().__init__(dtype="float32", **kwargs)
 
     def build(self, input_shape):
         n_values = input_shape[-1]
@@ -130,9 +125,6 @@ class Whitening(keras.layers.Layer):
     def call(self, values):
         return ops.matmul(values - self.mean, self.matrix)
 
-    def get_config(self):
-        return _config_without_dtype(self)
-
 
 def adapt_to_training_set(model, images, ebv):
     """Let the layers of a network that measure the training set do so; networks without any are left as they are.
@@ -149,9 +141,3 @@ def adapt_to_training_set(model, images, ebv):
         inputs = {"image": np.asarray(images), "ebv": np.asarray(ebv)}
         model.get_layer("whitening").adapt(apertures.predict(inputs, verbose=0))
 
-
-def _config_without_dtype(layer):
-    """A layer's base config less its dtype, which these layers fix at float32."""
-    config = super(type(layer), layer).get_config()
-    config.pop("dtype")
-    return config

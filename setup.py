@@ -28,6 +28,7 @@ setup(
         "pyyaml>=6",
         "scikit-learn>=1.5",
         "scipy>=1.13",
+        "tensorboard>=2.20",
         "tensorflow>=2.21,<2.22",
         "tensorflow-datasets>=4.9.10,<4.10",
         "tqdm>=4.66",
@@ -36,7 +37,8 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "beam": ["apache-beam>=2.77,<2.78"],
         "rail": ["pz-rail-base>=2.0", "qp-prob>=1.0"],
-        "dev": ["pytest>=8", "kcorrect>=5.1.9", "speclite>=1.0"],
+        "tables": ["kcorrect>=5.1.9", "speclite>=1.0"],  # only scripts/make_sdss_tables.py, which needs SDSS files too
+        "dev": ["pytest>=8"],
     },
     entry_points={
         "console_scripts": ["photoz = photoz_morph.cli.photoz:main", "morph = photoz_morph.cli.morph:main"],

@@ -216,7 +216,10 @@ def _override(config, override):
     if not equals:
         raise ValueError(f"--set {override}: expected key=value, for example train.learning_rate=1e-4")
     names = key.strip().split(".")
-    value = yaml.safe_load(text)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"--set {override}: not valid YAML ({' '.join(str(error).split())})")
     for name in reversed(names):
         value = {name: value}
     return _merge(config, value, f"--set {override}")

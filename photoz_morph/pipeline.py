@@ -156,19 +156,25 @@ class PhotozBatches:
         tf.data.Dataset
             ({"image", "ebv"}, target), target of shape (batch_size, n_bins).
         """
-        order, flips = np.random.SeedSequence([seed, epoch]).generate_state(2, np.uint32).astype(np.int64)
-        buffer = self.n_galaxies if self.is_cached else min(self.n_galaxies, SHUFFLE_BUFFER)
-        galaxies = self._galaxies.shuffle(buffer, seed=int(order), reshuffle_each_iteration=False)
-        galaxies = galaxies.map(lambda galaxy: augment(galaxy, int(flips)), tf.data.AUTOTUNE, deterministic=True)
+        flips = int(np.random.SeedSequence([seed, epoch, 1]).generate_state(1)[0])
+        galaxies = self._shuffled(seed, epoch)
+        galaxies = galaxies.map(lambda galaxy: augment(galaxy, flips), tf.data.AUTOTUNE, deterministic=True)
         return self._batches(galaxies)
 
-    def in_order(self):
-        """One pass in the stored order, not augmented."""
-        return self._batches(self._galaxies, drop_remainder=False)
+    def obj_ids(self, seed, epoch, batch):
+        """Identifiers of the galaxies of one batch of an epoch, shape (batch_size,): whom a bad loss points at."""
+        galaxies = self._shuffled(seed, epoch).skip(batch * self.batch_size).take(self.batch_size)
+        return np.array([galaxy["obj_id"] for galaxy in galaxies.as_numpy_iterator()])
 
-    def _batches(self, galaxies, drop_remainder=True):
+    def _shuffled(self, seed, epoch):
+        """The galaxies in the order of an epoch."""
+        order = int(np.random.SeedSequence([seed, epoch, 0]).generate_state(1)[0])
+        buffer = self.n_galaxies if self.is_cached else min(self.n_galaxies, SHUFFLE_BUFFER)
+        return self._galaxies.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
+
+    def _batches(self, galaxies):
         # An uneven last batch would make replicas take a wrong step (reference: split [1, 0] halves the update).
-        batches = galaxies.batch(self.batch_size, drop_remainder=drop_remainder)
+        batches = galaxies.batch(self.batch_size, drop_remainder=True)
         batches = batches.map(self._network_input, tf.data.AUTOTUNE, deterministic=True)
         options = tf.data.Options()
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA

@@ -1,11 +1,16 @@
 """What a run folder holds, and where.
 
-`config.yaml` (all choices), `dataset.json` (what was trained on), `environment.json` (versions and devices) and
-`fold_K/member_M/{model.keras, history.csv}`. A member with a `model.keras` is finished and is not trained again.
+`config.yaml` (all choices), `dataset.json` (what was trained on), `environment.json` (versions and devices),
+`sessions.json` (what was asked for and what it took, each time) and `fold_K/member_M/{model.keras, history.csv}`. A
+member with a `model.keras` is finished and is not trained again. While a process trains, it holds a lock on `lock`.
 """
 
+import csv
+import fcntl
 import json
+import os
 import platform
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,7 +34,8 @@ def start_run(run_dir, config, dataset, devices):
         If the folder holds a run of another config or dataset.
     """
     run_dir = Path(run_dir)
-    if (run_dir / "config.yaml").exists():
+    # A run that stopped before it trained anything, say for a batch too large, may be described anew.
+    if (run_dir / "config.yaml").exists() and any(run_dir.glob("fold_*/member_*/*")):
         saved_config, saved_dataset = read_run(run_dir)
         keys = differing_keys(saved_config, config)
         if keys:
@@ -45,8 +51,8 @@ def start_run(run_dir, config, dataset, devices):
     run_dir.mkdir(parents=True, exist_ok=True)
     environment = {name: version(name) for name in ("photoz-morph", "tensorflow", "keras", "numpy")}
     environment |= {"python": platform.python_version(), "platform": platform.platform(), "devices": devices}
-    (run_dir / "dataset.json").write_text(json.dumps(dataset, indent=1))
-    (run_dir / "environment.json").write_text(json.dumps(environment, indent=1))
+    write_atomically(run_dir / "dataset.json", json.dumps(dataset, indent=1))
+    write_atomically(run_dir / "environment.json", json.dumps(environment, indent=1))
     save_config(config, run_dir / "config.yaml")  # last: with it the folder is a run
 
 
@@ -89,6 +95,105 @@ def finished_members(run_dir):
     if not found:
         raise FileNotFoundError(f"{run_dir}: no network of this run is finished; run the same `photoz train` again")
     return found
+
+
+@contextmanager
+def locked(run_dir):
+    """Hold the run folder's lock; the system frees it however the process ends.
+
+    Raises
+    ------
+    ValueError
+        If another process trains there.
+    """
+    path = Path(run_dir) / "lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise ValueError(f"{run_dir}: process {file.read().strip()} trains there; wait for it or give another --run-dir")
+        file.truncate(0)
+        file.write(f"{os.getpid()} on {platform.node()}")
+        file.flush()
+        yield
+
+
+def is_locked(run_dir):
+    """Whether a process trains in the run folder now."""
+    try:
+        with (Path(run_dir) / "lock").open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def write_atomically(path, text):
+    """Write a small text file to a temporary name, then rename it."""
+    part = Path(path).with_name(Path(path).name + ".part")
+    part.write_text(text)
+    part.replace(path)
+
+
+def read_sessions(run_dir):
+    """What each `photoz train` of the run was asked for and took: a list of dictionaries."""
+    path = Path(run_dir) / "sessions.json"
+    return json.loads(path.read_text()) if path.exists() else []
+
+
+def write_sessions(run_dir, sessions):
+    """Replace the list of `read_sessions`."""
+    write_atomically(Path(run_dir) / "sessions.json", json.dumps(sessions, indent=1))
+
+
+def read_history(member):
+    """Epochs of one network: a list of dictionaries of numbers, empty before the first epoch has ended."""
+    path = Path(member) / "history.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    return [{**row, "epoch": int(row["epoch"]), "iterations": int(row["iterations"])} for row in rows]
+
+
+def run_status(run_dir):
+    """What is done, what is left, and how long it will take at the pace of the epochs so far.
+
+    Parameters
+    ----------
+    run_dir : path-like
+
+    Returns
+    -------
+    dict
+        `is_running`; `n_members`, `n_folds` and `n_epochs` asked for last; `members`, one dictionary per network with
+        `fold`, `member`, `epochs`, `is_finished` and the last `loss`, `validation_loss` and `validation_sigma_mad`;
+        `seconds_left`, NaN before the first epoch has ended.
+    """
+    read_run(run_dir)
+    sessions = read_sessions(run_dir)
+    if not sessions:
+        raise FileNotFoundError(f"{run_dir}: no training was started there; run `photoz train`")
+    asked = sessions[-1]
+    members, seconds = [], []
+    for fold in range(asked["n_folds"]):
+        for member in range(asked["n_members"]):
+            folder = member_dir(run_dir, fold, member)
+            history = read_history(folder)
+            seconds += [row["seconds"] for row in history]
+            last = {key: history[-1][key] for key in ("loss", "validation_loss", "validation_sigma_mad")} if history else {}
+            finished = (folder / "model.keras").exists()
+            members.append({"fold": fold, "member": member, "epochs": len(history), "is_finished": finished, **last})
+    epochs_left = sum(asked["n_epochs"] - entry["epochs"] for entry in members if not entry["is_finished"])
+    pace = sum(seconds) / len(seconds) if seconds else float("nan")
+    return {
+        "is_running": is_locked(run_dir),
+        **{key: asked[key] for key in ("n_members", "n_folds", "n_epochs")},
+        "members": members,
+        "seconds_left": epochs_left * pace if epochs_left else 0.0,
+    }
 
 
 def _fold_and_member(path):

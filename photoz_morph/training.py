@@ -9,6 +9,7 @@ import csv
 import sys
 import time
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -19,6 +20,7 @@ from tqdm import tqdm
 from photoz_morph.metrics.photoz import residuals, sigma_mad
 from photoz_morph.models import LAYERS, build_model, load_network
 from photoz_morph.models.photometric_inputs import adapt_to_training_set
+from photoz_morph.run_folder import read_history
 
 HISTORY_COLUMNS = (
     "epoch", "iterations", "learning_rate", "loss", "validation_loss", "validation_sigma_mad", "seconds",
@@ -85,21 +87,19 @@ def fit(config, member_dir, train, validation, adaptation_sample, seed, strategy
         raise ValueError(
             f"data.batch_size is {train.batch_size}, not a multiple of the {strategy.num_replicas_in_sync} devices"
         )
-    n_iterations = config.train.iterations or config.train.epochs * train.steps_per_epoch
-    n_epochs = -(-n_iterations // train.steps_per_epoch)
+    n_iterations, n_epochs = training_length(config, train.n_galaxies)
     with strategy.scope():
         model = _load_checkpoint(member_dir)
         if model is None:
             model = new_network(config, n_iterations, seed)
             adapt_to_training_set(model, **adaptation_sample)
 
-    history = _read_history(member_dir, int(model.optimizer.iterations.numpy()) // train.steps_per_epoch)
+    # Rows of an epoch whose checkpoint was not written are dropped: that epoch is run again.
+    history = read_history(member_dir)[: int(model.optimizer.iterations.numpy()) // train.steps_per_epoch]
     for epoch in range(len(history), n_epochs):
         start = time.monotonic()
         steps = min(train.steps_per_epoch, n_iterations - epoch * train.steps_per_epoch)
-        monitor = _BatchMonitor(epoch, n_epochs, train.batch_size, on_batch, member_dir)
-        quietly = {"epochs": 1, "verbose": 0, "shuffle": False}
-        logs = model.fit(train.epoch(seed, epoch).take(steps), callbacks=[monitor], **quietly).history
+        logs = _run_epoch(model, train, seed, epoch, steps, on_batch and partial(on_batch, epoch + 1, n_epochs))
         validation_loss, validation_sigma_mad = _validate(model, config.redshift, *validation)
         row = (
             epoch + 1, epoch * train.steps_per_epoch + steps, float(model.optimizer.learning_rate), logs["loss"][0],
@@ -107,6 +107,7 @@ def fit(config, member_dir, train, validation, adaptation_sample, seed, strategy
         )  # fmt: skip
         history.append(dict(zip(HISTORY_COLUMNS, row)))
         _write_history(member_dir, history)
+        _log_to_tensorboard(member_dir, history[-1])
         _save_checkpoint(model, member_dir)
     finished = member_dir / "model.part.keras"
     network = keras.Model.from_config(model.get_config(), LAYERS)  # without the optimizer, two thirds of the file
@@ -154,23 +155,48 @@ def learning_rate_schedule(train, n_iterations):
     return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values) if boundaries else peak
 
 
-class _BatchMonitor(keras.callbacks.Callback):
-    """Reports each batch, and stops at a loss that is not a number."""
+def training_length(config, n_galaxies):
+    """Iterations and epochs of one network; the last epoch may be a part of one.
 
-    def __init__(self, epoch, n_epochs, batch_size, on_batch, member_dir):
-        super().__init__()
-        self.epoch, self.n_epochs, self.batch_size = epoch, n_epochs, batch_size
-        self.on_batch, self.member_dir = on_batch, member_dir
+    Parameters
+    ----------
+    config : PhotozConfig
+    n_galaxies : int
+        Size of the training set.
+    """
+    steps_per_epoch = n_galaxies // config.data.batch_size
+    n_iterations = config.train.iterations or config.train.epochs * steps_per_epoch
+    return n_iterations, -(-n_iterations // max(steps_per_epoch, 1))
 
-    def on_train_batch_end(self, batch, logs=None):
-        loss = float(logs["loss"])
-        if not np.isfinite(loss):
+
+def _run_epoch(model, train, seed, epoch, steps, on_batch):
+    """Train on one epoch; Keras's logs of it."""
+
+    @tf.function
+    def is_finite():
+        return tf.reduce_all([tf.reduce_all(tf.math.is_finite(weight)) for weight in model.trainable_variables])
+
+    def watch(batch, logs):
+        # A ReLU turns NaN into 0 on CPUs, so the loss may look sound when the weights are lost.
+        if not (np.isfinite(logs["loss"]) and is_finite()):
+            galaxies = ", ".join(map(str, train.obj_ids(seed, epoch, batch)))
             raise RuntimeError(
-                f"{self.member_dir}: the loss is {loss} in epoch {self.epoch + 1}, batch {batch + 1}; lower "
-                "train.learning_rate, or look for wrong pixels in the stacks"
+                f"a weight or the loss ({float(logs['loss']):.4g}) is no longer finite in epoch {epoch + 1}, batch "
+                f"{batch + 1}; look at the stacks of its galaxies, or lower train.learning_rate. obj_id: {galaxies}"
             )
-        if self.on_batch:
-            self.on_batch(self.epoch + 1, self.n_epochs, loss, self.batch_size)
+        if on_batch:
+            on_batch(float(logs["loss"]), train.batch_size)
+
+    monitor = keras.callbacks.LambdaCallback(on_train_batch_end=watch)
+    try:
+        # Keras would shuffle arrays; the order of a dataset is our own.
+        batches = train.epoch(seed, epoch).take(steps)
+        return model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[monitor]).history
+    except tf.errors.ResourceExhaustedError as error:
+        raise MemoryError(
+            f"out of memory with data.batch_size {train.batch_size}; try --set data.batch_size="
+            f"{max(train.batch_size // 2, 1)} with another --run-dir"
+        ) from error
 
 
 def _validate(model, grid, batches, z_spec):
@@ -208,16 +234,6 @@ def _load_checkpoint(member_dir):
     return None
 
 
-def _read_history(member_dir, n_epochs):
-    """The first epochs of a history file; rows of an epoch whose checkpoint was not written are dropped."""
-    path = member_dir / "history.csv"
-    if n_epochs == 0 or not path.exists():
-        return []
-    with path.open(newline="") as file:
-        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)][:n_epochs]
-    return [{**row, "epoch": int(row["epoch"]), "iterations": int(row["iterations"])} for row in rows]
-
-
 def _write_history(member_dir, history):
     part = member_dir / "history.csv.part"
     with part.open("w", newline="") as file:
@@ -225,3 +241,12 @@ def _write_history(member_dir, history):
         writer.writeheader()
         writer.writerows(history)
     part.replace(member_dir / "history.csv")
+
+
+def _log_to_tensorboard(member_dir, row):
+    """Scalars of one epoch, for `tensorboard --logdir RUN`."""
+    writer = tf.summary.create_file_writer(str(member_dir / "tensorboard"))
+    with writer.as_default():
+        for name in ("loss", "validation_loss", "validation_sigma_mad", "learning_rate"):
+            tf.summary.scalar(name, row[name], step=row["epoch"])
+    writer.close()

@@ -1,6 +1,6 @@
 """Make the small tables behind the SDSS simulator from public packages.
 
-    pip install photoz-morph[dev]
+    pip install photoz-morph[tables]
     python scripts/make_sdss_tables.py [output folder]
 
 Takes the five k-correct templates and 10,000 real SDSS galaxies from the PyPI package kcorrect, the SDSS pass bands

@@ -8,7 +8,7 @@ def write(path, text):
     return path
 
 
-@pytest.mark.parametrize("name", ["photoz_simulated.yaml", "photoz_sdss.yaml", "photoz_demo.yaml"])
+@pytest.mark.parametrize("name", ["photoz_simulated.yaml", "photoz_sdss.yaml"])
 def test_shipped_configs_load(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # as a user in an empty folder
     assert load_config(f"configs/{name}") == load_config(name)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import TINY
+from conftest import TINY, colour_stacks
 
 from photoz_morph import pipeline
 from photoz_morph.config import load_config
@@ -14,7 +14,10 @@ from photoz_morph.ensemble import member_seed, train_ensemble
 from photoz_morph.metrics.photoz import residuals, sigma_mad
 from photoz_morph.models import load_network
 from photoz_morph.run_folder import finished_members
+from photoz_morph.shards import shard_path, write_shard
+from photoz_morph.surveys import SDSS
 from photoz_morph.training import HISTORY_COLUMNS, choose_strategy, fit, learning_rate_schedule
+from tfds_builders.sdss_ugriz import build
 
 
 def fit_arguments(config, data_dir):
@@ -117,8 +120,33 @@ def test_learning_rate_schedules():
 
 def test_a_loss_that_is_no_number_stops_the_training(tiny_config, data_dir, tmp_path):
     config = dataclasses.replace(tiny_config, train=dataclasses.replace(tiny_config.train, learning_rate=1e30))
-    with pytest.raises(RuntimeError, match="the loss is (nan|inf) in epoch 1, batch .* lower train.learning_rate"):
+    with pytest.raises(RuntimeError, match="no longer finite in epoch 1, batch .* lower train.learning_rate"):
         fit(config, tmp_path, seed=1, **fit_arguments(config, data_dir))
+
+
+def test_a_bad_loss_names_the_galaxies_of_its_batch(tiny_config, tmp_path):
+    images, table = colour_stacks(100)
+    images[34] = 1e38  # finite, so the dataset takes it; its total flux is not
+    write_shard(shard_path(tmp_path, 0), images, table, SDSS, "stacked")
+    build(tmp_path, tmp_path / "data", progress=False)
+    config = load_config("photoz_simulated.yaml", [*TINY, "data.n_validation=5"])
+    arguments = fit_arguments(config, tmp_path / "data")
+    arguments["adaptation_sample"] = {"images": images[:30], "ebv": table["ebv"][:30]}
+    if 34 in pipeline.read_columns(pipeline.open_dataset(tmp_path / "data"), "fold_0")["obj_id"]:
+        pytest.fail("galaxy 34 is a test galaxy; choose another")
+    with pytest.raises(RuntimeError) as stopped:
+        fit(config, tmp_path / "member", seed=1, **arguments)
+    named = str(stopped.value).rpartition("obj_id: ")[2].split(", ")
+    assert "34" in named and len(named) == config.data.batch_size
+
+
+def test_tensorboard_gets_a_point_per_epoch(run_dir):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run_dir / "fold_0" / "member_0" / "tensorboard"))
+    events.Reload()
+    assert {"loss", "validation_loss", "validation_sigma_mad", "learning_rate"} <= set(events.Tags()["tensors"])
+    assert [point.step for point in events.Tensors("loss")] == [1, 2]
 
 
 def test_too_few_galaxies_for_a_batch(data_dir, tmp_path):

@@ -1,7 +1,9 @@
 """What the commands share: options, one-line errors, and the quiet start of TensorFlow."""
 
 import os
+import re
 import sys
+from pathlib import Path
 
 import click
 
@@ -18,6 +20,20 @@ data_dir_option = click.option(
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there.")
 
 
+def output_file(*suffixes):
+    """Callback of an option for an output file: refuses before the work what could not be written after it."""
+
+    def check(ctx, param, value):
+        path = Path(value) if value else None
+        if path and path.suffix not in suffixes:
+            raise ValueError(f"{path}: {param.opts[0]} must end in {' or '.join(suffixes)}")
+        if path and not path.parent.is_dir():
+            raise ValueError(f"{path}: there is no folder {path.parent}; make it or give another {param.opts[0]}")
+        return value
+
+    return check
+
+
 class OneLineErrors(click.Group):
     """A command group that turns the errors a user can mend into one line, without a traceback.
 
@@ -27,7 +43,9 @@ class OneLineErrors(click.Group):
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)
-        except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        except (click.exceptions.Exit, click.Abort):  # of --help; to Python these are RuntimeErrors
+            raise
+        except errors_to_mend() as error:
             if isinstance(error, click.ClickException) or os.environ.get("PHOTOZ_MORPH_TRACEBACK"):
                 raise
             click.echo(f"Error: {one_line(error)}", err=True)
@@ -37,12 +55,21 @@ class OneLineErrors(click.Group):
             ctx.exit(130)
 
 
+def errors_to_mend():
+    """Types of the errors that a user can do something about; TensorFlow's only where it was imported."""
+    tensorflow = sys.modules.get("tensorflow")
+    return (ValueError, OSError, RuntimeError, MemoryError, *([tensorflow.errors.OpError] if tensorflow else []))
+
+
 def one_line(error):
     """The message of an error on one line, with the file that an OSError names."""
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         remedy = "; free some space and run the same command again" if error.errno == 28 else ""
         return f"{where}{error.strerror}{remedy}"
+    if hasattr(error, "op"):  # of TensorFlow, which puts its own names around the message
+        reason = re.sub(r"\{\{.*?\}\} |\[Op:.*", "", " ".join(str(error).split()))
+        return f"TensorFlow: {reason}; if a file of the dataset is damaged, build the dataset again with --overwrite"
     return " ".join(str(error).split()) or type(error).__name__
 
 

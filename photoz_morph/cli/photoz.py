@@ -9,6 +9,7 @@ from photoz_morph.cli.options import (
     DEFAULT_CONFIG,
     OneLineErrors,
     data_dir_option,
+    output_file,
     overwrite_option,
     quiet_option,
     quiet_tensorflow,
@@ -16,6 +17,8 @@ from photoz_morph.cli.options import (
     seed_option,
     set_option,
 )
+
+MAX_SHOWN = 20  # galaxies that `infer` lists and draws one by one
 
 config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Path())
 run_argument = click.argument("run", type=click.Path())
@@ -102,16 +105,20 @@ def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, overrides, qu
     quiet_tensorflow()
     _dataset_or_default(config, data_dir, quiet)
     from photoz_morph.ensemble import train_ensemble
+    from photoz_morph.run_folder import read_sessions
 
     n_trained = train_ensemble(config, run_dir, data_dir, ensemble, cv, strategy, progress=not quiet)
-    say(f"{n_trained} networks trained now, {ensemble * cv - n_trained} were finished before, in {run_dir}. "
+    took = read_sessions(run_dir)[-1]
+    say(f"{n_trained} networks trained in {took['seconds'] / 60:.1f} minutes, peak memory {took['peak_memory_gb']} GB; "
+        f"{ensemble * cv - n_trained} were finished before. Run folder {run_dir}. "
         f"Next: photoz evaluate {run_dir}", quiet)  # fmt: skip
 
 
 @main.command()
 @run_argument
 @click.option("--data-dir", type=click.Path(), help="Instead of the dataset the run was trained on.")
-@click.option("--out", type=click.Path(), help="A .fits or .parquet file; by default RUN/predictions.fits.")
+@click.option("--out", type=click.Path(), callback=output_file(".fits", ".parquet"),
+              help="A .fits or .parquet file; by default RUN/predictions.fits.")  # fmt: skip
 @quiet_option
 def predict(run, data_dir, out, quiet):
     """Redshift PDFs of the test galaxies of each fold of RUN, from the members that have not seen them."""
@@ -128,7 +135,8 @@ def predict(run, data_dir, out, quiet):
 @main.command()
 @run_argument
 @click.option("--data-dir", type=click.Path(), help="Instead of the dataset the run was trained on.")
-@click.option("--out", type=click.Path(), help="A .fits or .parquet file; by default RUN/knn.fits.")
+@click.option("--out", type=click.Path(), callback=output_file(".fits", ".parquet"),
+              help="A .fits or .parquet file; by default RUN/knn.fits.")  # fmt: skip
 @quiet_option
 def baseline(run, data_dir, out, quiet):
     """The same galaxies by local-linear k-NN on their magnitudes (Beck et al. 2016), for `evaluate` to compare."""
@@ -172,6 +180,23 @@ def evaluate(predictions, against, out, quiet):
 
 @main.command()
 @run_argument
+@click.option("--data-dir", type=click.Path(), help="Instead of the dataset the run was trained on.")
+@click.option("--out", type=click.Path(), help="Folder of the report; by default RUN/report.")
+@quiet_option
+def report(run, data_dir, out, quiet):
+    """One HTML page about RUN, with every figure also as PNG and PDF.
+
+    The test galaxies are predicted and scored first if need be; RUN/knn.fits is compared with where it is.
+    """
+    _predictions_of(Path(run), quiet)
+    quiet_tensorflow()
+    from photoz_morph.report_run import report_run
+
+    say(f"Report in {report_run(run, out, data_dir, progress=not quiet)}.", quiet)
+
+
+@main.command()
+@run_argument
 @click.option("--fold", default=0, show_default=True, type=click.IntRange(min=0), help="Whose members to export.")
 @click.option("--out", type=click.Path(), help="Folder of the SavedModel; by default RUN/export.")
 @quiet_option
@@ -190,20 +215,24 @@ def export(run, fold, out, quiet):
 @click.option("--catalog", type=click.Path(), help="With --frames: galaxies to stack first.")
 @click.option("--frames", type=click.Path(), help="Folder of survey frames.")
 @click.option("--stacks", type=click.Path(), help="Instead of both: a folder of shards.")
-@click.option("--out", default="predictions.fits", show_default=True, type=click.Path(), help=".fits or .parquet")
+@click.option("--out", default="predictions.fits", show_default=True, type=click.Path(), help=".fits or .parquet",
+              callback=output_file(".fits", ".parquet"))  # fmt: skip
+@click.option("--figure", type=click.Path(), callback=output_file(".png", ".pdf"),
+              help=f"Draw the first {MAX_SHOWN} galaxies beside their PDFs: a .png or .pdf file.")  # fmt: skip
 @click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]))
 @click.option("--swarp", type=click.Path(), help="The SWarp program, where it is not on the PATH.")
 @quiet_option
-def infer(model, catalog, frames, stacks, out, combine, swarp, quiet):
+def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
     """Redshift PDFs of new galaxies by an exported MODEL: from frames and a catalogue, or from stacks."""
     if (stacks is None) == (catalog is None or frames is None):
         raise click.UsageError("give --catalog and --frames, or --stacks")
-    parts = None
-    if frames:  # first, so that a broken catalogue or frame is named before TensorFlow's five seconds
+    parts, shown = None, []
+    if frames:  # first, so that a broken catalogue is named before TensorFlow's five seconds
         from photoz_morph.catalogs import read_galaxy_catalog
         from photoz_morph.stacking import iter_stacks
 
-        parts = iter_stacks(read_galaxy_catalog(catalog), frames, combine=combine, swarp=swarp, progress=not quiet)
+        galaxies = read_galaxy_catalog(catalog)
+        parts = _keep_first(iter_stacks(galaxies, frames, combine=combine, swarp=swarp, progress=not quiet), shown)
     quiet_tensorflow()
     from photoz_morph.inference import infer_shards, infer_stacks, load_estimator
     from photoz_morph.predictions import write_predictions
@@ -212,6 +241,7 @@ def infer(model, catalog, frames, stacks, out, combine, swarp, quiet):
     table = infer_stacks(model, parts, "stacked") if frames else infer_shards(model, stacks, progress=not quiet)
     write_predictions(table, out)
     say(f"{len(table)} galaxies in {out}, {(table['flag'] != 0).sum()} of them flagged without a PDF.", quiet)
+    _show(table, model.grid, shown, stacks, figure, quiet)
 
 
 @main.command()
@@ -272,3 +302,37 @@ def _predictions_of(path, quiet):
     if not predictions.exists() or predictions.stat().st_mtime < newest:
         click.get_current_context().invoke(predict, run=str(path), data_dir=None, out=None, quiet=quiet)
     return predictions
+
+
+def _keep_first(parts, images):
+    """The parts as they come; the first stacks of them also go into the list `images`, to be drawn."""
+    for stacks, table in parts:
+        images.extend(stacks[: MAX_SHOWN - len(images)].copy())
+        yield stacks, table
+
+
+def _show(table, grid, images, stacks, figure, quiet):
+    """Print the redshifts if they are few, and draw the first galaxies if a figure is asked for."""
+    if len(table) <= MAX_SHOWN:
+        say(_redshifts(table), quiet)
+    if figure:
+        from photoz_morph.report.pdf_figures import galaxies_with_pdf
+        from photoz_morph.report.style import save_figure
+        from photoz_morph.shards import find_shards, read_shard
+
+        images = images or read_shard(find_shards(stacks)[0])[0][:MAX_SHOWN]
+        save_figure(galaxies_with_pdf(images, table[: len(images)], grid), figure)
+        say(f"Figure in {figure}.", quiet)
+
+
+def _redshifts(table):
+    """A line per galaxy: z_spec beside z_phot and its 68 % interval, or why there is none."""
+    from photoz_morph.predictions import ORIGINS
+
+    kind, survey = ORIGINS[table.meta["origin"]], table.meta["survey"].upper()
+    lines = [f"\n{'obj_id':>20}  z_spec  z_phot  68 % interval    ({kind} {survey} pixels)"]
+    for row in table:
+        redshifts = f"{row['z_spec']:6.4f}  {row['z_phot']:6.4f}  {row['z_lower']:.4f} to {row['z_upper']:.4f}"
+        reason = row["flag_reason"] if "flag_reason" in table.colnames else "flagged"
+        lines.append(f"{row['obj_id']:>20}  {f'no PDF: {reason}' if row['flag'] else redshifts}")
+    return "\n".join(lines) + "\n"

@@ -5,17 +5,19 @@ exported model run the same graph.
 """
 
 import json
+import zipfile
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from astropy.table import vstack
+from astropy.table import Column, vstack
 from keras import ops
 from tqdm import tqdm
 
 from photoz_morph import pipeline
 from photoz_morph.baselines import cross_validate, gaussian_pdf, photometric_features
+from photoz_morph.models import load_network
 from photoz_morph.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.run_folder import finished_members, read_run
@@ -75,6 +77,18 @@ def _quantile(pdf, cdf, grid, probability):
     return grid.z_min + grid.width * (ops.cast(index, "float32") + ops.clip(step, 0.0, 1.0))
 
 
+def load_members(paths):
+    """Saved networks, in the order of the paths; raises a ValueError that names a damaged one."""
+    members = []
+    for path in paths:
+        try:
+            members.append(load_network(path))
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            remedy = "remove it and run the same `photoz train` again"
+            raise ValueError(f"{path}: cannot be read as a network ({error}); {remedy}") from error
+    return members
+
+
 def load_ensemble(paths):
     """One model that gives the mean PDF of several saved networks.
 
@@ -88,7 +102,7 @@ def load_ensemble(paths):
     keras.Model
         (image, ebv) to pdf, shape (n, n_bins).
     """
-    members = [keras.models.load_model(path, compile=False) for path in paths]
+    members = load_members(paths)
     if len(members) == 1:
         return members[0]
     inputs = {tensor.name: keras.Input(tensor.shape[1:], name=tensor.name) for tensor in members[0].inputs}
@@ -110,7 +124,8 @@ def predict_run(run_dir, data_dir=None, progress=True):
     Returns
     -------
     Table
-        See `predictions`; the columns of the dataset are carried, and `fold` says which fold tested a galaxy.
+        See `predictions`; the columns of the dataset are carried, `fold` says which fold tested a galaxy, and
+        `pit_member`, shape (n, n_members), is the PIT of each member's own PDF.
     """
     config, dataset = read_run(run_dir)
     builder = pipeline.open_dataset(data_dir or dataset["path"])
@@ -124,24 +139,34 @@ def predict_run(run_dir, data_dir=None, progress=True):
     if len(n_members) > 1:
         counts = ", ".join(f"fold_{fold} {len(paths)}" for fold, paths in members.items())
         raise ValueError(f"{run_dir}: folds have different numbers of finished members ({counts}); finish the training")
-    columns, pdfs = [], []
+    grid, columns, pdfs, pits = config.redshift, [], [], []
     total = sum(pipeline.n_galaxies(builder, f"fold_{fold}") for fold in members)
     with tqdm(total=total, desc="predict", unit=" galaxies", disable=not progress) as bar:
         for fold, paths in members.items():
-            split = f"fold_{fold}"
-            keras.backend.clear_session()
-            predict = tf.function(load_ensemble(paths), reduce_retracing=True)
-            for batch in pipeline.image_batches(builder, split, BATCH_SIZE):
-                pdfs.append(predict(batch).numpy())
-                bar.update(len(pdfs[-1]))
+            split, n_done = f"fold_{fold}", 0
             table = pipeline.read_columns(builder, split)
             columns.append({**table, "fold": np.full(len(table["obj_id"]), fold)})
+            keras.backend.clear_session()
+            predict = _member_function(load_members(paths))
+            for batch in pipeline.image_batches(builder, split, BATCH_SIZE):
+                member_pdf = predict(batch)
+                pdfs.append(combine_pdfs(member_pdf).numpy())
+                z_spec = table["z_spec"][n_done : n_done + len(pdfs[-1])]
+                pits.append(np.stack([grid.cdf_at(pdf.numpy(), z_spec) for pdf in member_pdf], axis=1))
+                n_done += len(z_spec)
+                bar.update(len(z_spec))
     merged = {name: np.concatenate([part[name] for part in columns]) for name in columns[0]}
     survey = get_survey(config.survey)
     origin = builder.info.metadata["origin"]
-    return predictions_table(
-        merged, np.concatenate(pdfs), config.redshift, survey, origin, config.model.name, n_members.pop()
-    )
+    table = predictions_table(merged, np.concatenate(pdfs), grid, survey, origin, config.model.name, n_members.pop())
+    pit_member = np.concatenate(pits).astype(np.float32)
+    table["pit_member"] = Column(pit_member, description="PIT of z_spec in the PDF of each member")
+    return table
+
+
+def _member_function(members):
+    """Compiled function of a batch that gives the PDFs of all members, a list."""
+    return tf.function(lambda batch: [member(batch) for member in members], reduce_retracing=True)
 
 
 def predict_knn(run_dir, data_dir=None):
@@ -201,6 +226,7 @@ def export(run_dir, out_dir, fold=0):
     if out_dir.exists():
         raise ValueError(f"{out_dir}: exists; remove it or give another --out")
     part = out_dir.with_name(out_dir.name + ".part")
+    part.mkdir(parents=True, exist_ok=True)  # before TensorFlow does, whose error names no remedy
 
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -241,14 +267,20 @@ class Estimator:
         described = self.folder / "estimator.json"
         if not described.exists():
             raise FileNotFoundError(f"{folder}: no exported model there (no estimator.json); make it with `photoz export`")
-        self.description = json.loads(described.read_text())
+        try:
+            self.description = json.loads(described.read_text())
+        except ValueError as error:
+            raise ValueError(f"{described}: not JSON, or truncated ({error}); export the model again") from error
         self.survey = get_survey(self.description["survey"])
         self.grid = RedshiftGrid(**self.description["redshift"])
         facts = (list(self.survey.bands), self.survey.pixel_scale, self.survey.stamp_size, self.survey.image_unit)
         stated = tuple(self.description[key] for key in ("bands", "pixel_scale_arcsec", "image_size", "image_unit"))
         if facts != stated:
             raise ValueError(f"{described}: was exported for {stated}, this version takes {self.survey.name} as {facts}")
-        self._model = tf.saved_model.load(str(self.folder))  # its functions live only as long as it does
+        try:
+            self._model = tf.saved_model.load(str(self.folder))  # its functions live only as long as it does
+        except (OSError, ValueError, KeyError, IndexError, tf.errors.OpError) as error:
+            raise ValueError(f"{folder}: not a SavedModel, or truncated ({error}); export the model again") from error
 
     def predict(self, image, ebv, source="stacks"):
         """Predictions of stacks.

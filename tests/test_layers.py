@@ -16,7 +16,7 @@ LAYERS = {
     "evaluation": 1, "baselines": 1, "run_folder": 1,
     "pipeline": 2, "models": 2,
     "training": 3, "ensemble": 3, "inference": 3,
-    "report": 4,
+    "report": 4, "report_run": 4,
     "cli": 5,
 }  # fmt: skip
 SIDEWAYS = {
@@ -28,6 +28,7 @@ SIDEWAYS = {
     "simulation": {"catalogs", "shards", "dust"},
     "evaluation": {"predictions"},
     "ensemble": {"training"},
+    "report_run": {"report"},
 }
 HEAVY = {  # third-party package -> lowest layer that may import it, or the only modules that may
     "tensorflow": 2,

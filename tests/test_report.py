@@ -10,12 +10,9 @@ from photoz_morph.evaluation import compare, evaluate
 from photoz_morph.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.report.images import image_grid, rgb
-from photoz_morph.report.photoz_figures import (
-    galaxies_with_pdf,
-    pit_histogram,
-    save_figure,
-    z_phot_against_z_spec,
-)
+from photoz_morph.report.pdf_figures import galaxies_with_pdf, pit_histogram
+from photoz_morph.report.photoz_figures import z_phot_against_z_spec
+from photoz_morph.report.style import save_figure
 from photoz_morph.report.tables import comparison_markdown, scores_csv, scores_markdown, verdicts
 from photoz_morph.surveys import SDSS
 

@@ -1,132 +1,20 @@
-"""Figures of photometric redshifts: galaxies beside their PDFs, z_phot against z_spec, PIT.
+"""Figures of point estimates: z_phot against z_spec, the distribution of residuals, and the trends of the bias.
 
-Each function takes arrays or a predictions table and returns a matplotlib Figure, made without pyplot, so it works
-without a display and leaves no global state; `save_figure` writes it. Colours are Okabe & Ito's, told apart by
-colour-blind readers, and lines also differ by dash.
+Each function takes arrays and returns a matplotlib Figure, made without pyplot, so it works without a display and
+leaves no global state; `style.save_figure` writes it.
 """
-
-from pathlib import Path
 
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from photoz_morph.metrics import photoz as metrics
-from photoz_morph.predictions import ORIGINS
-from photoz_morph.report.images import rgb
-from photoz_morph.surveys import get_survey
+from photoz_morph.report.style import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE
 
-BLUE, ORANGE, BLACK, GREY = "#0072B2", "#D55E00", "#000000", "#777777"  # Okabe & Ito (2008)
-PIXEL_NAMES = {"simulated": "simulated pixels", "real": "real {} pixels"}
-SCALE_BAR_ARCSEC = 5.0
-
-
-def galaxies_with_pdf(images, table, grid, title="", n_columns=2):
-    """Colour images of galaxies, each beside its redshift PDF.
-
-    Parameters
-    ----------
-    images : ndarray, shape (n, size, size, n_bands)
-        Stamps of the survey in the table's meta; rows grow to the north, columns to the west.
-    table : Table
-        Predictions of the same galaxies; with `ra`, `dec`, `z_spec` where known.
-    grid : RedshiftGrid
-    title : str
-        The origin of the pixels is added to it.
-    n_columns : int
-        Galaxies in a row of the figure.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there is no galaxy, or images and table differ in number.
-    """
-    if len(images) != len(table) or len(table) == 0:
-        raise ValueError(f"{len(images)} images and {len(table)} predictions; galaxies_with_pdf needs one of each")
-    survey = get_survey(table.meta["survey"])
-    pixels = PIXEL_NAMES[ORIGINS[table.meta["origin"]]].format(survey.name.upper())
-    colours = rgb(images, survey)
-    low, high = _shown_redshifts(table, grid)
-    n_columns = min(n_columns, len(table))
-    n_rows = -(-len(table) // n_columns)
-    figure = Figure(figsize=(5.2 * n_columns, 2.3 * n_rows + 0.8), layout="constrained")
-    panels = figure.subplots(n_rows, 2 * n_columns, squeeze=False, width_ratios=[1, 1.5] * n_columns)
-    panels = panels.reshape(n_rows * n_columns, 2)
-    for (image_axes, pdf_axes), colour, row in zip(panels, colours, table):
-        _draw_image(image_axes, colour, survey.pixel_scale)
-        _draw_pdf(pdf_axes, row, grid)
-        pdf_axes.set(xlim=(low, high), xlabel="redshift z", ylabel="p(z)")
-        pdf_axes.set_title(_galaxy_label(row), fontsize=8)
-    for axes in panels[len(table) :].flat:
-        axes.set_axis_off()
-    labelled = {}
-    for _, axes in panels[: len(table)]:
-        labelled |= {text: line for line, text in zip(*axes.get_legend_handles_labels())}
-    figure.legend(labelled.values(), labelled.keys(), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
-    figure.suptitle(f"{title} ({pixels})" if title else pixels[0].upper() + pixels[1:])
-    return figure
-
-
-def _shown_redshifts(table, grid):
-    """One redshift range for all panels: where the PDFs and z_spec are, with a margin."""
-    seen = [grid.z_min + 0.1 * (grid.z_max - grid.z_min)]
-    good = np.asarray(table["flag"]) == 0
-    if good.any():
-        pdf = np.asarray(table["pdf"])[good]
-        seen += [*grid.quantile(pdf, 0.001), *grid.quantile(pdf, 0.999)]
-    if "z_spec" in table.colnames:
-        seen += [z for z in np.asarray(table["z_spec"], float) if np.isfinite(z)]
-    margin = 0.05 * (max(seen) - min(seen))
-    return max(min(seen) - margin, grid.z_min), max(seen) + margin
-
-
-def _draw_image(axes, colour, pixel_scale):
-    """One stamp with a scale bar and the directions of north and east."""
-    size = len(colour)
-    axes.imshow(colour, origin="lower", interpolation="nearest")
-    axes.set_axis_off()
-    bar, corner = SCALE_BAR_ARCSEC / pixel_scale, 0.06 * size
-    white = {"color": "white", "fontsize": 7}
-    axes.plot([corner, corner + bar], [corner, corner], color="white", linewidth=1.5, label="_scale bar")
-    axes.text(corner + bar / 2, corner + 0.02 * size, f'{SCALE_BAR_ARCSEC:g}"', ha="center", va="bottom", **white)
-    foot, length = (0.92 * size, 0.06 * size), 0.13 * size
-    for direction, name, alignment in (((0, 1), "N", ("center", "bottom")), ((-1, 0), "E", ("right", "center"))):
-        tip = (foot[0] + length * direction[0], foot[1] + length * direction[1])
-        axes.annotate("", tip, foot, arrowprops={"arrowstyle": "->", "color": "white", "shrinkA": 0, "shrinkB": 0})
-        axes.text(*tip, name, ha=alignment[0], va=alignment[1], **white)
-
-
-def _draw_pdf(axes, row, grid):
-    """One PDF as steps, its 68 % interval, z_phot and z_spec."""
-    if "z_spec" in row.colnames and np.isfinite(row["z_spec"]):
-        axes.axvline(row["z_spec"], color=ORANGE, linewidth=2.5, alpha=0.9, label=r"$z_\mathrm{spec}$")
-    if row["flag"] == 0:
-        density = np.asarray(row["pdf"], float) / grid.width
-        axes.axvspan(row["z_lower"], row["z_upper"], color=BLUE, alpha=0.15, linewidth=0, label="68 % interval")
-        axes.stairs(density, grid.edges, color=BLUE, label="PDF")
-        label = r"$z_\mathrm{phot}$ (mean of the PDF)"
-        axes.axvline(row["z_phot"], color=BLUE, linestyle="--", linewidth=1.2, label=label)
-    else:
-        axes.text(0.5, 0.5, "no PDF (flagged)", transform=axes.transAxes, ha="center", color=GREY)
-        axes.set_yticks([])
-    axes.set_ylim(bottom=0)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _galaxy_label(row):
-    """Identifier, position and redshifts of a galaxy, a line each."""
-    position = f"\nRA {row['ra']:.5f}, Dec {row['dec']:+.5f} deg" if {"ra", "dec"} <= set(row.colnames) else ""
-    z_spec = row["z_spec"] if "z_spec" in row.colnames else np.nan
-    numbers = [rf"$z_\mathrm{{spec}}$ = {z_spec:.4f}" if np.isfinite(z_spec) else r"$z_\mathrm{spec}$ unknown"]
-    if row["flag"] == 0:
-        above, below = row["z_upper"] - row["z_phot"], row["z_phot"] - row["z_lower"]
-        numbers.append(rf"$z_\mathrm{{phot}} = {row['z_phot']:.3f}^{{+{above:.3f}}}_{{-{below:.3f}}}$")
-    return f"{row['obj_id']}{position}\n{',  '.join(numbers)}"
+RESIDUAL_LABEL = r"$\Delta z = (z_\mathrm{phot} - z_\mathrm{spec})\,/\,(1 + z_\mathrm{spec})$"
+RESIDUAL_CELL = 0.0025  # our choice: a quarter of sigma_MAD in Pasquet et al. (2019), and divides the outlier limit
+EUCLID_BIAS = 0.002  # required of the mean redshift of a tomographic bin; quoted by Pasquet et al. (2019)
+MIN_GALAXIES = 10  # our choice: a mean of fewer has no useful error bar
 
 
 def z_phot_against_z_spec(z_spec, z_phot, title, z_max=0.4, n_cells=100):
@@ -158,7 +46,7 @@ def z_phot_against_z_spec(z_spec, z_phot, title, z_max=0.4, n_cells=100):
     z_spec, z_phot = np.asarray(z_spec, float), np.asarray(z_phot, float)
     residual = metrics.residuals(z_phot, z_spec)
     texts = [
-        f"n = {len(residual)}",
+        f"n = {len(residual):,}",
         f"bias = {metrics.bias(residual):.5f}",
         rf"$\sigma_\mathrm{{MAD}}$ = {metrics.sigma_mad(residual):.5f}",
         rf"$\eta$ = {100 * metrics.eta(residual):.2f} %",
@@ -175,7 +63,7 @@ def z_phot_against_z_spec(z_spec, z_phot, title, z_max=0.4, n_cells=100):
         figure.colorbar(mesh, ax=axes, label="galaxies per cell")
         hidden = len(values) - int(count.sum())
         if hidden:
-            axes.text(0.97, 0.04, f"{hidden} outside", transform=axes.transAxes, ha="right", fontsize=8, color=GREY)
+            axes.text(0.97, 0.04, f"{hidden:,} outside", transform=axes.transAxes, ha="right", fontsize=8, color=GREY)
     upper.plot(line, line, color=BLACK, linewidth=1)
     lower.axhline(0, color=BLACK, linewidth=1)
     for sign in (-1, 1):
@@ -187,44 +75,140 @@ def z_phot_against_z_spec(z_spec, z_phot, title, z_max=0.4, n_cells=100):
     return figure
 
 
-def pit_histogram(pit, title, n_bins=20):
-    """Histogram of PIT values, flat for calibrated PDFs.
+def residual_histogram(z_spec, z_phot, title, limit=0.15):
+    """Histogram of the normalised residuals with the Gaussian of their bias and sigma_MAD, outliers hatched.
 
     Parameters
     ----------
-    pit : ndarray, shape (n,)
+    z_spec, z_phot : ndarray, shape (n,)
     title : str
         Says the method and whether the galaxies are real or simulated.
-    n_bins : int
+    limit : float
+        Residuals are shown up to this value; the rest is counted in the figure.
 
     Returns
     -------
     matplotlib.figure.Figure
 
+    Raises
+    ------
+    ValueError
+        If the redshifts are empty or not finite.
+
     Notes
     -----
-    The band holds 95 % of the bars of a calibrated sample (binomial noise). A hump means PDFs too wide, horns at 0
-    and 1 PDFs too narrow, a slope a bias.
+    As Pasquet et al. (2019), Fig. 6; the second panel has the same histogram on a logarithmic axis, where the wings
+    are seen. The Gaussian is not a fit.
     """
-    pit = np.asarray(pit, float)
-    count, edges = np.histogram(pit, bins=n_bins, range=(0, 1))
-    noise = np.sqrt((n_bins - 1) / len(pit))  # of a bar relative to 1, binomial with probability 1 / n_bins
-    figure = Figure(figsize=(5, 3.6), layout="constrained")
-    axes = figure.subplots()
-    band = Rectangle((0, 1 - 1.96 * noise), 1, 3.92 * noise, color=GREY, alpha=0.25, linewidth=0)
-    band.set_label("95 % if calibrated")
-    axes.add_patch(band)
-    axes.axhline(1, color=BLACK, linewidth=1, linestyle="--")
-    text = f"n = {len(pit)}, sd = {pit.std():.3f} (flat: {metrics.FLAT_PIT_STD:.3f})"
-    axes.stairs(count * n_bins / len(pit), edges, color=BLUE, linewidth=1.5, label=text)
-    axes.set(xlim=(0, 1), ylim=(0, None), xlabel=r"PIT = CDF($z_\mathrm{spec}$)", ylabel="density", title=title)
-    axes.legend(frameon=False, loc="lower center")
+    residual = metrics.residuals(z_phot, z_spec)
+    bias, sigma, eta = metrics.bias(residual), metrics.sigma_mad(residual), metrics.eta(residual)
+    n_cells = round(limit / RESIDUAL_CELL)
+    edges = np.arange(-n_cells, n_cells + 1) * RESIDUAL_CELL  # the outlier limit is one of them, up to rounding
+    count, _ = np.histogram(residual, edges)
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    width = max(sigma, RESIDUAL_CELL / 10)  # half of the residuals may be one number
+    height = len(residual) * RESIDUAL_CELL / np.sqrt(2 * np.pi) / width
+    gaussian = height * np.exp(-0.5 * ((middle - bias) / width) ** 2)
+    figure = Figure(figsize=(8.6, 3.9), layout="constrained")
+    linear, logarithmic = figure.subplots(1, 2)
+    for axes in (linear, logarithmic):
+        axes.stairs(count, edges, fill=True, color=LIGHT_GREY)
+        axes.stairs(count, edges, color=BLACK, linewidth=0.9, label=f"{len(residual):,} galaxies")
+        outside = np.where(np.abs(middle) > metrics.ETA_THRESHOLD, count, 0)
+        label = rf"outliers, $|\Delta z|$ > {metrics.ETA_THRESHOLD}: $\eta$ = {100 * eta:.2f} %"
+        axes.stairs(outside, edges, fill=True, facecolor="none", edgecolor=ORANGE, hatch="////", lw=0, label=label)
+        label = rf"Gaussian: bias {bias:.5f}, $\sigma_\mathrm{{MAD}}$ {sigma:.5f}"
+        axes.plot(middle, gaussian, color=BLUE, linewidth=1.6, label=label)
+        axes.axvline(0, color=GREY, linewidth=0.8, linestyle=":")
+        axes.set(xlabel=RESIDUAL_LABEL, ylabel=f"galaxies per {RESIDUAL_CELL:g}")
+    linear.set(xlim=(-1.2 * metrics.ETA_THRESHOLD, 1.2 * metrics.ETA_THRESHOLD), ylim=(0, None))
+    logarithmic.set(xlim=(-limit, limit), yscale="log", ylim=(0.7, 2 * max(count.max(), gaussian.max())))
+    hidden = len(residual) - count.sum()
+    if hidden:
+        text = f"{hidden:,} beyond {limit:g}"
+        logarithmic.text(0.98, 0.96, text, transform=logarithmic.transAxes, ha="right", va="top", fontsize=8)
+    handles, labels = linear.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    figure.suptitle(title)
     return figure
 
 
-def save_figure(figure, path):
-    """Write a figure to a temporary name, then rename it; the suffix (.png, .pdf) gives the format."""
-    path = Path(path)
-    temporary = path.with_name(f"{path.name}.part")
-    figure.savefig(temporary, format=path.suffix[1:], dpi=150)
-    temporary.replace(path)
+def bias_trends(z_spec, z_phot, title, z_max=0.4, cell=0.02):
+    """Mean residual in bins of z_spec and of z_phot, before the histograms of these redshifts.
+
+    Parameters
+    ----------
+    z_spec, z_phot : ndarray, shape (n,)
+    title : str
+        Says the method and whether the galaxies are real or simulated.
+    z_max : float
+        End of both redshift axes.
+    cell : float
+        Width of the redshift bins.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If the redshifts are empty or not finite.
+
+    Notes
+    -----
+    As Pasquet et al. (2019), Fig. 8. Error bars are the standard error of the mean; bins of fewer than
+    `MIN_GALAXIES` are left out.
+    """
+    residual = metrics.residuals(z_phot, z_spec)
+    metrics.bias(residual)  # refuses what is empty or not finite
+    edges = np.linspace(0, z_max, round(z_max / cell) + 1)
+    figure = Figure(figsize=(8.6, 3.9), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    extremes = [EUCLID_BIAS]
+    for axes, z, name in zip(panels, (z_spec, z_phot), ("spec", "phot")):
+        centre, mean, error = binned_mean(z, residual, edges)
+        behind = axes.twinx()
+        behind.stairs(*np.histogram(z, edges), fill=True, color=LIGHT_GREY, alpha=0.7)
+        behind.set(ylabel="galaxies per bin", ylim=(0, None))
+        behind.tick_params(axis="y", labelsize=8, colors=GREY)
+        behind.yaxis.label.set_color(GREY)
+        axes.set_zorder(behind.get_zorder() + 1)
+        axes.patch.set_visible(False)
+        axes.axhspan(-EUCLID_BIAS, EUCLID_BIAS, color=ORANGE, alpha=0.25, lw=0, label=rf"$\pm${EUCLID_BIAS} (Euclid)")
+        axes.axhline(0, color=BLACK, linewidth=0.8)
+        label = "mean residual and its standard error"
+        axes.errorbar(centre, mean, error, color=BLUE, marker="o", markersize=4, linewidth=1, capsize=2, label=label)
+        axes.set(xlim=(0, z_max), xlabel=rf"$z_\mathrm{{{name}}}$")
+        extremes += [*np.abs(mean + error), *np.abs(mean - error)]
+    panels[0].set_ylabel(rf"mean {RESIDUAL_LABEL}", fontsize=9)
+    panels[0].set_ylim(-1.1 * max(extremes), 1.1 * max(extremes))
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    figure.suptitle(title)
+    return figure
+
+
+def binned_mean(x, values, edges):
+    """Mean of `values` and its standard error in the bins of `x` that hold `MIN_GALAXIES` or more.
+
+    Parameters
+    ----------
+    x, values : ndarray, shape (n,)
+    edges : ndarray, shape (n_bins + 1,)
+
+    Returns
+    -------
+    centre, mean, error : ndarray, shape (at most n_bins,)
+        `centre` is the mean `x` of the bin.
+    """
+    x, values = np.asarray(x, float), np.asarray(values, float)
+    count, _ = np.histogram(x, edges)
+    enough = count >= MIN_GALAXIES
+    sums = [np.histogram(x, edges, weights=weights)[0][enough] for weights in (x, values)]
+    centre, mean = (total / count[enough] for total in sums)
+    # About the mean of all values, which are alike: the difference of two large squares would lose digits.
+    shift = values.mean()
+    square = np.histogram(x, edges, weights=(values - shift) ** 2)[0][enough] / count[enough]
+    variance = (square - (mean - shift) ** 2) * count[enough] / (count[enough] - 1)
+    return centre, mean, np.sqrt(np.maximum(variance, 0) / count[enough])

@@ -1,0 +1,175 @@
+"""One self-contained HTML page: text, tables and pictures in, a string out.
+
+Nothing is fetched when the page is opened: pictures are base64 inside, there is no script and no font from elsewhere.
+Every function escapes the text it is given and returns HTML; `page` puts the pieces together. It reads well on a
+light and a dark screen (pictures keep their white ground) and on paper.
+"""
+
+import base64
+import html
+import struct
+from dataclasses import dataclass
+
+# Plain text on the left, as captions and tables have it; symbols of the papers on the right.
+SYMBOLS = {
+    "sigma_MAD": "σ<sub>MAD</sub>", "z_phot": "<i>z</i><sub>phot</sub>", "z_spec": "<i>z</i><sub>spec</sub>",
+    "eta [%]": "η [%]",
+}  # fmt: skip
+
+PAGE_SCALE = 0.72  # page pixels per pixel of a picture: letters of all figures come out in one size
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1c1c1c; --paper: #ffffff; --faint: #5f6368; --line: #d5d5d5;
+  --tint: #f3f5f7; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e4e4; --paper: #17191c; --faint: #a3a8ae; --line: #3a3f45; --tint: #22262b; }
+}
+body { font: 16px/1.55 Georgia, "Times New Roman", serif; color: var(--ink); background: var(--paper);
+  max-width: 60rem; margin: 2rem auto; padding: 0 1.2rem; }
+h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .3rem; }
+h2 { font-size: 1.25rem; margin: 2.6rem 0 .6rem; border-bottom: 1px solid var(--line); padding-bottom: .2rem; }
+.banner { border-left: .4rem solid #D55E00; background: var(--tint); padding: .6rem 1rem; margin: 1rem 0; }
+.banner.real { border-color: #0072B2; }
+nav { font-size: .9rem; color: var(--faint); margin: 1rem 0; }
+nav a { color: inherit; margin-right: .9rem; white-space: nowrap; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; margin: .8rem 0; font-size: .93rem; font-variant-numeric: tabular-nums; }
+caption { caption-side: top; text-align: left; font-size: .93rem; padding-bottom: .4rem; }
+th, td { text-align: right; padding: .25rem .7rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+tr.strong td { font-weight: bold; }
+table.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+figure { margin: 1rem 0 1.8rem; }
+figure img { display: block; max-width: 100%; height: auto; background: #ffffff; border-radius: 3px; padding: .3rem;
+  box-sizing: border-box; }
+sub { line-height: 0; }
+figcaption { font-size: .93rem; margin-top: .5rem; }
+.files { color: var(--faint); font-size: .85rem; white-space: nowrap; }
+pre { background: var(--tint); padding: .7rem 1rem; font-size: .85rem; line-height: 1.4; white-space: pre-wrap;
+  overflow-wrap: anywhere; }
+footer { color: var(--faint); font-size: .85rem; margin-top: 3rem; border-top: 1px solid var(--line); }
+@media print {
+  :root { --ink: #000000; --paper: #ffffff; --tint: #f3f5f7; --line: #bbbbbb; --faint: #444444; }
+  body { max-width: none; margin: 0; font-size: 10.5pt; }
+  nav { display: none; }
+  figure, table, .banner { break-inside: avoid; }
+  figure img { max-height: 20cm; width: auto; padding: 0; }
+  .wide { overflow: visible; }
+  .wide table { font-size: 7.5pt; }
+  th, td { padding: .15rem .3rem; }
+  h2 { break-after: avoid; }
+}
+"""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and the HTML below it."""
+
+    title: str
+    parts: tuple
+
+
+def prose(text):
+    """Escaped text in which z_phot, z_spec and sigma_MAD are set as symbols."""
+    escaped = html.escape(str(text))
+    for plain, symbol in SYMBOLS.items():
+        escaped = escaped.replace(plain, symbol)
+    return escaped
+
+
+def paragraph(text):
+    """One paragraph."""
+    return f"<p>{prose(text)}</p>"
+
+
+def code(text):
+    """Text as it is, in a box: commands, files."""
+    return f"<pre>{html.escape(str(text))}</pre>"
+
+
+def facts(rows):
+    """Two columns of names and values, dict of str to object."""
+    cells = (f"<tr><td>{prose(name)}</td><td>{html.escape(str(value))}</td></tr>" for name, value in rows.items())
+    return f'<table class="facts">{"".join(cells)}</table>'
+
+
+def table(header, rows, caption="", n_strong=0):
+    """A table of text.
+
+    Parameters
+    ----------
+    header : sequence of str
+    rows : sequence of sequence of str
+    caption : str
+    n_strong : int
+        So many of the last rows are set in bold.
+
+    Returns
+    -------
+    str
+    """
+    head = "".join(f"<th>{prose(cell)}</th>" for cell in header)
+    lines = []
+    for number, row in enumerate(rows):
+        strong = ' class="strong"' if number >= len(rows) - n_strong else ""
+        lines.append(f"<tr{strong}>" + "".join(f"<td>{prose(cell)}</td>" for cell in row) + "</tr>")
+    caption = f"<caption>{prose(caption)}</caption>" if caption else ""
+    return f'<div class="wide"><table>{caption}<tr>{head}</tr>{"".join(lines)}</table></div>'
+
+
+def picture(png, name, number, caption):
+    """A figure with its number, its caption and the names of its files.
+
+    Parameters
+    ----------
+    png : bytes
+    name : str
+        Of the files beside the page, without suffix; also the anchor.
+    number : int
+    caption : str
+
+    Returns
+    -------
+    str
+    """
+    source = base64.b64encode(png).decode()
+    files = f'<span class="files">{html.escape(name)}.png, {html.escape(name)}.pdf</span>'
+    alternative = html.escape(caption.partition(". ")[0])
+    (pixels,) = struct.unpack(">I", png[16:20])  # width in the header of a PNG
+    width = round(PAGE_SCALE * pixels)
+    return (
+        f'<figure id="{html.escape(name)}"><img alt="{alternative}" width="{width}" '
+        f'src="data:image/png;base64,{source}">'
+        f"<figcaption><b>Figure {number}.</b> {prose(caption)} {files}</figcaption></figure>"
+    )
+
+
+def page(title, banner, is_real, sections, footer):
+    """The whole page.
+
+    Parameters
+    ----------
+    title, banner, footer : str
+        The banner says what the data are.
+    is_real : bool
+        Whether the data are of the sky; sets the colour of the banner.
+    sections : list of Section
+
+    Returns
+    -------
+    str
+    """
+    links = "".join(f'<a href="#part-{i}">{prose(section.title)}</a>' for i, section in enumerate(sections, 1))
+    body = "".join(
+        f'<section><h2 id="part-{i}">{i}. {prose(section.title)}</h2>{"".join(section.parts)}</section>'
+        for i, section in enumerate(sections, 1)
+    )
+    kind = "banner real" if is_real else "banner"
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head><body>"
+        f'<h1>{prose(title)}</h1><div class="{kind}">{prose(banner)}</div><nav>{links}</nav>'
+        f"{body}<footer><p>{prose(footer)}</p></footer></body></html>\n"
+    )

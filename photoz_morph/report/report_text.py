@@ -1,0 +1,117 @@
+"""The words and tables of the photo-z report: what was tested, Table 1, and where everything came from.
+
+Each function takes the `RunResults` of a run and returns pieces of HTML.
+"""
+
+import shlex
+
+from photoz_morph.metrics import photoz as metrics
+from photoz_morph.report import html
+from photoz_morph.report.tables import COLUMNS, verdicts
+
+BANNERS = {
+    False: "Simulated galaxies with known truth. Nothing on this page is a measurement of the sky, and no score of it "
+    "may be set beside a published score of real galaxies as if the two were comparable.",
+    True: "Real {survey} galaxies. z_spec is the spectroscopic redshift of the catalogue.",
+}
+
+
+def count(number, noun):
+    """A number and what it counts, in the plural where due."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def summary(results):
+    """What this is and on what data."""
+    scores, n_members, folds = results.scores, results.n_members, results.folds
+    left_out = f"{scores['n_flagged']} flagged and {scores['n_without_z_spec']} without z_spec are left out"
+    text = (
+        f"{count(n_members, 'network')} of type {scores['model']} per fold, {count(len(folds), 'test fold')} of "
+        f"{len(results.dataset['galaxies_per_fold'])}: {scores['n_galaxies']:,} {results.galaxies}, each tested once "
+        f"by networks that were not trained on it ({left_out}). A galaxy's PDF is the mean over the members' PDFs on "
+        f"{results.grid.n_bins} bins in {results.grid.z_min:g} < z < {results.grid.z_max:g}; z_phot is its mean."
+    )
+    return html.paragraph(text)
+
+
+def score_tables(results):
+    """Table 1 and the comparison with another method."""
+    scores = results.scores
+    titles = [title for title, _, _ in COLUMNS.values()]
+    rows = [[f"fold {fold}", f"{part['n_galaxies']:,}", *_cells(part)] for fold, part in scores["folds"].items()]
+    if len(rows) > 1:
+        rows.append(["mean ± sd over folds", f"{scores['n_galaxies']:,}", *_cells(scores["mean"], "sd_over_folds")])
+        rows.append(["all together", f"{scores['n_galaxies']:,}", *_cells(scores["all"])])
+    caption = (
+        f"Table 1. {results.title}. Residuals (z_phot - z_spec) / (1 + z_spec): bias is their mean, sigma_MAD 1.4826 "
+        f"times their median absolute deviation about the median, η the share beyond {metrics.ETA_THRESHOLD}. "
+        f"A flat PIT has sd {metrics.FLAT_PIT_STD:.4f}. ± is the bootstrap error ({scores['n_bootstrap']} resamples) "
+        "where not said otherwise."
+    )
+    parts = [html.table(["", "n", *titles], rows, caption, n_strong=2 if len(rows) > 1 else 0)]
+    comparison = scores.get("comparison")
+    if comparison:
+        rows = [[name, *_cells(part)] for name, part in comparison["methods"].items()]
+        first = next(iter(comparison["methods"]))
+        rows += [[f"{name} - {first}", *_cells(part)] for name, part in comparison["differences"].items()]
+        caption = (
+            f"Table 2. Methods on the same {comparison['n_galaxies']:,} {results.galaxies}; the errors of "
+            "differences are paired."
+        )
+        if "k-NN" in comparison["methods"]:
+            caption += " k-NN: local linear regression on magnitudes and E(B-V), as Beck et al. (2016)."
+        parts += [html.table(["", *titles], rows, caption), *map(html.paragraph, verdicts(comparison))]
+    return parts
+
+
+def _cells(part, error="error"):
+    """Each score with its error, as text."""
+    return [
+        f"{part[name]['value'] * factor:.{digits}f} ± {part[name][error] * factor:.{digits}f}"
+        for name, (_, factor, digits) in COLUMNS.items()
+    ]
+
+
+def provenance(results):
+    """Where everything came from and how to repeat it."""
+    dataset, n_members, folds = results.dataset, results.n_members, results.folds
+    seconds = [history["seconds"].sum() for history in results.histories.values() if "seconds" in history]
+    rows = {
+        "run": results.run_dir.resolve(),
+        "dataset": f"{dataset['name']}, {dataset['path']}",
+        "origin of the pixels": results.table.meta["origin"],
+        "galaxies per fold of the dataset": ", ".join(map(str, dataset["galaxies_per_fold"])),
+        "test folds": ", ".join(map(str, folds)),
+        "networks": f"{n_members} in each fold, {len(results.histories)} in all",
+        "epochs": _spread([len(history["epoch"]) for history in results.histories.values()], "{:d}"),
+    }
+    if seconds:
+        rows["training time"] = f"{sum(seconds) / 60:.1f} min in all, {_spread(seconds, '{:.0f}')} s a network"
+    if results.sessions:
+        rows["calls of photoz train"] = ", ".join(
+            f"{session['started']}: {count(session['n_trained'], 'network')} in {session['seconds'] / 60:.1f} min"
+            for session in results.sessions
+        )
+        rows["peak memory"] = f"{max(session['peak_memory_gb'] for session in results.sessions):.1f} GB"
+    environment = {key: ", ".join(map(str, value)) if isinstance(value, list) else value
+                   for key, value in results.environment.items()}  # fmt: skip
+    config, again = results.run_dir / "config.yaml", f"{results.run_dir}_again"
+    sized = ["--ensemble", str(n_members), "--cv", str(len(folds))]
+    commands = [["photoz", "train", config, *sized, "--data-dir", dataset["path"], "--run-dir", again]]
+    commands += [["photoz", "baseline", again], ["photoz", "evaluate", again, "--against", f"{again}/knn.fits"]]
+    commands += [["photoz", "report", again]]
+    return (
+        html.facts(rows),
+        html.paragraph("Where it was trained:"),
+        html.facts(environment),
+        html.paragraph("To repeat it:"),
+        html.code("\n".join(shlex.join(map(str, command)) for command in commands)),
+        html.paragraph("Its config:"),
+        html.code(results.config_text),
+    )
+
+
+def _spread(values, form):
+    """Smallest and largest of some numbers as text, or the only one."""
+    texts = [form.format(value) for value in (min(values), max(values))]
+    return texts[0] if texts[0] == texts[1] else f"{texts[0]} to {texts[1]}"

@@ -1,0 +1,74 @@
+"""The report of a run folder with one call: reads a few stacks from the run's dataset and hands them to `report`.
+
+`report` itself reads files and arrays only and never TensorFlow, which the dataset needs; this module joins the two.
+"""
+
+import numpy as np
+
+from photoz_morph import pipeline
+from photoz_morph.report.photoz_report import write_report
+from photoz_morph.run_folder import finished_members, read_run
+
+N_STACKS = 30
+
+
+def report_run(run_dir, out_dir=None, data_dir=None, progress=True):
+    """Write the report of a run that has predictions.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    out_dir : path-like, optional
+        By default `report` in the run folder.
+    data_dir : path-like, optional
+        Prepared dataset; by default the one the run was trained on. If it is not there any more, the report says so
+        and has no stamps.
+    progress : bool
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is no run folder, has no finished network or no predictions.
+    """
+    _, dataset = read_run(run_dir)
+    folds, note, stacks = sorted(finished_members(run_dir)), "", None
+    try:
+        stacks = random_stacks(pipeline.open_dataset(data_dir or dataset["path"]), folds, N_STACKS)
+    except FileNotFoundError:
+        if data_dir:
+            raise
+        note = f"the dataset is not in {dataset['path']} any more; give its folder with --data-dir"
+    return write_report(run_dir, out_dir, stacks, note, progress)
+
+
+def random_stacks(builder, folds, n_stacks):
+    """Stacks of some galaxies of the test folds.
+
+    Parameters
+    ----------
+    builder : tfds builder
+    folds : list of int
+    n_stacks : int
+        In all; the same number from each fold, up to rounding.
+
+    Returns
+    -------
+    images : ndarray, shape (n, size, size, n_bands)
+    obj_id : ndarray, shape (n,)
+        The first galaxies of each fold. They are a random choice: TFDS stores examples in the order of a hash.
+    """
+    images, ids = [], []
+    for index, fold in enumerate(folds):
+        wanted = n_stacks // len(folds) + (index < n_stacks % len(folds))
+        wanted = min(wanted, pipeline.n_galaxies(builder, f"fold_{fold}"))
+        if wanted == 0:
+            continue
+        split = f"fold_{fold}[:{wanted}]"
+        images.append(next(pipeline.image_batches(builder, split, wanted).as_numpy_iterator())["image"])
+        ids.append(pipeline.read_columns(builder, split)["obj_id"])
+    return np.concatenate(images), np.concatenate(ids)

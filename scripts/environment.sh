@@ -32,7 +32,7 @@ make_venv() {
         return
     fi
     base=$(find_python) || fail \
-        "No Python 3.11, 3.12 or 3.13 with venv on the PATH (python3 is $(python3 --version 2>&1 || true))." \
+        "No Python 3.11, 3.12 or 3.13 with venv on the PATH (python3 there: $(python3 --version 2>/dev/null || echo none))." \
         "Install one and run this again; Debian and Ubuntu: sudo apt-get install python3-venv"
     echo "Making $VENV with $("$base" --version)."
     "$base" -m venv --clear "$VENV" # --clear, because what is there may be half made or of another Python

@@ -1,8 +1,10 @@
-"""Members x folds: which networks a run trains, one after the other, into a run folder."""
+"""Members x folds: which networks a run trains into a run folder, and with what: all GPUs, or a process per core."""
 
+import os
 import resource
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -13,11 +15,12 @@ from tqdm import tqdm
 from photoz_morph import pipeline
 from photoz_morph.run_folder import locked, member_dir, read_history, read_sessions, start_run, write_sessions
 from photoz_morph.training import choose_strategy, fit, training_length
+from photoz_morph.workers import run_workers
 
 N_ADAPTATION = 2000  # training galaxies the whitening of the aperture fluxes is measured on; our choice
 
 
-def train_ensemble(config, run_dir, data_dir, n_members, n_folds, strategy="auto", progress=True):
+def train_ensemble(config, run_dir, data_dir, n_members, n_folds, strategy="auto", n_jobs=None, progress=True):
     """Train `n_members` networks for each of `n_folds` test folds; members that are finished are kept.
 
     Parameters
@@ -31,7 +34,10 @@ def train_ensemble(config, run_dir, data_dir, n_members, n_folds, strategy="auto
         Test folds, of those of the dataset (5). Fewer than these leave some galaxies without a prediction; each
         network is still trained on all other folds.
     strategy : str
-        See `choose_strategy`.
+        "auto" (mirrored over all GPUs; without any, one network per worker process), "mirrored" (over all GPUs or
+        logical CPUs) or "none" (worker processes on the CPU).
+    n_jobs : int, optional
+        Worker processes; by default one per CPU core. The weights do not depend on it.
     progress : bool
         Whether to show a progress bar.
 
@@ -59,7 +65,7 @@ def train_ensemble(config, run_dir, data_dir, n_members, n_folds, strategy="auto
         "galaxies_per_fold": sizes,
     }
     with locked(run_dir):
-        start_run(run_dir, config, dataset, [device.name for device in tf.config.list_logical_devices()])
+        start_run(run_dir, config, dataset, [device.name for device in tf.config.list_physical_devices()])
         todo = [
             (fold, member)
             for fold in range(n_folds)
@@ -68,31 +74,80 @@ def train_ensemble(config, run_dir, data_dir, n_members, n_folds, strategy="auto
         ]
         session = _Session(run_dir, config, builder, n_members, n_folds)
         with tqdm(total=session.galaxies_of(todo), unit=" galaxies", unit_scale=True, disable=not progress) as bar:
-            _train_members(todo, config, run_dir, builder, choose_strategy(strategy), bar, session)
+            display = _Display(bar, session)
+            if strategy == "mirrored" or (strategy == "auto" and tf.config.list_physical_devices("GPU")):
+                trainer = _Trainer(config, run_dir, data_dir, choose_strategy("mirrored"))
+                for task in todo:
+                    trainer(task, partial(display, task))
+            elif todo:
+                train = _SingleThreadTrainer(config, run_dir, data_dir)
+                n_workers = min(n_jobs or len(os.sched_getaffinity(0)), len(todo))
+                session.workers_memory = run_workers(todo, n_workers, train, display)
+        session.write()
     return len(todo)
 
 
-def _train_members(todo, config, run_dir, builder, strategy, bar, session):
-    """Train the networks (fold, member) one after the other, and show where it stands."""
-    data = _FoldData(config, builder)
-    for fold, member in todo:
+class _Trainer:
+    """Trains one network after the other; keeps the galaxies of a fold for its members."""
+
+    def __init__(self, config, run_dir, data_dir, strategy):
+        self.config, self.run_dir, self.strategy = config, run_dir, strategy
+        self.data = _FoldData(config, pipeline.open_dataset(data_dir))
+
+    def __call__(self, task, send):
+        """Train network (fold, member); `send` gets its progress and at last its history and seconds."""
+        fold, member = task
         start = time.monotonic()
-        train, validation, sample = data.of(fold)
-
-        def show(epoch, n_epochs, loss, n_galaxies):
-            where = f"fold {fold + 1}/{session.n_folds} member {member + 1}/{session.n_members} epoch {epoch}/{n_epochs}"
-            bar.set_description(f"{where} loss {loss:.3f}", refresh=False)
-            bar.update(n_galaxies)
-
-        seed = member_seed(config.seed, fold, member)
+        train, validation, sample = self.data.of(fold)
         keras.backend.clear_session()  # thirty graphs would otherwise stay in memory
-        last = fit(config, member_dir(run_dir, fold, member), train, validation, sample, seed, strategy, show)[-1]
-        session.network_finished()
-        if not bar.disable:
-            bar.write(
-                f"fold {fold + 1} member {member + 1}: loss {last['loss']:.3f}, validation loss "
-                f"{last['validation_loss']:.3f}, sigma_MAD {last['validation_sigma_mad']:.4f}, "
-                f"{time.monotonic() - start:.0f} s"
+        folder, seed = member_dir(self.run_dir, fold, member), member_seed(self.config.seed, fold, member)
+        arguments = (self.config, folder, train, validation, sample, seed, self.strategy)
+        try:
+            history = fit(*arguments, on_batch=lambda *batch: send(batch))
+        except tf.errors.OpError as error:
+            raise RuntimeError(
+                f"{folder}: TensorFlow failed ({error.message}); if a file of {self.data.builder.data_dir} is damaged, "
+                "build the dataset again with --overwrite"
+            ) from error
+        send((history[-1], time.monotonic() - start))
+
+
+class _SingleThreadTrainer:
+    """A `_Trainer` for a worker process, made there at the first task."""
+
+    def __init__(self, *arguments):
+        self.arguments, self.trainer = arguments, None
+
+    def __call__(self, task, send):
+        if self.trainer is None:
+            tf.config.set_visible_devices([], "GPU")
+            tf.config.threading.set_intra_op_parallelism_threads(1)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+            self.trainer = _Trainer(*self.arguments, choose_strategy("none"))
+        self.trainer(task, send)
+
+
+class _Display:
+    """Shows what the networks in training are at, and one line for each that is finished."""
+
+    def __init__(self, bar, session):
+        self.bar, self.session, self.running = bar, session, {}
+
+    def __call__(self, task, message):
+        name = f"fold {task[0] + 1} member {task[1] + 1}"
+        if len(message) == 4:
+            epoch, n_epochs, loss, n_galaxies = message
+            self.running[task] = f"{name} epoch {epoch}/{n_epochs} loss {loss:.3f}"
+            self.bar.set_description(", ".join(self.running.values()), refresh=False)
+            self.bar.update(n_galaxies)
+            return
+        last, seconds = message
+        self.running.pop(task, None)
+        self.session.network_finished()
+        if not self.bar.disable:
+            self.bar.write(
+                f"{name}: loss {last['loss']:.3f}, validation loss {last['validation_loss']:.3f}, "
+                f"sigma_MAD {last['validation_sigma_mad']:.4f}, {seconds:.0f} s"
             )
 
 
@@ -107,9 +162,9 @@ class _Session:
     def __init__(self, run_dir, config, builder, n_members, n_folds):
         self.run_dir, self.config, self.builder = run_dir, config, builder
         self.n_members, self.n_folds = n_members, n_folds
-        self.start, self.n_trained = time.time(), 0
+        self.start, self.n_trained, self.workers_memory = time.time(), 0, 0.0
         self.earlier = read_sessions(run_dir)
-        self._write()
+        self.write()
 
     def galaxies_of(self, todo):
         """Galaxies the networks are still to be shown."""
@@ -121,13 +176,14 @@ class _Session:
 
     def network_finished(self):
         self.n_trained += 1
-        self._write()
+        self.write()
 
     def _length(self, fold):
         splits = pipeline.cross_validation_splits(self.builder, fold, self.config.data.n_validation)
         return training_length(self.config, pipeline.n_galaxies(self.builder, splits.train))
 
-    def _write(self):
+    def write(self):
+        own_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # kB on Linux
         session = {
             "started": datetime.fromtimestamp(self.start, UTC).isoformat(timespec="seconds"),
             "n_members": self.n_members,
@@ -135,7 +191,7 @@ class _Session:
             "n_epochs": self._length(0)[1],
             "n_trained": self.n_trained,
             "seconds": round(time.time() - self.start, 1),
-            "peak_memory_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),  # kB on Linux
+            "peak_memory_gb": round(own_memory + self.workers_memory, 2),
         }
         write_sessions(self.run_dir, [*self.earlier, session])
 
@@ -164,6 +220,5 @@ class _FoldData:
             pipeline.image_batches(builder, splits.validation, config.data.batch_size),
             pipeline.read_columns(builder, splits.validation)["z_spec"],
         )
-        sample = next(pipeline.image_batches(builder, splits.train, N_ADAPTATION).as_numpy_iterator())
-        sample = {"images": sample["image"], "ebv": sample["ebv"]}
-        return train, validation, sample
+        sample = pipeline.image_batches(builder, splits.train, config.data.batch_size)
+        return train, validation, sample.take(-(-N_ADAPTATION // config.data.batch_size))

@@ -27,25 +27,22 @@ HISTORY_COLUMNS = (
 )  # fmt: skip
 
 
-def choose_strategy(name="auto"):
-    """Distribution strategy over the visible devices.
+def choose_strategy(name):
+    """Distribution strategy.
 
     Parameters
     ----------
-    name : str
-        "auto" (mirrored over all GPUs, or the one device there is), "mirrored" (over all GPUs, or all logical CPUs)
-        or "none".
+    name : {"mirrored", "none"}
+        Mirrored over all GPUs or, where there is none, all logical CPUs; or TensorFlow's default, one device.
 
     Returns
     -------
     tf.distribute.Strategy
     """
-    gpus, cpus = tf.config.list_logical_devices("GPU"), tf.config.list_logical_devices("CPU")
-    if name == "none" or (name == "auto" and not gpus):
+    if name == "none":
         return tf.distribute.get_strategy()
-    if name not in ("auto", "mirrored"):
-        raise ValueError(f"--strategy is {name!r}, must be auto, mirrored or none")
-    return tf.distribute.MirroredStrategy([device.name for device in gpus or cpus])
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
 def fit(config, member_dir, train, validation, adaptation_sample, seed, strategy, on_batch=None):
@@ -59,8 +56,8 @@ def fit(config, member_dir, train, validation, adaptation_sample, seed, strategy
     train : PhotozBatches
     validation : tuple
         (batches, z_spec): a dataset of network inputs and the redshifts in its order, shape (n,).
-    adaptation_sample : dict
-        "image" and "ebv" of some training galaxies, for layers that measure the training set.
+    adaptation_sample : iterable
+        Batches of network inputs of some training galaxies, for layers that measure the training set.
     seed : int
         Of weights, order and augmentation.
     strategy : tf.distribute.Strategy
@@ -92,7 +89,7 @@ def fit(config, member_dir, train, validation, adaptation_sample, seed, strategy
         model = _load_checkpoint(member_dir)
         if model is None:
             model = new_network(config, n_iterations, seed)
-            adapt_to_training_set(model, **adaptation_sample)
+            adapt_to_training_set(model, adaptation_sample)
 
     # Rows of an epoch whose checkpoint was not written are dropped: that epoch is run again.
     history = read_history(member_dir)[: int(model.optimizer.iterations.numpy()) // train.steps_per_epoch]

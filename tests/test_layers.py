@@ -14,8 +14,8 @@ LAYERS = {
     "surveys": 0, "redshift_grid": 0, "config": 0, "metrics": 0,
     "catalogs": 1, "dust": 1, "shards": 1, "frames": 1, "swarp": 1, "stacking": 1, "simulation": 1, "predictions": 1,
     "evaluation": 1, "baselines": 1, "run_folder": 1,
-    "pipeline": 2, "models": 2,
-    "training": 3, "ensemble": 3, "inference": 3,
+    "quiet": 2, "pipeline": 2, "models": 2,
+    "workers": 3, "training": 3, "ensemble": 3, "inference": 3,
     "report": 4, "report_run": 4,
     "cli": 5,
 }  # fmt: skip
@@ -27,7 +27,7 @@ SIDEWAYS = {
     "stacking": {"catalogs", "dust", "frames", "swarp", "shards"},
     "simulation": {"catalogs", "shards", "dust"},
     "evaluation": {"predictions"},
-    "ensemble": {"training"},
+    "ensemble": {"training", "workers"},
     "report_run": {"report"},
 }
 HEAVY = {  # third-party package -> lowest layer that may import it, or the only modules that may

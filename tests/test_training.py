@@ -13,7 +13,7 @@ from photoz_morph.config import load_config
 from photoz_morph.ensemble import member_seed, train_ensemble
 from photoz_morph.metrics.photoz import residuals, sigma_mad
 from photoz_morph.models import load_network
-from photoz_morph.run_folder import finished_members
+from photoz_morph.run_folder import finished_members, member_dir
 from photoz_morph.shards import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from photoz_morph.training import HISTORY_COLUMNS, choose_strategy, fit, learning_rate_schedule
@@ -26,11 +26,10 @@ def fit_arguments(config, data_dir):
     splits = pipeline.cross_validation_splits(builder, 0, config.data.n_validation)
     train = pipeline.PhotozBatches(builder, splits.train, config.redshift, config.data.batch_size, config.train.label_sigma)
     z_spec = pipeline.read_columns(builder, splits.validation)["z_spec"]
-    sample = next(pipeline.image_batches(builder, splits.train, 100).as_numpy_iterator())
     return {
         "train": train,
         "validation": (pipeline.image_batches(builder, splits.validation, 16), z_spec),
-        "adaptation_sample": {"images": sample["image"], "ebv": sample["ebv"]},
+        "adaptation_sample": pipeline.image_batches(builder, splits.train, 20).take(5),
         "strategy": choose_strategy("none"),
     }
 
@@ -131,7 +130,7 @@ def test_a_bad_loss_names_the_galaxies_of_its_batch(tiny_config, tmp_path):
     build(tmp_path, tmp_path / "data", progress=False)
     config = load_config("photoz_simulated.yaml", [*TINY, "data.n_validation=5"])
     arguments = fit_arguments(config, tmp_path / "data")
-    arguments["adaptation_sample"] = {"images": images[:30], "ebv": table["ebv"][:30]}
+    arguments["adaptation_sample"] = [{"image": images[:30], "ebv": np.float32(table["ebv"][:30])}]
     if 34 in pipeline.read_columns(pipeline.open_dataset(tmp_path / "data"), "fold_0")["obj_id"]:
         pytest.fail("galaxy 34 is a test galaxy; choose another")
     with pytest.raises(RuntimeError) as stopped:
@@ -217,7 +216,15 @@ def test_two_replicas_take_the_step_of_one():
     assert float(printed["difference"]) < 2e-6  # float32 rounding through four steps of Adam
 
 
-def test_unknown_strategy_is_named():
-    with pytest.raises(ValueError, match="--strategy is 'fast', must be auto, mirrored or none"):
-        choose_strategy("fast")
-    assert isinstance(choose_strategy("mirrored"), tf.distribute.MirroredStrategy)
+def test_mirrored_strategy_covers_all_devices():
+    strategy = choose_strategy("mirrored")
+    assert isinstance(strategy, tf.distribute.MirroredStrategy)
+    assert strategy.num_replicas_in_sync == len(tf.config.list_logical_devices("GPU") or [0])
+
+
+def test_weights_do_not_depend_on_the_number_of_workers(tiny_config, data_dir, run_dir, tmp_path):
+    """`run_dir` was trained by as many workers as there are cores."""
+    train_ensemble(tiny_config, tmp_path / "one", data_dir, 2, 1, n_jobs=1, progress=False)
+    for member in (0, 1):
+        one, several = (final_weights(member_dir(run, 0, member)) for run in (tmp_path / "one", run_dir))
+        assert same(one, several)

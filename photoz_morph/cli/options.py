@@ -77,26 +77,3 @@ def say(message, quiet=False):
     """Print a message unless the command is quiet."""
     if not quiet:
         click.echo(message)
-
-
-def quiet_tensorflow():
-    """Import TensorFlow without the notes its libraries write at start; errors and what comes later stay.
-
-    The notes go straight to file descriptor 2 before any log level is read, so it points elsewhere meanwhile.
-    """
-    if "tensorflow" in sys.modules:
-        return
-    import logging
-
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    try:
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-            import tensorflow  # noqa: F401
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)

@@ -12,13 +12,13 @@ from photoz_morph.cli.options import (
     output_file,
     overwrite_option,
     quiet_option,
-    quiet_tensorflow,
     say,
     seed_option,
     set_option,
 )
 
 MAX_SHOWN = 20  # galaxies that `infer` lists and draws one by one
+from photoz_morph.quiet import quiet_tensorflow
 
 config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Path())
 run_argument = click.argument("run", type=click.Path())
@@ -90,10 +90,11 @@ def build(stacks, data_dir, overwrite, quiet):
 @click.option("--run-dir", type=click.Path(), help="Run folder; by default runs/NAME, after the config.")
 @seed_option
 @click.option("--strategy", default="auto", show_default=True, type=click.Choice(["auto", "mirrored", "none"]),
-              help="auto: MirroredStrategy over all GPUs, else the CPU.")  # fmt: skip
+              help="auto: MirroredStrategy over all GPUs, else CPUs.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(min=1), help="Networks trained at once on CPUs; by default one per core.")
 @set_option
 @quiet_option
-def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, overrides, quiet):
+def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, jobs, overrides, quiet):
     """Train an ensemble for each fold of a cross-validation, or go on where a run stopped.
 
     Without a dataset in --data-dir the embedded default is simulated and built first.
@@ -107,7 +108,7 @@ def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, overrides, qu
     from photoz_morph.ensemble import train_ensemble
     from photoz_morph.run_folder import read_sessions
 
-    n_trained = train_ensemble(config, run_dir, data_dir, ensemble, cv, strategy, progress=not quiet)
+    n_trained = train_ensemble(config, run_dir, data_dir, ensemble, cv, strategy, jobs, progress=not quiet)
     took = read_sessions(run_dir)[-1]
     say(f"{n_trained} networks trained in {took['seconds'] / 60:.1f} minutes, peak memory {took['peak_memory_gb']} GB; "
         f"{ensemble * cv - n_trained} were finished before. Run folder {run_dir}. "

@@ -126,18 +126,16 @@ class Whitening(keras.layers.Layer):
         return ops.matmul(values - self.mean, self.matrix)
 
 
-def adapt_to_training_set(model, images, ebv):
+def adapt_to_training_set(model, batches):
     """Let the layers of a network that measure the training set do so; networks without any are left as they are.
 
     Parameters
     ----------
     model : keras.Model
-    images : ndarray, shape (n, size, size, n_bands)
-    ebv : ndarray, shape (n,)
+    batches : iterable
+        Network inputs, {"image", "ebv"}, of some training galaxies.
     """
-    names = [layer.name for layer in model.layers]
-    if "whitening" in names:
+    if "whitening" in [layer.name for layer in model.layers]:
         apertures = keras.Model(model.inputs, model.get_layer("aperture_fluxes").output)
-        inputs = {"image": np.asarray(images), "ebv": np.asarray(ebv)}
-        model.get_layer("whitening").adapt(apertures.predict(inputs, verbose=0))
-
+        values = [ops.convert_to_numpy(apertures(batch)) for batch in batches]
+        model.get_layer("whitening").adapt(np.concatenate(values))

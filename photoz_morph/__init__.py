@@ -3,13 +3,15 @@
 Modules in the order in which data flow through them:
 
 `surveys`, `redshift_grid`, `config`: facts of the instruments, the redshift bins, the choices of a run.
-`catalogs`, `dust`, `stacking`: galaxy tables, Galactic reddening, survey frames to 64x64x5 *ugriz* stacks.
+`catalogs`, `dust`, `frames`, `swarp`, `stacking`: galaxy tables, Galactic reddening, survey frames to 64x64x5 *ugriz*
+stacks.
 `simulation`: the embedded default, stacks of galaxies with known truth.
 `shards`: stacks on disk.
 `pipeline`, `models`: prepared dataset to batches; the networks.
-`training`, `ensemble`, `inference`: fit one network, members x folds, predictions and the exported model.
-`predictions`, `metrics`, `baselines`: the table of PDFs, its scores, and what photometry alone achieves.
-`report`: the figures. `cli`: the commands `photoz` and `morph`.
+`training`, `workers`, `ensemble`, `run_folder`: fit one network, several at once, members x folds, where they lie.
+`inference`, `estimator`: predictions of the test galaxies; the exported model and predictions of new ones.
+`predictions`, `metrics`, `evaluation`, `baselines`: the table of PDFs, its scores, and what photometry alone achieves.
+`report`, `report_run`: tables, figures and the HTML page. `cli`: the commands `photoz` and `morph`.
 """
 
 __version__ = "0.1.0"

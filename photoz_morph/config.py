@@ -126,7 +126,7 @@ def load_config(path, overrides=()):
     try:
         values = yaml.safe_load(path.read_text()) or {}
     except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not valid YAML ({' '.join(str(error).split())})")
+        raise ValueError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path}: expected `key: value` lines, got {values!r}")
     config = _build(PhotozConfig, values, path)
@@ -174,7 +174,7 @@ def _build(cls, values, source, prefix=""):
     try:
         return cls(**kwargs)
     except ValueError as error:
-        raise ValueError(f"{source}: {error}")
+        raise ValueError(f"{source}: {error}") from error
 
 
 def _convert(value, hint, source, key):
@@ -219,7 +219,7 @@ def _override(config, override):
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ValueError(f"--set {override}: not valid YAML ({' '.join(str(error).split())})")
+        raise ValueError(f"--set {override}: not valid YAML ({' '.join(str(error).split())})") from error
     for name in reversed(names):
         value = {name: value}
     return _merge(config, value, f"--set {override}")

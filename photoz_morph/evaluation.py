@@ -166,7 +166,7 @@ def compare(tables, grids, n_bootstrap=200, seed=0):
 
 
 def _common_rows(tables):
-    """Row numbers of the galaxies that are good in every table, in the order of their ids."""
+    """Row numbers of the galaxies that are good in every table, in the order of the first."""
     rows, common = {}, None
     for name, table in tables.items():
         good = np.flatnonzero(_good_rows(table)[0])
@@ -179,6 +179,9 @@ def _common_rows(tables):
         common = obj_id if common is None else np.intersect1d(common, obj_id)
     if len(common) == 0:
         raise ValueError(f"{', '.join(tables)} have no good galaxy in common; were they made from one catalogue?")
+    # In the first table's order, `evaluate` and `compare` redraw its galaxies alike and give it the same errors.
+    first = next(iter(tables.values()))
+    common = np.asarray(first["obj_id"])[np.flatnonzero(np.isin(first["obj_id"], common) & _good_rows(first)[0])]
     return {name: good[np.searchsorted(obj_id, common)] for name, (obj_id, good) in rows.items()}
 
 

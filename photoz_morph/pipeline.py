@@ -41,7 +41,9 @@ def open_dataset(folder):
     folder = Path(folder)
     found = sorted(folder.glob("sdss_ugriz/*/dataset_info.json")) or sorted(folder.glob("dataset_info.json"))
     if not found:
-        raise FileNotFoundError(f"{folder}: no prepared dataset there; make it with `photoz build STACKS --data-dir {folder}`")
+        raise FileNotFoundError(
+            f"{folder}: no prepared dataset there; make it with `photoz build STACKS --data-dir {folder}`"
+        )
     return tfds.builder_from_directory(found[-1].parent)
 
 
@@ -240,7 +242,7 @@ def check_redshifts(columns, grid, source):
     if outside.any():
         raise ValueError(
             f"{source}: {outside.sum()} galaxies have z_spec outside [{grid.z_min}, {grid.z_max}], the first is "
-            f"{columns['obj_id'][outside][0]} with {columns['z_spec'][outside][0]}; cut the sample or set redshift.z_max"
+            f"{columns['obj_id'][outside][0]} with {columns['z_spec'][outside][0]}; cut the sample or widen the grid"
         )
 
 

@@ -111,9 +111,10 @@ def locked(run_dir):
     with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except BlockingIOError as error:
             file.seek(0)
-            raise ValueError(f"{run_dir}: process {file.read().strip()} trains there; wait for it or give another --run-dir")
+            holder = file.read().strip()
+            raise ValueError(f"{run_dir}: process {holder} trains there; wait, or give another --run-dir") from error
         file.truncate(0)
         file.write(f"{os.getpid()} on {platform.node()}")
         file.flush()
@@ -183,9 +184,11 @@ def run_status(run_dir):
             folder = member_dir(run_dir, fold, member)
             history = read_history(folder)
             seconds += [row["seconds"] for row in history]
-            last = {key: history[-1][key] for key in ("loss", "validation_loss", "validation_sigma_mad")} if history else {}
             finished = (folder / "model.keras").exists()
-            members.append({"fold": fold, "member": member, "epochs": len(history), "is_finished": finished, **last})
+            members.append({"fold": fold, "member": member, "epochs": len(history), "is_finished": finished})
+            if history:
+                scores = ("loss", "validation_loss", "validation_sigma_mad")
+                members[-1] |= {name: history[-1][name] for name in scores}
     epochs_left = sum(asked["n_epochs"] - entry["epochs"] for entry in members if not entry["is_finished"])
     pace = sum(seconds) / len(seconds) if seconds else float("nan")
     return {

@@ -117,15 +117,18 @@ def iter_stacks(catalog, frames_dir, survey=SDSS, combine="median", swarp=None, 
     catalog, frames_dir, survey, combine, swarp, progress
         As for `stack_catalog`, which also lists the errors.
 
-    Yields
-    ------
-    images : ndarray, shape (n, size, size, n_bands), float32
-        Stacks [unit of the survey], NaN where flagged.
-    table : Table
-        Their rows.
+    Returns
+    -------
+    iterator of (images, table)
+        Stacks of shape (n, size, size, n_bands), float32 [unit of the survey], NaN where flagged, and their rows. What
+        can be checked before the first stack is checked at once.
     """
-    run = _prepare(catalog, frames_dir, survey, combine, swarp, progress)
-    with _progress_bar(len(run.catalog), survey, progress) as bar:
+    return _stacks_of(_prepare(catalog, frames_dir, survey, combine, swarp, progress), progress)
+
+
+def _stacks_of(run, progress):
+    """Parts of the catalogue, stacked as they are asked for."""
+    with _progress_bar(len(run.catalog), run.survey, progress) as bar:
         for part in _parts(run.catalog):
             yield _stack_part(part, _frames(part, run), run, bar)
 

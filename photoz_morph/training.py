@@ -79,7 +79,9 @@ def fit(config, member_dir, train, validation, adaptation_sample, seed, strategy
     member_dir = Path(member_dir)
     member_dir.mkdir(parents=True, exist_ok=True)
     if train.steps_per_epoch == 0:
-        raise ValueError(f"data.batch_size is {train.batch_size}, there are {train.n_galaxies} training galaxies; lower it")
+        raise ValueError(
+            f"data.batch_size is {train.batch_size}, there are {train.n_galaxies} training galaxies; lower it"
+        )
     if train.batch_size % strategy.num_replicas_in_sync:
         raise ValueError(
             f"data.batch_size is {train.batch_size}, not a multiple of the {strategy.num_replicas_in_sync} devices"

@@ -66,12 +66,7 @@ def _listen(workers, messages, on_message):
         try:
             kind, task, content = messages.get(timeout=1)
         except queue.Empty:
-            dead = [worker.exitcode for worker in workers if worker.exitcode not in (None, 0)]
-            if dead and messages.empty():
-                raise RuntimeError(
-                    f"a worker process ended with exit code {dead[0]}; if it was killed for memory, train fewer "
-                    "networks at once with --jobs 1. The same command goes on from the last epoch"
-                )
+            _check_alive(workers)
             continue
         if kind == "goodbye":
             n_working, peak_memory = n_working - 1, peak_memory + content
@@ -80,6 +75,16 @@ def _listen(workers, messages, on_message):
         else:
             on_message(task, content)
     return peak_memory
+
+
+def _check_alive(workers):
+    """Raise a RuntimeError if a worker has died; the system kills one that takes too much memory."""
+    dead = [worker.exitcode for worker in workers if worker.exitcode not in (None, 0)]
+    if dead:
+        raise RuntimeError(
+            f"a worker process ended with exit code {dead[0]}; if it was killed for memory, train fewer networks at "
+            "once with --jobs 1. The same command goes on from the last epoch"
+        )
 
 
 def _work(to_do, messages, pickled_train):

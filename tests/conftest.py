@@ -27,7 +27,8 @@ def colour_stacks(n_galaxies, first_id=0, seed=1):
     z_spec = rng.uniform(0.02, 0.38, n_galaxies)
     rows, columns = np.indices((SDSS.stamp_size, SDSS.stamp_size)) - (SDSS.stamp_size - 1) / 2
     radius = rng.uniform(3, 6, n_galaxies)
-    profile = np.exp(-0.5 * (rows**2 + columns**2) / radius[:, None, None] ** 2) / (2 * np.pi * radius**2)[:, None, None]
+    variance = radius[:, None, None] ** 2
+    profile = np.exp(-0.5 * (rows**2 + columns**2) / variance) / (2 * np.pi * variance)
     colour = np.stack([1 - 2 * z_spec, 1 - z_spec, np.ones(n_galaxies), 1 + z_spec, 1 + 2 * z_spec], axis=1)
     flux = rng.uniform(60, 120, n_galaxies)[:, None] * colour
     images = profile[..., None] * flux[:, None, None, :]

@@ -13,7 +13,8 @@ from conftest import TINY, colour_stacks
 from synthetic_frames import DATA, swarp_test
 
 from photoz_morph.cli.photoz import main
-from photoz_morph.inference import export, predict_run
+from photoz_morph.estimator import export
+from photoz_morph.inference import predict_run
 from photoz_morph.predictions import read_predictions, write_predictions
 from photoz_morph.shards import read_shard, shard_path, write_shard
 from photoz_morph.surveys import SDSS
@@ -66,7 +67,8 @@ class Workplace:
 
     def train(self, *arguments):
         """The command that trained the run, with more arguments."""
-        return ("train", "--run-dir", self.run, "--data-dir", self.data, "--ensemble", 2, "--cv", 2, *SETTINGS, *arguments)
+        where = ("--run-dir", self.run, "--data-dir", self.data)
+        return ("train", *where, "--ensemble", 2, "--cv", 2, *SETTINGS, *arguments)
 
     def contents(self):
         """Every file that could be harmed, and its bytes."""

@@ -8,15 +8,8 @@ import pytest
 from conftest import colour_stacks
 
 from photoz_morph import pipeline
-from photoz_morph.inference import (
-    export,
-    infer_shards,
-    load_ensemble,
-    load_estimator,
-    point_estimates,
-    predict_knn,
-    predict_run,
-)
+from photoz_morph.estimator import export, infer_shards, load_estimator, point_estimates
+from photoz_morph.inference import load_ensemble, predict_knn, predict_run
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.run_folder import finished_members
 from photoz_morph.shards import shard_path, write_shard
@@ -101,7 +94,7 @@ def test_estimator_says_what_it_takes(exported):
 def test_wrong_stacks_are_refused(exported):
     estimator = load_estimator(exported)
     images, table = colour_stacks(3)
-    with pytest.raises(ValueError, match=r"stacks of shape \(3, 32, 32, 5\) .* takes \(n, 64, 64, 5\) in bands u,g,r,i,z"):
+    with pytest.raises(ValueError, match=r"shape \(3, 32, 32, 5\) .* takes \(n, 64, 64, 5\) in bands u,g,r,i,z"):
         estimator.predict(images[:, 16:48, 16:48], table["ebv"])
     with pytest.raises(ValueError, match=r"stacks of shape \(3, 64, 64, 3\)"):
         estimator.predict(images[..., :3], table["ebv"])

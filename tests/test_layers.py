@@ -15,7 +15,7 @@ LAYERS = {
     "catalogs": 1, "dust": 1, "shards": 1, "frames": 1, "swarp": 1, "stacking": 1, "simulation": 1, "predictions": 1,
     "evaluation": 1, "baselines": 1, "run_folder": 1,
     "quiet": 2, "pipeline": 2, "models": 2,
-    "workers": 3, "training": 3, "ensemble": 3, "inference": 3,
+    "workers": 3, "training": 3, "ensemble": 3, "inference": 3, "estimator": 3,
     "report": 4, "report_run": 4,
     "cli": 5,
 }  # fmt: skip
@@ -28,6 +28,7 @@ SIDEWAYS = {
     "simulation": {"catalogs", "shards", "dust"},
     "evaluation": {"predictions"},
     "ensemble": {"training", "workers"},
+    "estimator": {"inference"},
     "report_run": {"report"},
 }
 HEAVY = {  # third-party package -> lowest layer that may import it, or the only modules that may

@@ -27,7 +27,8 @@ def test_published_number_of_parameters(paper_network):
 def test_table_a1_layer_names_and_shapes(paper_network):
     shapes = {layer.name: layer.output.shape[1:] for layer in paper_network.layers if layer.name != "ebv"}
     assert sum(name[0] == "C" and name[1:].isdigit() for name in shapes) == 29
-    assert [shapes[f"Co{k}"] for k in range(1, 6)] == [(32, 32, 240), (32, 32, 340), (16, 16, 476), (16, 16, 476), (8, 8, 348)]
+    blocks = [(32, 32, 240), (32, 32, 340), (16, 16, 476), (16, 16, 476), (8, 8, 348)]
+    assert [shapes[f"Co{k}"] for k in range(1, 6)] == blocks
     assert shapes["flatten_and_ebv"] == (8 * 8 * 348 + 1,)
     assert shapes["FC1"] == shapes["FC2"] == (1096,) and shapes["redshift_pdf"] == (180,)
 

@@ -30,7 +30,8 @@ def test_eight_elements_of_the_dihedral_group_are_distinct_and_keep_the_pixels()
 def test_training_validation_and_test_are_disjoint_and_complete(builder):
     for fold in range(5):
         splits = pipeline.cross_validation_splits(builder, fold, n_validation=20)
-        parts = [pipeline.read_columns(builder, split)["obj_id"] for split in (splits.train, splits.validation, splits.test)]
+        expressions = (splits.train, splits.validation, splits.test)
+        parts = [pipeline.read_columns(builder, split)["obj_id"] for split in expressions]
         assert len(parts[1]) == 20
         assert sorted(np.concatenate(parts)) == list(range(300))
 
@@ -75,7 +76,8 @@ def test_batches_give_what_the_stacks_hold(builder, stacks_dir):
 
     images, table, _ = read_shard(find_shards(stacks_dir)[0])
     columns = pipeline.read_columns(builder, "fold_2")
-    stored = np.concatenate([batch["image"] for batch in pipeline.image_batches(builder, "fold_2", 16).as_numpy_iterator()])
+    batches = pipeline.image_batches(builder, "fold_2", 16).as_numpy_iterator()
+    stored = np.concatenate([batch["image"] for batch in batches])
     for image, obj_id, z_spec in zip(stored, columns["obj_id"], columns["z_spec"]):
         if obj_id < 150:
             assert np.array_equal(image, images[obj_id]) and z_spec == table["z_spec"][obj_id]

@@ -161,7 +161,8 @@ def evaluate(predictions, against, out, quiet):
 
     RUN_OR_FILE is a run folder, whose test galaxies are predicted first if need be, or a table of predictions.
     """
-    from photoz_morph.evaluation import compare, evaluate as evaluate_table, write_scores
+    from photoz_morph.evaluation import compare, write_scores
+    from photoz_morph.evaluation import evaluate as evaluate_table
     from photoz_morph.predictions import read_predictions
     from photoz_morph.report.tables import comparison_markdown, scores_markdown
 
@@ -202,12 +203,17 @@ def report(run, data_dir, out, quiet):
 @click.option("--out", type=click.Path(), help="Folder of the SavedModel; by default RUN/export.")
 @quiet_option
 def export(run, fold, out, quiet):
-    """Write one SavedModel for the ensemble of a fold of RUN, with all scaling inside."""
+    """Write one SavedModel for the ensemble of a fold of RUN, with all scaling inside, and its model card."""
     quiet_tensorflow()
-    from photoz_morph.inference import export as export_run
+    from photoz_morph.estimator import export as export_run
+    from photoz_morph.evaluation import read_scores
+    from photoz_morph.report.model_card import model_card
+    from photoz_morph.report.style import write_text
 
-    out = out or Path(run) / "export"
-    export_run(run, out, fold)
+    out = Path(out or Path(run) / "export")
+    description = export_run(run, out, fold)
+    scores = Path(run) / "scores.json"
+    write_text(model_card(description, read_scores(scores) if scores.exists() else None), out / "MODEL_CARD.md")
     say(f"SavedModel in {out}. Next: photoz infer {out} --catalog CATALOG --frames FRAMES", quiet)
 
 
@@ -235,7 +241,7 @@ def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
         galaxies = read_galaxy_catalog(catalog)
         parts = _keep_first(iter_stacks(galaxies, frames, combine=combine, swarp=swarp, progress=not quiet), shown)
     quiet_tensorflow()
-    from photoz_morph.inference import infer_shards, infer_stacks, load_estimator
+    from photoz_morph.estimator import infer_shards, infer_stacks, load_estimator
     from photoz_morph.predictions import write_predictions
 
     model = load_estimator(model)
@@ -315,7 +321,9 @@ def _keep_first(parts, images):
 def _show(table, grid, images, stacks, figure, quiet):
     """Print the redshifts if they are few, and draw the first galaxies if a figure is asked for."""
     if len(table) <= MAX_SHOWN:
-        say(_redshifts(table), quiet)
+        from photoz_morph.report.tables import redshifts_text
+
+        say(redshifts_text(table), quiet)
     if figure:
         from photoz_morph.report.pdf_figures import galaxies_with_pdf
         from photoz_morph.report.style import save_figure
@@ -324,16 +332,3 @@ def _show(table, grid, images, stacks, figure, quiet):
         images = images or read_shard(find_shards(stacks)[0])[0][:MAX_SHOWN]
         save_figure(galaxies_with_pdf(images, table[: len(images)], grid), figure)
         say(f"Figure in {figure}.", quiet)
-
-
-def _redshifts(table):
-    """A line per galaxy: z_spec beside z_phot and its 68 % interval, or why there is none."""
-    from photoz_morph.predictions import ORIGINS
-
-    kind, survey = ORIGINS[table.meta["origin"]], table.meta["survey"].upper()
-    lines = [f"\n{'obj_id':>20}  z_spec  z_phot  68 % interval    ({kind} {survey} pixels)"]
-    for row in table:
-        redshifts = f"{row['z_spec']:6.4f}  {row['z_phot']:6.4f}  {row['z_lower']:.4f} to {row['z_upper']:.4f}"
-        reason = row["flag_reason"] if "flag_reason" in table.colnames else "flagged"
-        lines.append(f"{row['obj_id']:>20}  {f'no PDF: {reason}' if row['flag'] else redshifts}")
-    return "\n".join(lines) + "\n"

@@ -5,7 +5,7 @@ page. The sections follow the questions of a referee: which data, how good, wher
 was it trained to the end, what does the sample look like, how do I repeat it.
 """
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +70,7 @@ def write_report(run_dir, out_dir=None, stacks=None, note="", progress=True):
             parts.setdefault(title, []).append(piece)
     sections += [html.Section(title, tuple(pieces)) for title, pieces in parts.items()]
     sections.append(html.Section("Provenance", provenance(results)))
-    written = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     text = html.page(
         title=f"Photometric redshifts: run {results.run_dir.resolve().name}",
         banner=BANNERS[results.is_real].format(survey=results.survey.name.upper()),

@@ -4,6 +4,8 @@ In go the dictionaries of `evaluation.evaluate` and `evaluation.compare`, out co
 galaxies are simulated or real; eta is a fraction in the scores and per cent here.
 """
 
+from photoz_morph.predictions import ORIGINS
+
 # Column title, factor and digits of each score; the first three are Pasquet et al. (2019), Table 1.
 COLUMNS = {
     "bias": ("bias", 1, 5),
@@ -122,6 +124,27 @@ def verdicts(comparison, score="sigma_mad"):
         else:
             sentences.append(f"{names[0]} beats {names[1]} {where}: {difference}.")
     return sentences
+
+
+def redshifts_text(table):
+    """A line per galaxy: z_spec beside z_phot and its 68 % interval, or why there is none.
+
+    Parameters
+    ----------
+    table : Table
+        From `predictions_table`.
+
+    Returns
+    -------
+    str
+    """
+    kind, survey = ORIGINS[table.meta["origin"]], table.meta["survey"].upper()
+    lines = [f"\n{'obj_id':>20}  z_spec  z_phot  68 % interval    ({kind} {survey} pixels)"]
+    for row in table:
+        redshifts = f"{row['z_spec']:6.4f}  {row['z_phot']:6.4f}  {row['z_lower']:.4f} to {row['z_upper']:.4f}"
+        reason = row["flag_reason"] if "flag_reason" in table.colnames else "flagged"
+        lines.append(f"{row['obj_id']:>20}  {f'no PDF: {reason}' if row['flag'] else redshifts}")
+    return "\n".join(lines) + "\n"
 
 
 def _left_out(scores):

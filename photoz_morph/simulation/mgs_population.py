@@ -10,7 +10,7 @@ Out comes a `Galaxy`: its true quantities and the Sersic components a renderer d
 
 import importlib.resources
 from dataclasses import dataclass
-from math import exp, log, log10, sqrt
+from math import exp, log10, sqrt
 
 import numpy as np
 from astropy.cosmology import FlatLambdaCDM

@@ -4,16 +4,20 @@ A galaxy table has `obj_id` (64-bit integer), `ra` and `dec` [deg, ICRS], and ma
 `ebv` [mag]. It comes from a FITS, CSV or Parquet file; what is wrong with it is said before any work is done.
 """
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 from astropy import units
-from astropy.io import ascii
+from astropy.io import ascii, fits
 from astropy.table import MaskedColumn, Table
 
 N_FOLDS = 5  # Pasquet et al. (2019), Sec. 3.8
 
 CATALOG_SUFFIXES = (".fits", ".fits.gz", ".csv", ".parquet")
+UNREADABLE = (
+    OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, fits.VerifyError, Warning,
+)  # fmt: skip
 REQUIRED_CATALOG_COLUMNS = ("obj_id", "ra", "dec")
 OPTIONAL_CATALOG_COLUMNS = ("group_id", "z_spec", "ebv")
 
@@ -48,14 +52,17 @@ def read_galaxy_catalog(path):
         )
     try:
         if name.endswith((".fits", ".fits.gz")):
-            table = Table.read(path, format="fits", hdu=1, mask_invalid=False)
+            with warnings.catch_warnings():
+                # astropy would go on with what is left
+                warnings.filterwarnings("error", message=".*truncated|Error validating")
+                table = Table.read(path, format="fits", hdu=1, mask_invalid=False, unit_parse_strict="silent")
         elif name.endswith(".csv"):
             # Spreadsheets put a byte-order mark in front of the first column name; utf-8-sig removes it.
             lines = path.read_text(encoding="utf-8-sig").splitlines()
             table = ascii.read(lines, format="csv", comment="#", guess=False) if any(lines) else Table()
         else:
             table = _read_parquet(path)
-    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+    except UNREADABLE as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"{path}: cannot be read as a galaxy catalogue: {reason}") from error
     return check_galaxy_catalog(table, path)

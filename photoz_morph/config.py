@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from photoz_morph.files import write_whole
 from photoz_morph.redshift_grid import RedshiftGrid
 
 
@@ -100,7 +101,6 @@ POSITIVE = (
     "train.learning_rate",
 )  # fmt: skip
 
-
 def load_config(path, overrides=()):
     """Read a config file, strictly.
 
@@ -125,7 +125,7 @@ def load_config(path, overrides=()):
     path = find_config(path)
     try:
         values = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # bytes that are no text, a date that there is not
         raise ValueError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path}: expected `key: value` lines, got {values!r}")
@@ -152,9 +152,8 @@ def find_config(path):
 def save_config(config, path):
     """Write all values of a config, so that `load_config` gives it back."""
     path = Path(path)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(yaml.safe_dump(_plain(config), sort_keys=False))
-    temporary.replace(path)
+    with write_whole(path) as part:
+        part.write_text(yaml.safe_dump(_plain(config), sort_keys=False))
 
 
 def differing_keys(config, other):

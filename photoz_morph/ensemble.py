@@ -13,7 +13,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from photoz_morph import pipeline
+from photoz_morph.files import reason_and_remedy
 from photoz_morph.run_folder import locked, member_dir, read_history, read_sessions, start_run, write_sessions
+from photoz_morph.surveys import get_survey
 from photoz_morph.training import choose_strategy, fit, training_length
 from photoz_morph.workers import run_workers
 
@@ -51,6 +53,7 @@ def train_ensemble(config, run_dir, data_dir, n_members, n_folds, strategy="auto
     ValueError
         If the run folder holds a run of another config or dataset, or the dataset does not fit the config.
     """
+    get_survey(config.survey)  # raises here, not in every worker
     run_dir = Path(run_dir)
     builder = pipeline.open_dataset(data_dir)
     sizes = pipeline.split_sizes(builder)
@@ -98,13 +101,15 @@ class _Trainer:
         """Train network (fold, member); `send` gets its progress and at last its history and seconds."""
         fold, member = task
         start = time.monotonic()
+        keras.backend.clear_session()  # the graphs of many networks, and the galaxies they hold, would stay in memory
         train, validation, sample = self.data.of(fold)
-        keras.backend.clear_session()  # thirty graphs would otherwise stay in memory
         folder, seed = member_dir(self.run_dir, fold, member), member_seed(self.config.seed, fold, member)
         arguments = (self.config, folder, train, validation, sample, seed, self.strategy)
         try:
             history = fit(*arguments, on_batch=lambda *batch: send(batch))
         except tf.errors.OpError as error:
+            if "No space left" in error.message:
+                raise OSError(reason_and_remedy(OSError(error.message), folder)) from error
             raise RuntimeError(
                 f"{folder}: TensorFlow failed ({error.message}); if a file of {self.data.builder.data_dir} is damaged, "
                 "build the dataset again with --overwrite"
@@ -113,18 +118,16 @@ class _Trainer:
 
 
 class _SingleThreadTrainer:
-    """A `_Trainer` for a worker process, made there at the first task."""
+    """Makes a `_Trainer` in a process of its own."""
 
     def __init__(self, *arguments):
-        self.arguments, self.trainer = arguments, None
+        self.arguments = arguments
 
     def __call__(self, task, send):
-        if self.trainer is None:
-            tf.config.set_visible_devices([], "GPU")
-            tf.config.threading.set_intra_op_parallelism_threads(1)
-            tf.config.threading.set_inter_op_parallelism_threads(1)
-            self.trainer = _Trainer(*self.arguments, choose_strategy("none"))
-        self.trainer(task, send)
+        tf.config.set_visible_devices([], "GPU")
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        _Trainer(*self.arguments, choose_strategy("none"))(task, send)
 
 
 class _Display:

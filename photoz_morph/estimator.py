@@ -5,6 +5,7 @@ it; any program that has TensorFlow can run it. `load_estimator` reads it back a
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -14,10 +15,11 @@ from astropy.table import vstack
 from keras import ops
 from tqdm import tqdm
 
+from photoz_morph.files import reason_and_remedy
 from photoz_morph.inference import BATCH_SIZE, load_ensemble
 from photoz_morph.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.run_folder import finished_members, read_run
+from photoz_morph.run_folder import finished_members, read_run, read_sessions
 from photoz_morph.shards import check_finite, find_shards, read_catalog, read_shard
 from photoz_morph.surveys import get_survey
 
@@ -41,12 +43,18 @@ def export(run_dir, out_dir, fold=0):
     Raises
     ------
     ValueError
-        If the fold has no finished member, or the folder exists.
+        If the fold has no finished member or fewer than were asked for, or the folder exists.
     """
     config, dataset = read_run(run_dir)
     members = finished_members(run_dir)
     if fold not in members:
         raise ValueError(f"{run_dir}: fold {fold} has no finished network; finished are folds {sorted(members)}")
+    asked = [session["n_members"] for session in read_sessions(run_dir)[-1:]]
+    if asked and len(members[fold]) < asked[0]:
+        raise ValueError(
+            f"{run_dir}: fold {fold} has {len(members[fold])} finished networks of {asked[0]}; finish it with the same "
+            "`photoz train`"
+        )
     model, survey, grid = load_ensemble(members[fold]), get_survey(config.survey), config.redshift
     out_dir = Path(out_dir)
     if out_dir.exists():
@@ -64,7 +72,6 @@ def export(run_dir, out_dir, fold=0):
             tf.TensorSpec((None,), tf.float32, name="ebv"),
         ],
     )
-    archive.write_out(str(part), verbose=False)
     description = {
         "survey": survey.name,
         "bands": survey.bands,
@@ -81,8 +88,15 @@ def export(run_dir, out_dir, fold=0):
         "fold": fold,
         "trained_on": {key: dataset[key] for key in ("name", "origin", "galaxies_per_fold")},
     }
-    (part / "estimator.json").write_text(json.dumps(description, indent=1))
-    part.replace(out_dir)
+    try:
+        archive.write_out(str(part), verbose=False)
+        (part / "estimator.json").write_text(json.dumps(description, indent=1))
+        part.replace(out_dir)
+    except (OSError, tf.errors.OpError) as error:  # TensorFlow's names a temporary file
+        reason = OSError(" ".join(str(error).split()))
+        raise OSError(reason_and_remedy(reason, out_dir)) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return description
 
 
@@ -133,16 +147,23 @@ class Estimator:
             self.description = json.loads(described.read_text())
         except ValueError as error:
             raise ValueError(f"{described}: not JSON, or truncated ({error}); export the model again") from error
-        self.survey = get_survey(self.description["survey"])
-        self.grid = RedshiftGrid(**self.description["redshift"])
+        try:
+            self.survey = get_survey(self.description["survey"])
+            self.grid = RedshiftGrid(**self.description["redshift"])
+            stated = tuple(self.description[key] for key in ("bands", "pixel_scale_arcsec", "image_size", "image_unit"))
+            self.description["model"], self.description["n_members"]
+        except (KeyError, TypeError, ValueError) as error:
+            reason = f"no key {error}" if isinstance(error, KeyError) else error
+            raise ValueError(f"{described}: describes no exported model ({reason}); export the model again") from error
         facts = (list(self.survey.bands), self.survey.pixel_scale, self.survey.stamp_size, self.survey.image_unit)
-        stated = tuple(self.description[key] for key in ("bands", "pixel_scale_arcsec", "image_size", "image_unit"))
         if facts != stated:
             raise ValueError(f"{described}: was exported for {stated}, this version has {self.survey.name} as {facts}")
         try:
             self._model = tf.saved_model.load(str(self.folder))  # its functions live only as long as it does
         except (OSError, ValueError, KeyError, IndexError, tf.errors.OpError) as error:
             raise ValueError(f"{folder}: not a SavedModel, or truncated ({error}); export the model again") from error
+        if not hasattr(self._model, "serve"):
+            raise ValueError(f"{folder}: its SavedModel has no function `serve`; export the model again")
 
     def predict(self, image, ebv, source="stacks"):
         """Predictions of stacks.
@@ -179,6 +200,12 @@ class Estimator:
         for start in range(0, len(image), BATCH_SIZE):
             rows = slice(start, start + BATCH_SIZE)
             parts.append({name: value.numpy() for name, value in self._model.serve(image[rows], ebv[rows]).items()})
+            n_bins = parts[-1]["pdf"].shape[1]
+            if n_bins != self.grid.n_bins:
+                raise ValueError(
+                    f"{self.folder / 'estimator.json'}: says {self.grid.n_bins} redshift bins, the SavedModel beside "
+                    f"it gives {n_bins}; export the model again"
+                )
         return {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}
 
     def predictions(self, image, table, origin, source="stacks"):
@@ -197,6 +224,12 @@ class Estimator:
         Table
         """
         good = np.asarray(table["flag"]) == 0
+        without = good & ~np.isfinite(np.asarray(table["ebv"], float))
+        if without.any():
+            raise ValueError(
+                f"{source}: E(B-V) of galaxy {table['obj_id'][without][0]} is {table['ebv'][without][0]} "
+                f"({without.sum()} such galaxies); give it a value in mag"
+            )
         pdf = np.full((len(table), self.grid.n_bins), np.nan, np.float32)
         if good.any():
             pdf[good] = self.predict(image[good], np.asarray(table["ebv"])[good], source)["pdf"]
@@ -210,7 +243,7 @@ def load_estimator(folder):
     return Estimator(folder)
 
 
-def infer_stacks(estimator, parts, origin):
+def infer_stacks(estimator, parts, origin, source="stacks"):
     """Predictions of stacks that come in parts, in their order.
 
     Parameters
@@ -220,12 +253,14 @@ def infer_stacks(estimator, parts, origin):
         From `stacking.iter_stacks` or shards; only one part's pixels are in memory at a time.
     origin : str
         "simulated" or "stacked".
+    source : path-like
+        Named in errors.
 
     Returns
     -------
     Table
     """
-    tables = [estimator.predictions(images, table, origin) for images, table in parts]
+    tables = [estimator.predictions(images, table, origin, source) for images, table in parts]
     return vstack(tables, metadata_conflicts="silent") if len(tables) > 1 else tables[0]
 
 
@@ -246,4 +281,4 @@ def infer_shards(estimator, folder, progress=True):
     if len(origins) > 1:
         raise ValueError(f"{folder}: simulated and stacked shards in one folder; keep them apart")
     with tqdm(paths, desc="infer", unit=" shards", disable=not progress) as bar:
-        return infer_stacks(estimator, (read_shard(path)[:2] for path in bar), origins.pop())
+        return infer_stacks(estimator, (read_shard(path)[:2] for path in bar), origins.pop(), folder)

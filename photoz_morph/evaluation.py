@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from photoz_morph.files import write_whole
 from photoz_morph.metrics.photoz import SCORES, bootstrap, galaxy_scores
 from photoz_morph.predictions import ORIGINS
 
@@ -199,10 +200,8 @@ def _paired_differences(per_galaxy, first, n_bootstrap, seed):
 
 def write_scores(scores, path):
     """Write scores as JSON to a temporary name, then rename it."""
-    path = Path(path)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n")
-    temporary.replace(path)
+    with write_whole(path) as part:
+        part.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n")
 
 
 def read_scores(path):

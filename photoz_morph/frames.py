@@ -10,11 +10,13 @@ import gzip
 import io
 import re
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
+from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS, FITSFixedWarning
 from tqdm import tqdm
 
@@ -22,7 +24,10 @@ FRAME_NAME = re.compile(r"frame-([a-zA-Z]+)-(\d+)-(\d+)-(\d+)\.fits(?:\.bz2|\.gz
 # SWarp estimates the noise of a frame (its weight) from the pixels it is given: 80 around a stamp bring that
 # within some per cent of the whole frame's. Resampling alone needs 3.
 CUT_MARGIN = 80
-UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError)
+UNREADABLE = (
+    OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, zlib.error, fits.VerifyError,
+    AstropyWarning,
+)  # fmt: skip
 
 
 def index_frames(folder, survey, progress=False):
@@ -209,7 +214,10 @@ def _footprint(path, band, survey):
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)  # old spellings in every SDSS header, harmless
-        wcs = WCS(header)
+        try:
+            wcs = WCS(header)
+        except UNREADABLE as error:
+            raise _damaged(path, error) from error
     shape = (header["NAXIS2"], header["NAXIS1"])
     if not abs(np.linalg.det(wcs.pixel_scale_matrix)) > 0:
         raise ValueError(f"{path}: its WCS has a pixel of no area (CD matrix {wcs.pixel_scale_matrix.tolist()})")
@@ -223,8 +231,11 @@ def _footprint(path, band, survey):
 def _read_header(path):
     """Header of HDU 0, after a check that the file has its end."""
     try:
-        with _open(path) as stream:
+        with _open(path) as stream, warnings.catch_warnings():
+            warnings.filterwarnings("error", message="non-ASCII")
             header = fits.Header.fromfile(stream)
+            for keyword in ("NAXIS", "FILTER", "BUNIT", "CTYPE1", "CTYPE2"):
+                header.get(keyword)  # a card that cannot be parsed raises here
             if Path(path).suffix != ".bz2":
                 n_bytes = abs(header["BITPIX"]) // 8 * header.get("NAXIS1", 0) * header.get("NAXIS2", 0)
                 if len(stream.read(n_bytes)) < n_bytes:

@@ -1,6 +1,7 @@
 """A run folder to predictions of its test galaxies, each by the networks that have not seen it; and by k-NN."""
 
 import zipfile
+import zlib
 
 import keras
 import numpy as np
@@ -39,7 +40,7 @@ def load_members(paths):
     for path in paths:
         try:
             members.append(load_network(path))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
             remedy = "remove it and run the same `photoz train` again"
             raise ValueError(f"{path}: cannot be read as a network ({error}); {remedy}") from error
     return members

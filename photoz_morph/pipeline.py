@@ -5,12 +5,14 @@ contract. Order and augmentation are functions of (seed, epoch) and the galaxy's
 run again after a kill sees the same batches.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from google.protobuf import json_format
 
 CACHE_LIMIT_BYTES = 2**31  # a training set below this stays in memory; the 10,000 galaxies of the default have 0.8 GB
 SHUFFLE_BUFFER = 8192  # galaxies; 0.7 GB of stacks, where the set is read from disk
@@ -37,6 +39,8 @@ def open_dataset(folder):
     ------
     FileNotFoundError
         If there is none.
+    ValueError
+        If it is damaged.
     """
     folder = Path(folder)
     found = sorted(folder.glob("sdss_ugriz/*/dataset_info.json")) or sorted(folder.glob("dataset_info.json"))
@@ -44,7 +48,13 @@ def open_dataset(folder):
         raise FileNotFoundError(
             f"{folder}: no prepared dataset there; make it with `photoz build STACKS --data-dir {folder}`"
         )
-    return tfds.builder_from_directory(found[-1].parent)
+    try:
+        return tfds.builder_from_directory(found[-1].parent)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, AssertionError, json_format.ParseError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{found[-1].parent}: not a dataset, or a damaged one ({reason}); build it again with --overwrite"
+        ) from error
 
 
 def split_sizes(builder):
@@ -104,10 +114,21 @@ def read_columns(builder, split):
     Returns
     -------
     dict of str to ndarray, first axis n
+
+    Raises
+    ------
+    RuntimeError
+        If a file of the dataset is damaged.
     """
     names = {name: True for name in builder.info.features if name != "image"}
     dataset = _read(builder, split, names).batch(1024)
-    parts = list(dataset.as_numpy_iterator())
+    try:
+        parts = list(dataset.as_numpy_iterator())
+    except tf.errors.OpError as error:
+        reason = re.sub(r"\{\{.*?\}\} |\[Op:.*", "", " ".join(str(error).split())).strip()
+        raise RuntimeError(
+            f"{builder.data_dir}, {split}: TensorFlow: {reason}; build the dataset again with --overwrite"
+        ) from error
     return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
 

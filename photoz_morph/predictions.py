@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from astropy.io import fits
 from astropy.table import Column, Table
 
+from photoz_morph.files import write_whole
 from photoz_morph.metrics.photoz import in_slices
 from photoz_morph.redshift_grid import RedshiftGrid
 
@@ -41,6 +42,9 @@ CATALOGUE = {
     "fold": ("", "cross-validation fold that tested this galaxy"),
 }
 REQUIRED_META = ("survey", "origin", "z_min", "z_max", "n_bins")
+UNREADABLE = (
+    OSError, KeyError, TypeError, ValueError, IndexError, AttributeError, pa.ArrowException, fits.VerifyError, Warning,
+)  # fmt: skip
 SUM_TOLERANCE = 1e-4  # float32 softmax sums to one within 1e-6; 1e-4 would shift z_phot by a tenth of the bias
 
 
@@ -163,9 +167,8 @@ def write_predictions(table, path):
     """
     path = Path(path)
     _grid_of(table, path)
-    temporary = path.with_name(path.name + ".part")
-    _by_suffix(path, _write_fits, _write_parquet)(table, temporary)
-    temporary.replace(path)
+    with write_whole(path) as part:
+        _by_suffix(path, _write_fits, _write_parquet)(table, part)
 
 
 def read_predictions(path):
@@ -193,10 +196,15 @@ def read_predictions(path):
         raise FileNotFoundError(f"{path}: no such file; `photoz predict` writes it")
     try:
         table = read(path)
-    except (OSError, KeyError, TypeError, ValueError, IndexError, pa.ArrowException, Warning) as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: not a predictions table, or truncated ({reason}); predict again") from error
-    return table, _grid_of(table, path)
+    grid, good = _grid_of(table, path), np.asarray(table["flag"]) == 0
+    try:
+        _check_probability(np.asarray(table["pdf"])[good], table["obj_id"][good])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; predict again") from error
+    return table, grid
 
 
 def _grid_of(table, path):
@@ -241,7 +249,8 @@ def _write_fits(table, path):
 def _read_fits(path):
     """Table with meta keys in lower case and numbers in the machine's byte order."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", message=".*truncated")  # astropy would go on with what is left
+        # astropy would go on with what is left
+        warnings.filterwarnings("error", message=".*truncated|Error validating")
         with fits.open(path, memmap=False) as hdus:
             table = Table.read(hdus["PREDICTIONS"], mask_invalid=False, character_as_bytes=False)
     header = {key.lower(): value for key, value in table.meta.items()}
@@ -265,12 +274,13 @@ def _write_parquet(table, path):
         fields.append(pa.field(name, array.type, metadata=notes))
         arrays.append(array)
     header = {"photoz_morph": json.dumps(table.meta, default=lambda number: number.item())}
-    pq.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=header)), path)
+    content = pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=header))
+    pq.write_table(content, path, write_page_checksum=True)
 
 
 def _read_parquet(path):
     """Table with its meta, units and descriptions."""
-    stored = pq.read_table(path)
+    stored = pq.read_table(path, page_checksum_verification=True)
     table = Table(meta=json.loads(stored.schema.metadata[b"photoz_morph"]))
     for field, chunks in zip(stored.schema, stored.columns):
         array = chunks.combine_chunks()

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from photoz_morph.config import differing_keys, load_config, save_config
+from photoz_morph.files import write_whole
 
 
 def start_run(run_dir, config, dataset, devices):
@@ -67,7 +68,26 @@ def read_run(run_dir):
     run_dir = Path(run_dir)
     if not (run_dir / "config.yaml").exists():
         raise FileNotFoundError(f"{run_dir}: no run there (no config.yaml); make one with `photoz train`")
-    return load_config(run_dir / "config.yaml"), json.loads((run_dir / "dataset.json").read_text())
+    dataset = read_json(run_dir / "dataset.json", ("path", "name", "origin", "galaxies_per_fold"))
+    return load_config(run_dir / "config.yaml"), dataset
+
+
+def read_json(path, keys=()):
+    """Content of a JSON file of the run folder, which must have some keys.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON, or a key is missing.
+    """
+    try:
+        content = json.loads(Path(path).read_text())
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON, or truncated ({error}); restore the file, or train another run") from error
+    missing = [key for key in keys if key not in content]
+    if missing:
+        raise ValueError(f"{path}: has no {', '.join(missing)}; restore the file, or train another run")
+    return content
 
 
 def member_dir(run_dir, fold, member):
@@ -133,15 +153,14 @@ def is_locked(run_dir):
 
 def write_atomically(path, text):
     """Write a small text file to a temporary name, then rename it."""
-    part = Path(path).with_name(Path(path).name + ".part")
-    part.write_text(text)
-    part.replace(path)
+    with write_whole(path) as part:
+        part.write_text(text)
 
 
 def read_sessions(run_dir):
     """What each `photoz train` of the run was asked for and took: a list of dictionaries."""
     path = Path(run_dir) / "sessions.json"
-    return json.loads(path.read_text()) if path.exists() else []
+    return read_json(path) if path.exists() else []
 
 
 def write_sessions(run_dir, sessions):
@@ -154,9 +173,15 @@ def read_history(member):
     path = Path(member) / "history.csv"
     if not path.exists():
         return []
-    with path.open(newline="") as file:
-        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-    return [{**row, "epoch": int(row["epoch"]), "iterations": int(row["iterations"])} for row in rows]
+    try:
+        with path.open(newline="") as file:
+            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        return [{**row, "epoch": int(row["epoch"]), "iterations": int(row["iterations"])} for row in rows]
+    except (ValueError, TypeError, KeyError, csv.Error) as error:
+        raise ValueError(
+            f"{path}: not a history of losses, or truncated ({error}); remove {path.parent} and run the same "
+            "`photoz train` again"
+        ) from error
 
 
 def run_status(run_dir):

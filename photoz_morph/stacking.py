@@ -205,6 +205,7 @@ def _stack_part(part, frames, run, bar):
     central_weight = np.zeros((len(part), survey.n_bands), np.float32)
     reasons = [[] for _ in part]
     center = survey.stamp_size // 2
+    brightest = 10 ** (0.4 * survey.zero_point)  # all of a star of magnitude 0 in one pixel
     # One band after the other, neighbours on a frame together: each frame is read once, and few are held.
     for b, band in enumerate(survey.bands):
         of_band = [table[table["band"] == band] for table in frames]
@@ -215,10 +216,13 @@ def _stack_part(part, frames, run, bar):
             images[i, :, :, b] = image
             central_weight[i, b] = weight[center, center]
             n_empty = np.count_nonzero((weight <= 0) | ~np.isfinite(image))
+            n_absurd = np.count_nonzero(np.isfinite(image) & (np.abs(image) > brightest))
             if n_frames[i, b] == 0:
                 reasons[i].append(f"no frame of band {band} covers it")
             elif n_empty:
                 reasons[i].append(f"{n_empty} of {weight.size} pixels of band {band} have no data")
+            elif n_absurd:
+                reasons[i].append(f"{n_absurd} pixels of band {band} outshine any star; download its frames again")
             bar.update()
     table = part.copy()
     flagged = np.array([bool(reason) for reason in reasons])

@@ -9,6 +9,7 @@ import csv
 import sys
 import time
 import zipfile
+import zlib
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from photoz_morph.files import write_whole
 from photoz_morph.metrics.photoz import residuals, sigma_mad
 from photoz_morph.models import LAYERS, build_model, load_network
 from photoz_morph.models.photometric_inputs import adapt_to_training_set
@@ -108,11 +110,10 @@ def fit(config, member_dir, train, validation, adaptation_sample, seed, strategy
         _write_history(member_dir, history)
         _log_to_tensorboard(member_dir, history[-1])
         _save_checkpoint(model, member_dir)
-    finished = member_dir / "model.part.keras"
     network = keras.Model.from_config(model.get_config(), LAYERS)  # without the optimizer, two thirds of the file
     network.set_weights(model.get_weights())
-    network.save(finished)
-    finished.replace(member_dir / "model.keras")
+    with write_whole(member_dir / "model.keras", keep_suffix=True) as part:
+        network.save(part)
     for checkpoint in _checkpoints(member_dir):
         checkpoint.unlink(missing_ok=True)
     return history
@@ -214,11 +215,10 @@ def _checkpoints(member_dir):
 def _save_checkpoint(model, member_dir):
     """Weights, optimizer and iteration count in one file; the previous one is kept until the next."""
     last, previous = _checkpoints(member_dir)
-    part = member_dir / "checkpoint.part.keras"
-    model.save(part)
-    if last.exists():
-        last.replace(previous)
-    part.replace(last)
+    with write_whole(last, keep_suffix=True) as part:  # Keras looks at the suffix
+        model.save(part)
+        if last.exists():
+            last.replace(previous)
 
 
 def _load_checkpoint(member_dir):
@@ -227,19 +227,17 @@ def _load_checkpoint(member_dir):
         if path.exists():
             try:
                 return load_network(path, compile=True)
-            except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
                 reason = " ".join(str(error).split())[:200]
                 tqdm.write(f"{path}: cannot be read ({reason}); going back to the one before it", file=sys.stderr)
     return None
 
 
 def _write_history(member_dir, history):
-    part = member_dir / "history.csv.part"
-    with part.open("w", newline="") as file:
+    with write_whole(member_dir / "history.csv") as part, part.open("w", newline="") as file:
         writer = csv.DictWriter(file, HISTORY_COLUMNS)
         writer.writeheader()
         writer.writerows(history)
-    part.replace(member_dir / "history.csv")
 
 
 def _log_to_tensorboard(member_dir, row):

@@ -1,10 +1,12 @@
-"""Networks trained side by side on CPUs, one worker process and one thread each.
+"""Networks trained side by side on CPUs, each in a process and a thread of its own.
 
-Small networks gain nothing from a second thread, so two processes train twice as fast as one on two cores; and since
-each network has one thread whatever the number of workers, its weights do not depend on that number. With GPUs the
-networks are trained one after the other instead, each over all of them.
+Small networks gain nothing from a second thread, so two processes train faster than one on two cores; and since each
+network has one thread whatever the number of processes, its weights do not depend on that number. A process ends with
+its network, which costs some seconds and gives all memory back. With GPUs the networks are trained one after the other
+instead, each over all of them.
 """
 
+import contextlib
 import multiprocessing
 import os
 import pickle
@@ -21,85 +23,93 @@ MENDABLE = (ValueError, FileNotFoundError, OSError, RuntimeError, MemoryError)
 
 
 def run_workers(tasks, n_workers, train, on_message):
-    """Share tasks among worker processes, until all are done or one fails.
+    """Do each task in a process of its own, several at once, until all are done or one fails.
 
     Parameters
     ----------
     tasks : list
-        Each goes to whichever worker is free, in order.
+        Started in this order.
     n_workers : int
+        Processes at once.
     train : callable
-        Called in a worker as train(task, send); must be picklable. What it hands to `send` goes to `on_message`.
+        Called in a process as train(task, send); must be picklable. What it hands to `send` goes to `on_message`.
     on_message : callable
         Called here as on_message(task, message).
 
     Returns
     -------
     float
-        Peak memory of the workers together [GB].
+        Peak memory of the processes [GB]: that of the largest, times their number at once.
 
     Raises
     ------
     ValueError, OSError, RuntimeError, MemoryError
-        The first error of a worker; the others are stopped.
+        The first error of a process; the others are stopped.
     """
     context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
-    to_do, messages = context.SimpleQueue(), context.Queue()
-    for task in [*tasks, *[None] * n_workers]:
-        to_do.put(task)
-    arguments = (to_do, messages, pickle.dumps(train))
-    workers = [context.Process(target=_work, args=arguments, daemon=True) for _ in range(n_workers)]
+    messages, pickled_train = context.Queue(), pickle.dumps(train)
+    waiting, running, peak_memory = list(tasks), {}, 0.0
     try:
-        for worker in workers:
-            worker.start()
-        return _listen(workers, messages, on_message)
+        while waiting or running:
+            while waiting and len(running) < n_workers:
+                task = waiting.pop(0)
+                running[task] = context.Process(target=_work, args=(task, messages, pickled_train), daemon=True)
+                with _interrupts_ignored():  # a child that starts inherits this; Ctrl-C is the parent's to handle
+                    running[task].start()
+            try:
+                kind, task, content = messages.get(timeout=1)
+            except queue.Empty:
+                _check_alive(running.values())
+                continue
+            if kind == "error":
+                raise content
+            if kind == "message":
+                on_message(task, content)
+            else:
+                peak_memory = max(peak_memory, content)
+                running.pop(task).join()
     finally:
-        for worker in workers:
-            worker.terminate()
-            worker.join()
+        for process in running.values():
+            process.terminate()
+            process.join()
+    return peak_memory * min(n_workers, len(tasks))
 
 
-def _listen(workers, messages, on_message):
-    """Hand on messages until every worker has said goodbye; peak memory of all."""
-    n_working, peak_memory = len(workers), 0.0
-    while n_working:
-        try:
-            kind, task, content = messages.get(timeout=1)
-        except queue.Empty:
-            _check_alive(workers)
-            continue
-        if kind == "goodbye":
-            n_working, peak_memory = n_working - 1, peak_memory + content
-        elif kind == "error":
-            raise content
-        else:
-            on_message(task, content)
-    return peak_memory
+@contextlib.contextmanager
+def _interrupts_ignored():
+    """Ignore Ctrl-C for a moment, where the system allows it: in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
-def _check_alive(workers):
-    """Raise a RuntimeError if a worker has died; the system kills one that takes too much memory."""
-    dead = [worker.exitcode for worker in workers if worker.exitcode not in (None, 0)]
+def _check_alive(processes):
+    """Raise a RuntimeError if a process has died; the system kills one that takes too much memory."""
+    dead = [process.exitcode for process in processes if process.exitcode not in (None, 0)]
     if dead:
         raise RuntimeError(
-            f"a worker process ended with exit code {dead[0]}; if it was killed for memory, train fewer networks at "
+            f"a training process ended with exit code {dead[0]}; if it was killed for memory, train fewer networks at "
             "once with --jobs 1. The same command goes on from the last epoch"
         )
 
 
-def _work(to_do, messages, pickled_train):
-    """A worker: trains until there is no task left, and ends when its parent does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+def _work(task, messages, pickled_train):
+    """A process: does its task, and ends when its parent does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     quiet_tensorflow()  # before unpickling, which imports it too
-    train = pickle.loads(pickled_train)
-    while (task := to_do.get()) is not None:
-        try:
-            train(task, lambda content, task=task: messages.put(("message", task, content)))
-        except MENDABLE as error:
-            messages.put(("error", task, type(error)(*error.args)))
-            return
-    messages.put(("goodbye", None, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6))  # kB on Linux
+    try:
+        pickle.loads(pickled_train)(task, lambda content: messages.put(("message", task, content)))
+    except MENDABLE as error:
+        named = (error.filename,) if isinstance(error, OSError) and error.filename else ()  # not in its args
+        messages.put(("error", task, type(error)(*error.args, *named)))
+        return
+    messages.put(("goodbye", task, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6))  # kB on Linux
 
 
 def _end_with_parent():

@@ -64,7 +64,7 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
         for path in paths:
             table, _ = read_catalog(path)
             rows = np.flatnonzero(usable(table) & (assign_fold(table["group_id"]) == fold))
-            images, table, _ = read_shard(path, rows)
+            images, table, _ = read_shard(path, rows, with_checksum=fold == 0)  # once is enough
             for image, row in zip(images, table):
                 example = {name: row[name].item() for name in ("ebv", "z_spec", "obj_id", "group_id", "ra", "dec")}
                 for name in PER_BAND:
@@ -106,7 +106,7 @@ def build(stacks_dir, data_dir, overwrite=False, progress=True):
         If there are no shards.
     ValueError
         If a dataset is there already, a shard is broken or of another survey, two rows share an obj_id, simulated and
-        stacked shards are mixed, or no row is usable.
+        stacked shards are mixed, no row is usable, or a fold would be empty. A dataset that is there stays.
     """
     origin, counts = _check_catalogs(find_shards(stacks_dir))
     with tqdm(total=counts["galaxies"], desc="build", unit=" galaxies", disable=not progress) as bar:
@@ -115,18 +115,28 @@ def build(stacks_dir, data_dir, overwrite=False, progress=True):
             raise ValueError(f"{builder.data_path}: a dataset is there; use it, or replace it with --overwrite")
         for abandoned in builder.data_path.parent.glob("incomplete.*"):
             abandoned.rmtree()
+        earlier = builder.data_path.with_name("replaced")  # until the new one is whole
         if builder.data_path.exists():
-            builder.data_path.rmtree()
+            if earlier.exists():
+                earlier.rmtree()
+            builder.data_path.rename(earlier)
         tfds.disable_progress_bar()
         settings = tfds.download.DownloadConfig(manual_dir=str(stacks_dir))
-        with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints of downloads; here nothing is downloaded
-            builder.download_and_prepare(download_config=settings)
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints of downloads; here nothing is downloaded
+                builder.download_and_prepare(download_config=settings)
+        except BaseException:
+            if earlier.exists() and not builder.data_path.exists():
+                earlier.rename(builder.data_path)
+            raise
+        if earlier.exists():
+            earlier.rmtree()
     return counts
 
 
 def _check_catalogs(paths):
     """Origin of the shards and counts of rows, after the checks that need no pixels."""
-    origins, ids, seen = set(), [], {"flagged": 0, "without z_spec": 0, "without E(B-V)": 0}
+    origins, ids, groups, seen = set(), [], [], {"flagged": 0, "without z_spec": 0, "without E(B-V)": 0}
     for path in paths:
         table, header = read_catalog(path)
         if header["SURVEY"] != SDSS.name:
@@ -136,6 +146,7 @@ def _check_catalogs(paths):
         seen["without z_spec"] += int(np.sum((table["flag"] == 0) & ~np.isfinite(table["z_spec"])))
         seen["without E(B-V)"] += int(np.sum((table["flag"] == 0) & ~np.isfinite(table["ebv"])))
         ids.append(np.asarray(table["obj_id"])[usable(table)])
+        groups.append(np.asarray(table["group_id"])[usable(table)])
     ids = np.concatenate(ids)
     values, repeats = np.unique(ids, return_counts=True)
     if np.any(repeats > 1):
@@ -144,4 +155,11 @@ def _check_catalogs(paths):
         raise ValueError(f"{paths[0].parent}: simulated and stacked shards in one folder; keep them apart")
     if len(ids) == 0:
         raise ValueError(f"{paths[0].parent}: none of {sum(seen.values())} rows is usable ({seen})")
+    groups = np.unique(np.concatenate(groups))
+    per_fold = np.bincount(assign_fold(groups), minlength=N_FOLDS)
+    if min(per_fold) == 0:  # TFDS writes no empty split
+        raise ValueError(
+            f"{paths[0].parent}: {len(groups)} different galaxies fall in {np.sum(per_fold > 0)} of {N_FOLDS} folds; "
+            "give more galaxies, a dataset needs some in each"
+        )
     return origins.pop(), {"galaxies": len(ids), **seen}

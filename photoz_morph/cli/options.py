@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from photoz_morph.files import reason_and_remedy
+
 DEFAULT_CONFIG = "photoz_simulated.yaml"
 
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress bar and no messages, only errors.")
@@ -29,13 +31,15 @@ def output_file(*suffixes):
             raise ValueError(f"{path}: {param.opts[0]} must end in {' or '.join(suffixes)}")
         if path and not path.parent.is_dir():
             raise ValueError(f"{path}: there is no folder {path.parent}; make it or give another {param.opts[0]}")
+        if path and path.is_dir():
+            raise ValueError(f"{path}: is a folder; give the name of a file as {param.opts[0]}")
         return value
 
     return check
 
 
 class OneLineErrors(click.Group):
-    """A command group that turns the errors a user can mend into one line, without a traceback.
+    """A command group that turns every error a user can mend, and every wrong option, into one line.
 
     With PHOTOZ_MORPH_TRACEBACK=1 in the environment the traceback is shown.
     """
@@ -45,8 +49,13 @@ class OneLineErrors(click.Group):
             return super().invoke(ctx)
         except (click.exceptions.Exit, click.Abort):  # of --help; to Python these are RuntimeErrors
             raise
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else ctx.command_path
+            message = " ".join(error.format_message().split()).rstrip(".")
+            click.echo(f"Error: {message}; see `{command} --help`.", err=True)
+            ctx.exit(error.exit_code)
         except errors_to_mend() as error:
-            if isinstance(error, click.ClickException) or os.environ.get("PHOTOZ_MORPH_TRACEBACK"):
+            if os.environ.get("PHOTOZ_MORPH_TRACEBACK"):
                 raise
             click.echo(f"Error: {one_line(error)}", err=True)
             ctx.exit(1)
@@ -63,10 +72,8 @@ def errors_to_mend():
 
 def one_line(error):
     """The message of an error on one line, with the file that an OSError names."""
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        remedy = "; free some space and run the same command again" if error.errno == 28 else ""
-        return f"{where}{error.strerror}{remedy}"
+    if isinstance(error, OSError) or "No space left" in str(error):  # TFDS makes another error of it
+        return reason_and_remedy(error if isinstance(error, OSError) else OSError(str(error)))
     if hasattr(error, "op"):  # of TensorFlow, which puts its own names around the message
         reason = re.sub(r"\{\{.*?\}\} |\[Op:.*", "", " ".join(str(error).split()))
         return f"TensorFlow: {reason}; if a file of the dataset is damaged, build the dataset again with --overwrite"

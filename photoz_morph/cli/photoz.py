@@ -117,6 +117,23 @@ def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, jobs, overrid
 
 @main.command()
 @run_argument
+def status(run):
+    """What of RUN is done, what is left, and how long it will take."""
+    from photoz_morph.run_folder import run_status
+
+    found = run_status(run)
+    for entry in found["members"]:
+        scores = f"  sigma_MAD {entry['validation_sigma_mad']:.4f}" if "loss" in entry else ""
+        state = "finished" if entry["is_finished"] else f"epoch {entry['epochs']} of {found['n_epochs']}"
+        click.echo(f"fold {entry['fold'] + 1} member {entry['member'] + 1}: {state}{scores}")
+    n_finished = sum(entry["is_finished"] for entry in found["members"])
+    click.echo(f"{n_finished} of {len(found['members'])} networks finished, "
+               f"{'running' if found['is_running'] else 'not running'}; "
+               f"about {found['seconds_left'] / 60:.0f} minutes of training left on one core.")  # fmt: skip
+
+
+@main.command()
+@run_argument
 @click.option("--data-dir", type=click.Path(), help="Instead of the dataset the run was trained on.")
 @click.option("--out", type=click.Path(), callback=output_file(".fits", ".parquet"),
               help="A .fits or .parquet file; by default RUN/predictions.fits.")  # fmt: skip
@@ -168,11 +185,16 @@ def evaluate(predictions, against, out, quiet):
 
     path = _predictions_of(Path(predictions), quiet)
     table, grid = read_predictions(path)
-    scores = evaluate_table(table, grid)
+    try:
+        scores = evaluate_table(table, grid)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     say(scores_markdown(scores), quiet)
     if against:
         other, other_grid = read_predictions(against)
-        names = [table.meta["model"] or "predictions", other.meta["model"] or "other"]
+        names = [table.meta.get("model") or "predictions", other.meta.get("model") or "other"]
+        if names[0] == names[1]:  # of two runs of one network
+            names = [str(path), str(against)]
         scores["comparison"] = compare(dict(zip(names, (table, other))), dict(zip(names, (grid, other_grid))))
         say(comparison_markdown(scores["comparison"]), quiet)
     out = out or path.with_name("scores.json")
@@ -190,7 +212,7 @@ def report(run, data_dir, out, quiet):
 
     The test galaxies are predicted and scored first if need be; RUN/knn.fits is compared with where it is.
     """
-    _predictions_of(Path(run), quiet)
+    _predictions_of(Path(run), quiet, data_dir)
     quiet_tensorflow()
     from photoz_morph.report_run import report_run
 
@@ -211,9 +233,9 @@ def export(run, fold, out, quiet):
     from photoz_morph.report.style import write_text
 
     out = Path(out or Path(run) / "export")
-    description = export_run(run, out, fold)
-    scores = Path(run) / "scores.json"
-    write_text(model_card(description, read_scores(scores) if scores.exists() else None), out / "MODEL_CARD.md")
+    path = Path(run) / "scores.json"
+    scores = read_scores(path) if path.exists() else None
+    write_text(model_card(export_run(run, out, fold), scores), out / "MODEL_CARD.md")
     say(f"SavedModel in {out}. Next: photoz infer {out} --catalog CATALOG --frames FRAMES", quiet)
 
 
@@ -261,7 +283,10 @@ def summary(config, overrides):
     config = load_config(config, overrides)
     quiet_tensorflow()
     from photoz_morph.models import build_model
-    from photoz_morph.models.inception_photoz import paper_parameter_count, trainable_parameter_count
+    from photoz_morph.models.inception_photoz import (
+        paper_parameter_count,
+        trainable_parameter_count,
+    )
 
     model = build_model(config)
     model.summary(line_length=110, print_fn=click.echo)
@@ -298,7 +323,7 @@ def _build(stacks, data_dir, overwrite, quiet):
     say(f"{counts['galaxies']} galaxies in {data_dir}/sdss_ugriz; left out: {left_out}. Next: photoz train", quiet)
 
 
-def _predictions_of(path, quiet):
+def _predictions_of(path, quiet, data_dir=None):
     """The predictions file of a run folder, made if it is not there or older than a network; a file is itself."""
     if not path.is_dir():
         return path
@@ -307,7 +332,7 @@ def _predictions_of(path, quiet):
     predictions = path / "predictions.fits"
     newest = max(member.stat().st_mtime for members in finished_members(path).values() for member in members)
     if not predictions.exists() or predictions.stat().st_mtime < newest:
-        click.get_current_context().invoke(predict, run=str(path), data_dir=None, out=None, quiet=quiet)
+        click.get_current_context().invoke(predict, run=str(path), data_dir=data_dir, out=None, quiet=quiet)
     return predictions
 
 

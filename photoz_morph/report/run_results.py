@@ -4,7 +4,6 @@
 where it is not.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from astropy.table import Table
 from photoz_morph.evaluation import compare, evaluate, read_scores, write_scores
 from photoz_morph.predictions import ORIGINS, read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.run_folder import finished_members, read_history, read_run, read_sessions
+from photoz_morph.run_folder import finished_members, read_history, read_json, read_run, read_sessions
 from photoz_morph.surveys import get_survey
 
 
@@ -71,7 +70,7 @@ class RunResults:
     @property
     def n_members(self):
         """Networks averaged for each galaxy."""
-        return self.table.meta["n_members"]
+        return self.table.meta.get("n_members", 1)
 
     @property
     def folds(self):
@@ -109,7 +108,7 @@ def read_results(run_dir):
         run_dir=run_dir,
         config_text=(run_dir / "config.yaml").read_text(),
         dataset=dataset,
-        environment=json.loads(environment.read_text()) if environment.exists() else {},
+        environment=read_json(environment) if environment.exists() else {},
         table=table[scored],
         grid=grid,
         scores=scores,
@@ -124,14 +123,13 @@ def read_results(run_dir):
 
 def _history(member):
     """Columns of the `history.csv` of a finished network, an entry per epoch."""
-    try:
-        rows = read_history(member)
-        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    except (IndexError, KeyError, TypeError, ValueError) as error:
+    rows = read_history(member)
+    if not rows:
         raise ValueError(
-            f"{member / 'history.csv'}: not a history of losses, or truncated ({error}); remove {member} and run the "
-            "same `photoz train` again"
-        ) from error
+            f"{member / 'history.csv'}: missing, or it has no epoch; remove {member} and run the same `photoz train` "
+            "again"
+        )
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 def _current_scores(run_dir, table, grid):
@@ -145,7 +143,7 @@ def _current_scores(run_dir, table, grid):
         return scores
     if knn.exists():
         other, other_grid = read_predictions(knn)
-        names = [table.meta["model"] or "predictions", other.meta["model"] or "other"]
+        names = [table.meta.get("model") or "predictions", other.meta.get("model") or "other"]
         scores["comparison"] = compare(dict(zip(names, (table, other))), dict(zip(names, (grid, other_grid))))
     write_scores(scores, path)
     return scores

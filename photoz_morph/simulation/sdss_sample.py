@@ -6,6 +6,7 @@ of the sample: a sample made larger later keeps its first objects, and a run tha
 
 import multiprocessing
 import os
+import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
 from pathlib import Path
@@ -80,7 +81,15 @@ def simulate_sample(out_dir, n_galaxies, seed, survey=SDSS, n_processes=None, pr
     sizes = [min(SHARD_SIZE, n_galaxies - first) for first in range(0, n_galaxies, SHARD_SIZE)]
     shards = [(shard_path(out_dir, i), i * SHARD_SIZE, size) for i, size in enumerate(sizes)]
     check_folder(out_dir, [path for path, _, _ in shards], seed, survey)
-    todo = [shard for shard in shards if galaxies_in(shard[0]) != shard[2]]
+    todo = []
+    for path, first, size in shards:
+        n_there = galaxies_in(path)
+        if n_there > size:
+            raise ValueError(
+                f"{path}: has {n_there} galaxies, {size} are asked for; ask for as many, or write to another folder"
+            )
+        if n_there < size:
+            todo.append((path, first, size))
     with tqdm(total=n_galaxies, unit=" galaxies", disable=not progress, desc=str(out_dir)) as bar:
         bar.update(n_galaxies - sum(size for _, _, size in todo))
         n_processes = min(n_processes or os.cpu_count(), len(todo))
@@ -90,7 +99,9 @@ def simulate_sample(out_dir, n_galaxies, seed, survey=SDSS, n_processes=None, pr
             return [path for path, _, _ in shards]
         # Spawned workers, because a fork would copy the threads of TensorFlow where it is loaded. Each computes in one
         # thread: SciPy's FFT starts none unless asked, and no matrix here is large enough for a threaded product.
-        with ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn")) as pool:
+        # Ctrl-C is the parent's to handle: it lets them finish their shards.
+        deaf = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+        with ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn"), **deaf) as pool:
             jobs = [pool.submit(simulate_shard, *shard, seed, survey) for shard in todo]
             try:
                 for done in as_completed(jobs):
@@ -194,7 +205,7 @@ def check_folder(out_dir, paths, seed, survey):
     for path in sorted(out_dir.glob("stacks-*.fits")):
         try:
             header = fits.getheader(path)
-        except OSError as error:
+        except (OSError, KeyError, ValueError, fits.VerifyError) as error:
             raise ValueError(f"{path}: cannot be read as FITS ({error}); remove it") from error
         for keyword, value in wanted.items():
             if header.get(keyword) != value:

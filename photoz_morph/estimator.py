@@ -62,8 +62,7 @@ def export(run_dir, out_dir, fold=0):
     part = out_dir.with_name(out_dir.name + ".part")
     part.mkdir(parents=True, exist_ok=True)  # before TensorFlow does, whose error names no remedy
 
-    archive = keras.export.ExportArchive()
-    archive.track(model)
+    archive = keras.export.ExportArchive()  # without `track`, which would store each variable a second time
     archive.add_endpoint(
         name="serve",
         fn=lambda image, ebv: point_estimates(model({"image": image, "ebv": ebv}), grid),

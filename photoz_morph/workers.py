@@ -93,7 +93,7 @@ def _check_alive(processes):
     dead = [process.exitcode for process in processes if process.exitcode not in (None, 0)]
     if dead:
         raise RuntimeError(
-            f"a training process ended with exit code {dead[0]}; if it was killed for memory, train fewer networks at "
+            f"a worker process ended with exit code {dead[0]}; if it was killed for memory, train fewer networks at "
             "once with --jobs 1. The same command goes on from the last epoch"
         )
 

@@ -10,6 +10,7 @@ from conftest import colour_stacks
 from photoz_morph import pipeline
 from photoz_morph.estimator import export, infer_shards, load_estimator, point_estimates
 from photoz_morph.inference import load_ensemble, predict_knn, predict_run
+from photoz_morph.models import load_network
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.run_folder import finished_members
 from photoz_morph.shards import shard_path, write_shard
@@ -82,6 +83,12 @@ def test_exported_model_runs_with_tensorflow_alone(predictions, exported, data_d
     assert result.returncode == 0, result.stderr[-2000:]
     expected = predictions["z_phot"][predictions["fold"] == 0][:7]
     np.testing.assert_allclose(np.load(tmp_path / "z.npy"), expected, atol=1e-5)
+
+
+def test_exported_model_holds_each_variable_once(exported, run_dir):
+    weights = sum(weight.size for path in finished_members(run_dir)[0] for weight in load_network(path).get_weights())
+    stored = (exported / "variables" / "variables.data-00000-of-00001").stat().st_size
+    assert stored == pytest.approx(4 * weights, rel=0.02)
 
 
 def test_estimator_says_what_it_takes(exported):

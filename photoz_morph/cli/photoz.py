@@ -9,6 +9,8 @@ from photoz_morph.cli.options import (
     DEFAULT_CONFIG,
     OneLineErrors,
     data_dir_option,
+    errors_to_mend,
+    one_line,
     output_file,
     overwrite_option,
     quiet_option,
@@ -310,7 +312,19 @@ def _dataset_or_default(config, data_dir, quiet):
     stacks = Path(data_dir) / "stacks"
     say(f"No dataset in {data_dir}: making the embedded default there, {n_galaxies} simulated SDSS galaxies.", quiet)
     simulate_sample(stacks, n_galaxies, seed, progress=not quiet)
-    _build(stacks, data_dir, False, quiet)
+    from photoz_morph.workers import run_workers
+
+    # In a process of its own, which gives back the gigabyte that TFDS takes before the training needs it.
+    run_workers([(str(stacks), data_dir, quiet)], 1, _build_alone, lambda *message: None)
+
+
+def _build_alone(task, send):
+    """`_build` as a task of a worker process."""
+    stacks, data_dir, quiet = task
+    try:
+        _build(stacks, data_dir, False, quiet)
+    except errors_to_mend() as error:
+        raise RuntimeError(one_line(error)) from error
 
 
 def _build(stacks, data_dir, overwrite, quiet):

@@ -37,8 +37,8 @@ of Pasquet et al. (2019). Run it with `photoz infer`, or load it with TensorFlow
 
 **Input.** {description["survey"].upper()} stacks, pixels of {description["pixel_scale_arcsec"]}" in
 {description["image_unit"]}, north up, east left, the galaxy at the centre, float32 of shape
-(n, {size}, {size}, {len(bands)}); E(B-V) of Schlegel et al. (1998) in mag, shape (n,). `estimator.json` says the same to
-programs.
+(n, {size}, {size}, {len(bands)}); E(B-V) of Schlegel et al. (1998) in mag, shape (n,). `estimator.json` says the same
+to programs.
 
 **Training data.** About {n_galaxies:,} galaxies of `{trained_on["name"]}` (fold {description["fold"]} held out):
 {TRAINED_ON[trained_on["origin"]]}
@@ -48,8 +48,9 @@ programs.
 {scores_markdown(scores) if scores else ""}
 
 **Limits.** It knows galaxies like those it was trained on: redshift up to {redshift["z_max"]}, r up to 17.8 for the
-Main Galaxy Sample, one survey's pixels, noise and seeing. It does not know that it is looking at a star, an artefact or
-an off-centre target, and will give a redshift all the same. PDFs are as calibrated as the PIT of its test galaxies says.
+Main Galaxy Sample, one survey's pixels, noise and seeing. It does not know that it is looking at a star, an artefact
+or an off-centre target, and will give a redshift all the same. PDFs are as calibrated as the PIT of its test galaxies
+says.
 
 **Cite** Pasquet et al. (2019, A&A 621, A26) for the method, Schlegel, Finkbeiner & Davis (1998, ApJ 500, 525) for
 E(B-V), and the Sloan Digital Sky Survey; `CITATION.cff` of photoz-morph has the rest.

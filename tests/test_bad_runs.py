@@ -307,7 +307,11 @@ def test_interrupted_training_says_so_and_the_same_command_goes_on(place):
     settings = [word for setting in (*TINY, "train.epochs=6") for word in ("--set", setting)]
     command = ["train", "--run-dir", "run", "--data-dir", str(place.data), "--ensemble", "1", "--cv", "1", *settings]
     pipe = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True}
-    process = subprocess.Popen([*script, *command, "--quiet"], **pipe)
+
+    def listen_to_interrupts():  # a test suite in the background of a shell ignores them, and so would its children
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    process = subprocess.Popen([*script, *command, "--quiet"], preexec_fn=listen_to_interrupts, **pipe)
     while not list(Path("run").glob("fold_*/*/checkpoint.keras")) and process.poll() is None:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)

@@ -1,4 +1,4 @@
-"""What the commands share: options, one-line errors, and the quiet start of TensorFlow."""
+"""What the commands share: options, and errors on one line."""
 
 import os
 import re

@@ -93,8 +93,8 @@ def _check_alive(processes):
     dead = [process.exitcode for process in processes if process.exitcode not in (None, 0)]
     if dead:
         raise RuntimeError(
-            f"a worker process ended with exit code {dead[0]}; if it was killed for memory, train fewer networks at "
-            "once with --jobs 1. The same command goes on from the last epoch"
+            f"a worker process ended with exit code {dead[0]}; if it was killed for memory, train one network at a "
+            "time with --jobs 1, which goes on from the last epoch, or start a run with half the data.batch_size"
         )
 
 

@@ -36,5 +36,5 @@ def test_an_error_is_raised_here_and_stops_the_others():
 
 
 def test_a_process_that_dies_is_noticed():
-    with pytest.raises(RuntimeError, match="ended with exit code 9; .* --jobs 1"):
+    with pytest.raises(RuntimeError, match="ended with exit code 9; .* --jobs 1, .* half the data.batch_size"):
         run_workers([1, 2], 1, die, lambda task, message: None)

@@ -179,6 +179,7 @@ def _checked_catalog(path, hdus):
     if header["ORIGIN"] not in ("simulated", "stacked"):
         raise ValueError(f"{path}: ORIGIN is {header['ORIGIN']}, not simulated or stacked; make the stacks again")
     table = Table.read(hdus["CATALOG"], mask_invalid=False, unit_parse_strict="silent")
+    table.meta.clear()  # cards of this file's table, such as its checksum
     table.convert_bytestring_to_unicode()
     missing = [name for name in REQUIRED_COLUMNS if name not in table.colnames]
     if missing:

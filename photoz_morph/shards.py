@@ -13,22 +13,17 @@
 Each HDU has its checksum (FITS standard 4.0, Appendix J), so a bit that changes later is noticed.
 """
 
-import warnings
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
-from astropy.utils.exceptions import AstropyWarning
 
 from photoz_morph.files import write_whole
+from photoz_morph.fits_files import open_fits
 from photoz_morph.surveys import get_survey
 
 SHARD_SIZE = 1000
-UNREADABLE = (
-    OSError, KeyError, TypeError, IndexError, ValueError, AttributeError, fits.VerifyError, AstropyWarning,
-)  # fmt: skip
 REQUIRED_COLUMNS = ("obj_id", "group_id", "ra", "dec", "z_spec", "ebv", "flag")
 
 
@@ -104,7 +99,7 @@ def read_catalog(path):
     ValueError
         If the file is truncated, is not a shard, or its shapes contradict its survey.
     """
-    with _open_shard(path) as hdus:
+    with open_fits(path, "a shard of stacks") as hdus:
         return _checked_catalog(path, hdus)
 
 
@@ -132,7 +127,7 @@ def read_shard(path, rows=None, with_checksum=True):
         If the file is truncated, is not a shard, its shapes contradict its survey, or a stack that is not flagged
         has a pixel that is not finite.
     """
-    with _open_shard(path, with_checksum) as hdus:
+    with open_fits(path, "a shard of stacks", with_checksum=with_checksum) as hdus:
         table, header = _checked_catalog(path, hdus)
         rows = np.arange(len(table)) if rows is None else rows
         images = np.asarray(hdus["IMAGE"].data[rows], np.float32)
@@ -140,23 +135,6 @@ def read_shard(path, rows=None, with_checksum=True):
     good = table["flag"] == 0
     check_finite(images[good], table["obj_id"][good], get_survey(header["SURVEY"]), path)
     return images, table, header
-
-
-@contextmanager
-def _open_shard(path, with_checksum=False):
-    """The open FITS file; what astropy says of a broken one becomes one line that names the file."""
-    if not Path(path).exists():
-        raise FileNotFoundError(f"{path}: no such shard")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", AstropyWarning)  # a truncated file is only a warning to astropy
-            with fits.open(path, memmap=True, checksum=with_checksum) as hdus:
-                yield hdus
-    except UNREADABLE as error:
-        reason = " ".join(str(error).split())
-        if reason.startswith(f"{path}: "):  # it is one of ours
-            raise
-        raise ValueError(f"{path}: cannot be read as a shard of stacks ({reason}); make it again") from error
 
 
 def _checked_catalog(path, hdus):

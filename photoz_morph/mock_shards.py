@@ -1,0 +1,191 @@
+"""Mock observations on disk: FITS shards of LSST stamps at several depths with labels measured without noise.
+
+`morph mock` writes them; `morph build` and `morph infer` read them. A folder of shards is `mocks-00000.fits`, ...;
+each holds
+
+- the primary header: SURVEY, BANDS (comma separated, in the order of the last image axis), PIXSCALE [arcsec, side of
+  a stamp pixel], BUNIT, ORIGIN (`simulated`, `tng` or `images`), BINNING, FIELDKPC, NESTED, SEED, and YEARS, the
+  depths in the order they were asked for;
+- one HDU per depth, `Y10` and `Y1` unless asked otherwise: float32, shape (n, 100, 100, 3), nJy per stamp pixel;
+- HDU `CATALOG`: one row per galaxy, in the order of the cubes. `REQUIRED_COLUMNS` are always there; `label` and
+  `label_g` are indices of `CLASS_NAMES` from Gini and M20 in i and g, -1 where the measurement failed; `flag` is 1
+  where that of i failed.
+
+Each HDU has its checksum (FITS standard 4.0, Appendix J), so a bit that changes later is noticed.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+
+from photoz_morph.files import write_whole
+from photoz_morph.fits_files import open_fits
+from photoz_morph.surveys import LSST
+
+ORIGINS = ("simulated", "tng", "images")
+REQUIRED_COLUMNS = (
+    "obj_id", "group_id", "intended_type", "label", "label_g", "gini", "m20", "gini_g", "m20_g", "flag", "subhalo_id",
+    "snapshot",
+)  # fmt: skip
+REQUIRED_CARDS = ("SURVEY", "BANDS", "PIXSCALE", "BUNIT", "ORIGIN", "BINNING", "FIELDKPC", "NESTED", "SEED", "YEARS")
+
+
+def mock_shard_path(folder, index):
+    """Path of the mock shard of that index."""
+    return Path(folder) / f"mocks-{index:05d}.fits"
+
+
+def write_mock_shard(path, images, table, header, survey=LSST):
+    """Write one shard to a temporary name, then rename it.
+
+    Parameters
+    ----------
+    path : path-like
+    images : dict of ndarray, shape (n, stamp_size, stamp_size, 3)
+        For each number of years the stamps [nJy per stamp pixel].
+    table : Table
+        One row per galaxy, with at least `REQUIRED_COLUMNS`.
+    header : iterable of (keyword, value, comment)
+        Cards of the primary header: PIXSCALE, ORIGIN, BINNING, FIELDKPC, NESTED, SEED and any others.
+    survey : VisitSurvey
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit the survey or each other, or a required column or card is missing.
+    """
+    path = Path(path)
+    expected = (len(table), *survey.image_shape)
+    for year, cube in images.items():
+        if cube.shape != expected:
+            raise ValueError(f"{path}: Y{year} has shape {cube.shape}, {survey.name} and the table need {expected}")
+    primary = fits.PrimaryHDU()
+    cards = [
+        ("SURVEY", survey.name, "see photoz_morph.surveys"),
+        ("BANDS", ",".join(survey.bands), "order of the last image axis"),
+        ("BUNIT", survey.image_unit, "unit of a pixel value"),
+        ("YEARS", ",".join(str(year) for year in images), "depths, one HDU each"),
+        *header,
+    ]
+    for keyword, value, comment in cards:
+        primary.header[keyword] = (value, comment)
+    _check_parts(path, table, primary.header)
+    cubes = [fits.ImageHDU(np.ascontiguousarray(cube, np.float32), name=f"Y{year}") for year, cube in images.items()]
+    with write_whole(path) as part:
+        hdus = fits.HDUList([primary, *cubes, fits.BinTableHDU(table, name="CATALOG")])
+        hdus.writeto(part, overwrite=True, checksum=True)
+
+
+def find_mock_shards(folder):
+    """Paths of the mock shards in a folder, in order.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not exist or holds none.
+    """
+    paths = sorted(Path(folder).glob("mocks-*.fits"))
+    if not paths:
+        raise FileNotFoundError(f"{folder}: no mocks-*.fits there; make them with `morph mock`")
+    return paths
+
+
+def read_mock_catalog(path, survey=LSST):
+    """Table and primary header of one shard, checked; no pixel is read.
+
+    Raises
+    ------
+    ValueError
+        If the file is truncated, is not a shard of mocks, or its shapes contradict its survey.
+    """
+    with open_fits(path, "a shard of mocks") as hdus:
+        return _checked_catalog(path, hdus, survey)
+
+
+def read_mock_shard(path, rows=None, years=None, with_checksum=True, survey=LSST):
+    """Images, table and primary header of one shard, checked.
+
+    Parameters
+    ----------
+    path : path-like
+    rows : ndarray of int, optional
+        Rows to read; all by default.
+    years : sequence, optional
+        Depths to read; all by default.
+    with_checksum : bool
+        Whether to compare the whole file with its checksums, which finds any bit that changed since it was written.
+        A file without them passes.
+    survey : VisitSurvey
+
+    Returns
+    -------
+    images : dict of ndarray, shape (n, stamp_size, stamp_size, 3), float32
+        For each number of years the stamps [nJy per stamp pixel].
+    table : Table
+    header : Header
+
+    Raises
+    ------
+    ValueError
+        If the file is truncated, is not a shard of mocks, its shapes contradict its survey, it lacks a depth, or a
+        pixel is not finite.
+    """
+    with open_fits(path, "a shard of mocks", with_checksum=with_checksum) as hdus:
+        table, header = _checked_catalog(path, hdus, survey)
+        there = depths(header)
+        missing = [year for year in years or () if year not in there]
+        if missing:
+            raise ValueError(f"{path}: no depth Y{missing[0]}; it has {', '.join(f'Y{year}' for year in there)}")
+        rows = np.arange(len(table)) if rows is None else rows
+        images = {year: np.asarray(hdus[f"Y{year}"].data[rows], np.float32) for year in years or there}
+    table = table[rows]
+    for year, cube in images.items():
+        bad = ~np.isfinite(cube).all(axis=(1, 2, 3))
+        if bad.any():
+            raise ValueError(
+                f"{path}: Y{year} of galaxy {table['obj_id'][np.argmax(bad)]} has pixels that are not finite "
+                f"({bad.sum()} galaxies in all); make it again"
+            )
+    return images, table, header
+
+
+def depths(header):
+    """Numbers of years of the images in a shard, in the order of its primary header."""
+    return tuple(int(year) for year in header["YEARS"].split(","))
+
+
+def _check_parts(path, table, header):
+    """Raise a ValueError that names the missing cards or columns."""
+    missing = [name for name in REQUIRED_CARDS if name not in header]
+    if missing:
+        raise ValueError(f"{path}: no {', '.join(missing)} in the primary header; not a shard of mocks")
+    missing = [name for name in REQUIRED_COLUMNS if name not in table.colnames]
+    if missing:
+        raise ValueError(f"{path}: table lacks column {', '.join(missing)}; make it again")
+
+
+def _checked_catalog(path, hdus, survey):
+    """Table and primary header of an open shard."""
+    header = hdus[0].header
+    if header.get("SURVEY", survey.name) != survey.name:
+        raise ValueError(f"{path}: SURVEY is {header['SURVEY']}, not {survey.name}; give the folder of its mocks")
+    if "SURVEY" not in header or "CATALOG" not in hdus:
+        raise ValueError(f"{path}: no SURVEY in the primary header or no HDU CATALOG; not a shard of mocks")
+    table = Table.read(hdus["CATALOG"], mask_invalid=False, unit_parse_strict="silent")
+    table.meta.clear()  # cards of this file's table, such as its checksum
+    table.convert_bytestring_to_unicode()
+    _check_parts(path, table, header)
+    for keyword, wanted in (("BANDS", ",".join(survey.bands)), ("BUNIT", survey.image_unit)):
+        if header[keyword] != wanted:
+            raise ValueError(f"{path}: {keyword} is {header[keyword]}, {survey.name} mocks have {wanted} in that order")
+    if header["ORIGIN"] not in ORIGINS:
+        raise ValueError(f"{path}: ORIGIN is {header['ORIGIN']}, not one of {', '.join(ORIGINS)}; make it again")
+    for year in depths(header):
+        if hdus[f"Y{year}"].shape != (len(table), *survey.image_shape):
+            raise ValueError(
+                f"{path}: Y{year} has shape {hdus[f'Y{year}'].shape}, {survey.name} mocks of its {len(table)} galaxies "
+                f"need {(len(table), *survey.image_shape)}; make it again"
+            )
+    return table, header

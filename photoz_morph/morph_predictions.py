@@ -1,0 +1,218 @@
+"""The morph predictions table on disk: one row per galaxy with its class probabilities and latents at both depths.
+
+`morph predict` writes it, `evaluate`, `compare` and `report` read it, and so does any FITS reader. It is an astropy
+Table of the mock catalogue's columns, in the catalogue's order, followed by `probability_y10`, `probability_y1` of
+shape (n, n_seeds, n_classes) and `latent_y10`, `latent_y1` of shape (n, n_latent), the latents of the first seed. Its
+meta, the FITS header of HDU `PREDICTIONS`, holds `survey`, `origin`, `model`, `n_seeds`, `classes`, `adaptation`,
+`config` and what else the writer records.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+
+from photoz_morph.files import write_whole
+from photoz_morph.fits_files import open_fits
+
+# What the pixels of each origin are, as it must stand beside every score. A mock is simulated whatever it is made of.
+# "released" are the authors' arrays, made of TNG100.
+ORIGINS = {
+    "simulated": "simulated", "tng": "simulated", "images": "simulated", "released": "simulated", "observed": "real",
+}  # fmt: skip
+ADAPTATIONS = ("none", "mmd")
+DOMAINS = {"Y10": "y10", "Y1": "y1"}  # name of each depth -> ending of its columns
+CATALOGUE = {
+    "obj_id": "identifier of the galaxy",
+    "group_id": "shared by all copies of a galaxy and all views of an encounter",
+    "label": "class from Gini and M20 in i; -1: not measured",
+    "label_g": "class from Gini and M20 in g; -1: not measured",
+    "intended_type": "class the simulation aimed at; -1: unknown",
+    "gini": "Gini coefficient in i",
+    "m20": "M20 in i",
+}
+REQUIRED_META = ("survey", "origin", "model", "n_seeds", "classes", "adaptation", "config")
+SUM_TOLERANCE = 1e-4  # a float32 softmax sums to one within 1e-6
+
+
+def morph_predictions_table(
+    catalog_columns, probabilities, latents, survey, origin, model, classes, adaptation="none", config="", meta=None
+):
+    """Predictions of a catalogue from the probabilities of several seeds.
+
+    Parameters
+    ----------
+    catalog_columns : Table or dict of str to ndarray, shape (n, ...)
+        obj_id, group_id, label, label_g, intended_type, gini, m20; further ones are carried. Rows of one obj_id need
+        different values of `copy`.
+    probabilities : dict of str to ndarray, shape (n, n_seeds, n_classes)
+        For "Y10" and "Y1".
+    latents : dict of str to ndarray, shape (n, n_latent)
+        Likewise, of the first seed.
+    survey : str
+    origin : str
+        A key of `ORIGINS`.
+    model : str
+        Name of the network.
+    classes : sequence of str
+        Name of each class, in the order of the probabilities.
+    adaptation : str
+        "none" or "mmd".
+    config : str
+        Name of the config.
+    meta : dict, optional
+        Further facts for the header: short strings, numbers and booleans.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, shapes do not fit, or a row is no probability.
+    """
+    table = Table(catalog_columns, copy=True)
+    n_seeds = np.shape(probabilities["Y10"])[1] if np.ndim(probabilities["Y10"]) == 3 else 0
+    table.meta = {"survey": survey, "origin": origin, "model": model, "n_seeds": n_seeds}
+    table.meta |= {"classes": ",".join(classes), "adaptation": adaptation, "config": config, **(meta or {})}
+    for quantity, arrays in (("probability", probabilities), ("latent", latents)):
+        for domain, suffix in DOMAINS.items():
+            values = np.asarray(arrays[domain], np.float32)
+            if len(values) != len(table):
+                raise ValueError(f"{quantity} of {domain} has {len(values)} rows, the catalogue {len(table)}")
+            table[f"{quantity}_{suffix}"] = values
+    for domain, suffix in DOMAINS.items():
+        table[f"probability_{suffix}"].description = f"of each seed and class, seen with {domain} noise"
+        table[f"latent_{suffix}"].description = f"bottleneck features of the first seed, seen with {domain} noise"
+    for name, description in CATALOGUE.items():
+        if name in table.colnames:
+            table[name].description = table[name].description or description
+    check_morph_predictions(table, "predictions")
+    return table
+
+
+def class_names(table):
+    """Names of the classes of a predictions table, in the order of its probabilities."""
+    return tuple(table.meta["classes"].split(","))
+
+
+def row_keys(table):
+    """What tells the rows of a predictions table apart: (obj_id, copy), the latter 0 where there are no copies."""
+    copy = np.asarray(table["copy"]) if "copy" in table.colnames else np.zeros(len(table), int)
+    return list(zip(np.asarray(table["obj_id"]).tolist(), copy.tolist()))
+
+
+def write_morph_predictions(table, path):
+    """Write predictions as FITS with checksums, to a temporary name that is then renamed.
+
+    Parameters
+    ----------
+    table : Table
+        From `morph_predictions_table`.
+    path : path-like
+        Ends in .fits.
+
+    Raises
+    ------
+    ValueError
+        If the table is not one of predictions or `path` ends otherwise.
+    """
+    if Path(path).suffix != ".fits":
+        raise ValueError(f"{path}: morph predictions are written as .fits, not {Path(path).suffix!r}")
+    check_morph_predictions(table, path)
+    bare = table.copy(copy_data=False)
+    bare.meta = {}
+    hdu = fits.BinTableHDU(bare, name="PREDICTIONS")
+    for number, column in enumerate(table.itercols(), 1):
+        if column.description:
+            hdu.header[f"TCOMM{number}"] = column.description
+    for key, value in table.meta.items():
+        hdu.header[key.upper() if len(key) <= 8 else f"HIERARCH {key.upper()}"] = value
+    with write_whole(path) as part:
+        fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(part, overwrite=True, checksum=True)
+
+
+def read_morph_predictions(path):
+    """Predictions from `write_morph_predictions`, checked.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is damaged, is not a morph predictions table, or contradicts its own header.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file; `morph predict` writes it")
+    with open_fits(path, "morph predictions", "predict again", with_checksum=True) as hdus:
+        table = Table.read(hdus["PREDICTIONS"], mask_invalid=False, character_as_bytes=False)
+    header = {key.lower(): value for key, value in table.meta.items()}
+    for number, name in enumerate(table.colnames, 1):
+        if not table[name].dtype.isnative:
+            table[name] = table[name].astype(table[name].dtype.newbyteorder("="))
+        table[name].description = header.pop(f"tcomm{number}", None)
+    table.meta = {key: value for key, value in header.items() if key not in ("extname", "checksum", "datasum")}
+    check_morph_predictions(table, path)
+    return table
+
+
+def check_morph_predictions(table, path):
+    """Raise a ValueError that begins with `path` where meta, columns and probabilities do not fit together."""
+    missing = [key for key in REQUIRED_META if key not in table.meta]
+    if missing:
+        raise ValueError(f"{path}: not morph predictions, the header lacks {', '.join(missing)}; predict again")
+    for key, known in (("origin", ORIGINS), ("adaptation", ADAPTATIONS)):
+        if table.meta[key] not in known:
+            raise ValueError(f"{path}: {key} is {table.meta[key]!r}, not one of {', '.join(known)}")
+    arrays = [f"{quantity}_{suffix}" for quantity in ("probability", "latent") for suffix in DOMAINS.values()]
+    missing = [name for name in (*CATALOGUE, *arrays) if name not in table.colnames]
+    if missing:
+        raise ValueError(f"{path}: morph predictions lack column {', '.join(missing)}; predict again")
+    keys = row_keys(table)
+    if not keys:
+        raise ValueError(f"{path}: morph predictions without a galaxy; predict again")
+    if len(set(keys)) < len(keys):
+        (obj_id, copy), number = Counter(keys).most_common(1)[0]
+        raise ValueError(f"{path}: obj_id {obj_id}, copy {copy} occurs {number} times; predict again")
+    n_classes = len(class_names(table))
+    for name in ("label", "label_g", "intended_type"):
+        values = np.asarray(table[name])
+        wrong = (values < -1) | (values >= n_classes)
+        if values.dtype.kind not in "iu" or wrong.any():
+            first = values[wrong][0] if wrong.any() else values.dtype
+            raise ValueError(f"{path}: {name} must be -1 or a class below {n_classes}, got {first}; build again")
+    expected = (len(table), table.meta["n_seeds"], n_classes)
+    for domain, suffix in DOMAINS.items():
+        where = f"{path}: probability of {domain}"
+        _check_probability(table[f"probability_{suffix}"], expected, table["obj_id"], where)
+    shapes = [table[f"latent_{suffix}"].shape for suffix in DOMAINS.values()]
+    if shapes[0] != shapes[1] or len(shapes[0]) != 2:
+        raise ValueError(f"{path}: latents have shapes {shapes[0]} and {shapes[1]}, need (n, n_latent) twice")
+
+
+def _check_probability(probability, expected, obj_id, where):
+    """Raise a ValueError that names the first galaxy whose probabilities are negative or do not sum to one."""
+    probability = np.asarray(probability)
+    if probability.shape != expected:
+        raise ValueError(
+            f"{where} has shape {probability.shape}; its rows, n_seeds and classes need {expected}; predict again"
+        )
+    sums = probability.sum(axis=2, dtype=float)
+    wrong = ((probability < 0).any(axis=2) | ~(np.abs(sums - 1) < SUM_TOLERANCE)).any(axis=1)
+    if wrong.any():
+        first = wrong.argmax()
+        raise ValueError(
+            f"{where}: {wrong.sum()} galaxies have one that is negative or does not sum to one; the first is obj_id "
+            f"{obj_id[first]} (sums {', '.join(f'{value:.6g}' for value in sums[first])}); predict again"
+        )

@@ -1,4 +1,4 @@
-"""The choices of a run: frozen dataclasses, read from a YAML file, overridden on the command line, saved with the run.
+"""Configs: read from a YAML file into frozen dataclasses, overridden on the command line, saved with the run.
 
 A misspelt key or a wrong type stops the run with the file, the key and the nearest valid key. Values are converted by
 the declared type, since PyYAML reads `1e-4` as a string and `no` as False. Facts of an instrument are not here but in
@@ -9,99 +9,19 @@ import dataclasses
 import difflib
 import types
 import typing
-from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
 import yaml
 
 from photoz_morph.files import write_whole
-from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.morph_config import MorphConfig
+from photoz_morph.photoz_config import PhotozConfig
+
+TASKS = {"photoz": PhotozConfig, "morph": MorphConfig}
 
 
-@dataclass(frozen=True)
-class SimulationConfig:
-    """The embedded default that `photoz train` makes where no dataset was built; null where one must be given."""
-
-    n_galaxies: int | None = None
-    seed: int = 1
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """How a prepared dataset is read."""
-
-    n_validation: int = 500
-    batch_size: int = 64
-
-
-@dataclass(frozen=True)
-class InceptionConfig:
-    """An inception network of the family of Pasquet et al. (2019), Table A1.
-
-    `crop` is the side of the central square that is used [pixel]. A block is (s1, s2): its bottleneck width and the
-    width of its larger convolutions; the last block has no 5x5 branch. `pool_after` lists the blocks, counted from 1,
-    that a 2x2 average pool follows. `conv1_pool` is the pool after C1. With `photometric_inputs` the network sees
-    dereddened pixels on several scales and aperture fluxes beside the flattened maps; without, raw pixels.
-    """
-
-    name: str = "inception_photoz"
-    crop: int = 64
-    conv1_filters: int = 64
-    conv1_kernel: int = 5
-    conv1_stride: int = 1
-    conv1_pool: bool = True
-    blocks: tuple[tuple[int, int], ...] = ((48, 64), (64, 92), (92, 128), (92, 128), (92, 128))
-    pool_after: tuple[int, ...] = (2, 4)
-    dense_units: int = 1096
-    activation: str = "prelu"
-    with_ebv: bool = True
-    photometric_inputs: bool = False
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How one network is fitted. Exactly one of `epochs` and `iterations` is given.
-
-    `schedule`: "constant", "cosine" (to zero) or "halfway" (divided by five at half-way). `label_sigma` is the width
-    of the Gaussian target in redshift bins; 0 is the hard one-hot bin.
-    """
-
-    epochs: int | None = None
-    iterations: int | None = None
-    learning_rate: float = 1e-4
-    warmup_iterations: int = 0
-    schedule: str = "halfway"
-    label_sigma: float = 0.0
-    precision: str = "float32"
-
-
-@dataclass(frozen=True)
-class PhotozConfig:
-    """One photo-z experiment."""
-
-    survey: str = "sdss"
-    seed: int = 1
-    simulation: SimulationConfig = field(default_factory=SimulationConfig)
-    data: DataConfig = field(default_factory=DataConfig)
-    redshift: RedshiftGrid = field(default_factory=RedshiftGrid)
-    model: InceptionConfig = field(default_factory=InceptionConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
-
-
-CHOICES = {
-    "model.name": ("inception_photoz",),
-    "model.activation": ("prelu", "relu"),
-    "train.schedule": ("constant", "cosine", "halfway"),
-    "train.precision": ("float32", "mixed_bfloat16"),
-}
-POSITIVE = (
-    "simulation.n_galaxies", "data.n_validation", "data.batch_size", "model.crop", "model.conv1_filters",
-    "model.conv1_kernel", "model.conv1_stride", "model.dense_units", "train.epochs", "train.iterations",
-    "train.learning_rate",
-)  # fmt: skip
-
-def load_config(path, overrides=()):
+def load_config(path, overrides=(), task=None):
     """Read a config file, strictly.
 
     Parameters
@@ -110,17 +30,20 @@ def load_config(path, overrides=()):
         A YAML file, or the name of one that comes with the package (`photoz_sdss.yaml`, `configs/photoz_sdss.yaml`).
     overrides : iterable of str
         `key.subkey=value`, as given to `--set`.
+    task : {"photoz", "morph"}, optional
+        What the file must be a config of; by default either.
 
     Returns
     -------
-    PhotozConfig
+    PhotozConfig or MorphConfig
+        After the key `task` of the file, "photoz" where it has none.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If a key is unknown or a value has the wrong type or is out of its range.
+        If a key is unknown, a value has the wrong type or is out of its range, or the config is of another task.
     """
     path = find_config(path)
     try:
@@ -129,7 +52,12 @@ def load_config(path, overrides=()):
         raise ValueError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path}: expected `key: value` lines, got {values!r}")
-    config = _build(PhotozConfig, values, path)
+    found = values.get("task", "photoz")
+    if found not in TASKS:
+        raise ValueError(f"{path}: 'task' is {found!r}, must be one of {', '.join(TASKS)}")
+    if task not in (None, found):
+        raise ValueError(f"{path}: is a config of `{found}`, not of `{task}`; use it with `{found}`")
+    config = _build(TASKS[found], values, path)
     for override in overrides:
         config = _override(config, override)
     _check(config, path)
@@ -162,26 +90,32 @@ def differing_keys(config, other):
     return [key for key in flat if flat[key] != flat_other[key]]
 
 
-def _build(cls, values, source, prefix=""):
-    """An instance of a config dataclass from a dictionary."""
-    hints = typing.get_type_hints(cls)
-    names = [entry.name for entry in dataclasses.fields(cls)]
+def _build(cls, values, source, prefix="", root=None):
+    """An instance of a config dataclass from a dictionary; `root` is the class of the whole config."""
+    root = root or cls
+    hints = _field_types(cls)
     for key in values:
-        if key not in names:
-            raise ValueError(f"{source}: unknown key '{prefix}{key}'.{_suggestion(f'{prefix}{key}')}")
-    kwargs = {key: _convert(value, hints[key], source, f"{prefix}{key}") for key, value in values.items()}
+        if key not in hints:
+            raise ValueError(f"{source}: unknown key '{prefix}{key}'.{_suggestion(f'{prefix}{key}', root)}")
+    kwargs = {key: _convert(value, hints[key], source, f"{prefix}{key}", root) for key, value in values.items()}
     try:
         return cls(**kwargs)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
 
 
-def _convert(value, hint, source, key):
+def _field_types(cls):
+    """Field name -> declared type of a dataclass."""
+    hints = typing.get_type_hints(cls)
+    return {entry.name: hints[entry.name] for entry in dataclasses.fields(cls)}
+
+
+def _convert(value, hint, source, key, root):
     """A YAML value as the declared type."""
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
             raise ValueError(f"{source}: '{key}' is a group of keys, got {value!r}")
-        return _build(hint, value, source, f"{key}.")
+        return _build(hint, value, source, f"{key}.", root)
     if isinstance(hint, types.UnionType):
         if value is None:
             return None
@@ -190,7 +124,7 @@ def _convert(value, hint, source, key):
         item = typing.get_args(hint)
         if isinstance(value, (list, tuple)) and (item[-1] is Ellipsis or len(item) == len(value)):
             kinds = [item[0]] * len(value) if item[-1] is Ellipsis else item
-            return tuple(_convert(entry, kind, source, key) for entry, kind in zip(value, kinds))
+            return tuple(_convert(entry, kind, source, key, root) for entry, kind in zip(value, kinds))
     elif hint is bool:
         if isinstance(value, bool):
             return value
@@ -221,34 +155,37 @@ def _override(config, override):
         raise ValueError(f"--set {override}: not valid YAML ({' '.join(str(error).split())})") from error
     for name in reversed(names):
         value = {name: value}
-    return _merge(config, value, f"--set {override}")
+    return _merge(config, value, f"--set {override}", type(config))
 
 
-def _merge(config, values, source, prefix=""):
+def _merge(config, values, source, root, prefix=""):
     """The config with a nested dictionary of values replaced."""
-    hints = typing.get_type_hints(type(config))
+    hints = _field_types(type(config))
     changes = {}
     for key, value in values.items():
         if key not in hints:
-            raise ValueError(f"{source}: unknown key '{prefix}{key}'.{_suggestion(f'{prefix}{key}')}")
+            raise ValueError(f"{source}: unknown key '{prefix}{key}'.{_suggestion(f'{prefix}{key}', root)}")
         current = getattr(config, key)
         if dataclasses.is_dataclass(current) and isinstance(value, dict):
-            changes[key] = _merge(current, value, source, f"{prefix}{key}.")
+            changes[key] = _merge(current, value, source, root, f"{prefix}{key}.")
         else:
-            changes[key] = _convert(value, hints[key], source, f"{prefix}{key}")
+            changes[key] = _convert(value, hints[key], source, f"{prefix}{key}", root)
     return dataclasses.replace(config, **changes)
 
 
 def _check(config, source):
     """Ranges and choices that a type cannot express."""
     flat = _flatten(config)
-    for key, choices in CHOICES.items():
+    for key, choices in config.CHOICES.items():
         if flat[key] not in choices:
             raise ValueError(f"{source}: '{key}' is {flat[key]!r}, must be one of {', '.join(choices)}")
-    for key in POSITIVE:
+    for key in config.POSITIVE:
         if flat[key] is not None and not flat[key] > 0:
             raise ValueError(f"{source}: '{key}' must be positive, got {flat[key]!r}")
-    if (config.train.epochs is None) == (config.train.iterations is None):
+    for key, (lowest, highest) in config.RANGES.items():
+        if not lowest <= flat[key] <= highest:
+            raise ValueError(f"{source}: '{key}' must be in [{lowest:g}, {highest:g}], got {flat[key]!r}")
+    if hasattr(config.train, "iterations") and (config.train.epochs is None) == (config.train.iterations is None):
         raise ValueError(f"{source}: give exactly one of 'train.epochs' and 'train.iterations'; the other is null")
 
 
@@ -271,10 +208,10 @@ def _plain(value):
     return [_plain(entry) for entry in value] if isinstance(value, tuple) else value
 
 
-def _suggestion(key):
+def _suggestion(key, root):
     """' Did you mean ...?' with the nearest valid key, or a list of the keys of its group."""
-    known = list(_flatten(PhotozConfig()))
-    groups = [entry.name for entry in dataclasses.fields(PhotozConfig)]
+    known = list(_flatten(root()))
+    groups = [entry.name for entry in dataclasses.fields(root)]
     close = difflib.get_close_matches(key, known + groups, n=1, cutoff=0.6)
     if close:
         return f" Did you mean '{close[0]}'?"

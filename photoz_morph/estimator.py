@@ -4,8 +4,6 @@
 it; any program that has TensorFlow can run it. `load_estimator` reads it back and checks what it is given.
 """
 
-import json
-import shutil
 from pathlib import Path
 
 import keras
@@ -15,11 +13,11 @@ from astropy.table import vstack
 from keras import ops
 from tqdm import tqdm
 
-from photoz_morph.files import reason_and_remedy
 from photoz_morph.inference import BATCH_SIZE, load_ensemble
 from photoz_morph.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.run_folder import finished_members, read_run, read_sessions
+from photoz_morph.saved_model import load_saved_model, read_description, write_saved_model
 from photoz_morph.shards import check_finite, find_shards, read_catalog, read_shard
 from photoz_morph.surveys import get_survey
 
@@ -56,21 +54,6 @@ def export(run_dir, out_dir, fold=0):
             "`photoz train`"
         )
     model, survey, grid = load_ensemble(members[fold]), get_survey(config.survey), config.redshift
-    out_dir = Path(out_dir)
-    if out_dir.exists():
-        raise ValueError(f"{out_dir}: exists; remove it or give another --out")
-    part = out_dir.with_name(out_dir.name + ".part")
-    part.mkdir(parents=True, exist_ok=True)  # before TensorFlow does, whose error names no remedy
-
-    archive = keras.export.ExportArchive()  # without `track`, which would store each variable a second time
-    archive.add_endpoint(
-        name="serve",
-        fn=lambda image, ebv: point_estimates(model({"image": image, "ebv": ebv}), grid),
-        input_signature=[
-            tf.TensorSpec((None, *survey.image_shape), tf.float32, name="image"),
-            tf.TensorSpec((None,), tf.float32, name="ebv"),
-        ],
-    )
     description = {
         "survey": survey.name,
         "bands": survey.bands,
@@ -87,15 +70,15 @@ def export(run_dir, out_dir, fold=0):
         "fold": fold,
         "trained_on": {key: dataset[key] for key in ("name", "origin", "galaxies_per_fold")},
     }
-    try:
-        archive.write_out(str(part), verbose=False)
-        (part / "estimator.json").write_text(json.dumps(description, indent=1))
-        part.replace(out_dir)
-    except (OSError, tf.errors.OpError) as error:  # TensorFlow's names a temporary file
-        reason = OSError(" ".join(str(error).split()))
-        raise OSError(reason_and_remedy(reason, out_dir)) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    signature = [
+        tf.TensorSpec((None, *survey.image_shape), tf.float32, name="image"),
+        tf.TensorSpec((None,), tf.float32, name="ebv"),
+    ]
+
+    def serve(image, ebv):
+        return point_estimates(model({"image": image, "ebv": ebv}), grid)
+
+    write_saved_model(out_dir, {"serve": (serve, signature)}, description)
     return description
 
 
@@ -138,14 +121,8 @@ class Estimator:
     """An exported model and what it accepts."""
 
     def __init__(self, folder):
-        self.folder = Path(folder)
-        described = self.folder / "estimator.json"
-        if not described.exists():
-            raise FileNotFoundError(f"{folder}: no exported model there (no estimator.json); see `photoz export`")
-        try:
-            self.description = json.loads(described.read_text())
-        except ValueError as error:
-            raise ValueError(f"{described}: not JSON, or truncated ({error}); export the model again") from error
+        self.folder, described = Path(folder), Path(folder) / "estimator.json"
+        self.description = read_description(folder, "photoz")
         try:
             self.survey = get_survey(self.description["survey"])
             self.grid = RedshiftGrid(**self.description["redshift"])
@@ -157,12 +134,7 @@ class Estimator:
         facts = (list(self.survey.bands), self.survey.pixel_scale, self.survey.stamp_size, self.survey.image_unit)
         if facts != stated:
             raise ValueError(f"{described}: was exported for {stated}, this version has {self.survey.name} as {facts}")
-        try:
-            self._model = tf.saved_model.load(str(self.folder))  # its functions live only as long as it does
-        except (OSError, ValueError, KeyError, IndexError, tf.errors.OpError) as error:
-            raise ValueError(f"{folder}: not a SavedModel, or truncated ({error}); export the model again") from error
-        if not hasattr(self._model, "serve"):
-            raise ValueError(f"{folder}: its SavedModel has no function `serve`; export the model again")
+        self._model = load_saved_model(folder)
 
     def predict(self, image, ebv, source="stacks"):
         """Predictions of stacks.

@@ -27,13 +27,17 @@ class Splits:
     test: str
 
 
-def open_dataset(folder):
-    """Builder of the dataset `photoz build` wrote.
+BUILD_COMMANDS = {"sdss_ugriz": "photoz build STACKS", "tng_lsst_mocks": "morph build MOCKS"}
+
+
+def open_dataset(folder, name="sdss_ugriz"):
+    """Builder of the dataset `photoz build` or `morph build` wrote.
 
     Parameters
     ----------
     folder : path-like
-        The folder given to `photoz build`, or the version folder in it.
+        The folder given to `build`, or the version folder in it.
+    name : {"sdss_ugriz", "tng_lsst_mocks"}
 
     Raises
     ------
@@ -43,18 +47,21 @@ def open_dataset(folder):
         If it is damaged.
     """
     folder = Path(folder)
-    found = sorted(folder.glob("sdss_ugriz/*/dataset_info.json")) or sorted(folder.glob("dataset_info.json"))
+    found = sorted(folder.glob(f"{name}/*/dataset_info.json")) or sorted(folder.glob("dataset_info.json"))
     if not found:
         raise FileNotFoundError(
-            f"{folder}: no prepared dataset there; make it with `photoz build STACKS --data-dir {folder}`"
+            f"{folder}: no prepared dataset there; make it with `{BUILD_COMMANDS[name]} --data-dir {folder}`"
         )
     try:
-        return tfds.builder_from_directory(found[-1].parent)
+        builder = tfds.builder_from_directory(found[-1].parent)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, AssertionError, json_format.ParseError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(
             f"{found[-1].parent}: not a dataset, or a damaged one ({reason}); build it again with --overwrite"
         ) from error
+    if builder.name != name:
+        raise ValueError(f"{found[-1].parent}: holds {builder.name}, {name} is needed; give another --data-dir")
+    return builder
 
 
 def split_sizes(builder):
@@ -109,7 +116,7 @@ def n_galaxies(builder, split):
 
 
 def read_columns(builder, split):
-    """All features but the image, as arrays in the order in which `image_batches` gives the galaxies.
+    """All features but the images, as arrays in the stored order, in which galaxies are predicted too.
 
     Returns
     -------
@@ -120,8 +127,8 @@ def read_columns(builder, split):
     RuntimeError
         If a file of the dataset is damaged.
     """
-    names = {name: True for name in builder.info.features if name != "image"}
-    dataset = _read(builder, split, names).batch(1024)
+    names = {name: True for name in builder.info.features if not name.startswith("image")}
+    dataset = read_galaxies(builder, split, names).batch(1024)
     try:
         parts = list(dataset.as_numpy_iterator())
     except tf.errors.OpError as error:
@@ -134,7 +141,7 @@ def read_columns(builder, split):
 
 def image_batches(builder, split, batch_size):
     """Batches of {"image", "ebv"} in the stored order, for prediction."""
-    dataset = _read(builder, split, {"image": True, "ebv": True})
+    dataset = read_galaxies(builder, split, {"image": True, "ebv": True})
     return dataset.batch(batch_size).prefetch(2)
 
 
@@ -156,7 +163,7 @@ class PhotozBatches:
         self.grid, self.batch_size, self.label_sigma = grid, batch_size, label_sigma
         self.n_galaxies = n_galaxies(builder, split)
         features = {"image": True, "ebv": True, "z_spec": True, "obj_id": True}
-        galaxies = _read(builder, split, features)
+        galaxies = read_galaxies(builder, split, features)
         stamp_bytes = int(np.prod(builder.info.features["image"].shape)) * 4
         self.is_cached = self.n_galaxies * stamp_bytes < CACHE_LIMIT_BYTES
         self._galaxies = galaxies.cache() if self.is_cached else galaxies
@@ -196,16 +203,21 @@ class PhotozBatches:
         return self._galaxies.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
 
     def _batches(self, galaxies):
-        # An uneven last batch would make replicas take a wrong step (reference: split [1, 0] halves the update).
-        batches = galaxies.batch(self.batch_size, drop_remainder=True)
-        batches = batches.map(self._network_input, tf.data.AUTOTUNE, deterministic=True)
-        options = tf.data.Options()
-        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-        return batches.prefetch(2).with_options(options)
+        return full_batches(galaxies, self.batch_size, self._network_input)
 
     def _network_input(self, batch):
         target = bin_target(batch["z_spec"], self.grid, self.label_sigma)
         return {"image": batch["image"], "ebv": batch["ebv"]}, target
+
+
+def full_batches(galaxies, batch_size, network_input):
+    """Batches of a dataset under a function, without the remainder, to be shared among replicas by element."""
+    # An uneven last batch would make replicas take a wrong step (reference: split [1, 0] halves the update).
+    batches = galaxies.batch(batch_size, drop_remainder=True)
+    batches = batches.map(network_input, tf.data.AUTOTUNE, deterministic=True)
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return batches.prefetch(2).with_options(options)
 
 
 def augment(galaxy, seed):
@@ -267,7 +279,7 @@ def check_redshifts(columns, grid, source):
         )
 
 
-def _read(builder, split, features):
+def read_galaxies(builder, split, features):
     """Galaxies of a split in the stored order, decoding only the named features."""
     settings = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False, add_tfds_id=False)
     return builder.as_dataset(

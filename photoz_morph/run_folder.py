@@ -26,7 +26,7 @@ def start_run(run_dir, config, dataset, devices):
     run_dir : path-like
     config : PhotozConfig
     dataset : dict
-        "path", and what makes two datasets the same: "name", "origin", "galaxies_per_fold".
+        "path", and what makes two datasets the same: "name", "origin" and the number of galaxies of each split.
     devices : list of str
 
     Raises
@@ -37,7 +37,7 @@ def start_run(run_dir, config, dataset, devices):
     run_dir = Path(run_dir)
     # A run that stopped before it trained anything, say for a batch too large, may be described anew.
     if (run_dir / "config.yaml").exists() and any(run_dir.glob("fold_*/member_*/*")):
-        saved_config, saved_dataset = read_run(run_dir)
+        saved_config, saved_dataset = read_run(run_dir, config.task)
         keys = differing_keys(saved_config, config)
         if keys:
             raise ValueError(
@@ -45,8 +45,8 @@ def start_run(run_dir, config, dataset, devices):
             )
         if {**saved_dataset, "path": None} != {**dataset, "path": None}:
             raise ValueError(
-                f"{run_dir}: was trained on {saved_dataset['galaxies_per_fold']} {saved_dataset['origin']} galaxies, "
-                f"{dataset['path']} has {dataset['galaxies_per_fold']} {dataset['origin']}; give another --run-dir"
+                f"{run_dir}: was trained on {_sizes(saved_dataset)} {saved_dataset['origin']} galaxies, "
+                f"{dataset['path']} has {_sizes(dataset)} {dataset['origin']}; give another --run-dir"
             )
         return
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -57,19 +57,28 @@ def start_run(run_dir, config, dataset, devices):
     save_config(config, run_dir / "config.yaml")  # last: with it the folder is a run
 
 
-def read_run(run_dir):
+def read_run(run_dir, task="photoz"):
     """Config and dataset description of a run folder.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    task : {"photoz", "morph"}
+        What it must be a run of.
 
     Raises
     ------
     FileNotFoundError
         If the folder is no run folder.
+    ValueError
+        If it is a run of the other chain.
     """
     run_dir = Path(run_dir)
     if not (run_dir / "config.yaml").exists():
-        raise FileNotFoundError(f"{run_dir}: no run there (no config.yaml); make one with `photoz train`")
-    dataset = read_json(run_dir / "dataset.json", ("path", "name", "origin", "galaxies_per_fold"))
-    return load_config(run_dir / "config.yaml"), dataset
+        raise FileNotFoundError(f"{run_dir}: no run there (no config.yaml); make one with `{task} train`")
+    config = load_config(run_dir / "config.yaml", task=task)
+    sizes = "galaxies_per_fold" if task == "photoz" else "galaxies_per_split"
+    return config, read_json(run_dir / "dataset.json", ("path", "name", "origin", sizes))
 
 
 def read_json(path, keys=()):
@@ -95,8 +104,14 @@ def member_dir(run_dir, fold, member):
     return Path(run_dir) / f"fold_{fold}" / f"member_{member}"
 
 
-def finished_members(run_dir):
+def finished_members(run_dir, task="photoz"):
     """Finished networks of a run.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    task : {"photoz", "morph"}
+        What it must be a run of.
 
     Returns
     -------
@@ -108,12 +123,12 @@ def finished_members(run_dir):
     FileNotFoundError
         If the folder is no run folder, or no network in it is finished.
     """
-    read_run(run_dir)
+    read_run(run_dir, task)
     found = {}
     for path in sorted(Path(run_dir).glob("fold_*/member_*/model.keras"), key=_fold_and_member):
         found.setdefault(_fold_and_member(path)[0], []).append(path)
     if not found:
-        raise FileNotFoundError(f"{run_dir}: no network of this run is finished; run the same `photoz train` again")
+        raise FileNotFoundError(f"{run_dir}: no network of this run is finished; run the same `{task} train` again")
     return found
 
 
@@ -184,24 +199,26 @@ def read_history(member):
         ) from error
 
 
-def run_status(run_dir):
+def run_status(run_dir, task="photoz"):
     """What is done, what is left, and how long it will take at the pace of the epochs so far.
 
     Parameters
     ----------
     run_dir : path-like
+    task : {"photoz", "morph"}
+        What it must be a run of.
 
     Returns
     -------
     dict
         `is_running`; `n_members`, `n_folds` and `n_epochs` asked for last; `members`, one dictionary per network with
-        `fold`, `member`, `epochs`, `is_finished` and the last `loss`, `validation_loss` and `validation_sigma_mad`;
+        `fold`, `member`, `epochs`, `is_finished` and the last losses and scores;
         `seconds_left`, NaN before the first epoch has ended.
     """
-    read_run(run_dir)
+    read_run(run_dir, task)
     sessions = read_sessions(run_dir)
     if not sessions:
-        raise FileNotFoundError(f"{run_dir}: no training was started there; run `photoz train`")
+        raise FileNotFoundError(f"{run_dir}: no training was started there; run `{task} train`")
     asked = sessions[-1]
     members, seconds = [], []
     for fold in range(asked["n_folds"]):
@@ -212,8 +229,7 @@ def run_status(run_dir):
             finished = (folder / "model.keras").exists()
             members.append({"fold": fold, "member": member, "epochs": len(history), "is_finished": finished})
             if history:
-                scores = ("loss", "validation_loss", "validation_sigma_mad")
-                members[-1] |= {name: history[-1][name] for name in scores}
+                members[-1] |= {name: history[-1][name] for name in history[-1] if name not in members[-1]}
     epochs_left = sum(asked["n_epochs"] - entry["epochs"] for entry in members if not entry["is_finished"])
     pace = sum(seconds) / len(seconds) if seconds else float("nan")
     return {
@@ -222,6 +238,11 @@ def run_status(run_dir):
         "members": members,
         "seconds_left": epochs_left * pace if epochs_left else 0.0,
     }
+
+
+def _sizes(dataset):
+    """Number of galaxies of each fold or split."""
+    return dataset.get("galaxies_per_fold") or dataset["galaxies_per_split"]
 
 
 def _fold_and_member(path):

@@ -19,14 +19,8 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from photoz_morph.files import write_whole
-from photoz_morph.metrics.photoz import residuals, sigma_mad
-from photoz_morph.models import LAYERS, build_model, load_network
-from photoz_morph.models.photometric_inputs import adapt_to_training_set
+from photoz_morph.models.domain_adaptation import reset_dropout
 from photoz_morph.run_folder import read_history
-
-HISTORY_COLUMNS = (
-    "epoch", "iterations", "learning_rate", "loss", "validation_loss", "validation_sigma_mad", "seconds",
-)  # fmt: skip
 
 
 def choose_strategy(name):
@@ -47,21 +41,17 @@ def choose_strategy(name):
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
-def fit(config, member_dir, train, validation, adaptation_sample, seed, strategy, on_batch=None):
+def fit(fold, member_dir, seed, strategy, on_batch=None):
     """Train one network to its end, from where its last checkpoint stands.
 
     Parameters
     ----------
-    config : PhotozConfig
+    fold : PhotozFold or MorphFold
+        Data, network and scores of the experiment; see `photoz_experiment` and `morph_experiment`.
     member_dir : path-like
         `model.keras` and `history.csv` are written there; `checkpoint.keras` is there while training goes on.
-    train : PhotozBatches
-    validation : tuple
-        (batches, z_spec): a dataset of network inputs and the redshifts in its order, shape (n,).
-    adaptation_sample : iterable
-        Batches of network inputs of some training galaxies, for layers that measure the training set.
     seed : int
-        Of weights, order and augmentation.
+        Of weights, order, augmentation and dropout.
     strategy : tf.distribute.Strategy
     on_batch : callable, optional
         Called as on_batch(epoch, n_epochs, loss, n_galaxies) after each batch.
@@ -69,7 +59,8 @@ def fit(config, member_dir, train, validation, adaptation_sample, seed, strategy
     Returns
     -------
     list of dict
-        The history, one entry per epoch, with keys `HISTORY_COLUMNS`.
+        The history, one entry per epoch: `epoch`, `iterations`, `learning_rate`, the losses of training, the scores of
+        the fold's `validate`, and `seconds`.
 
     Raises
     ------
@@ -78,7 +69,7 @@ def fit(config, member_dir, train, validation, adaptation_sample, seed, strategy
     RuntimeError
         If the loss is no longer a number.
     """
-    member_dir = Path(member_dir)
+    member_dir, train = Path(member_dir), fold.train
     member_dir.mkdir(parents=True, exist_ok=True)
     if train.steps_per_epoch == 0:
         raise ValueError(
@@ -88,57 +79,34 @@ def fit(config, member_dir, train, validation, adaptation_sample, seed, strategy
         raise ValueError(
             f"data.batch_size is {train.batch_size}, not a multiple of the {strategy.num_replicas_in_sync} devices"
         )
-    n_iterations, n_epochs = training_length(config, train.n_galaxies)
+    n_iterations, n_epochs = training_length(fold.config, train.n_galaxies)
     with strategy.scope():
-        model = _load_checkpoint(member_dir)
-        if model is None:
-            model = new_network(config, n_iterations, seed)
-            adapt_to_training_set(model, adaptation_sample)
+        model = _load_checkpoint(member_dir, fold) or fold.new_network(n_iterations, seed)
 
     # Rows of an epoch whose checkpoint was not written are dropped: that epoch is run again.
-    history = read_history(member_dir)[: int(model.optimizer.iterations.numpy()) // train.steps_per_epoch]
+    history = read_history(member_dir)[: _iterations(model) // train.steps_per_epoch]
     for epoch in range(len(history), n_epochs):
         start = time.monotonic()
         steps = min(train.steps_per_epoch, n_iterations - epoch * train.steps_per_epoch)
+        reset_dropout(model, seed, epoch)
         logs = _run_epoch(model, train, seed, epoch, steps, on_batch and partial(on_batch, epoch + 1, n_epochs))
-        validation_loss, validation_sigma_mad = _validate(model, config.redshift, *validation)
-        row = (
-            epoch + 1, epoch * train.steps_per_epoch + steps, float(model.optimizer.learning_rate), logs["loss"][0],
-            validation_loss, validation_sigma_mad, time.monotonic() - start,
-        )  # fmt: skip
-        history.append(dict(zip(HISTORY_COLUMNS, row)))
+        row = {
+            "epoch": epoch + 1,
+            "iterations": epoch * train.steps_per_epoch + steps,
+            "learning_rate": float(model.optimizer.learning_rate),
+            "loss": float(logs.pop("loss")[0]),
+            **{name: float(values[0]) for name, values in logs.items()},  # terms of the loss, if it has several
+            **fold.validate(model),
+        }
+        history.append({**row, "seconds": time.monotonic() - start})
         _write_history(member_dir, history)
-        _log_to_tensorboard(member_dir, history[-1])
+        _log_to_tensorboard(member_dir, row)
         _save_checkpoint(model, member_dir)
-    network = keras.Model.from_config(model.get_config(), LAYERS)  # without the optimizer, two thirds of the file
-    network.set_weights(model.get_weights())
     with write_whole(member_dir / "model.keras", keep_suffix=True) as part:
-        network.save(part)
+        fold.trained_network(model).save(part)
     for checkpoint in _checkpoints(member_dir):
         checkpoint.unlink(missing_ok=True)
     return history
-
-
-def new_network(config, n_iterations, seed):
-    """A network of the config, compiled: cross-entropy (Pasquet et al. 2019, Sec. 3.5) and Adam.
-
-    Parameters
-    ----------
-    config : PhotozConfig
-    n_iterations : int
-        Iterations of the whole training, for the learning-rate schedule.
-    seed : int
-    """
-    default = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(config.train.precision)
-    try:
-        model = build_model(config, seed)
-    finally:
-        keras.config.set_dtype_policy(default)
-    optimizer = keras.optimizers.Adam(learning_rate_schedule(config.train, n_iterations))
-    # XLA is slower on CPUs and fails under MirroredStrategy, and Keras's own choice depends on the machine.
-    model.compile(optimizer, keras.losses.CategoricalCrossentropy(), jit_compile=False)
-    return model
 
 
 def learning_rate_schedule(train, n_iterations):
@@ -160,12 +128,12 @@ def training_length(config, n_galaxies):
 
     Parameters
     ----------
-    config : PhotozConfig
+    config : PhotozConfig or MorphConfig
     n_galaxies : int
         Size of the training set.
     """
     steps_per_epoch = n_galaxies // config.data.batch_size
-    n_iterations = config.train.iterations or config.train.epochs * steps_per_epoch
+    n_iterations = getattr(config.train, "iterations", None) or config.train.epochs * steps_per_epoch
     return n_iterations, -(-n_iterations // max(steps_per_epoch, 1))
 
 
@@ -173,12 +141,14 @@ def _run_epoch(model, train, seed, epoch, steps, on_batch):
     """Train on one epoch; Keras's logs of it."""
 
     @tf.function
-    def is_finite():
+    def weights_are_finite():
         return tf.reduce_all([tf.reduce_all(tf.math.is_finite(weight)) for weight in model.trainable_variables])
 
     def watch(batch, logs):
-        # A ReLU turns NaN into 0 on CPUs, so the loss may look sound when the weights are lost.
-        if not (np.isfinite(logs["loss"]) and is_finite()):
+        # A ReLU turns NaN into 0 on CPUs, so the loss may look sound when the weights are lost. (Keras's JAX trainer
+        # has the weights elsewhere until the epoch ends; there the loss must do.)
+        is_finite = np.isfinite(logs["loss"]) and (keras.backend.backend() != "tensorflow" or weights_are_finite())
+        if not is_finite:
             galaxies = ", ".join(map(str, train.obj_ids(seed, epoch, batch)))
             raise RuntimeError(
                 f"a weight or the loss ({float(logs['loss']):.4g}) is no longer finite in epoch {epoch + 1}, batch "
@@ -199,12 +169,9 @@ def _run_epoch(model, train, seed, epoch, steps, on_batch):
         ) from error
 
 
-def _validate(model, grid, batches, z_spec):
-    """Cross-entropy with the hard bin, and sigma_MAD, of the validation galaxies."""
-    pdf = model.predict(batches, verbose=0)
-    probability = pdf[np.arange(len(pdf)), grid.bin_index(z_spec)]
-    loss = -np.mean(np.log(np.maximum(probability, keras.config.epsilon())))
-    return float(loss), float(sigma_mad(residuals(grid.expectation(pdf), z_spec)))
+def _iterations(model):
+    """Iterations of the optimizer so far; int() does not take a mirrored variable."""
+    return int(np.asarray(keras.ops.convert_to_numpy(model.optimizer.iterations)))
 
 
 def _checkpoints(member_dir):
@@ -221,12 +188,12 @@ def _save_checkpoint(model, member_dir):
             last.replace(previous)
 
 
-def _load_checkpoint(member_dir):
+def _load_checkpoint(member_dir, fold):
     """The last checkpoint that can be read, or None."""
     for path in _checkpoints(member_dir):
         if path.exists():
             try:
-                return load_network(path, compile=True)
+                return fold.load_checkpoint(path)
             except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
                 reason = " ".join(str(error).split())[:200]
                 tqdm.write(f"{path}: cannot be read ({reason}); going back to the one before it", file=sys.stderr)
@@ -235,7 +202,7 @@ def _load_checkpoint(member_dir):
 
 def _write_history(member_dir, history):
     with write_whole(member_dir / "history.csv") as part, part.open("w", newline="") as file:
-        writer = csv.DictWriter(file, HISTORY_COLUMNS)
+        writer = csv.DictWriter(file, list(history[0]))
         writer.writeheader()
         writer.writerows(history)
 
@@ -244,6 +211,7 @@ def _log_to_tensorboard(member_dir, row):
     """Scalars of one epoch, for `tensorboard --logdir RUN`."""
     writer = tf.summary.create_file_writer(str(member_dir / "tensorboard"))
     with writer.as_default():
-        for name in ("loss", "validation_loss", "validation_sigma_mad", "learning_rate"):
-            tf.summary.scalar(name, row[name], step=row["epoch"])
+        for name, value in row.items():
+            if name not in ("epoch", "iterations"):
+                tf.summary.scalar(name, value, step=row["epoch"])
     writer.close()

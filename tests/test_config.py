@@ -69,3 +69,30 @@ def test_wrong_overrides_are_named():
 def test_missing_config_lists_the_shipped_ones():
     with pytest.raises(FileNotFoundError, match="photoz_sdss.yaml"):
         find_config("photoz_sds.yaml")
+
+
+def test_a_config_of_the_other_chain_is_refused():
+    with pytest.raises(ValueError, match="is a config of `photoz`, not of `morph`; use it with `photoz`"):
+        load_config("photoz_simulated.yaml", task="morph")
+
+
+@pytest.mark.parametrize(
+    "override, message",
+    [
+        ("adaptation.weight=-1", r"'adaptation.weight' must be in \[0, inf\], got -1.0"),
+        ("model.dropout=1", r"'model.dropout' must be in \[0, 0.99\]"),
+        ("adaptation.nam=mmd", "Did you mean 'adaptation.name'"),
+        ("RANGES=3", "unknown key 'RANGES'"),
+        ("data.classes=two", "must be one of spiral_elliptical_merger, merger"),
+    ],
+)
+def test_bad_values_of_a_morphology_config(override, message):
+    with pytest.raises(ValueError, match=message):
+        load_config("morph_regular.yaml", [override], task="morph")
+
+
+def test_the_arms_of_the_comparison_differ_in_the_adaptation_alone():
+    for prefix in ("morph", "morph_paper"):
+        regular, adapted = load_config(f"{prefix}_regular.yaml"), load_config(f"{prefix}_mmd.yaml")
+        assert regular.adaptation.name == "none" and adapted.adaptation.name == "mmd"
+        assert all(key.startswith("adaptation.") for key in differing_keys(regular, adapted))

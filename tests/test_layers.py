@@ -11,25 +11,44 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Module or package -> layer; a module may import the layers below it, and of its own only what is named in SIDEWAYS.
 LAYERS = {
-    "files": 0, "surveys": 0, "redshift_grid": 0, "config": 0, "metrics": 0,
+    "files": 0, "fits_files": 0, "surveys": 0, "redshift_grid": 0, "config": 0, "photoz_config": 0, "morph_config": 0,
+    "metrics": 0,
     "catalogs": 1, "dust": 1, "shards": 1, "frames": 1, "swarp": 1, "stacking": 1, "simulation": 1, "predictions": 1,
     "evaluation": 1, "baselines": 1, "run_folder": 1,
-    "quiet": 2, "pipeline": 2, "models": 2,
-    "workers": 3, "training": 3, "ensemble": 3, "inference": 3, "estimator": 3,
-    "report": 4, "report_run": 4,
+    "scenes": 1, "scene_images": 1, "tng": 1, "released_arrays": 1, "galaxy_segment": 1, "morphology_labels": 1,
+    "mocks": 1, "mock_shards": 1, "mock_sample": 1, "morph_predictions": 1, "morph_evaluation": 1,
+    "quiet": 2, "pipeline": 2, "morph_pipeline": 2, "models": 2,
+    "workers": 3, "training": 3, "photoz_experiment": 3, "morph_experiment": 3, "ensemble": 3,
+    "saved_model": 3, "inference": 3, "estimator": 3, "morph_inference": 3, "morph_estimator": 3,
+    "report": 4, "report_run": 4, "morph_report_run": 4,
     "cli": 5,
 }  # fmt: skip
 SIDEWAYS = {
-    "config": {"files", "redshift_grid"},
+    "fits_files": {"files"},
+    "photoz_config": {"redshift_grid"},
+    "config": {"files", "photoz_config", "morph_config"},
     "metrics": {"redshift_grid"},
     "frames": set(),
     "swarp": {"frames"},
     "stacking": {"catalogs", "dust", "frames", "swarp", "shards"},
-    "simulation": {"catalogs", "shards", "dust"},
+    "scene_images": {"scenes"},
+    "morphology_labels": {"galaxy_segment"},
+    "tng": {"scenes", "scene_images", "morphology_labels"},
+    "released_arrays": {"morphology_labels"},
+    "mocks": {"scenes"},
+    "mock_sample": {"mock_shards", "mocks", "morphology_labels", "scenes"},
+    "simulation": {"catalogs", "shards", "dust", "scenes", "mocks", "morphology_labels"},
     "evaluation": {"predictions"},
-    "ensemble": {"training", "workers"},
-    "estimator": {"inference"},
+    "morph_evaluation": {"morph_predictions"},
+    "morph_pipeline": {"pipeline"},
+    "photoz_experiment": {"training"},
+    "morph_experiment": {"training", "morph_inference"},
+    "ensemble": {"training", "workers", "photoz_experiment", "morph_experiment"},
+    "estimator": {"inference", "saved_model"},
+    "morph_inference": {"inference"},
+    "morph_estimator": {"inference", "morph_inference", "saved_model"},
     "report_run": {"report"},
+    "morph_report_run": {"report"},
 }
 HEAVY = {  # third-party package -> lowest layer that may import it, or the only modules that may
     "tensorflow": 2,
@@ -37,7 +56,7 @@ HEAVY = {  # third-party package -> lowest layer that may import it, or the only
     "tensorflow_datasets": 2,
     "matplotlib": {"report"},
     "click": {"cli"},
-    "galsim": {"simulation"},
+    "galsim": {"simulation", "mocks"},
 }
 
 

@@ -1,5 +1,6 @@
 """TFDS builders; importing this package registers them."""
 
 from tfds_builders.sdss_ugriz import SdssUgriz
+from tfds_builders.tng_lsst_mocks import TngLsstMocks
 
-__all__ = ["SdssUgriz"]
+__all__ = ["SdssUgriz", "TngLsstMocks"]

@@ -1,8 +1,5 @@
 """Stacks and their table as a TFDS dataset with one split per fold: what `photoz build` writes."""
 
-import contextlib
-import io
-
 import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
@@ -10,6 +7,7 @@ from tqdm import tqdm
 from photoz_morph.catalogs import N_FOLDS, assign_fold
 from photoz_morph.shards import find_shards, read_catalog, read_shard
 from photoz_morph.surveys import SDSS
+from tfds_builders.prepare import prepare
 
 PER_BAND = ("mags", "mag_errs", "snr", "psf_fwhm", "n_frames", "sky_sigma", "true_mags")
 PER_GALAXY = ("petro_r", "axis_ratio", "n_neighbours", "r_e", "bulge_to_total", "is_early")
@@ -110,27 +108,7 @@ def build(stacks_dir, data_dir, overwrite=False, progress=True):
     """
     origin, counts = _check_catalogs(find_shards(stacks_dir))
     with tqdm(total=counts["galaxies"], desc="build", unit=" galaxies", disable=not progress) as bar:
-        builder = SdssUgriz(origin=origin, on_galaxy=bar.update, data_dir=data_dir)
-        if builder.data_path.exists() and not overwrite:
-            raise ValueError(f"{builder.data_path}: a dataset is there; use it, or replace it with --overwrite")
-        for abandoned in builder.data_path.parent.glob("incomplete.*"):
-            abandoned.rmtree()
-        earlier = builder.data_path.with_name("replaced")  # until the new one is whole
-        if builder.data_path.exists():
-            if earlier.exists():
-                earlier.rmtree()
-            builder.data_path.rename(earlier)
-        tfds.disable_progress_bar()
-        settings = tfds.download.DownloadConfig(manual_dir=str(stacks_dir))
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints of downloads; here nothing is downloaded
-                builder.download_and_prepare(download_config=settings)
-        except BaseException:
-            if earlier.exists() and not builder.data_path.exists():
-                earlier.rename(builder.data_path)
-            raise
-        if earlier.exists():
-            earlier.rmtree()
+        prepare(SdssUgriz(origin=origin, on_galaxy=bar.update, data_dir=data_dir), stacks_dir, overwrite)
     return counts
 
 

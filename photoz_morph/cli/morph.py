@@ -1,15 +1,319 @@
-"""The command `morph`: galaxy morphology under survey noise."""
+"""The command `morph`: galaxy morphology under survey noise. Each command is one call of the package."""
+
+from pathlib import Path
 
 import click
 
 from photoz_morph import __version__
-from photoz_morph.cli.options import OneLineErrors
+from photoz_morph.cli.options import (
+    OneLineErrors,
+    build_alone,
+    is_overtaken,
+    jobs_option,
+    output_file,
+    overwrite_option,
+    quiet_option,
+    say,
+    say_status,
+    seed_option,
+    set_option,
+    strategy_option,
+)
+from photoz_morph.quiet import quiet_tensorflow
+
+DEFAULT_CONFIG = "morph_mmd.yaml"
+
+config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Path())
+run_argument = click.argument("run", type=click.Path())
+data_dir_option = click.option(
+    "--data-dir", default="morph_data", show_default=True, type=click.Path(), help="Folder of the prepared dataset."
+)
+run_data_option = click.option("--data-dir", type=click.Path(), help="Instead of the dataset the run was trained on.")
 
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main():
-    """Galaxy morphology from LSST-like images.
+    """Galaxy morphology from LSST images of ten years and of one, as in Ciprijanovic et al. (2021, 2022).
 
-    This version has no morphology command yet; see CHANGELOG.md. The photo-z chain is `photoz`.
+    The chain: simulate, mock, build, train, predict, evaluate, report, export, infer. Each command reads what the one
+    before wrote. `morph train morph_regular.yaml --seeds 3` in an empty folder runs the first four by itself;
+    `morph train morph_mmd.yaml --seeds 3` then trains the same networks with domain adaptation.
     """
+
+
+@main.command()
+@click.option("--n-galaxies", default=6_000, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=1, show_default=True)
+@click.option("--out", default="scenes", show_default=True, type=click.Path(), help="Folder of the shards.")
+@click.option("--processes", type=click.IntRange(min=1), help="All cores by default; the galaxies are the same.")
+@quiet_option
+def simulate(n_galaxies, seed, out, processes, quiet):
+    """Simulate noiseless images of spirals, ellipticals and mergers (the embedded default)."""
+    from photoz_morph.simulation.morphology_sample import simulate_morphology
+
+    counts = simulate_morphology(out, n_galaxies, seed, n_processes=processes, progress=not quiet)
+    say(f"{n_galaxies} simulated galaxies in {out}/scenes-*.fits. {_listed(counts)}. Next: morph mock {out}", quiet)
+
+
+@main.command()
+@click.argument("scenes", nargs=-1, type=click.Path())
+@click.option("--out", default="mocks", show_default=True, type=click.Path(), help="Folder of the shards.")
+@click.option("--years", multiple=True, default=(10, 1), show_default=True, type=click.IntRange(1, 10),
+              help="Depths, in years of the survey; several times.")  # fmt: skip
+@click.option("--binning", default="sample", show_default=True, type=click.Choice(["sample", "sum"]),
+              help="A stamp pixel is one of its 0.2 arcsec pixels (the look of the paper) or their sum.")  # fmt: skip
+@click.option("--field-kpc", default=100.0, show_default=True, help="Side of the field at redshift 0.05.")
+@click.option("--nested", is_flag=True, help="Deeper images contain the shallower; by default all are independent.")
+@click.option("--seed", default=1, show_default=True, help="Of the noise.")
+@click.option("--unit", type=click.Choice(["nJy", "mag/arcsec2"]), help="Of image files that do not say it.")
+@click.option("--pixel-kpc", type=float, help="Side of a pixel of image files that do not say it.")
+@click.option("--tng", type=click.Path(), help="Instead of SCENES: folder of TNG100 images; needs --morphologies.")
+@click.option("--morphologies", type=click.Path(), help="Folder of the morphs_snap*_{g,i}.hdf5 catalogues.")
+@click.option("--processes", type=click.IntRange(min=1), help="All cores by default; the images are the same.")
+@quiet_option
+def mock(scenes, out, years, binning, field_kpc, nested, seed, unit, pixel_kpc, tng, morphologies, processes, quiet):
+    """Observe noiseless images with LSST, after ten years and after one, and label them by Gini and M20.
+
+    SCENES is a folder of `morph simulate`, `scenes` by default, or files of noiseless g, r, i images: FITS, HDF5 or
+    npz, in nJy per pixel or AB mag/arcsec^2.
+    """
+    from photoz_morph.mock_sample import mock_scene_list, mock_scenes
+
+    settings = {"years": years, "binning": binning, "field_kpc": field_kpc, "nested": nested, "seed": seed}
+    settings["progress"] = not quiet
+    if (tng is None) != (morphologies is None) or (tng and scenes):
+        raise click.UsageError("give --tng and --morphologies together, and no SCENES with them")
+    if tng:
+        from photoz_morph.tng import iter_tng_scenes, read_tng_morphologies
+
+        galaxies = iter_tng_scenes(tng, read_tng_morphologies(morphologies))
+        counts = mock_scene_list(galaxies, out, origin="tng", **settings)
+    elif scenes and not Path(scenes[0]).is_dir():
+        from photoz_morph.scene_images import iter_scene_images
+
+        images = iter_scene_images(scenes, unit=unit, pixel_kpc=pixel_kpc)
+        counts = mock_scene_list(images, out, origin="images", **settings)
+    else:
+        counts = mock_scenes(*(scenes or ("scenes",)), out, n_processes=processes, **settings)
+    say(f"{_listed(counts)} in {out}/mocks-*.fits. Next: morph build {out}", quiet)
+
+
+@main.command()
+@click.argument("mocks", default="mocks", type=click.Path())
+@data_dir_option
+@click.option("--released", type=click.Path(), help="Instead of MOCKS: folder of the authors' arrays (Zenodo 5514180).")
+@click.option("--merger-copies", default=0, show_default=True, type=click.IntRange(0, 4),
+              help="Flipped and rotated copies of each merger, in its split; 4 in the paper.")  # fmt: skip
+@overwrite_option
+@quiet_option
+def build(mocks, data_dir, released, merger_copies, overwrite, quiet):
+    """Build the TFDS dataset, split 70 : 10 : 20 by galaxy, from a folder of MOCKS."""
+    _build(mocks, data_dir, released, merger_copies, overwrite, quiet)
+
+
+@main.command()
+@config_argument
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Networks, of a seed each.")
+@data_dir_option
+@click.option("--run-dir", type=click.Path(), help="Run folder; by default runs/NAME, after the config.")
+@seed_option
+@strategy_option
+@jobs_option
+@set_option
+@quiet_option
+def train(config, seeds, data_dir, run_dir, seed, strategy, jobs, overrides, quiet):
+    """Train the classifier of CONFIG with several seeds, or go on where a run stopped.
+
+    Without a dataset in --data-dir the embedded default is simulated, observed and built first.
+    """
+    from photoz_morph.config import load_config
+
+    run_dir = run_dir or f"runs/{Path(config).stem}"
+    config = load_config(config, [*overrides, *([] if seed is None else [f"seed={seed}"])], task="morph")
+    quiet_tensorflow()
+    _dataset_or_default(config, data_dir, quiet)
+    from photoz_morph.ensemble import train_ensemble
+    from photoz_morph.run_folder import read_sessions
+
+    n_trained = train_ensemble(config, run_dir, data_dir, seeds, 1, strategy, jobs, progress=not quiet)
+    took = read_sessions(run_dir)[-1]
+    say(f"{n_trained} networks trained in {took['seconds'] / 60:.1f} minutes, peak memory {took['peak_memory_gb']} GB; "
+        f"{seeds - n_trained} were finished before. Run folder {run_dir}. "
+        f"Next: morph evaluate {run_dir}", quiet)  # fmt: skip
+
+
+@main.command()
+@run_argument
+def status(run):
+    """What of RUN is done, what is left, and how long it will take."""
+    from photoz_morph.run_folder import run_status
+
+    say_status(run_status(run, "morph"), lambda entry: f"seed {entry['member'] + 1}", "validation_accuracy")
+
+
+@main.command()
+@run_argument
+@run_data_option
+@click.option("--split", default="test", show_default=True, type=click.Choice(["test", "validation", "train"]))
+@click.option("--out", type=click.Path(), callback=output_file(".fits"),
+              help="A .fits file; by default RUN/predictions.fits.")  # fmt: skip
+@quiet_option
+def predict(run, data_dir, split, out, quiet):
+    """Class probabilities and latents of the test galaxies of RUN at both depths, by every seed."""
+    quiet_tensorflow()
+    from photoz_morph.morph_inference import predict_morph_run
+    from photoz_morph.morph_predictions import write_morph_predictions
+
+    out = out or Path(run) / ("predictions.fits" if split == "test" else f"predictions_{split}.fits")
+    table = predict_morph_run(run, data_dir, split, progress=not quiet)
+    write_morph_predictions(table, out)
+    say(f"{len(table)} galaxies in {out}. Next: morph evaluate {run}", quiet)
+
+
+@main.command()
+@click.argument("predictions", metavar="RUN_OR_FILE", type=click.Path())
+@click.option("--against", type=click.Path(), help="Run or predictions of the other arm, for the same galaxies.")
+@click.option("--out", type=click.Path(), help="JSON file; by default scores.json beside the predictions.")
+@quiet_option
+def evaluate(predictions, against, out, quiet):
+    """Scores at both depths in the layout of the paper's Table 1, printed and saved as JSON.
+
+    RUN_OR_FILE is a run folder, whose test galaxies are predicted first if need be, or a table of predictions. With
+    --against the two are also compared galaxy by galaxy.
+    """
+    from photoz_morph.morph_evaluation import compare_morph, evaluate_morph, write_morph_scores
+    from photoz_morph.morph_predictions import read_morph_predictions
+    from photoz_morph.report.morph_tables import comparison_markdown, table1_markdown
+
+    paths = [_predictions_of(Path(path), quiet) for path in (predictions, against) if path]
+    tables = [read_morph_predictions(path) for path in paths]
+    scores = [evaluate_morph(table) for table in tables]
+    say(table1_markdown(scores), quiet)
+    if against:
+        scores[0]["comparison"] = compare_morph(*tables)
+        say(comparison_markdown(scores[0]["comparison"]), quiet)
+    out = out or paths[0].with_name("scores.json")
+    write_morph_scores(scores[0], out)
+    say(f"Scores in {out}.", quiet)
+
+
+@main.command()
+@run_argument
+@click.option("--against", type=click.Path(), help="Run of the other arm.")
+@run_data_option
+@click.option("--out", type=click.Path(), help="Folder of the report; by default RUN/report.")
+@quiet_option
+def report(run, against, data_dir, out, quiet):
+    """One HTML page about RUN, and about the other arm beside it, with every figure also as PNG and PDF.
+
+    The test galaxies are predicted first if need be.
+    """
+    for path in filter(None, (run, against)):
+        _predictions_of(Path(path), quiet, data_dir)
+    quiet_tensorflow()
+    from photoz_morph.morph_report_run import report_morph_run
+
+    say(f"Report in {report_morph_run(run, against, out, data_dir, progress=not quiet)}.", quiet)
+
+
+@main.command()
+@run_argument
+@click.option("--out", type=click.Path(), help="Folder of the SavedModel; by default RUN/export.")
+@quiet_option
+def export(run, out, quiet):
+    """Write one SavedModel for all seeds of RUN, with the scaling inside: serve(image) -> probability, latent."""
+    quiet_tensorflow()
+    from photoz_morph.morph_estimator import export_morph
+
+    out = Path(out or Path(run) / "export")
+    export_morph(run, out)
+    say(f"SavedModel in {out}. Next: morph infer {out} MOCKS", quiet)
+
+
+@main.command()
+@click.argument("model", type=click.Path())
+@click.argument("mocks", type=click.Path())
+@click.option("--years", default=10, show_default=True, type=click.IntRange(1, 10), help="Which depth of MOCKS.")
+@click.option("--out", default="classes.fits", show_default=True, type=click.Path(), callback=output_file(".fits"))
+@quiet_option
+def infer(model, mocks, years, out, quiet):
+    """Classes and latents of new stamps by an exported MODEL; MOCKS is a folder of shards or one of them."""
+    from photoz_morph.mock_shards import find_mock_shards
+
+    paths = find_mock_shards(mocks) if Path(mocks).is_dir() else [Path(mocks)]
+    quiet_tensorflow()
+    from photoz_morph.files import write_whole
+    from photoz_morph.morph_estimator import MorphEstimator, infer_mocks
+
+    table = infer_mocks(MorphEstimator(model), paths, years, progress=not quiet)
+    with write_whole(out, keep_suffix=True) as part:
+        table.write(part, overwrite=True)
+    shares = {name: int((table["class"] == name).sum()) for name in table.meta["classes"].split(",")}
+    say(f"{len(table)} galaxies in {out}: {_listed(shares)}.", quiet)
+
+
+@main.command()
+@config_argument
+@set_option
+def summary(config, overrides):
+    """Layer table of the network of CONFIG, and its trainable parameters."""
+    from photoz_morph.config import load_config
+
+    config = load_config(config, overrides, task="morph")
+    quiet_tensorflow()
+    from photoz_morph.models.inception_photoz import trainable_parameter_count
+    from photoz_morph.morph_experiment import new_classifier
+
+    model = new_classifier(config)
+    model.summary(line_length=110, print_fn=click.echo)
+    click.echo(f"trainable parameters: {trainable_parameter_count(model):,}")
+
+
+def _listed(counts):
+    """Counts by name, in one line."""
+    return ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in counts.items())
+
+
+def _build(mocks, data_dir, released, merger_copies, overwrite, quiet):
+    """Build the dataset and say what is in it."""
+    quiet_tensorflow()
+    from tfds_builders import tng_lsst_mocks
+
+    if released:
+        counts = tng_lsst_mocks.build_released(released, data_dir, overwrite, progress=not quiet)
+    else:
+        counts = tng_lsst_mocks.build(mocks, data_dir, merger_copies, overwrite, progress=not quiet)
+    say(f"{_listed(counts)} in {data_dir}/tng_lsst_mocks. Next: morph train", quiet)
+
+
+def _dataset_or_default(config, data_dir, quiet):
+    """Make and build the embedded default if no dataset is there and the config asks for one."""
+    from photoz_morph.morph_pipeline import open_dataset
+
+    try:
+        open_dataset(data_dir)
+        return
+    except FileNotFoundError:
+        if config.simulation.n_galaxies is None:
+            raise
+    n_galaxies, seed = config.simulation.n_galaxies, config.simulation.seed
+    say(f"No dataset in {data_dir}: making the embedded default there, {n_galaxies} simulated galaxies.", quiet)
+    scenes, mocks = str(Path(data_dir) / "scenes"), str(Path(data_dir) / "mocks")
+    context = click.get_current_context()
+    context.invoke(simulate, n_galaxies=n_galaxies, seed=seed, out=scenes, processes=None, quiet=quiet)
+    context.invoke(mock, scenes=(scenes,), out=mocks, seed=seed, quiet=quiet)
+    build_alone(_build, mocks, data_dir, None, 0, False, quiet)
+
+
+def _predictions_of(path, quiet, data_dir=None):
+    """The predictions file of a run folder, made if it is not there or older than a network; a file is itself."""
+    if not path.is_dir():
+        return path
+    from photoz_morph.run_folder import finished_members
+
+    predictions = path / "predictions.fits"
+    if is_overtaken(predictions, finished_members(path, "morph")):
+        context = click.get_current_context()
+        context.invoke(predict, run=str(path), data_dir=data_dir, split="test", out=None, quiet=quiet)
+    return predictions

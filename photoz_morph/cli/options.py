@@ -19,6 +19,13 @@ set_option = click.option(
 data_dir_option = click.option(
     "--data-dir", default="photoz_data", show_default=True, type=click.Path(), help="Folder of the prepared dataset."
 )
+strategy_option = click.option(
+    "--strategy", default="auto", show_default=True, type=click.Choice(["auto", "mirrored", "none"]),
+    help="auto: MirroredStrategy over all GPUs, else CPUs.",
+)  # fmt: skip
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(min=1), help="Networks trained at once on CPUs; by default one per core."
+)
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there.")
 
 
@@ -78,6 +85,40 @@ def one_line(error):
         reason = re.sub(r"\{\{.*?\}\} |\[Op:.*", "", " ".join(str(error).split()))
         return f"TensorFlow: {reason}; if a file of the dataset is damaged, build the dataset again with --overwrite"
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def build_alone(build, *arguments):
+    """Build a dataset in a process of its own, which gives back the gigabyte that TFDS takes."""
+    from photoz_morph.workers import run_workers
+
+    run_workers([(build, arguments)], 1, _build_in_worker, lambda *message: None)
+
+
+def _build_in_worker(task, send):
+    """A build as a task of a worker process."""
+    build, arguments = task
+    try:
+        build(*arguments)
+    except errors_to_mend() as error:
+        raise RuntimeError(one_line(error)) from error
+
+
+def is_overtaken(predictions, members):
+    """Whether a predictions file is missing or older than one of the networks, as of `finished_members`."""
+    newest = max(path.stat().st_mtime for paths in members.values() for path in paths)
+    return not predictions.exists() or predictions.stat().st_mtime < newest
+
+
+def say_status(found, name, score):
+    """Print what `run_status` found: a line a network, called name(entry), with its last `score`; and what is left."""
+    for entry in found["members"]:
+        scores = f"  {score.replace('_', ' ')} {entry[score]:.4f}" if score in entry else ""
+        state = "finished" if entry["is_finished"] else f"epoch {entry['epochs']} of {found['n_epochs']}"
+        click.echo(f"{name(entry)}: {state}{scores}")
+    n_finished = sum(entry["is_finished"] for entry in found["members"])
+    click.echo(f"{n_finished} of {len(found['members'])} networks finished, "
+               f"{'running' if found['is_running'] else 'not running'}; "
+               f"about {found['seconds_left'] / 60:.0f} minutes of training left on one core.")  # fmt: skip
 
 
 def say(message, quiet=False):

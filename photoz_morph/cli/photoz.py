@@ -8,19 +8,22 @@ from photoz_morph import __version__
 from photoz_morph.cli.options import (
     DEFAULT_CONFIG,
     OneLineErrors,
+    build_alone,
     data_dir_option,
-    errors_to_mend,
-    one_line,
+    is_overtaken,
+    jobs_option,
     output_file,
     overwrite_option,
     quiet_option,
     say,
+    say_status,
     seed_option,
     set_option,
+    strategy_option,
 )
+from photoz_morph.quiet import quiet_tensorflow
 
 MAX_SHOWN = 20  # galaxies that `infer` lists and draws one by one
-from photoz_morph.quiet import quiet_tensorflow
 
 config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Path())
 run_argument = click.argument("run", type=click.Path())
@@ -91,9 +94,8 @@ def build(stacks, data_dir, overwrite, quiet):
 @data_dir_option
 @click.option("--run-dir", type=click.Path(), help="Run folder; by default runs/NAME, after the config.")
 @seed_option
-@click.option("--strategy", default="auto", show_default=True, type=click.Choice(["auto", "mirrored", "none"]),
-              help="auto: MirroredStrategy over all GPUs, else CPUs.")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(min=1), help="Networks trained at once on CPUs; by default one per core.")
+@strategy_option
+@jobs_option
 @set_option
 @quiet_option
 def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, jobs, overrides, quiet):
@@ -104,7 +106,7 @@ def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, jobs, overrid
     from photoz_morph.config import load_config
 
     run_dir = run_dir or f"runs/{Path(config).stem}"
-    config = load_config(config, [*overrides, *([] if seed is None else [f"seed={seed}"])])
+    config = load_config(config, [*overrides, *([] if seed is None else [f"seed={seed}"])], task="photoz")
     quiet_tensorflow()
     _dataset_or_default(config, data_dir, quiet)
     from photoz_morph.ensemble import train_ensemble
@@ -123,15 +125,10 @@ def status(run):
     """What of RUN is done, what is left, and how long it will take."""
     from photoz_morph.run_folder import run_status
 
-    found = run_status(run)
-    for entry in found["members"]:
-        scores = f"  sigma_MAD {entry['validation_sigma_mad']:.4f}" if "loss" in entry else ""
-        state = "finished" if entry["is_finished"] else f"epoch {entry['epochs']} of {found['n_epochs']}"
-        click.echo(f"fold {entry['fold'] + 1} member {entry['member'] + 1}: {state}{scores}")
-    n_finished = sum(entry["is_finished"] for entry in found["members"])
-    click.echo(f"{n_finished} of {len(found['members'])} networks finished, "
-               f"{'running' if found['is_running'] else 'not running'}; "
-               f"about {found['seconds_left'] / 60:.0f} minutes of training left on one core.")  # fmt: skip
+    def name(entry):
+        return f"fold {entry['fold'] + 1} member {entry['member'] + 1}"
+
+    say_status(run_status(run), name, "validation_sigma_mad")
 
 
 @main.command()
@@ -282,7 +279,7 @@ def summary(config, overrides):
     """Layer table of the network of CONFIG, and its parameters as the paper counts them and in all."""
     from photoz_morph.config import load_config
 
-    config = load_config(config, overrides)
+    config = load_config(config, overrides, task="photoz")
     quiet_tensorflow()
     from photoz_morph.models import build_model
     from photoz_morph.models.inception_photoz import (
@@ -312,19 +309,7 @@ def _dataset_or_default(config, data_dir, quiet):
     stacks = Path(data_dir) / "stacks"
     say(f"No dataset in {data_dir}: making the embedded default there, {n_galaxies} simulated SDSS galaxies.", quiet)
     simulate_sample(stacks, n_galaxies, seed, progress=not quiet)
-    from photoz_morph.workers import run_workers
-
-    # In a process of its own, which gives back the gigabyte that TFDS takes before the training needs it.
-    run_workers([(str(stacks), data_dir, quiet)], 1, _build_alone, lambda *message: None)
-
-
-def _build_alone(task, send):
-    """`_build` as a task of a worker process."""
-    stacks, data_dir, quiet = task
-    try:
-        _build(stacks, data_dir, False, quiet)
-    except errors_to_mend() as error:
-        raise RuntimeError(one_line(error)) from error
+    build_alone(_build, str(stacks), data_dir, False, quiet)
 
 
 def _build(stacks, data_dir, overwrite, quiet):
@@ -344,8 +329,7 @@ def _predictions_of(path, quiet, data_dir=None):
     from photoz_morph.run_folder import finished_members
 
     predictions = path / "predictions.fits"
-    newest = max(member.stat().st_mtime for members in finished_members(path).values() for member in members)
-    if not predictions.exists() or predictions.stat().st_mtime < newest:
+    if is_overtaken(predictions, finished_members(path)):
         click.get_current_context().invoke(predict, run=str(path), data_dir=data_dir, out=None, quiet=quiet)
     return predictions
 

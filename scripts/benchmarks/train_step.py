@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from photoz_morph.config import load_config
 from photoz_morph.surveys import SDSS
-from photoz_morph.training import new_network
+from photoz_morph.photoz_experiment import new_network
 
 CHOICES = {
     "default (crop 32, ReLU, float32)": [],

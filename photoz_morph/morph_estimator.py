@@ -1,0 +1,193 @@
+"""The exported morphology model: one SavedModel for all seeds of a run, and what it says of new stamps."""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from astropy.table import Table, vstack
+from keras import ops
+from tqdm import tqdm
+
+from photoz_morph.inference import BATCH_SIZE, load_members
+from photoz_morph.mock_shards import read_mock_catalog, read_mock_shard
+from photoz_morph.morph_inference import network_inputs
+from photoz_morph.run_folder import finished_members, read_run, read_sessions
+from photoz_morph.saved_model import load_saved_model, read_description, write_saved_model
+from photoz_morph.surveys import LSST
+
+IMAGE_SHAPE = (100, 100, 3)
+FACTS = ("binning", "pixscale")  # of the mocks trained on, which new stamps must share
+
+
+def export_morph(run_dir, out_dir):
+    """One SavedModel of all networks of a run, with the scaling inside, and its `estimator.json`.
+
+    Parameters
+    ----------
+    run_dir, out_dir : path-like
+
+    Returns
+    -------
+    dict
+        What `estimator.json` holds.
+
+    Raises
+    ------
+    ValueError
+        If fewer networks are finished than were asked for, or the folder exists.
+
+    Notes
+    -----
+    `serve(image) -> probability, latent`: the mean probability of the networks, and the latent of the first. A network
+    with a scaling for each depth also has `serve_y1`, for images of that depth.
+    """
+    config, dataset = read_run(run_dir, "morph")
+    paths = finished_members(run_dir, "morph")[0]
+    asked = [session["n_members"] for session in read_sessions(run_dir)[-1:]]
+    if asked and len(paths) < asked[0]:
+        raise ValueError(
+            f"{run_dir}: {len(paths)} of {asked[0]} networks are finished; finish them with the same `morph train`"
+        )
+    networks = load_members(paths)
+
+    def function(domain):
+        def serve(image):
+            outputs = [network(network_inputs(network, image, domain)) for network in networks]
+            probability = ops.mean(ops.stack([ops.softmax(output["logits"]) for output in outputs]), axis=0)
+            return {"probability": probability, "latent": outputs[0]["latent"]}
+
+        return serve
+
+    signature = [tf.TensorSpec((None, *IMAGE_SHAPE), tf.float32, name="image")]
+    functions = {"serve": (function(0), signature)}
+    if "domain" in networks[0].input:
+        functions["serve_y1"] = (function(1), signature)
+    description = {
+        "task": "morph",
+        "survey": config.survey,
+        "bands": LSST.bands,
+        "image_size": IMAGE_SHAPE[0],
+        "image_unit": "nJy" if dataset["origin"] != "released" else "unknown",
+        "classes": config.class_names,
+        "model": config.model.name,
+        "adaptation": config.adaptation.name,
+        "n_members": len(paths),
+        "trained_on": {key: dataset[key] for key in ("name", "origin", "galaxies_per_split")},
+        "mocks": dataset.get("mocks", {}),
+    }
+    write_saved_model(out_dir, functions, description)
+    return description
+
+
+class MorphEstimator:
+    """An exported classifier and what it accepts."""
+
+    def __init__(self, folder):
+        self.folder, path = Path(folder), Path(folder) / "estimator.json"
+        self.description = read_description(folder, "morph")
+        if self.description.get("task") != "morph":
+            raise ValueError(f"{path}: describes no morphology model; give one of `morph export`")
+        missing = [key for key in ("survey", "bands", "classes", "image_unit", "mocks") if key not in self.description]
+        if missing:
+            raise ValueError(f"{path}: has no {', '.join(missing)}; export the model again")
+        self.classes = tuple(self.description["classes"])
+        self._model = load_saved_model(folder)
+
+    def predict(self, image, source="stamps", years=10):
+        """Class probabilities and latents of stamps.
+
+        Parameters
+        ----------
+        image : ndarray, shape (n, 100, 100, 3)
+            [image unit of the model]
+        source : str
+            Named in errors.
+        years : int
+            Depth; it bears on models that scale each depth by itself.
+
+        Returns
+        -------
+        dict of str to ndarray
+            `probability`, shape (n, n_classes), and `latent`, shape (n, n_latent).
+
+        Raises
+        ------
+        ValueError
+            If the stamps are of another shape or a pixel is not finite.
+        """
+        image = np.asarray(image, np.float32)
+        if image.ndim == 4 and image.shape[1] == len(LSST.bands) != image.shape[3]:
+            raise ValueError(f"{source}: stamps of shape {image.shape} have their bands first; move that axis last")
+        if image.ndim != 4 or image.shape[1:] != IMAGE_SHAPE:
+            raise ValueError(
+                f"{source}: stamps of shape {image.shape}; {self.folder} takes (n, {', '.join(map(str, IMAGE_SHAPE))}) "
+                f"in bands {','.join(self.description['bands'])}"
+            )
+        bad = ~np.isfinite(image).all(axis=(1, 2, 3))
+        if bad.any():
+            raise ValueError(
+                f"{source}: stamp {np.argmax(bad)} has pixels that are not finite ({bad.sum()} such stamps in all)"
+            )
+        serve = self._model.serve_y1 if years == 1 and hasattr(self._model, "serve_y1") else self._model.serve
+        batches = [serve(image[start : start + BATCH_SIZE]) for start in range(0, len(image), BATCH_SIZE)]
+        return {name: np.concatenate([batch[name].numpy() for batch in batches]) for name in ("probability", "latent")}
+
+
+def infer_mocks(estimator, paths, years, progress=True):
+    """Classes of the stamps of mock shards.
+
+    Parameters
+    ----------
+    estimator : MorphEstimator
+    paths : list of path-like
+        Shards.
+    years : int
+        Which depth of them.
+    progress : bool
+
+    Returns
+    -------
+    Table
+        `obj_id`, `group_id`, `class`, `probability`, shape (n, n_classes), and `latent`.
+
+    Raises
+    ------
+    ValueError
+        If a shard is broken, has no such depth, or was made for another survey, binning or pixel size than the model.
+    """
+    for path in paths:
+        _check_settings(estimator, path, years)
+    tables = []
+    for path in tqdm(paths, desc="infer", unit=" shards", disable=not progress):
+        images, catalog, _ = read_mock_shard(path)
+        outputs = estimator.predict(images[years], path, years)
+        table = Table({name: catalog[name] for name in ("obj_id", "group_id")})
+        table["class"] = np.array(estimator.classes)[outputs["probability"].argmax(axis=1)]
+        for name, values in outputs.items():
+            table[name] = values
+        tables.append(table)
+    table = vstack(tables, metadata_conflicts="silent")
+    table.meta = {"model": estimator.description["model"], "classes": ",".join(estimator.classes), "years": years}
+    return table
+
+
+def _check_settings(estimator, path, years):
+    """Raise a ValueError if the stamps of a shard are not like those the model was trained on."""
+    _, header = read_mock_catalog(path)
+    if header["SURVEY"] != estimator.description["survey"]:
+        raise ValueError(
+            f"{path}: stamps of {header['SURVEY']}, {estimator.folder} was trained on {estimator.description['survey']}"
+        )
+    if str(years) not in header["YEARS"].split(","):
+        raise ValueError(f"{path}: holds depths {header['YEARS']}, not {years}; give one of these as --years")
+    if estimator.description["image_unit"] != header["BUNIT"]:
+        raise ValueError(
+            f"{path}: stamps in {header['BUNIT']}, {estimator.folder} was trained on those in "
+            f"{estimator.description['image_unit']}; give it stamps in that unit"
+        )
+    for name in FACTS:
+        expected, found = estimator.description["mocks"].get(name), header[name.upper()]
+        if expected is not None and expected != found:
+            raise ValueError(
+                f"{path}: {name.upper()} is {found}, {estimator.folder} was trained on {expected}; mock again with it"
+            )

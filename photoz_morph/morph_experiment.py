@@ -1,0 +1,171 @@
+"""What the morphology chain puts into the common training: its data, network, losses and validation scores.
+
+Both arms of a comparison, with and without adaptation, run through the same lines: one scaling fitted on the Y10
+training images, one forward pass of source and target together, the same optimizer, weight decay and number of
+epochs. They differ in the weight of the MMD alone.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from photoz_morph import morph_pipeline, pipeline
+from photoz_morph.models import build_classifier, load_network
+from photoz_morph.models.domain_adaptation import DomainAdaptedClassifier
+from photoz_morph.models.image_scaling import PRESETS, ArcsinhScaling, fit_scaling
+from photoz_morph.morph_inference import classify_images
+from photoz_morph.training import learning_rate_schedule
+
+BATCH_SIZE = 64  # of images that are only looked at
+
+
+class MorphExperiment:
+    """A config and its dataset.
+
+    Parameters
+    ----------
+    config : MorphConfig
+    data_dir : path-like
+        Prepared dataset.
+    """
+
+    n_folds = 1  # one split into training, validation and test, as in Ciprijanovic et al. (2021)
+
+    def __init__(self, config, data_dir):
+        self.config, self.builder = config, morph_pipeline.open_dataset(data_dir)
+
+    def dataset_description(self):
+        """What a run folder remembers of the dataset."""
+        metadata = dict(self.builder.info.metadata)
+        return {
+            "path": str(Path(self.builder.data_dir).resolve()),
+            "name": self.builder.info.full_name,
+            "origin": metadata.pop("origin"),
+            "galaxies_per_split": morph_pipeline.split_sizes(self.builder),
+            "mocks": metadata,
+        }
+
+    def n_training(self, fold):
+        """Training galaxies, each seen at both depths."""
+        return morph_pipeline.split_sizes(self.builder)[0]
+
+    def fold(self, fold):
+        """Data, network and scores of the one split."""
+        return MorphFold(self.config, self.builder)
+
+    def member_name(self, fold, member):
+        """Name of a network in messages."""
+        return f"seed {member + 1}"
+
+
+class MorphFold:
+    """Training and validation galaxies, and the network that they train."""
+
+    def __init__(self, config, builder):
+        self.config, self.builder = config, builder
+        self.train = morph_pipeline.MorphBatches(builder, config.data)
+        self._validation = {
+            domain: morph_pipeline.domain_images(builder, "validation", domain, BATCH_SIZE)
+            for domain in morph_pipeline.DOMAINS
+        }
+        self._label = self._labels("validation")
+        self._quantiles = None
+
+    def new_network(self, n_iterations, seed):
+        """A compiled classifier with its scaling fitted, in its training wrapper."""
+        config = self.config
+        if self._quantiles is None:
+            self._quantiles = self._fit_scaling()
+        classifier = new_classifier(config, self.builder.info.features["image_y10"].shape, seed)
+        classifier.get_layer("arcsinh_scaling").set_quantiles(self._quantiles)
+        model = DomainAdaptedClassifier(
+            classifier,
+            mmd_weight=config.adaptation.weight if config.adaptation.name == "mmd" else 0.0,
+            estimator=config.adaptation.estimator,
+            warmup_iterations=round(config.adaptation.warmup_epochs * self.train.steps_per_epoch),
+            ramp_iterations=round(config.adaptation.ramp_epochs * self.train.steps_per_epoch),
+            class_weights=self._class_weights() if config.train.class_weights else None,
+            l2=config.train.weight_decay if config.train.decay == "coupled" else 0.0,
+        )
+        model.compile(self._optimizer(n_iterations))
+        return model
+
+    def load_checkpoint(self, path):
+        """A wrapped classifier with its optimizer."""
+        return load_network(path, compile=True)
+
+    def trained_network(self, model):
+        """The classifier, without wrapper and optimizer."""
+        return model.classifier
+
+    def validate(self, model):
+        """Cross-entropy and accuracy at Y10, and the accuracy at Y1, whose labels training does not see."""
+        source, target = (
+            classify_images(model.classifier, self._validation[domain], index)[0]
+            for index, domain in enumerate(morph_pipeline.DOMAINS)
+        )
+        right = source[np.arange(len(source)), self._label]
+        return {
+            "validation_loss": float(-np.mean(np.log(np.maximum(right, keras.config.epsilon())))),
+            "validation_accuracy": float(np.mean(source.argmax(axis=1) == self._label)),
+            "validation_accuracy_target": float(np.mean(target.argmax(axis=1) == self._label)),
+        }
+
+    def _labels(self, split):
+        label = pipeline.read_columns(self.builder, split)["label"]
+        return morph_pipeline.class_index(label, self.config.data.classes)
+
+    def _class_weights(self):
+        """N / (n_classes n_class) of the training labels, as in the code of Ciprijanovic et al. (2021)."""
+        counts = np.bincount(self._labels("train"), minlength=len(self.config.class_names))
+        if not counts.all():
+            missing = self.config.class_names[int(np.argmin(counts))]
+            raise ValueError(f"{self.builder.data_dir}: no training galaxy is labelled {missing}; give more galaxies")
+        return tuple(float(weight) for weight in counts.sum() / (len(counts) * counts))
+
+    def _fit_scaling(self):
+        """Low and high quantile of the pixels of the training images, of each domain the scaling tells apart."""
+        domains = morph_pipeline.DOMAINS[: PRESETS[self.config.scaling.preset].get("n_domains", 1)]
+        images = (morph_pipeline.domain_images(self.builder, "train", domain, BATCH_SIZE) for domain in domains)
+        return [fit_scaling(batches) for batches in images]
+
+    def _optimizer(self, n_iterations):
+        train = self.config.train
+        options = {
+            "learning_rate": learning_rate_schedule(train, n_iterations),
+            "beta_1": train.beta_1,
+            "beta_2": train.beta_2,
+        }
+        if train.decay == "decoupled":
+            return keras.optimizers.AdamW(weight_decay=train.weight_decay, **options)
+        return keras.optimizers.Adam(**options)
+
+
+def new_classifier(config, image_shape=(100, 100, 3), seed=0):
+    """The network of a config, its scaling not yet fitted.
+
+    Parameters
+    ----------
+    config : MorphConfig
+    image_shape : tuple of int
+        Rows, columns, bands of a stamp.
+    seed : int
+        Of weights and dropout.
+
+    Returns
+    -------
+    keras.Model
+    """
+    options = dataclasses.asdict(config.model)
+    name = options.pop("name")
+    if name != "resnet18":  # the others are as published
+        options = {}
+    scaling = ArcsinhScaling(softness=config.scaling.softness, **PRESETS[config.scaling.preset])
+    default = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.train.precision)
+    try:
+        return build_classifier(name, image_shape, len(config.class_names), seed, scaling=scaling, **options)
+    finally:
+        keras.config.set_dtype_policy(default)

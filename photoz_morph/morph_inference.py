@@ -1,0 +1,106 @@
+"""A morphology run folder to predictions of its test galaxies, at both depths, by every seed."""
+
+import keras
+import numpy as np
+from keras import ops
+from tqdm import tqdm
+
+from photoz_morph import morph_pipeline, pipeline
+from photoz_morph.inference import BATCH_SIZE, load_members
+from photoz_morph.morph_predictions import morph_predictions_table
+from photoz_morph.run_folder import finished_members, read_run
+
+TABLE_COLUMNS = ("obj_id", "group_id", "copy", "label", "label_g", "intended_type", "gini", "m20", "gini_g", "m20_g")
+LABELS = ("label", "label_g", "intended_type")
+
+
+def predict_morph_run(run_dir, data_dir=None, split="test", progress=True):
+    """Class probabilities and latents of a split, from each network of a run.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    data_dir : path-like, optional
+        Prepared dataset; by default the one the run was trained on.
+    split : {"test", "validation", "train"}
+    progress : bool
+
+    Returns
+    -------
+    Table
+        See `morph_predictions`.
+
+    Raises
+    ------
+    ValueError
+        If the dataset is another one than that of the training, in which a test galaxy may have been trained on.
+    """
+    config, dataset = read_run(run_dir, "morph")
+    builder = morph_pipeline.open_dataset(data_dir or dataset["path"])
+    sizes = morph_pipeline.split_sizes(builder)
+    if sizes != dataset["galaxies_per_split"]:
+        raise ValueError(
+            f"{builder.data_dir}: has {sizes} galaxies for training, validation and test, the run was trained with "
+            f"{dataset['galaxies_per_split']}; a test galaxy may have been trained on, build the run's dataset again"
+        )
+    paths = finished_members(run_dir, "morph")[0]
+    columns = pipeline.read_columns(builder, split)
+    columns = {name: columns[name] for name in TABLE_COLUMNS}
+    for name in LABELS:
+        columns[name] = morph_pipeline.class_index(columns[name], config.data.classes)
+    probabilities, latents = {"Y10": [], "Y1": []}, {}
+    total = len(paths) * 2 * len(columns["obj_id"])
+    with tqdm(total=total, desc="predict", unit=" images", disable=not progress) as bar:
+        for network in load_members(paths):
+            for index, domain in enumerate(morph_pipeline.DOMAINS):
+                images = morph_pipeline.domain_images(builder, split, domain, BATCH_SIZE)
+                probability, latent = classify_images(network, images, index, bar.update)
+                probabilities[domain.upper()].append(probability)
+                latents.setdefault(domain.upper(), latent)
+            keras.backend.clear_session()
+    return morph_predictions_table(
+        columns,
+        {domain: np.stack(values, axis=1) for domain, values in probabilities.items()},
+        latents,
+        config.survey,
+        builder.info.metadata["origin"],
+        config.model.name,
+        config.class_names,
+        config.adaptation.name,
+        run_dir.name if hasattr(run_dir, "name") else str(run_dir).rstrip("/").rpartition("/")[2],
+    )
+
+
+def classify_images(network, batches, domain=0, on_batch=None):
+    """Probabilities and latents of images.
+
+    Parameters
+    ----------
+    network : keras.Model
+        A trained classifier.
+    batches : iterable of tensor, shape (batch_size, size, size, n_bands)
+    domain : int
+        0 for Y10, 1 for Y1; it bears on networks with a scaling for each domain only.
+    on_batch : callable, optional
+        Called with the number of images after each batch.
+
+    Returns
+    -------
+    probability : ndarray, shape (n, n_classes)
+    latent : ndarray, shape (n, n_latent)
+    """
+    probability, latent = [], []
+    for images in batches:
+        outputs = network.predict_on_batch(network_inputs(network, images, domain))
+        probability.append(ops.convert_to_numpy(ops.softmax(outputs["logits"])))
+        latent.append(outputs["latent"])
+        if on_batch:
+            on_batch(len(latent[-1]))
+    return np.concatenate(probability), np.concatenate(latent)
+
+
+def network_inputs(network, images, domain=0):
+    """Images as a network takes them, with the index of their domain where it has a scaling for each."""
+    if "domain" not in network.input:
+        return {"image": images}
+    return {"image": images, "domain": ops.full((ops.shape(images)[0],), domain, dtype="int32")}

@@ -1,0 +1,118 @@
+"""What the photo-z chain puts into the common training: its data, network, loss and validation scores."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from photoz_morph import pipeline
+from photoz_morph.metrics.photoz import residuals, sigma_mad
+from photoz_morph.models import LAYERS, build_model, load_network
+from photoz_morph.models.photometric_inputs import adapt_to_training_set
+from photoz_morph.training import learning_rate_schedule
+
+N_ADAPTATION = 2000  # training galaxies the whitening of the aperture fluxes is measured on; our choice
+
+
+class PhotozExperiment:
+    """A config and its dataset.
+
+    Parameters
+    ----------
+    config : PhotozConfig
+    data_dir : path-like
+        Prepared dataset.
+    """
+
+    def __init__(self, config, data_dir):
+        self.config, self.builder = config, pipeline.open_dataset(data_dir)
+        self.n_folds = len(pipeline.split_sizes(self.builder))
+
+    def dataset_description(self):
+        """What a run folder remembers of the dataset."""
+        return {
+            "path": str(Path(self.builder.data_dir).resolve()),
+            "name": self.builder.info.full_name,
+            "origin": self.builder.info.metadata["origin"],
+            "galaxies_per_fold": pipeline.split_sizes(self.builder),
+        }
+
+    def n_training(self, fold):
+        """Training galaxies of a fold."""
+        return pipeline.n_galaxies(self.builder, self._splits(fold).train)
+
+    def fold(self, fold):
+        """Data, network and scores of one fold."""
+        return PhotozFold(self.config, self.builder, self._splits(fold))
+
+    def member_name(self, fold, member):
+        """Name of a network in messages."""
+        return f"fold {fold + 1} member {member + 1}"
+
+    def _splits(self, fold):
+        return pipeline.cross_validation_splits(self.builder, fold, self.config.data.n_validation)
+
+
+class PhotozFold:
+    """Training and validation galaxies of one fold, and the network that they train."""
+
+    def __init__(self, config, builder, splits):
+        self.config = config
+        for split in (splits.train, splits.validation):
+            pipeline.check_redshifts(pipeline.read_columns(builder, split), config.redshift, builder.data_dir)
+        batch_size = config.data.batch_size
+        self.train = pipeline.PhotozBatches(
+            builder, splits.train, config.redshift, batch_size, config.train.label_sigma
+        )
+        self._validation = pipeline.image_batches(builder, splits.validation, batch_size)
+        self._z_spec = pipeline.read_columns(builder, splits.validation)["z_spec"]
+        self.adaptation_sample = pipeline.image_batches(builder, splits.train, batch_size).take(
+            -(-N_ADAPTATION // batch_size)
+        )
+
+    def new_network(self, n_iterations, seed):
+        """A compiled network whose layers have measured the training set where they need it."""
+        model = new_network(self.config, n_iterations, seed)
+        adapt_to_training_set(model, self.adaptation_sample)
+        return model
+
+    def load_checkpoint(self, path):
+        """A network with its optimizer."""
+        return load_network(path, compile=True)
+
+    def trained_network(self, model):
+        """The network without its optimizer, two thirds of the file."""
+        network = keras.Model.from_config(model.get_config(), LAYERS)
+        network.set_weights(model.get_weights())
+        return network
+
+    def validate(self, model):
+        """Cross-entropy with the hard bin, and sigma_MAD, of the validation galaxies."""
+        pdf = model.predict(self._validation, verbose=0)
+        grid = self.config.redshift
+        probability = pdf[np.arange(len(pdf)), grid.bin_index(self._z_spec)]
+        loss = -np.mean(np.log(np.maximum(probability, keras.config.epsilon())))
+        scatter = sigma_mad(residuals(grid.expectation(pdf), self._z_spec))
+        return {"validation_loss": float(loss), "validation_sigma_mad": float(scatter)}
+
+
+def new_network(config, n_iterations, seed):
+    """A network of the config, compiled: cross-entropy (Pasquet et al. 2019, Sec. 3.5) and Adam.
+
+    Parameters
+    ----------
+    config : PhotozConfig
+    n_iterations : int
+        Iterations of the whole training, for the learning-rate schedule.
+    seed : int
+    """
+    default = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.train.precision)
+    try:
+        model = build_model(config, seed)
+    finally:
+        keras.config.set_dtype_policy(default)
+    optimizer = keras.optimizers.Adam(learning_rate_schedule(config.train, n_iterations))
+    # XLA is slower on CPUs and fails under MirroredStrategy, and Keras's own choice depends on the machine.
+    model.compile(optimizer, keras.losses.CategoricalCrossentropy(), jit_compile=False)
+    return model

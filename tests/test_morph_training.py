@@ -1,0 +1,133 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from conftest import MORPH_TINY
+
+from photoz_morph.config import load_config
+from photoz_morph.ensemble import train_ensemble
+from photoz_morph.models import load_network
+from photoz_morph.morph_experiment import MorphExperiment, new_classifier
+from photoz_morph.morph_inference import predict_morph_run
+from photoz_morph.run_folder import finished_members, read_history, read_run, run_status
+from photoz_morph.training import choose_strategy, fit
+
+
+def fit_arm(arm, data_dir, folder, seed=1, overrides=(), on_batch=None):
+    config = load_config(f"morph_{arm}.yaml", [*MORPH_TINY, *overrides])
+    return fit(MorphExperiment(config, data_dir).fold(0), folder, seed, choose_strategy("none"), on_batch)
+
+
+class Killed(Exception):
+    """Stands in for SIGKILL: nothing in the package catches it."""
+
+
+def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(morph_data_dir, tmp_path):
+    def kill(epoch, n_epochs, loss, n_galaxies):
+        if epoch == 2:
+            raise Killed
+
+    whole = fit_arm("mmd", morph_data_dir, tmp_path / "whole", seed=4)
+    with pytest.raises(Killed):
+        fit_arm("mmd", morph_data_dir, tmp_path / "killed", seed=4, on_batch=kill)
+    resumed = fit_arm("mmd", morph_data_dir, tmp_path / "killed", seed=4)
+    weights = [load_network(tmp_path / name / "model.keras").get_weights() for name in ("whole", "killed")]
+    assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
+    for row, row_whole in zip(resumed, whole, strict=True):
+        assert {**row, "seconds": 0} == pytest.approx({**row_whole, "seconds": 0}, abs=0, nan_ok=True)
+
+
+def test_history_has_the_terms_of_the_loss_and_both_accuracies(morph_run_dirs):
+    for arm, folder in morph_run_dirs.items():
+        history = read_history(folder / "fold_0" / "member_0")
+        assert list(history[0]) == [
+            "epoch", "iterations", "learning_rate", "loss", "accuracy", "cross_entropy", "mmd", "validation_loss",
+            "validation_accuracy", "validation_accuracy_target", "seconds",
+        ]  # fmt: skip
+        assert np.isnan(history[-1]["mmd"]) == (arm == "regular")
+    status = run_status(morph_run_dirs["mmd"], "morph")
+    assert [entry["is_finished"] for entry in status["members"]] == [True, True]
+
+
+def test_a_small_network_learns_the_shapes(morph_data_dir, tmp_path):
+    history = fit_arm("regular", morph_data_dir, tmp_path, overrides=["train.epochs=8"])
+    assert history[-1]["validation_accuracy"] > 0.9  # a third by chance
+
+
+def test_arms_start_from_the_same_weights_and_scaling(morph_data_dir):
+    networks = []
+    for arm in ("regular", "mmd"):
+        config = load_config(f"morph_{arm}.yaml", MORPH_TINY)
+        networks.append(MorphExperiment(config, morph_data_dir).fold(0).new_network(10, seed=3).classifier)
+    for a, b in zip(*(network.get_weights() for network in networks), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_scaling_is_measured_on_the_deep_training_images_alone(morph_data_dir):
+    from photoz_morph import morph_pipeline
+
+    builder = morph_pipeline.open_dataset(morph_data_dir)
+    images = {
+        domain: np.concatenate(list(morph_pipeline.domain_images(builder, "train", domain, 64).as_numpy_iterator()))
+        for domain in morph_pipeline.DOMAINS
+    }
+    for preset, domains in (("default", ["y10"]), ("paper", ["y10", "y1"])):
+        config = load_config("morph_mmd.yaml", [*MORPH_TINY, f"scaling.preset={preset}"])
+        network = MorphExperiment(config, morph_data_dir).fold(0).new_network(10, seed=3).classifier
+        quantiles = np.array(network.get_layer("arcsinh_scaling").quantiles)
+        expected = [np.percentile(images[domain], (0.1, 99.9)) for domain in domains]
+        np.testing.assert_allclose(quantiles, expected, rtol=1e-5)
+
+
+def test_class_weights_are_those_of_the_published_code(morph_data_dir):
+    config = load_config("morph_regular.yaml", MORPH_TINY)
+    model = MorphExperiment(config, morph_data_dir).fold(0).new_network(10, seed=3)
+    assert np.sum(np.array(model.class_weights) ** -1) == pytest.approx(3)  # N / (3 n) summed over 1/w gives 3
+    config = load_config("morph_regular.yaml", [*MORPH_TINY, "train.class_weights=false"])
+    assert MorphExperiment(config, morph_data_dir).fold(0).new_network(10, seed=3).class_weights is None
+
+
+@pytest.mark.parametrize("name", ["convnet", "deepmerge"])
+def test_other_networks_train_and_predict(name, morph_data_dir, tmp_path):
+    classes = "merger" if name == "deepmerge" else "spiral_elliptical_merger"
+    overrides = [*MORPH_TINY, f"model.name={name}", f"data.classes={classes}", "train.epochs=1"]
+    config = load_config("morph_mmd.yaml", overrides)
+    train_ensemble(config, tmp_path / "run", morph_data_dir, 1, 1, n_jobs=1, progress=False)
+    table = predict_morph_run(tmp_path / "run", progress=False)
+    assert table["probability_y10"].shape[1:] == (1, len(config.class_names))
+    assert set(table["label"]) <= set(range(len(config.class_names)))
+
+
+def test_predictions_are_those_of_the_saved_networks(morph_data_dir, morph_run_dirs):
+    from photoz_morph import morph_pipeline, pipeline
+
+    table = predict_morph_run(morph_run_dirs["mmd"], progress=False)
+    builder = morph_pipeline.open_dataset(morph_data_dir)
+    assert list(table["obj_id"]) == list(pipeline.read_columns(builder, "test")["obj_id"])
+    images = np.concatenate(list(morph_pipeline.domain_images(builder, "test", "y1", 64).as_numpy_iterator()))
+    for seed, path in enumerate(finished_members(morph_run_dirs["mmd"], "morph")[0]):
+        outputs = load_network(path)({"image": images})
+        logits = np.array(outputs["logits"], np.float64)
+        expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(table["probability_y1"][:, seed], expected, atol=1e-5)
+        if seed == 0:
+            np.testing.assert_allclose(table["latent_y1"], outputs["latent"], atol=1e-4)
+
+
+def test_a_run_of_the_other_chain_or_config_is_refused(morph_run_dirs, morph_data_dir, run_dir):
+    with pytest.raises(ValueError, match="is a config of `photoz`, not of `morph`"):
+        read_run(run_dir, "morph")
+    config = load_config("morph_mmd.yaml", MORPH_TINY)
+    other = dataclasses.replace(config, adaptation=dataclasses.replace(config.adaptation, weight=0.5))
+    with pytest.raises(ValueError, match="was trained with another adaptation.weight"):
+        train_ensemble(other, morph_run_dirs["mmd"], morph_data_dir, 2, 1, progress=False)
+
+
+def test_published_sizes_by_config():
+    from photoz_morph.models.inception_photoz import trainable_parameter_count
+
+    published = {"resnet18": 11_308_611, "convnet": 1_187_203, "deepmerge": 174_626}  # reference: code and lecture table
+    for name, number in published.items():
+        classes = "merger" if name == "deepmerge" else "spiral_elliptical_merger"
+        config = load_config("morph_paper_mmd.yaml", [f"model.name={name}", f"data.classes={classes}"])
+        assert trainable_parameter_count(new_classifier(config)) == number

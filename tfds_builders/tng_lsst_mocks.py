@@ -1,0 +1,205 @@
+"""Y10 and Y1 mocks as a TFDS dataset, both of a galaxy in one example: what `morph build` writes."""
+
+import numpy as np
+import tensorflow_datasets as tfds
+from tqdm import tqdm
+
+from photoz_morph.catalogs import assign_split
+from photoz_morph.mock_shards import find_mock_shards, read_mock_catalog, read_mock_shard
+from photoz_morph.released_arrays import open_released
+from tfds_builders.prepare import prepare
+
+SPLITS = ("train", "validation", "test")
+IMAGE_SHAPE = (100, 100, 3)
+INTEGERS = ("obj_id", "group_id", "label", "label_g", "intended_type", "subhalo_id", "snapshot")  # -1 where unknown
+FLOATS = ("gini", "m20", "gini_g", "m20_g")  # NaN where unknown
+# Copies of a merger: the original, the three of Ciprijanovic et al. (2021), Sec. 2 (up/down flip, rotations by 90 and
+# 180 degrees), and for the fourth, which the paper does not name, the left/right flip.
+COPIES = (
+    lambda image: image,
+    lambda image: image[::-1],
+    lambda image: np.rot90(image),
+    lambda image: np.rot90(image, 2),
+    lambda image: image[:, ::-1],
+)
+MERGER = 2
+
+
+class TngLsstMocks(tfds.core.GeneratorBasedBuilder):
+    """LSST Y10 and Y1 mocks with Gini-M20 labels, in splits `train`, `validation` and `test` (70 : 10 : 20).
+
+    The split of a galaxy is the stable hash of its `group_id`, so all copies, views and times of one galaxy or
+    encounter are in one split. The authors' released arrays keep the split that they come with.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}
+    MANUAL_DOWNLOAD_INSTRUCTIONS = "Make mocks with `morph simulate` and `morph mock`."
+
+    def __init__(self, *, origin="simulated", facts=None, examples=None, on_galaxy=None, **kwargs):
+        self.origin = origin  # "simulated", "tng", "images" or "released": every number made from it repeats it
+        self.facts = facts or {}  # how the mocks were made
+        self.examples = examples  # split -> iterator of examples
+        self.on_galaxy = on_galaxy or (lambda: None)  # called once an image pair, for a progress bar
+        super().__init__(**kwargs)
+
+    def _info(self):
+        image = tfds.features.Tensor(shape=IMAGE_SHAPE, dtype=np.float32, encoding="bytes")
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(
+                {
+                    "image_y10": image,  # [nJy per stamp pixel]; in released arrays an unknown unit
+                    "image_y1": image,
+                    "copy": np.int64,  # 0 for the original
+                    **{name: np.int64 for name in INTEGERS},
+                    **{name: np.float32 for name in FLOATS},
+                }
+            ),
+            supervised_keys=None,
+            metadata=tfds.core.MetadataDict(origin=self.origin, **self.facts),
+            citation="Ciprijanovic et al. 2021, arXiv:2111.00961",
+        )
+
+    def _split_generators(self, dl_manager):
+        return {split: self._generate_examples(split) for split in SPLITS}
+
+    def _generate_examples(self, split):
+        for example in self.examples(split):
+            self.on_galaxy()
+            yield f"{example['obj_id']}_{example['copy']}", example
+
+
+def build(mocks_dir, data_dir, merger_copies=0, overwrite=False, progress=True):
+    """Build the dataset from a folder of mock shards.
+
+    Parameters
+    ----------
+    mocks_dir : path-like
+        Shards with depths Y10 and Y1.
+    data_dir : path-like
+        The dataset is written to data_dir/tng_lsst_mocks/1.0.0.
+    merger_copies : int
+        0 to 4 flipped or rotated copies added of each image labelled a merger, in the split of the original; 4 in
+        Ciprijanovic et al. (2021).
+    overwrite : bool
+        Whether to replace a dataset that is there.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    dict of str to int
+        Galaxies in each split, copies added, and galaxies left out because Gini-M20 could not be measured.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no shards.
+    ValueError
+        If a dataset is there already, a shard is broken or lacks a depth, two rows share an obj_id, shards of
+        different settings are mixed, or a split would be empty.
+    """
+    if not 0 <= merger_copies < len(COPIES):
+        raise ValueError(f"--merger-copies is {merger_copies}, must be 0 to {len(COPIES) - 1}")
+    paths = find_mock_shards(mocks_dir)
+    origin, facts, counts = _check_catalogs(paths, merger_copies)
+
+    def examples(split):
+        for path in paths:
+            table, _ = read_mock_catalog(path)
+            rows = np.flatnonzero(usable(table) & (assign_split(table["group_id"]) == split))
+            if len(rows) == 0:
+                continue
+            images, table, _ = read_mock_shard(path, rows)
+            for index, row in enumerate(table):
+                for copy in range(1 + (merger_copies if row["label"] == MERGER else 0)):
+                    yield {
+                        "image_y10": np.ascontiguousarray(COPIES[copy](images[10][index])),
+                        "image_y1": np.ascontiguousarray(COPIES[copy](images[1][index])),
+                        "copy": copy,
+                        **{name: _integer(row, name) for name in INTEGERS},
+                        **{name: np.float32(row[name]) for name in FLOATS},
+                    }
+
+    total = sum(counts[split] for split in SPLITS)
+    with tqdm(total=total, desc="build", unit=" galaxies", disable=not progress) as bar:
+        builder = TngLsstMocks(
+            origin=origin, facts=facts, examples=examples, on_galaxy=bar.update, data_dir=data_dir
+        )
+        prepare(builder, mocks_dir, overwrite)
+    return counts
+
+
+def build_released(arrays_dir, data_dir, overwrite=False, progress=True):
+    """Build the dataset from the authors' released arrays, in the split that they come with.
+
+    Parameters
+    ----------
+    arrays_dir : path-like
+        Folder of `images_Y10_train.npy` and so on (Zenodo 5514180).
+    data_dir, overwrite, progress
+        As of `build`.
+
+    Returns
+    -------
+    dict of str to int
+        Galaxies in each split.
+    """
+    arrays = open_released(arrays_dir)
+    counts = arrays.sizes
+
+    def examples(split):
+        unknown = {name: np.float32(np.nan) for name in FLOATS} | {name: -1 for name in INTEGERS}
+        for example in arrays.iter_examples(split):
+            obj_id = int(example["obj_id"])
+            yield {**unknown, "copy": 0, "group_id": obj_id, **example, "label": int(example["label"])}
+
+    with tqdm(total=sum(counts.values()), desc="build", unit=" galaxies", disable=not progress) as bar:
+        builder = TngLsstMocks(origin="released", examples=examples, on_galaxy=bar.update, data_dir=data_dir)
+        prepare(builder, arrays_dir, overwrite)
+    return counts
+
+
+def usable(table):
+    """Rows with a label, shape (n,)."""
+    return (np.asarray(table["flag"]) == 0) & (np.asarray(table["label"]) >= 0)
+
+
+def _integer(row, name):
+    return int(row[name]) if name in row.colnames else -1
+
+
+def _check_catalogs(paths, merger_copies):
+    """Origin, settings and counts of the shards, after the checks that need no pixels."""
+    folder = paths[0].parent
+    settings, tables = set(), []
+    for path in paths:
+        table, header = read_mock_catalog(path)
+        depths = header["YEARS"].split(",")
+        if not {"10", "1"} <= set(depths):
+            raise ValueError(f"{path}: holds depths {header['YEARS']}; the dataset needs Y10 and Y1, mock both")
+        names = ("ORIGIN", "BINNING", "FIELDKPC", "NESTED", "PIXSCALE")
+        settings.add(tuple((name.lower(), header[name]) for name in names))
+        tables.append(table["obj_id", "group_id", "label", "flag"])
+    if len(settings) > 1:
+        differing = {name for name, _ in set.union(*map(set, settings)) - set.intersection(*map(set, settings))}
+        raise ValueError(f"{folder}: shards of different {', '.join(sorted(differing))} in one folder; keep them apart")
+    good = [usable(table) for table in tables]
+    ids = np.concatenate([table["obj_id"][rows] for table, rows in zip(tables, good)])
+    values, repeats = np.unique(ids, return_counts=True)
+    if np.any(repeats > 1):
+        raise ValueError(f"{folder}: obj_id {values[repeats > 1][0]} is there twice; drop one of its rows")
+    groups = np.concatenate([table["group_id"][rows] for table, rows in zip(tables, good)])
+    labels = np.concatenate([table["label"][rows] for table, rows in zip(tables, good)])
+    splits = assign_split(groups) if len(groups) else np.array([], str)
+    copies = np.where(labels == MERGER, merger_copies, 0)
+    counts = {split: int(np.sum(1 + copies[splits == split])) for split in SPLITS}
+    empty = [split for split in SPLITS if counts[split] == 0]
+    if empty:  # TFDS writes no empty split
+        raise ValueError(
+            f"{folder}: {len(np.unique(groups))} different galaxies leave no galaxy for {', '.join(empty)}; give more"
+        )
+    facts = dict(settings.pop())
+    origin = facts.pop("origin")
+    counts |= {"copies": int(copies.sum()), "without label": int(sum(len(table) for table in tables) - len(ids))}
+    return origin, facts, counts

@@ -19,6 +19,7 @@ setup(
         "astropy-healpix>=1.0",
         "click>=8.1",
         "galsim>=2.8",
+        "h5py>=3.10",
         "importlib_resources>=6",  # tensorflow-datasets imports it without declaring it
         "keras>=3.15,<3.16",
         "matplotlib>=3.9",
@@ -31,6 +32,7 @@ setup(
         "tensorboard>=2.20",
         "tensorflow>=2.21,<2.22",
         "tensorflow-datasets>=4.9.10,<4.10",
+        "threadpoolctl>=3.1",
         "tqdm>=4.66",
     ],
     extras_require={
@@ -38,7 +40,7 @@ setup(
         "beam": ["apache-beam>=2.77,<2.78"],
         "rail": ["pz-rail-base>=2.0", "qp-prob>=1.0"],
         "tables": ["kcorrect>=5.1.9", "speclite>=1.0"],  # only scripts/make_sdss_tables.py, which needs SDSS files too
-        "dev": ["pytest>=8"],
+        "dev": ["pytest>=8", "jax[cpu]>=0.7", "statmorph>=0.7"],  # the last two are compared with in tests
     },
     entry_points={
         "console_scripts": ["photoz = photoz_morph.cli.photoz:main", "morph = photoz_morph.cli.morph:main"],

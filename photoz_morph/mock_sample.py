@@ -23,6 +23,7 @@ from photoz_morph.mocks import check_observing, expected_image, observe, stamp_b
 from photoz_morph.morphology_labels import CLASS_NAMES, classify, gini_m20
 from photoz_morph.scenes import SCENES_PER_SHARD, find_scene_shards, iter_scenes, read_scene_catalog
 from photoz_morph.surveys import LSST
+from photoz_morph.threads import one_thread
 
 SCENE_SHARDS_PER_SHARD = 2  # a shard takes 15 s: small samples give every core some, Ctrl-C does not wait long
 MOCKS_PER_SHARD = SCENE_SHARDS_PER_SHARD * SCENES_PER_SHARD
@@ -204,11 +205,12 @@ def mock_galaxy(scene, settings):
         `photoz_morph.mock_shards.REQUIRED_COLUMNS`, then the further columns of the scene. Of columns of the same
         name, those measured here stay.
     """
-    expected = expected_image(scene)
+    with one_thread():
+        expected = expected_image(scene)
+        measured = {suffix: gini_m20(expected[..., LSST.bands.index(band)]) for suffix, band in LABEL_BANDS.items()}
     columns = {"obj_id": np.int64(scene.obj_id), "group_id": np.int64(scene.group_id),
                "intended_type": np.int16(scene.intended_type)}  # fmt: skip
-    for suffix, band in LABEL_BANDS.items():
-        gini, m20, ok = gini_m20(expected[..., LSST.bands.index(band)])
+    for suffix, (gini, m20, ok) in measured.items():
         columns[f"label{suffix}"] = np.int16(classify([gini], [m20])[0] if ok else -1)
         columns[f"gini{suffix}"], columns[f"m20{suffix}"] = np.float32(gini), np.float32(m20)
     columns["flag"] = np.int16(columns["label"] < 0)

@@ -132,7 +132,7 @@ def _band_last(path, cube, band_axis):
         raise ValueError(f"{path}: image has shape {shape}; give a cube of {len(BANDS)} bands, (3, n, n)")
     here, there = (shape[0], shape[2]) if band_axis == "first" else (shape[2], shape[0])
     if here != len(BANDS) and there == len(BANDS):
-        raise ValueError(f"{path}: shape {shape} has its bands {other}, not {band_axis}; say so with band_axis={other}")
+        raise ValueError(f"{path}: shape {shape} has its bands {other}, not {band_axis}; say so with --band-axis {other}")
     if here != len(BANDS):
         raise ValueError(f"{path}: shape {shape} has {here} bands on the {band_axis} axis; give {','.join(BANDS)}")
     cube = np.moveaxis(cube, 0, -1) if band_axis == "first" else cube
@@ -146,7 +146,7 @@ def _band_last(path, cube, band_axis):
 def _one_value(path, name, in_file, given, default=None):
     """What the file and the caller agree on."""
     if in_file is None and given is None and default is None:
-        raise ValueError(f"{path}: {name} is not in the file; give it (option {name})")
+        raise ValueError(f"{path}: {name} is not in the file; give it (option --{name.replace('_', '-')})")
     if name != "unit" and not isinstance(in_file, (int, float, type(None))):
         raise ValueError(f"{path}: {name} in the file is {in_file!r}; make it a number")
     if in_file is not None and given is not None:
@@ -224,7 +224,7 @@ def _chosen(path, names, dataset):
         return names[0]
     if dataset not in names:
         wanted = "say which one" if dataset is None else f"{dataset!r} is not one of them"
-        raise ValueError(f"{path}: holds images {', '.join(names) or '(none)'}; {wanted} (option dataset)")
+        raise ValueError(f"{path}: holds images {', '.join(names) or '(none)'}; {wanted} (option --dataset)")
     return dataset
 
 

@@ -126,7 +126,8 @@ def test_a_run_of_the_other_chain_or_config_is_refused(morph_run_dirs, morph_dat
 def test_published_sizes_by_config():
     from photoz_morph.models.inception_photoz import trainable_parameter_count
 
-    published = {"resnet18": 11_308_611, "convnet": 1_187_203, "deepmerge": 174_626}  # reference: code and lecture table
+    # Counted from the published code of DeepAdversaries, and the table of the DeepMerge lecture.
+    published = {"resnet18": 11_308_611, "convnet": 1_187_203, "deepmerge": 174_626}
     for name, number in published.items():
         classes = "merger" if name == "deepmerge" else "spiral_elliptical_merger"
         config = load_config("morph_paper_mmd.yaml", [f"model.name={name}", f"data.classes={classes}"])

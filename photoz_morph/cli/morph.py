@@ -68,11 +68,15 @@ def simulate(n_galaxies, seed, out, processes, quiet):
 @click.option("--seed", default=1, show_default=True, help="Of the noise.")
 @click.option("--unit", type=click.Choice(["nJy", "mag/arcsec2"]), help="Of image files that do not say it.")
 @click.option("--pixel-kpc", type=float, help="Side of a pixel of image files that do not say it.")
+@click.option("--redshift", type=float, help="From which image files that do not say it are seen; 0.05 by default.")
+@click.option("--band-axis", type=click.Choice(["first", "last"]), default="first", show_default=True,
+              help="Of image files.")  # fmt: skip
+@click.option("--dataset", help="Which image of an HDF5 or npz file that holds several.")
 @click.option("--tng", type=click.Path(), help="Instead of SCENES: folder of TNG100 images; needs --morphologies.")
 @click.option("--morphologies", type=click.Path(), help="Folder of the morphs_snap*_{g,i}.hdf5 catalogues.")
 @click.option("--processes", type=click.IntRange(min=1), help="All cores by default; the images are the same.")
 @quiet_option
-def mock(scenes, out, years, binning, field_kpc, nested, seed, unit, pixel_kpc, tng, morphologies, processes, quiet):
+def mock(scenes, out, years, binning, field_kpc, nested, seed, tng, morphologies, processes, quiet, **image_options):
     """Observe noiseless images with LSST, after ten years and after one, and label them by Gini and M20.
 
     SCENES is a folder of `morph simulate`, `scenes` by default, or files of noiseless g, r, i images: FITS, HDF5 or
@@ -92,7 +96,7 @@ def mock(scenes, out, years, binning, field_kpc, nested, seed, unit, pixel_kpc, 
     elif scenes and not Path(scenes[0]).is_dir():
         from photoz_morph.scene_images import iter_scene_images
 
-        images = iter_scene_images(scenes, unit=unit, pixel_kpc=pixel_kpc)
+        images = iter_scene_images(scenes, **image_options)
         counts = mock_scene_list(images, out, origin="images", **settings)
     else:
         counts = mock_scenes(*(scenes or ("scenes",)), out, n_processes=processes, **settings)

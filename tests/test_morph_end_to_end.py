@@ -1,0 +1,91 @@
+"""The morphology chain through its commands, in an empty folder: what `scripts/demo` runs, smaller."""
+
+import contextlib
+import json
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from click.testing import CliRunner
+from conftest import MORPH_TINY
+
+from photoz_morph.cli.morph import main
+from photoz_morph.morph_predictions import read_morph_predictions
+
+RUNS = {"regular": "runs/morph_regular", "mmd": "runs/morph_mmd"}
+SETTINGS = [word for setting in (*MORPH_TINY, "simulation.n_galaxies=120") for word in ("--set", setting)]
+
+
+def morph(*arguments):
+    """What a command printed; it must succeed."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, f"morph {' '.join(map(str, arguments))}\n{result.output}\n{result.exception!r}"
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
+    """The folder in which all commands ran one after the other, and what each printed."""
+    folder = tmp_path_factory.mktemp("empty")
+    with contextlib.chdir(folder):
+        printed = {
+            "train": morph("train", "morph_regular.yaml", "--seeds", "2", *SETTINGS),
+            "train_mmd": morph("train", "--seeds", "2", *SETTINGS),
+            "status": morph("status", RUNS["mmd"]),
+            "evaluate": morph("evaluate", RUNS["regular"], "--against", RUNS["mmd"]),
+            "report": morph("report", RUNS["regular"], "--against", RUNS["mmd"]),
+            "export": morph("export", RUNS["mmd"]),
+            "infer": morph("infer", f"{RUNS['mmd']}/export", "morph_data/mocks", "--years", "1"),
+        }
+    return folder, printed
+
+
+@pytest.fixture
+def in_chain(chain, monkeypatch):
+    """The tests run in the folder of the chain."""
+    monkeypatch.chdir(chain[0])
+    return chain[1]
+
+
+def test_the_embedded_default_is_made_once(in_chain):
+    assert "making the embedded default there, 120 simulated galaxies" in in_chain["train"]
+    assert "embedded default" not in in_chain["train_mmd"]
+
+
+def test_each_command_names_the_next(in_chain):
+    assert "Next: morph evaluate runs/morph_regular" in in_chain["train"]
+    assert "2 of 2 networks finished, not running" in in_chain["status"]
+    assert "Next: morph infer runs/morph_mmd/export MOCKS" in in_chain["export"]
+    assert in_chain["infer"].startswith("120 galaxies in classes.fits")
+
+
+def test_scores_say_what_they_are_of(in_chain, chain):
+    scores = json.loads((chain[0] / RUNS["regular"] / "scores.json").read_text())
+    assert scores["data"] == "simulated" and scores["n_seeds"] == 2
+    assert 0 < scores["label_ceiling"]["value"] <= 1
+    assert "simulated" in in_chain["evaluate"]
+    for row in ("accuracy", "precision", "recall", "F1", "macro-F1"):
+        assert row.lower() in in_chain["evaluate"].lower()
+
+
+def test_the_report_is_one_page_with_its_figures(in_chain, chain):
+    folder = chain[0] / RUNS["regular"] / "report"
+    page = (folder / "index.html").read_text()
+    figures = sorted(path.stem for path in folder.glob("*.png"))
+    assert len(figures) >= 9 and all((folder / f"{name}.pdf").exists() for name in figures)
+    assert "simulated" in page and "McNemar" in page
+
+
+def test_the_exported_model_gives_the_predictions_of_the_run(in_chain, chain):
+    table = read_morph_predictions(chain[0] / RUNS["mmd"] / "predictions.fits")
+    inferred = Table.read(chain[0] / "classes.fits")
+    place = {obj_id: row for row, obj_id in enumerate(inferred["obj_id"])}
+    rows = [place[obj_id] for obj_id in table["obj_id"]]
+    np.testing.assert_allclose(inferred["probability"][rows], table["probability_y1"].mean(axis=1), atol=1e-5)
+    np.testing.assert_allclose(inferred["latent"][rows], table["latent_y1"], atol=1e-4)
+    names = np.array(["spiral", "elliptical", "merger"])
+    assert list(inferred["class"]) == list(names[inferred["probability"].argmax(axis=1)])
+
+
+def test_summary_counts_the_published_parameters():
+    assert "trainable parameters: 11,308,611" in morph("summary", "morph_paper_mmd.yaml")

@@ -73,7 +73,8 @@ class MorphTrainConfig:
 
     `weight_decay` is decoupled from the gradient (AdamW, kernels only) or, with `decay` "coupled", added to it for all
     weights, as in the code of Ciprijanovic et al. (2021). With `class_weights` the cross-entropy of a class is
-    weighted by N / (n_classes n_class).
+    weighted by N / (n_classes n_class). `batch_norm`: statistics of "both" domains, which go through the network in one
+    batch, or of the "source" alone.
     """
 
     epochs: int = 20
@@ -85,6 +86,7 @@ class MorphTrainConfig:
     beta_1: float = 0.9
     beta_2: float = 0.999
     class_weights: bool = True
+    batch_norm: str = "both"
     precision: str = "float32"
 
 
@@ -112,6 +114,7 @@ class MorphConfig:
         "adaptation.estimator": ("median", "paper"),
         "train.schedule": ("constant", "cosine"),
         "train.decay": ("decoupled", "coupled"),
+        "train.batch_norm": ("both", "source"),
         "train.precision": ("float32", "mixed_bfloat16"),
     }
     POSITIVE: ClassVar = (

@@ -87,6 +87,7 @@ class MorphFold:
             warmup_iterations=round(config.adaptation.warmup_epochs * self.train.steps_per_epoch),
             ramp_iterations=round(config.adaptation.ramp_epochs * self.train.steps_per_epoch),
             class_weights=self._class_weights() if config.train.class_weights else None,
+            batch_norm=config.train.batch_norm,
             l2=config.train.weight_decay if config.train.decay == "coupled" else 0.0,
         )
         model.compile(self._optimizer(n_iterations))
@@ -140,7 +141,7 @@ class MorphFold:
         }
         if train.decay == "decoupled":
             return keras.optimizers.AdamW(weight_decay=train.weight_decay, **options)
-        return keras.optimizers.Adam(**options)
+        return keras.optimizers.Adam(epsilon=1e-8, **options)  # PyTorch's, as in the published code
 
 
 def new_classifier(config, image_shape=(100, 100, 3), seed=0):

@@ -51,7 +51,7 @@ def test_channels_first_given_as_last_and_the_reverse():
     write_image()
     refused("mock galaxy.fits --band-axis last", "shape (3, 60, 60) has its bands first, not last")
     write_image("last.fits", shape=(60, 60, 3))
-    refused("mock last.fits", "last.fits: shape (60, 60, 3) has its bands last, not first; say so with --band-axis last")
+    refused("mock last.fits", "shape (60, 60, 3) has its bands last, not first; say so with --band-axis last")
 
 
 def test_wrong_or_missing_unit():
@@ -66,11 +66,11 @@ def test_wrong_or_missing_unit():
 def test_missing_pixel_scale_not_a_number_and_negative_flux():
     write_image(PIXKPC=None)
     refused("mock galaxy.fits", "galaxy.fits: pixel_kpc is not in the file; give it (option --pixel-kpc)")
-    for number, (value, piece) in enumerate(((np.nan, "NaN"), (-1.0, "negative"))):
+    for number, value in enumerate((np.nan, -1.0)):
         flux = np.full((3, 60, 60), 5.0)
         flux[1, 30, 30] = value
         write_image(f"{number}.fits", flux=flux)
-        assert f"{number}.fits" in refused(f"mock {number}.fits")
+        refused(f"mock {number}.fits", f"{number}.fits: image", "1 pixel")
 
 
 def test_truncated_image_and_no_image():
@@ -105,7 +105,7 @@ def released(folder, n_labels=6, shape=(6, 3, 100, 100)):
 
 
 def test_released_labels_of_another_length_and_channels_last(tmp_path):
-    refused(["build", "--released", released(tmp_path / "a", 5)], "labels_train.npy", "5", "6")
+    refused(["build", "--released", released(tmp_path / "a", 5)], "images_Y10_train.npy: 6 images, but the labels", "5 rows")
     folder = released(tmp_path / "b", shape=(6, 100, 100, 3))
     refused(["build", "--released", folder], "images_Y10_train.npy", "(6, 100, 100, 3)")
     refused(["build", "--released", tmp_path / "c"], "images_Y10_train.npy")

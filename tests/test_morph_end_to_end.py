@@ -70,7 +70,7 @@ def test_scores_say_what_they_are_of(in_chain, chain):
 
 def test_the_report_is_one_page_with_its_figures(in_chain, chain):
     folder = chain[0] / RUNS["regular"] / "report"
-    page = (folder / "index.html").read_text()
+    page = (folder / "report.html").read_text()
     figures = sorted(path.stem for path in folder.glob("*.png"))
     assert len(figures) >= 9 and all((folder / f"{name}.pdf").exists() for name in figures)
     assert "simulated" in page and "McNemar" in page

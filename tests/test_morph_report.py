@@ -218,7 +218,7 @@ def test_folder_is_complete_and_the_page_needs_nothing_else(page):
              "reliability", "training"}  # fmt: skip
     files = {f"{stem}.{suffix}" for stem in stems for suffix in ("png", "pdf")}
     assert {file.name for file in path.parent.iterdir()} == files | {
-        "index.html", "table1.md", "table1.csv", "comparison.md",
+        "report.html", "table1.md", "table1.csv", "comparison.md",
     }  # fmt: skip
     addresses = Page(text).addresses
     assert all(re.match(r"#|data:image/png;base64,", address) for address in addresses)

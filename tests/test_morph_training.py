@@ -54,6 +54,21 @@ def test_a_small_network_learns_the_shapes(morph_data_dir, tmp_path):
     assert history[-1]["validation_accuracy"] > 0.9  # a third by chance
 
 
+@pytest.mark.parametrize("arm", ["regular", "mmd"])
+def test_batch_norm_of_the_source_does_not_see_the_target(arm, morph_data_dir):
+    means = {}
+    for policy in ("both", "source"):
+        config = load_config(f"morph_{arm}.yaml", [*MORPH_TINY, f"train.batch_norm={policy}"])
+        for shift in (0.0, 500.0):
+            fold = MorphExperiment(config, morph_data_dir).fold(0)
+            model = fold.new_network(10, seed=3)
+            images, labels = next(iter(fold.train.epoch(1, 0)))
+            model.train_on_batch({"source": images["source"], "target": images["target"] + shift}, labels)
+            means[policy, shift] = np.array(model.classifier.get_layer("bn1").moving_mean)
+    np.testing.assert_array_equal(means["source", 0.0], means["source", 500.0])
+    assert not np.array_equal(means["both", 0.0], means["both", 500.0])
+
+
 def test_arms_start_from_the_same_weights_and_scaling(morph_data_dir):
     networks = []
     for arm in ("regular", "mmd"):

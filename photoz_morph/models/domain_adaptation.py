@@ -1,9 +1,10 @@
 """Train a classifier on labelled source images and, by MMD, on unlabelled target images.
 
 `DomainAdaptedClassifier` wraps a network and replaces Keras's training step. Source and target go through the network
-in one batch, so batch-norm statistics always mix both domains; cross-entropy sees the source half, MMD the latents of
-both. With `mmd_weight` 0 it is the regular arm of the same experiment: the same forward pass, optimizer and weight
-decay, and no MMD. One function computes the loss; a TensorFlow and a JAX step differentiate it.
+in one batch, so batch-norm statistics mix both domains, or are those of the source alone if so chosen; cross-entropy
+sees the source half, MMD the latents of both. With `mmd_weight` 0 it is the regular arm of the same experiment: the
+same forward pass, optimizer and weight decay, and no MMD. One function computes the loss; a TensorFlow and a JAX step
+differentiate it.
 """
 
 import keras
@@ -35,6 +36,9 @@ class DomainAdaptedClassifier(keras.Model):
         The weight is 0 during the warm-up, then rises linearly to `mmd_weight` during the ramp.
     class_weights : sequence of float, optional
         Factor of the cross-entropy of each class; the mean is over galaxies, not over weights as in PyTorch.
+    batch_norm : {"both", "source"}
+        Whose statistics batch norm takes. With "source" the regular arm never sees the target, and adaptation sees it
+        through the moving averages, without dropout.
     l2 : float
         Coupled weight decay as in PyTorch's Adam: l2 / 2 times the sum of squares of all trainable weights. The
         decoupled decay of AdamW is the optimizer's own.
@@ -42,13 +46,15 @@ class DomainAdaptedClassifier(keras.Model):
 
     def __init__(
         self, classifier, mmd_weight=0.05, estimator="median", warmup_iterations=0, ramp_iterations=0,
-        class_weights=None, l2=0.0, name="domain_adapted_classifier",
+        class_weights=None, batch_norm="both", l2=0.0, name="domain_adapted_classifier",
     ):  # fmt: skip
+        if batch_norm not in ("both", "source"):
+            raise ValueError(f"batch_norm is {batch_norm!r}, must be 'both' or 'source'")
         if estimator not in ESTIMATORS:
             raise ValueError(f"no MMD estimator {estimator!r}; there are {', '.join(ESTIMATORS)}")
         super().__init__(name=name, dtype="float32")  # images must reach the classifier's scaling uncast
         self.classifier = classifier
-        self.mmd_weight, self.estimator, self.l2 = mmd_weight, estimator, l2
+        self.mmd_weight, self.estimator, self.batch_norm, self.l2 = mmd_weight, estimator, batch_norm, l2
         self.warmup_iterations, self.ramp_iterations = warmup_iterations, ramp_iterations
         self.class_weights = None if class_weights is None else tuple(class_weights)
         self.means = [keras.metrics.Mean(name=term) for term in ("loss", "cross_entropy", "mmd")]
@@ -90,9 +96,7 @@ class DomainAdaptedClassifier(keras.Model):
             `loss`, `cross_entropy`, `mmd`, and what accuracy is measured on, labels and logits.
         """
         images, labels = data[:2]
-        n_source = ops.shape(images["source"])[0]
-        outputs = self.classifier(self._joined(images), training=True)
-        logits = outputs["logits"][:n_source]
+        logits, source_latent, target_latent = self._outputs(images)
         each = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
         if self.class_weights:
             each = each * ops.take(ops.convert_to_tensor(self.class_weights, "float32"), ops.cast(labels, "int32"))
@@ -101,8 +105,7 @@ class DomainAdaptedClassifier(keras.Model):
             loss = loss + self.l2 / 2 * sum(ops.sum(ops.square(weight)) for weight in self.trainable_variables)
         mmd = ops.convert_to_tensor(np.nan, "float32")
         if self.mmd_weight:
-            latents = gather(outputs["latent"][:n_source]), gather(outputs["latent"][n_source:])
-            mmd = ESTIMATORS[self.estimator](*latents)
+            mmd = ESTIMATORS[self.estimator](gather(source_latent), gather(target_latent))
             loss = loss + self.mmd_weight_at(self.optimizer.iterations) * mmd
         return loss, (loss, cross_entropy, mmd, labels, logits)
 
@@ -113,13 +116,22 @@ class DomainAdaptedClassifier(keras.Model):
             return self.mmd_weight * ops.clip(since_warmup / self.ramp_iterations, 0.0, 1.0)
         return self.mmd_weight * ops.cast(since_warmup >= 0, "float32")
 
-    def _joined(self, images):
-        """Input of the classifier: both domains in one batch."""
-        inputs = {"image": ops.concatenate([images["source"], images["target"]], axis=0)}
-        if "domain" in self.classifier.input:
-            sizes = [ops.shape(images[domain])[:1] for domain in ("source", "target")]
-            inputs["domain"] = ops.concatenate([ops.zeros(sizes[0], "int32"), ops.ones(sizes[1], "int32")])
-        return inputs
+    def _outputs(self, images):
+        """Logits of the source, and the latents of both domains; None for the target where nothing needs it."""
+        source, target = self._inputs(images["source"], 0), self._inputs(images["target"], 1)
+        if self.batch_norm == "both":
+            joined = {name: ops.concatenate([source[name], target[name]], axis=0) for name in source}
+            outputs, n_source = self.classifier(joined, training=True), ops.shape(images["source"])[0]
+            return outputs["logits"][:n_source], outputs["latent"][:n_source], outputs["latent"][n_source:]
+        outputs = self.classifier(source, training=True)
+        seen = self.classifier(target, training=False)["latent"] if self.mmd_weight else None
+        return outputs["logits"], outputs["latent"], seen
+
+    def _inputs(self, images, domain):
+        """Images as the classifier takes them, with their domain where it has a scaling for each."""
+        if "domain" not in self.classifier.input:
+            return {"image": images}
+        return {"image": images, "domain": ops.full(ops.shape(images)[:1], domain, "int32")}
 
     def _track(self, terms):
         """Add a batch to the metrics; their values so far."""
@@ -163,7 +175,10 @@ class DomainAdaptedClassifier(keras.Model):
         return logs, (trainable, non_trainable, optimizer_variables, metrics_variables)
 
     def get_config(self):
-        options = ("mmd_weight", "estimator", "warmup_iterations", "ramp_iterations", "class_weights", "l2", "name")
+        options = (
+            "mmd_weight", "estimator", "warmup_iterations", "ramp_iterations", "class_weights", "batch_norm", "l2",
+            "name",
+        )  # fmt: skip
         classifier = keras.saving.serialize_keras_object(self.classifier)
         return {"classifier": classifier, **{name: getattr(self, name) for name in options}}
 

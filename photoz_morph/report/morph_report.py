@@ -43,7 +43,7 @@ def morph_report(results, out_dir, progress=True):
     Returns
     -------
     Path
-        The page, `index.html`; beside it the figures, `table1.md`, `table1.csv` and `comparison.md`.
+        The page, `report.html`; beside it the figures, `table1.md`, `table1.csv` and `comparison.md`.
 
     Raises
     ------
@@ -82,8 +82,8 @@ def morph_report(results, out_dir, progress=True):
         sections=sections,
         footer=f"Written by morph report on {written}. Layout of Table 1: Ciprijanovic et al. (2021).",
     )
-    write_text(page, out_dir / "index.html")
-    return out_dir / "index.html"
+    write_text(page, out_dir / "report.html")
+    return out_dir / "report.html"
 
 
 def _check(results):

@@ -183,10 +183,12 @@ def _check(config, source):
         if flat[key] is not None and not flat[key] > 0:
             raise ValueError(f"{source}: '{key}' must be positive, got {flat[key]!r}")
     for key, (lowest, highest) in config.RANGES.items():
-        if not lowest <= flat[key] <= highest:
+        if flat[key] is not None and not lowest <= flat[key] <= highest:
             raise ValueError(f"{source}: '{key}' must be in [{lowest:g}, {highest:g}], got {flat[key]!r}")
-    if hasattr(config.train, "iterations") and (config.train.epochs is None) == (config.train.iterations is None):
-        raise ValueError(f"{source}: give exactly one of 'train.epochs' and 'train.iterations'; the other is null")
+    try:
+        config.check()
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
 
 
 def _flatten(config, prefix=""):

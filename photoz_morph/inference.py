@@ -41,7 +41,7 @@ def load_members(paths):
         try:
             members.append(load_network(path))
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-            remedy = "remove it and run the same `photoz train` again"
+            remedy = "remove it and run the same `train` again"
             raise ValueError(f"{path}: cannot be read as a network ({error}); {remedy}") from error
     return members
 

@@ -21,12 +21,12 @@ from tqdm import tqdm
 from photoz_morph.mock_shards import find_mock_shards, mock_shard_path, read_mock_catalog, write_mock_shard
 from photoz_morph.mocks import check_observing, expected_image, observe, stamp_binning
 from photoz_morph.morphology_labels import CLASS_NAMES, classify, gini_m20
-from photoz_morph.scenes import SCENES_PER_SHARD, find_scene_shards, iter_scenes, read_scene_catalog
+from photoz_morph.scenes import find_scene_shards, iter_scenes, read_scene_catalog
 from photoz_morph.surveys import LSST
 from photoz_morph.threads import one_thread
 
 SCENE_SHARDS_PER_SHARD = 2  # a shard takes 15 s: small samples give every core some, Ctrl-C does not wait long
-MOCKS_PER_SHARD = SCENE_SHARDS_PER_SHARD * SCENES_PER_SHARD
+MOCKS_PER_SHARD = 200  # of scenes given one by one
 MAX_SEED = 900_000_000
 LABEL_BANDS = {"": "i", "_g": "g"}  # suffix of a column -> band it is measured in
 

@@ -41,15 +41,16 @@ class ScalingConfig:
 
 @dataclass(frozen=True)
 class ClassifierConfig:
-    """A classifier with a latent layer. `width`, `n_latent` and `dropout` are ResNet18's and do not bear on others.
+    """A classifier with a latent layer; null takes what was published.
 
-    `width` is the number of maps of the first stage (64 as published).
+    `width` is the number of maps of the first convolution, `n_latent` the size of the latent layer (DeepMerge has none
+    and takes its flattened maps), `dropout` that of the last maps (DeepMerge has none).
     """
 
     name: str = "resnet18"
-    width: int = 64
-    n_latent: int = 256
-    dropout: float = 0.5
+    width: int | None = None
+    n_latent: int | None = None
+    dropout: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class AdaptationConfig:
     """
 
     name: str = "none"
-    weight: float = 0.0
+    weight: float = 0.05
     estimator: str = "median"
     warmup_epochs: float = 0.0
     ramp_epochs: float = 0.0
@@ -137,6 +138,12 @@ class MorphConfig:
     @property
     def class_names(self):
         """Names of the classes, in the order of the network's outputs."""
-        if self.data.classes == "merger":
-            return ("not merger", "merger")
-        return ("spiral", "elliptical", "merger")
+        return {
+            "merger": ("not merger", "merger"),
+            "spiral_elliptical_merger": ("spiral", "elliptical", "merger"),
+        }[self.data.classes]
+
+    def check(self):
+        """Raise a ValueError where two choices contradict each other."""
+        if self.adaptation.name == "mmd" and self.adaptation.weight == 0:
+            raise ValueError("'adaptation.name' is mmd, but 'adaptation.weight' is 0; give a weight, such as 0.05")

@@ -15,7 +15,6 @@ from photoz_morph.run_folder import finished_members, read_run, read_sessions
 from photoz_morph.saved_model import load_saved_model, read_description, write_saved_model
 from photoz_morph.surveys import LSST
 
-IMAGE_SHAPE = (100, 100, 3)
 FACTS = ("binning", "pixscale")  # of the mocks trained on, which new stamps must share
 
 
@@ -58,7 +57,7 @@ def export_morph(run_dir, out_dir):
 
         return serve
 
-    signature = [tf.TensorSpec((None, *IMAGE_SHAPE), tf.float32, name="image")]
+    signature = [tf.TensorSpec((None, *LSST.image_shape), tf.float32, name="image")]
     functions = {"serve": (function(0), signature)}
     if "domain" in networks[0].input:
         functions["serve_y1"] = (function(1), signature)
@@ -66,7 +65,7 @@ def export_morph(run_dir, out_dir):
         "task": "morph",
         "survey": config.survey,
         "bands": LSST.bands,
-        "image_size": IMAGE_SHAPE[0],
+        "image_size": LSST.stamp_size,
         "image_unit": "nJy" if dataset["origin"] != "released" else "unknown",
         "classes": config.class_names,
         "model": config.model.name,
@@ -118,10 +117,11 @@ class MorphEstimator:
         image = np.asarray(image, np.float32)
         if image.ndim == 4 and image.shape[1] == len(LSST.bands) != image.shape[3]:
             raise ValueError(f"{source}: stamps of shape {image.shape} have their bands first; move that axis last")
-        if image.ndim != 4 or image.shape[1:] != IMAGE_SHAPE:
+        if image.ndim != 4 or image.shape[1:] != LSST.image_shape:
+            shape = ", ".join(map(str, LSST.image_shape))
             raise ValueError(
-                f"{source}: stamps of shape {image.shape}; {self.folder} takes (n, {', '.join(map(str, IMAGE_SHAPE))}) "
-                f"in bands {','.join(self.description['bands'])}"
+                f"{source}: stamps of shape {image.shape}; {self.folder} takes (n, {shape}) in bands "
+                f"{','.join(self.description['bands'])}"
             )
         bad = ~np.isfinite(image).all(axis=(1, 2, 3))
         if bad.any():
@@ -159,7 +159,7 @@ def infer_mocks(estimator, paths, years, progress=True):
         _check_settings(estimator, path, years)
     tables = []
     for path in tqdm(paths, desc="infer", unit=" shards", disable=not progress):
-        images, catalog, _ = read_mock_shard(path)
+        images, catalog, _ = read_mock_shard(path, years=(years,))
         outputs = estimator.predict(images[years], path, years)
         table = Table({name: catalog[name] for name in ("obj_id", "group_id")})
         table["class"] = np.array(estimator.classes)[outputs["probability"].argmax(axis=1)]

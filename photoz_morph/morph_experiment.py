@@ -1,12 +1,11 @@
 """What the morphology chain puts into the common training: its data, network, losses and validation scores.
 
 Both arms of a comparison, with and without adaptation, run through the same lines: one scaling fitted on the Y10
-training images, one forward pass of source and target together, the same optimizer, weight decay and number of
-epochs. They differ in the weight of the MMD alone.
+training images, the same batch-norm statistics, optimizer, weight decay and number of epochs. They differ in the weight
+of the MMD alone.
 """
 
 import dataclasses
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,8 +13,8 @@ import numpy as np
 from photoz_morph import morph_pipeline, pipeline
 from photoz_morph.models import build_classifier, load_network
 from photoz_morph.models.domain_adaptation import DomainAdaptedClassifier
-from photoz_morph.models.image_scaling import PRESETS, ArcsinhScaling, fit_scaling
-from photoz_morph.morph_inference import classify_images
+from photoz_morph.models.image_scaling import fit_scaling, scaling_preset
+from photoz_morph.morph_inference import ImageClassifier
 from photoz_morph.training import learning_rate_schedule
 
 BATCH_SIZE = 64  # of images that are only looked at
@@ -38,14 +37,7 @@ class MorphExperiment:
 
     def dataset_description(self):
         """What a run folder remembers of the dataset."""
-        metadata = dict(self.builder.info.metadata)
-        return {
-            "path": str(Path(self.builder.data_dir).resolve()),
-            "name": self.builder.info.full_name,
-            "origin": metadata.pop("origin"),
-            "galaxies_per_split": morph_pipeline.split_sizes(self.builder),
-            "mocks": metadata,
-        }
+        return morph_pipeline.describe(self.builder)
 
     def n_training(self, fold):
         """Training galaxies, each seen at both depths."""
@@ -71,7 +63,7 @@ class MorphFold:
             for domain in morph_pipeline.DOMAINS
         }
         self._label = self._labels("validation")
-        self._quantiles = None
+        self._quantiles = self._classify = None
 
     def new_network(self, n_iterations, seed):
         """A compiled classifier with its scaling fitted, in its training wrapper."""
@@ -103,9 +95,10 @@ class MorphFold:
 
     def validate(self, model):
         """Cross-entropy and accuracy at Y10, and the accuracy at Y1, whose labels training does not see."""
+        if self._classify is None or self._classify.network is not model.classifier:
+            self._classify = ImageClassifier(model.classifier)
         source, target = (
-            classify_images(model.classifier, self._validation[domain], index)[0]
-            for index, domain in enumerate(morph_pipeline.DOMAINS)
+            self._classify(self._validation[domain], index)[0] for index, domain in enumerate(morph_pipeline.DOMAINS)
         )
         right = source[np.arange(len(source)), self._label]
         return {
@@ -128,7 +121,7 @@ class MorphFold:
 
     def _fit_scaling(self):
         """Low and high quantile of the pixels of the training images, of each domain the scaling tells apart."""
-        domains = morph_pipeline.DOMAINS[: PRESETS[self.config.scaling.preset].get("n_domains", 1)]
+        domains = morph_pipeline.DOMAINS[: scaling_preset(self.config.scaling.preset).n_domains]
         images = (morph_pipeline.domain_images(self.builder, "train", domain, BATCH_SIZE) for domain in domains)
         return [fit_scaling(batches) for batches in images]
 
@@ -145,7 +138,7 @@ class MorphFold:
 
 
 def new_classifier(config, image_shape=(100, 100, 3), seed=0):
-    """The network of a config, its scaling not yet fitted.
+    """The network of a config, its scaling not yet fitted; a ValueError if it has no such option.
 
     Parameters
     ----------
@@ -161,9 +154,7 @@ def new_classifier(config, image_shape=(100, 100, 3), seed=0):
     """
     options = dataclasses.asdict(config.model)
     name = options.pop("name")
-    if name != "resnet18":  # the others are as published
-        options = {}
-    scaling = ArcsinhScaling(softness=config.scaling.softness, **PRESETS[config.scaling.preset])
+    scaling = scaling_preset(config.scaling.preset, config.scaling.softness)
     default = keras.config.dtype_policy()
     keras.config.set_dtype_policy(config.train.precision)
     try:

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 from tqdm import tqdm
 
@@ -37,12 +38,13 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True):
     """
     config, dataset = read_run(run_dir, "morph")
     builder = morph_pipeline.open_dataset(data_dir or dataset["path"])
-    sizes = morph_pipeline.split_sizes(builder)
-    if sizes != dataset["galaxies_per_split"]:
-        raise ValueError(
-            f"{builder.data_dir}: has {sizes} galaxies for training, validation and test, the run was trained with "
-            f"{dataset['galaxies_per_split']}; a test galaxy may have been trained on, build the run's dataset again"
-        )
+    found = morph_pipeline.describe(builder)
+    for name in ("galaxies_per_split", "origin", "mocks"):
+        if found[name] != dataset[name]:
+            raise ValueError(
+                f"{builder.data_dir}: {name.replace('_', ' ')} {found[name]}, the run was trained with "
+                f"{dataset[name]}; a test galaxy may have been trained on, or look otherwise; build the run's dataset again"
+            )
     paths = finished_members(run_dir, "morph")[0]
     columns = pipeline.read_columns(builder, split)
     columns = {name: columns[name] for name in TABLE_COLUMNS}
@@ -52,9 +54,10 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True):
     total = len(paths) * 2 * len(columns["obj_id"])
     with tqdm(total=total, desc="predict", unit=" images", disable=not progress) as bar:
         for network in load_members(paths):
+            classify = ImageClassifier(network)
             for index, domain in enumerate(morph_pipeline.DOMAINS):
                 images = morph_pipeline.domain_images(builder, split, domain, BATCH_SIZE)
-                probability, latent = classify_images(network, images, index, bar.update)
+                probability, latent = classify(images, index, bar.update)
                 probabilities[domain.upper()].append(probability)
                 latents.setdefault(domain.upper(), latent)
             keras.backend.clear_session()
@@ -71,32 +74,43 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True):
     )
 
 
-def classify_images(network, batches, domain=0, on_batch=None):
-    """Probabilities and latents of images.
+class ImageClassifier:
+    """A network, compiled to classify images; in TensorFlow on one device, whatever it was trained on.
 
     Parameters
     ----------
     network : keras.Model
-        A trained classifier.
-    batches : iterable of tensor, shape (batch_size, size, size, n_bands)
-    domain : int
-        0 for Y10, 1 for Y1; it bears on networks with a scaling for each domain only.
-    on_batch : callable, optional
-        Called with the number of images after each batch.
-
-    Returns
-    -------
-    probability : ndarray, shape (n, n_classes)
-    latent : ndarray, shape (n, n_latent)
     """
-    probability, latent = [], []
-    for images in batches:
-        outputs = network.predict_on_batch(network_inputs(network, images, domain))
-        probability.append(ops.convert_to_numpy(ops.softmax(outputs["logits"])))
-        latent.append(outputs["latent"])
-        if on_batch:
-            on_batch(len(latent[-1]))
-    return np.concatenate(probability), np.concatenate(latent)
+
+    def __init__(self, network):
+        self.network, self._outputs = network, network.predict_on_batch
+        if keras.backend.backend() == "tensorflow":  # whose predict_on_batch gives each replica the whole batch
+            self._outputs = tf.function(lambda inputs: network(inputs, training=False), reduce_retracing=True)
+
+    def __call__(self, batches, domain=0, on_batch=None):
+        """Probabilities and latents of images.
+
+        Parameters
+        ----------
+        batches : iterable of tensor, shape (batch_size, size, size, n_bands)
+        domain : int
+            0 for Y10, 1 for Y1; it bears on networks with a scaling for each domain only.
+        on_batch : callable, optional
+            Called with the number of images after each batch.
+
+        Returns
+        -------
+        probability : ndarray, shape (n, n_classes)
+        latent : ndarray, shape (n, n_latent)
+        """
+        probability, latent = [], []
+        for images in batches:
+            outputs = self._outputs(network_inputs(self.network, ops.convert_to_tensor(images), domain))
+            probability.append(ops.convert_to_numpy(ops.softmax(outputs["logits"])))
+            latent.append(ops.convert_to_numpy(outputs["latent"]))
+            if on_batch:
+                on_batch(len(latent[-1]))
+        return np.concatenate(probability), np.concatenate(latent)
 
 
 def network_inputs(network, images, domain=0):

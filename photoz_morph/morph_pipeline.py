@@ -5,14 +5,16 @@ an adaptation to a real survey would have them. Order and augmentation are funct
 only, as in `pipeline`.
 """
 
+from pathlib import Path
+
 import numpy as np
 import tensorflow as tf
 
 from photoz_morph import pipeline
+from photoz_morph.catalogs import SPLITS
+from photoz_morph.morphology_labels import MERGER
 
-SPLITS = ("train", "validation", "test")
 DOMAINS = ("y10", "y1")
-MERGER = 2  # index in morphology_labels.CLASS_NAMES
 
 
 def open_dataset(folder):
@@ -23,6 +25,18 @@ def open_dataset(folder):
 def split_sizes(builder):
     """Number of galaxies in training, validation and test."""
     return [builder.info.splits[split].num_examples for split in SPLITS]
+
+
+def describe(builder):
+    """What a run folder remembers of the dataset."""
+    metadata = dict(builder.info.metadata)
+    return {
+        "path": str(Path(builder.data_dir).resolve()),
+        "name": builder.info.full_name,
+        "origin": metadata.pop("origin"),
+        "galaxies_per_split": split_sizes(builder),
+        "mocks": metadata,
+    }
 
 
 def class_index(label, classes):

@@ -1,6 +1,6 @@
 """The morph predictions table on disk: one row per galaxy with its class probabilities and latents at both depths.
 
-`morph predict` writes it, `evaluate`, `compare` and `report` read it, and so does any FITS reader. It is an astropy
+`morph predict` writes it, `evaluate` and `report` read it, and so does any FITS reader. It is an astropy
 Table of the mock catalogue's columns, in the catalogue's order, followed by `probability_y10`, `probability_y1` of
 shape (n, n_seeds, n_classes) and `latent_y10`, `latent_y1` of shape (n, n_latent), the latents of the first seed. Its
 meta, the FITS header of HDU `PREDICTIONS`, holds `survey`, `origin`, `model`, `n_seeds`, `classes`, `adaptation`,

@@ -90,3 +90,8 @@ class PhotozConfig:
         "train.learning_rate",
     )  # fmt: skip
     RANGES: ClassVar = {"train.label_sigma": (0, math.inf), "train.warmup_iterations": (0, math.inf)}
+
+    def check(self):
+        """Raise a ValueError where two choices contradict each other."""
+        if (self.train.epochs is None) == (self.train.iterations is None):
+            raise ValueError("give exactly one of 'train.epochs' and 'train.iterations'; the other is null")

@@ -195,7 +195,7 @@ def read_history(member):
     except (ValueError, TypeError, KeyError, csv.Error) as error:
         raise ValueError(
             f"{path}: not a history of losses, or truncated ({error}); remove {path.parent} and run the same "
-            "`photoz train` again"
+            "`train` again"
         ) from error
 
 

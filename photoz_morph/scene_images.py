@@ -132,7 +132,8 @@ def _band_last(path, cube, band_axis):
         raise ValueError(f"{path}: image has shape {shape}; give a cube of {len(BANDS)} bands, (3, n, n)")
     here, there = (shape[0], shape[2]) if band_axis == "first" else (shape[2], shape[0])
     if here != len(BANDS) and there == len(BANDS):
-        raise ValueError(f"{path}: shape {shape} has its bands {other}, not {band_axis}; say so with --band-axis {other}")
+        remedy = f"say so with --band-axis {other}"
+        raise ValueError(f"{path}: shape {shape} has its bands {other}, not {band_axis}; {remedy}")
     if here != len(BANDS):
         raise ValueError(f"{path}: shape {shape} has {here} bands on the {band_axis} axis; give {','.join(BANDS)}")
     cube = np.moveaxis(cube, 0, -1) if band_axis == "first" else cube

@@ -28,7 +28,6 @@ KPC_PER_ARCSEC = 1.0098  # at z = 0.05 in the cosmology of TNG: H0 = 67.74 km/s/
 NATIVE_PIXEL_ARCSEC = 0.2  # LSST camera
 NATIVE_PIXEL_KPC = NATIVE_PIXEL_ARCSEC * KPC_PER_ARCSEC
 NJY_ZERO_POINT = 31.4  # AB magnitude of 1 nJy: 2.5 log10(3631e9)
-SCENES_PER_SHARD = 100
 REQUIRED_COLUMNS = ("obj_id", "group_id", "intended_type")
 
 # Levels of the stored surface brightness: int16 about 20 mag / arcsec^2, so -12.7 to 52.7.

@@ -36,10 +36,11 @@ def read_tng_morphologies(folder, groups=None):
     ----------
     folder : path-like
         With `morphs_snapNNN_g.hdf5` and `morphs_snapNNN_i.hdf5` of one or more snapshots.
-    groups : Table, optional
-        Columns `snapshot`, `subhalo_id` and `group_id` (not negative), from a merger tree: rows with the same group
-        are one galaxy. Without it each subhalo of each snapshot is a group of its own, with a warning if there are
-        several snapshots; a subhalo that it does not name is one too.
+    groups : Table or path-like, optional
+        A table, or a file that astropy reads as one, with columns `snapshot`, `subhalo_id` and `group_id` (not
+        negative), from a merger tree: rows with the same group are one galaxy. Without it each subhalo of each snapshot
+        is a group of its own, with a warning if there are several snapshots; a subhalo that it does not name is one
+        too.
 
     Returns
     -------
@@ -62,16 +63,29 @@ def read_tng_morphologies(folder, groups=None):
         raise FileNotFoundError(f"{folder}: no morphs_snapNNN_g.hdf5, morphs_snapNNN_i.hdf5 there; give their folder")
     table = vstack([_read_snapshot(folder, snapshot) for snapshot in snapshots])
     table["group_id"] = table["obj_id"]
+    if isinstance(groups, (str, Path)):
+        groups = _read_groups(groups)
     if groups is not None:
         table["group_id"] = _matched_groups(table, groups)
     elif len(snapshots) > 1:
         warnings.warn(
             f"{folder}: snapshots {', '.join(snapshots)} hold the same galaxies at other times and nothing says which; "
-            "each subhalo is its own group, so a galaxy can fall on both sides of a split: use one snapshot or give "
-            "groups",
+            "each subhalo is its own group, so a galaxy can fall on both sides of a split: use one snapshot, or give "
+            "a table of groups",
             stacklevel=2,
         )
     return table
+
+
+def _read_groups(path):
+    """The table of groups in a file."""
+    if not Path(path).exists():
+        raise FileNotFoundError(f"{path}: no such file; give a table of snapshot, subhalo_id and group_id")
+    try:
+        return Table.read(path)
+    except (OSError, ValueError, TypeError, KeyError) as error:  # astropy's own complaints are of these types
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path}: cannot be read as a table ({reason}); give CSV or FITS") from error
 
 
 def iter_tng_scenes(image_dir, morphologies, layers=None, zero_point=None, pixel_kpc=None, redshift=None):

@@ -152,7 +152,7 @@ def _run_epoch(model, train, seed, epoch, steps, on_batch):
             galaxies = ", ".join(map(str, train.obj_ids(seed, epoch, batch)))
             raise RuntimeError(
                 f"a weight or the loss ({float(logs['loss']):.4g}) is no longer finite in epoch {epoch + 1}, batch "
-                f"{batch + 1}; look at the stacks of its galaxies, or lower train.learning_rate. obj_id: {galaxies}"
+                f"{batch + 1}; look at the images of its galaxies, or lower train.learning_rate. obj_id: {galaxies}"
             )
         if on_batch:
             on_batch(float(logs["loss"]), train.batch_size)

@@ -84,6 +84,9 @@ def test_truncated_image_and_no_image():
 
 def test_options_that_do_not_go_together():
     refused("mock --tng images", "give --tng and --morphologies together")
+    refused("mock --unit nJy --redshift 0.1", "--redshift does not go with a folder of scenes")
+    refused("mock --zero-point 22 a.fits", "--zero-point does not go with image files")
+    refused("mock --processes 2 a.fits", "--processes goes with a folder of scenes")
     refused("mock --years 11", "11 is not in the range 1<=x<=10", "see `main mock --help`")
 
 
@@ -105,7 +108,8 @@ def released(folder, n_labels=6, shape=(6, 3, 100, 100)):
 
 
 def test_released_labels_of_another_length_and_channels_last(tmp_path):
-    refused(["build", "--released", released(tmp_path / "a", 5)], "images_Y10_train.npy: 6 images, but the labels", "5 rows")
+    folder = released(tmp_path / "a", 5)
+    refused(["build", "--released", folder], "images_Y10_train.npy: 6 images, but the labels", "5 rows")
     folder = released(tmp_path / "b", shape=(6, 100, 100, 3))
     refused(["build", "--released", folder], "images_Y10_train.npy", "(6, 100, 100, 3)")
     refused(["build", "--released", tmp_path / "c"], "images_Y10_train.npy")

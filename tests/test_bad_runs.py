@@ -84,7 +84,7 @@ case.command("no_dataset_for_the_papers_protocol", "train photoz_sdss.yaml --dat
 # Runs and datasets
 
 MODEL, DATASET = "fold_1/member_0/model.keras", replace_text('fold": [\n  ', 'fold": [\n  1')
-NETWORK = (f"{MODEL}: cannot be read as a network", "remove it and run the same `photoz train` again")
+NETWORK = (f"{MODEL}: cannot be read as a network", "remove it and run the same `train` again")
 RESTORE = (": not JSON, or truncated", "restore the file, or train another run")
 HISTORY = "fold_0/member_0/history.csv"
 case.run("damaged_network", "predict", MODEL, cut_short, *NETWORK)

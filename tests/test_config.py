@@ -80,6 +80,7 @@ def test_a_config_of_the_other_chain_is_refused():
     "override, message",
     [
         ("adaptation.weight=-1", r"'adaptation.weight' must be in \[0, inf\], got -1.0"),
+        ("adaptation={name: mmd, weight: 0}", "'adaptation.weight' is 0; give a weight, such as 0.05"),
         ("model.dropout=1", r"'model.dropout' must be in \[0, 0.99\]"),
         ("adaptation.nam=mmd", "Did you mean 'adaptation.name'"),
         ("RANGES=3", "unknown key 'RANGES'"),

@@ -100,8 +100,9 @@ def test_verdict_needs_both_the_interval_and_the_groups():
 
 
 def test_verdicts_tell_what_is_recovered_and_what_one_seed_hides():
-    sentences = morph_tables.morph_verdicts(comparison_of(0.05, 0.15, 0.01, 0.42, (3, 1)))
-    assert "MMD makes good 42 % of what regular loses in accuracy from Y10 to Y1." in sentences
+    recovered = {"value": 0.42, "interval": [0.3, 0.5]}
+    sentences = morph_tables.morph_verdicts(comparison_of(0.05, 0.15, 0.01, recovered, (3, 1)))
+    assert "MMD makes good 42 % (30 to 50 %) of what regular loses in accuracy from Y10 to Y1." in sentences
     assert "scatter between trainings is unknown" in sentences[-1]
 
 

@@ -1,4 +1,8 @@
 import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,12 +109,47 @@ def test_class_weights_are_those_of_the_published_code(morph_data_dir):
 @pytest.mark.parametrize("name", ["convnet", "deepmerge"])
 def test_other_networks_train_and_predict(name, morph_data_dir, tmp_path):
     classes = "merger" if name == "deepmerge" else "spiral_elliptical_merger"
-    overrides = [*MORPH_TINY, f"model.name={name}", f"data.classes={classes}", "train.epochs=1"]
-    config = load_config("morph_mmd.yaml", overrides)
+    overrides = [*MORPH_TINY, "model.width=null", "model.n_latent=null", "model.dropout=null", "train.epochs=1"]
+    config = load_config("morph_mmd.yaml", [*overrides, f"model.name={name}", f"data.classes={classes}"])
     train_ensemble(config, tmp_path / "run", morph_data_dir, 1, 1, n_jobs=1, progress=False)
     table = predict_morph_run(tmp_path / "run", progress=False)
     assert table["probability_y10"].shape[1:] == (1, len(config.class_names))
     assert set(table["label"]) <= set(range(len(config.class_names)))
+
+
+TWO_REPLICAS = """
+import sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+sys.path.insert(0, sys.argv[1])
+from conftest import MORPH_TINY
+from photoz_morph.config import load_config
+from photoz_morph.ensemble import train_ensemble
+config = load_config("morph_mmd.yaml", [*MORPH_TINY, "train.epochs=1"])
+train_ensemble(config, sys.argv[2], sys.argv[3], 1, 1, strategy="mirrored", progress=False)
+"""
+
+
+def test_a_run_trains_on_two_replicas(morph_data_dir, tmp_path):
+    arguments = [str(Path(__file__).parent), str(tmp_path / "run"), str(morph_data_dir)]
+    result = subprocess.run([sys.executable, "-c", TWO_REPLICAS, *arguments], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+    history = read_history(tmp_path / "run" / "fold_0" / "member_0")
+    assert np.isfinite([history[0][name] for name in ("loss", "mmd", "validation_loss")]).all()
+    assert len(predict_morph_run(tmp_path / "run", progress=False)) > 0
+
+
+def test_the_same_config_trains_in_jax(morph_data_dir, tmp_path):
+    pytest.importorskip("jax", reason="jax, the other backend, is not installed")
+    options = [word for setting in (*MORPH_TINY, "train.epochs=1") for word in ("--set", setting)]
+    folders = ["--data-dir", str(morph_data_dir), "--run-dir", str(tmp_path / "run")]
+    command = ["train", "morph_mmd.yaml", *folders, *options]
+    code = f"from photoz_morph.cli.morph import main; main({command!r})"
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert np.isfinite(read_history(tmp_path / "run" / "fold_0" / "member_0")[0]["mmd"])
 
 
 def test_predictions_are_those_of_the_saved_networks(morph_data_dir, morph_run_dirs):
@@ -138,6 +177,27 @@ def test_a_run_of_the_other_chain_or_config_is_refused(morph_run_dirs, morph_dat
         train_ensemble(other, morph_run_dirs["mmd"], morph_data_dir, 2, 1, progress=False)
 
 
+def test_an_option_that_a_network_does_not_have_is_refused():
+    config = load_config("morph_mmd.yaml", ["model.name=deepmerge", "data.classes=merger"])
+    with pytest.raises(ValueError, match="model.n_latent: deepmerge has no such option; it has"):
+        new_classifier(config)
+
+
+def test_predictions_of_mocks_with_other_settings_are_refused(morph_run_dirs, tmp_path):
+    from conftest import MOCK_HEADER, shape_mocks
+
+    from photoz_morph.mock_shards import mock_shard_path, write_mock_shard
+    from tfds_builders.tng_lsst_mocks import build
+
+    header = [("BINNING", "sum", "") if card[0] == "BINNING" else card for card in MOCK_HEADER]
+    for index in range(2):
+        images, table = shape_mocks(150, first_id=150 * index)
+        write_mock_shard(mock_shard_path(tmp_path, index), images, table, header)
+    build(tmp_path, tmp_path / "data", progress=False)
+    with pytest.raises(ValueError, match="mocks .*'binning': 'sum'.* the run was trained with .*'sample'"):
+        predict_morph_run(morph_run_dirs["mmd"], tmp_path / "data", progress=False)
+
+
 def test_published_sizes_by_config():
     from photoz_morph.models.inception_photoz import trainable_parameter_count
 
@@ -145,5 +205,6 @@ def test_published_sizes_by_config():
     published = {"resnet18": 11_308_611, "convnet": 1_187_203, "deepmerge": 174_626}
     for name, number in published.items():
         classes = "merger" if name == "deepmerge" else "spiral_elliptical_merger"
-        config = load_config("morph_paper_mmd.yaml", [f"model.name={name}", f"data.classes={classes}"])
+        unset = ["model.width=null", "model.n_latent=null", "model.dropout=null"]
+        config = load_config("morph_paper_mmd.yaml", [*unset, f"model.name={name}", f"data.classes={classes}"])
         assert trainable_parameter_count(new_classifier(config)) == number

@@ -4,13 +4,13 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from photoz_morph.catalogs import assign_split
+from photoz_morph.catalogs import SPLITS, assign_split
 from photoz_morph.mock_shards import find_mock_shards, read_mock_catalog, read_mock_shard
+from photoz_morph.morphology_labels import MERGER
 from photoz_morph.released_arrays import open_released
+from photoz_morph.surveys import LSST
 from tfds_builders.prepare import prepare
 
-SPLITS = ("train", "validation", "test")
-IMAGE_SHAPE = (100, 100, 3)
 INTEGERS = ("obj_id", "group_id", "label", "label_g", "intended_type", "subhalo_id", "snapshot")  # -1 where unknown
 FLOATS = ("gini", "m20", "gini_g", "m20_g")  # NaN where unknown
 # Copies of a merger: the original, the three of Ciprijanovic et al. (2021), Sec. 2 (up/down flip, rotations by 90 and
@@ -22,7 +22,6 @@ COPIES = (
     lambda image: np.rot90(image, 2),
     lambda image: image[:, ::-1],
 )
-MERGER = 2
 
 
 class TngLsstMocks(tfds.core.GeneratorBasedBuilder):
@@ -44,7 +43,7 @@ class TngLsstMocks(tfds.core.GeneratorBasedBuilder):
         super().__init__(**kwargs)
 
     def _info(self):
-        image = tfds.features.Tensor(shape=IMAGE_SHAPE, dtype=np.float32, encoding="bytes")
+        image = tfds.features.Tensor(shape=LSST.image_shape, dtype=np.float32, encoding="bytes")
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(
                 {

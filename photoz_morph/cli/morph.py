@@ -22,6 +22,8 @@ from photoz_morph.cli.options import (
 from photoz_morph.quiet import quiet_tensorflow
 
 DEFAULT_CONFIG = "morph_mmd.yaml"
+IMAGE_OPTIONS = ("unit", "pixel_kpc", "redshift", "band_axis", "dataset")  # of `mock`, for image files
+TNG_OPTIONS = ("pixel_kpc", "redshift", "zero_point", "groups")
 
 config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Path())
 run_argument = click.argument("run", type=click.Path())
@@ -74,9 +76,11 @@ def simulate(n_galaxies, seed, out, processes, quiet):
 @click.option("--dataset", help="Which image of an HDF5 or npz file that holds several.")
 @click.option("--tng", type=click.Path(), help="Instead of SCENES: folder of TNG100 images; needs --morphologies.")
 @click.option("--morphologies", type=click.Path(), help="Folder of the morphs_snap*_{g,i}.hdf5 catalogues.")
+@click.option("--groups", type=click.Path(), help="Table of snapshot, subhalo_id, group_id: who is whom.")
+@click.option("--zero-point", type=float, help="AB magnitude of one unit of TNG images that are not in nJy.")
 @click.option("--processes", type=click.IntRange(min=1), help="All cores by default; the images are the same.")
 @quiet_option
-def mock(scenes, out, years, binning, field_kpc, nested, seed, tng, morphologies, processes, quiet, **image_options):
+def mock(scenes, out, years, binning, field_kpc, nested, seed, tng, morphologies, groups, processes, quiet, **reading):
     """Observe noiseless images with LSST, after ten years and after one, and label them by Gini and M20.
 
     SCENES is a folder of `morph simulate`, `scenes` by default, or files of noiseless g, r, i images: FITS, HDF5 or
@@ -88,15 +92,25 @@ def mock(scenes, out, years, binning, field_kpc, nested, seed, tng, morphologies
     settings["progress"] = not quiet
     if (tng is None) != (morphologies is None) or (tng and scenes):
         raise click.UsageError("give --tng and --morphologies together, and no SCENES with them")
+    is_folder = not tng and (not scenes or Path(scenes[0]).is_dir())
+    allowed = TNG_OPTIONS if tng else () if is_folder else IMAGE_OPTIONS
+    given = {name for name, value in (reading | {"groups": groups}).items() if value not in (None, "first")}
+    if given - set(allowed):
+        name = sorted(given - set(allowed))[0].replace("_", "-")
+        what = "--tng" if tng else "a folder of scenes" if is_folder else "image files"
+        raise click.UsageError(f"--{name} does not go with {what}")
+    if processes and not is_folder:
+        raise click.UsageError("--processes goes with a folder of scenes; other images are observed one by one")
+    reading = {name: value for name, value in reading.items() if name in given}
     if tng:
         from photoz_morph.tng import iter_tng_scenes, read_tng_morphologies
 
-        galaxies = iter_tng_scenes(tng, read_tng_morphologies(morphologies))
+        galaxies = iter_tng_scenes(tng, read_tng_morphologies(morphologies, groups), **reading)
         counts = mock_scene_list(galaxies, out, origin="tng", **settings)
-    elif scenes and not Path(scenes[0]).is_dir():
+    elif not is_folder:
         from photoz_morph.scene_images import iter_scene_images
 
-        images = iter_scene_images(scenes, **image_options)
+        images = iter_scene_images(scenes, **reading)
         counts = mock_scene_list(images, out, origin="images", **settings)
     else:
         counts = mock_scenes(*(scenes or ("scenes",)), out, n_processes=processes, **settings)
@@ -186,17 +200,22 @@ def evaluate(predictions, against, out, quiet):
     RUN_OR_FILE is a run folder, whose test galaxies are predicted first if need be, or a table of predictions. With
     --against the two are also compared galaxy by galaxy.
     """
+    from photoz_morph.config import differing_keys
     from photoz_morph.morph_evaluation import compare_morph, evaluate_morph, write_morph_scores
     from photoz_morph.morph_predictions import read_morph_predictions
     from photoz_morph.report.morph_tables import comparison_markdown, table1_markdown
+    from photoz_morph.run_folder import read_run
 
     paths = [_predictions_of(Path(path), quiet) for path in (predictions, against) if path]
     tables = [read_morph_predictions(path) for path in paths]
     scores = [evaluate_morph(table) for table in tables]
     say(table1_markdown(scores), quiet)
     if against:
-        scores[0]["comparison"] = compare_morph(*tables)
+        scores[0]["comparison"] = compare_morph(*tables) | {"against": str(against), "scores_against": scores[1]}
         say(comparison_markdown(scores[0]["comparison"]), quiet)
+        if all(Path(path).is_dir() for path in (predictions, against)):
+            configs = [read_run(path, "morph")[0] for path in (predictions, against)]
+            say(f"Their configs differ in {', '.join(differing_keys(*configs)) or 'nothing'}.", quiet)
     out = out or paths[0].with_name("scores.json")
     write_morph_scores(scores[0], out)
     say(f"Scores in {out}.", quiet)
@@ -293,14 +312,16 @@ def _build(mocks, data_dir, released, merger_copies, overwrite, quiet):
 
 def _dataset_or_default(config, data_dir, quiet):
     """Make and build the embedded default if no dataset is there and the config asks for one."""
-    from photoz_morph.morph_pipeline import open_dataset
+    from photoz_morph.morph_pipeline import open_dataset, split_sizes
 
     try:
-        open_dataset(data_dir)
-        return
+        builder = open_dataset(data_dir)
     except FileNotFoundError:
         if config.simulation.n_galaxies is None:
             raise
+    else:
+        say(f"Dataset: {sum(split_sizes(builder))} {builder.info.metadata['origin']} galaxies in {data_dir}.", quiet)
+        return
     n_galaxies, seed = config.simulation.n_galaxies, config.simulation.seed
     say(f"No dataset in {data_dir}: making the embedded default there, {n_galaxies} simulated galaxies.", quiet)
     scenes, mocks = str(Path(data_dir) / "scenes"), str(Path(data_dir) / "mocks")

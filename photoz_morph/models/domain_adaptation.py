@@ -37,8 +37,8 @@ class DomainAdaptedClassifier(keras.Model):
     class_weights : sequence of float, optional
         Factor of the cross-entropy of each class; the mean is over galaxies, not over weights as in PyTorch.
     batch_norm : {"both", "source"}
-        Whose statistics batch norm takes. With "source" the regular arm never sees the target, and adaptation sees it
-        through the moving averages, without dropout.
+        Whose statistics batch norm takes. With "source" the regular arm never sees the target, and MMD compares
+        latents in inference mode, with the moving averages and without dropout.
     l2 : float
         Coupled weight decay as in PyTorch's Adam: l2 / 2 times the sum of squares of all trainable weights. The
         decoupled decay of AdamW is the optimizer's own.
@@ -123,9 +123,11 @@ class DomainAdaptedClassifier(keras.Model):
             joined = {name: ops.concatenate([source[name], target[name]], axis=0) for name in source}
             outputs, n_source = self.classifier(joined, training=True), ops.shape(images["source"])[0]
             return outputs["logits"][:n_source], outputs["latent"][:n_source], outputs["latent"][n_source:]
-        outputs = self.classifier(source, training=True)
-        seen = self.classifier(target, training=False)["latent"] if self.mmd_weight else None
-        return outputs["logits"], outputs["latent"], seen
+        logits = self.classifier(source, training=True)["logits"]
+        if not self.mmd_weight:
+            return logits, None, None
+        # Both in inference mode: between dropout and none, latents would differ where the domains do not.
+        return logits, *(self.classifier(inputs, training=False)["latent"] for inputs in (source, target))
 
     def _inputs(self, images, domain):
         """Images as the classifier takes them, with their domain where it has a scaling for each."""
@@ -199,7 +201,8 @@ class DomainAdaptedClassifier(keras.Model):
 def reset_dropout(model, seed, epoch):
     """Set the random state of every dropout layer from the epoch, so that a resumed epoch draws the same masks.
 
-    Keras saves no state of its seed generators; call this at the start of each epoch, resumed or not.
+    Keras saves no state of its seed generators; call this at the start of each epoch, resumed or not. Replicas of a
+    MirroredStrategy share a mask, so with dropout several replicas do not take the very step of one.
 
     Parameters
     ----------

@@ -86,11 +86,11 @@ class ArcsinhScaling(keras.layers.Layer):
         return {**super().get_config(), **{name: getattr(self, name) for name in options}}
 
 
-def scaling_preset(name):
+def scaling_preset(name, softness=SOFTNESS):
     """A new, unfitted `ArcsinhScaling` with the options of a preset, "default" or "paper"."""
     if name not in PRESETS:
         raise ValueError(f"no scaling preset {name!r}; there are {', '.join(PRESETS)}")
-    return ArcsinhScaling(**PRESETS[name])
+    return ArcsinhScaling(softness=softness, **PRESETS[name])
 
 
 def fit_scaling(batches, percentiles=PERCENTILES):

@@ -184,7 +184,8 @@ def morph_verdicts(comparison):
             words = "more" if difference["value"] > 0 else "less"
             sentences.append(f"On {domain} {second} is right {words} often than {first} on {where}: {points}.")
     if comparison["recovered"] is not None:
-        share = f"{100 * comparison['recovered']:.0f} %"
+        low, high = (100 * bound for bound in comparison["recovered"]["interval"])
+        share = f"{100 * comparison['recovered']['value']:.0f} % ({low:.0f} to {high:.0f} %)"
         sentences.append(f"{second} makes good {share} of what {first} loses in accuracy from Y10 to Y1.")
     seeds = comparison["n_seeds"]
     if 1 in seeds:

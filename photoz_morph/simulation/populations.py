@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from photoz_morph.scenes import BANDS, NATIVE_PIXEL_KPC
+
 __all__ = ["BANDS", "FIELD_PIXELS", "PIXEL_KPC", "POPULATIONS", "Galaxy", "r_flux"]
 
-BANDS = ("g", "r", "i")
 FIELD_PIXELS = 500  # on a side; 100 kpc, the field of the LSST mocks of TNG100
-PIXEL_KPC = 0.20196  # 0.2 arcsec at 1.0098 kpc/arcsec, z = 0.05 in the cosmology of TNG (h = 0.6774, Om = 0.3089)
-DISTANCE_MODULUS = 36.805  # [mag] z = 0.05, same cosmology
+PIXEL_KPC = NATIVE_PIXEL_KPC
+DISTANCE_MODULUS = 36.805  # [mag] z = 0.05 in the cosmology of TNG (h = 0.6774, Om = 0.3089)
 AB_ZERO_POINT_NJY = 3631e9  # flux density of AB magnitude zero (Oke & Gunn 1983)
 
 # Magnitudes in g, r, i relative to r: old as a red-sequence galaxy, young as an Im.

@@ -43,7 +43,8 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True):
         if found[name] != dataset[name]:
             raise ValueError(
                 f"{builder.data_dir}: {name.replace('_', ' ')} {found[name]}, the run was trained with "
-                f"{dataset[name]}; a test galaxy may have been trained on, or look otherwise; build the run's dataset again"
+                f"{dataset[name]}; "
+                "a test galaxy may have been trained on, or look otherwise; build the run's dataset again"
             )
     paths = finished_members(run_dir, "morph")[0]
     columns = pipeline.read_columns(builder, split)

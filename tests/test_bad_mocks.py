@@ -112,7 +112,7 @@ def test_released_labels_of_another_length_and_channels_last(tmp_path):
     refused(["build", "--released", folder], "images_Y10_train.npy: 6 images, but the labels", "5 rows")
     folder = released(tmp_path / "b", shape=(6, 100, 100, 3))
     refused(["build", "--released", folder], "images_Y10_train.npy", "(6, 100, 100, 3)")
-    refused(["build", "--released", tmp_path / "c"], "images_Y10_train.npy")
+    refused(["build", "--released", tmp_path / "c"], "labels_train.npy: no such file; fetch all nine arrays")
 
 
 def test_stamps_of_another_survey_depth_unit_or_binning(morph_run_dirs, stacks_dir, tmp_path):

@@ -82,7 +82,7 @@ def _contours(axes, gini, m20, edges_x, edges_y):
 
 
 def confusion_matrices(scores, title):
-    """A row for each run, a column for each domain: the share of each true class that is given each class.
+    """A row for each run, a column for each domain: the share of each label that is given each class.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def confusion_matrices(scores, title):
             accuracy = of_domain["mean"]["accuracy"]["value"]
             axes.set_title(f"{run}, {domain}: accuracy {accuracy:.3f}", fontsize=10)
             axes.tick_params(length=0)
-        row[0].set_ylabel("true class")
+        row[0].set_ylabel("label")
     for axes in rows[-1]:
         axes.set_xlabel("class given")
     figure.suptitle(title)

@@ -67,7 +67,7 @@ def embed(latent_y10, latent_y1, n_galaxies=N_GALAXIES, n_neighbours=N_NEIGHBOUR
 
 
 def isomap_figure(embeddings, given_y10, given_y1, label, class_names, title):
-    """Isomaps of several runs: above by the class the network gives, below by the true class.
+    """Isomaps of several runs: above by the class the network gives, below by the label.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def isomap_figure(embeddings, given_y10, given_y1, label, class_names, title):
             axes.set_box_aspect(1)
             axes.margins(0.06)
         rows[0, column].set_title(f"{run}: class given (trustworthiness {embedding.trust:.2f})", fontsize=10)
-        rows[1, column].set_title(f"{run}: true class", fontsize=10)
+        rows[1, column].set_title(f"{run}: label", fontsize=10)
     mark = {"marker": "o", "linestyle": ""}
     marks = [Line2D([], [], color=CLASS_COLOURS.get(name, BLACK), label=name, **mark) for name in class_names]
     marks.append(Line2D([], [], color=GREY, markersize=6.5, label="Y10", **mark))

@@ -108,10 +108,11 @@ def test_a_run_killed_at_random_moments_ends_with_the_weights_of_an_undisturbed_
         time.sleep(moments.uniform(0.2, training / 2))
         process.send_signal(signal.SIGKILL)
         process.wait()
+    left = list(killed.rglob("*.keras"))
     subprocess.run([*command, str(killed)], check=True)
     weights, weights_killed = final_weights(undisturbed), final_weights(killed)
     assert len(weights) == 4 and weights.keys() == weights_killed.keys()
     for name in weights:
         assert all(np.array_equal(a, b) for a, b in zip(weights[name], weights_killed[name], strict=True)), name
-    assert json.loads((killed / "sessions.json").read_text())[-1]["n_trained"] < 4 or n_kills == 0
+    assert left or n_kills == 0  # else nothing was resumed
     assert not list(killed.rglob("checkpoint*"))

@@ -59,7 +59,7 @@ def test_labels_of_both_bands_are_from_gini_and_m20(catalogs):
 def test_same_number_in_two_snapshots_is_another_galaxy_and_the_user_is_told(catalogs):
     write_catalog(catalogs, 99, "i")
     write_catalog(catalogs, 99, "g")
-    with pytest.warns(UserWarning, match="snapshots 095, 099 hold the same galaxies .*use one snapshot or give groups"):
+    with pytest.warns(UserWarning, match="snapshots 095, 099 hold the same galaxies .* or give a table of groups"):
         table = read_tng_morphologies(catalogs)
     assert table["subhalo_id"].tolist() == [3, 5, 8, 12] * 2
     assert len(set(table["obj_id"])) == len(set(table["group_id"])) == 8
@@ -73,6 +73,13 @@ def test_merger_tree_puts_a_galaxy_and_its_later_self_in_one_group(catalogs, rec
     assert not recwarn
     group = dict(zip(zip(table["snapshot"], table["subhalo_id"]), table["group_id"]))
     assert group[95, 3] == group[99, 8] == 70 and group[95, 5] == 71
+    groups.write(catalogs / "groups.csv")
+    assert list(read_tng_morphologies(catalogs, catalogs / "groups.csv")["group_id"]) == list(table["group_id"])
+    with pytest.raises(FileNotFoundError, match="none.csv: no such file; give a table of snapshot"):
+        read_tng_morphologies(catalogs, catalogs / "none.csv")
+    (catalogs / "broken.csv").write_bytes(bytes(range(256)))
+    with pytest.raises(ValueError, match="broken.csv: cannot be read as a table"):
+        read_tng_morphologies(catalogs, catalogs / "broken.csv")
     assert len(set(table["group_id"])) == 7
 
 

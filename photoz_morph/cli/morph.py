@@ -1,5 +1,6 @@
 """The command `morph`: galaxy morphology under survey noise. Each command is one call of the package."""
 
+import warnings
 from pathlib import Path
 
 import click
@@ -105,7 +106,12 @@ def mock(scenes, out, years, binning, field_kpc, nested, seed, tng, morphologies
     if tng:
         from photoz_morph.tng import iter_tng_scenes, read_tng_morphologies
 
-        galaxies = iter_tng_scenes(tng, read_tng_morphologies(morphologies, groups), **reading)
+        with warnings.catch_warnings(record=True) as notes:
+            warnings.simplefilter("always")
+            catalogue = read_tng_morphologies(morphologies, groups)
+        for note in notes:
+            click.echo(f"Warning: {note.message}", err=True)
+        galaxies = iter_tng_scenes(tng, catalogue, **reading)
         counts = mock_scene_list(galaxies, out, origin="tng", **settings)
     elif not is_folder:
         from photoz_morph.scene_images import iter_scene_images

@@ -174,8 +174,8 @@ def _score_figures(results, scores, title):
          "which is about as far as labels can be trusted.",
          lambda: morph_figures.accuracy_bars(scores, title)),
         ("Confusion", "confusion",
-         f"{title}, {n}. Share of each label (class by Gini and M20) given each class, all seeds together; below it galaxies, mean over "
-         "seeds.",
+         f"{title}, {n}. Share of each label (class by Gini and M20) given each class, all seeds together; below it "
+         "galaxies, mean over seeds.",
          lambda: morph_figures.confusion_matrices(scores, title)),
         ("Latent space", "isomap", _isomap_caption(results, title), lambda: _isomap(results["runs"], title)),
         ("Calibration", "reliability",

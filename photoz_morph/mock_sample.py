@@ -5,10 +5,6 @@ scenes. A run that was stopped goes on where it was.
 """
 
 import hashlib
-import multiprocessing
-import os
-import signal
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -22,6 +18,7 @@ from photoz_morph.mock_shards import find_mock_shards, mock_shard_path, read_moc
 from photoz_morph.mocks import check_observing, expected_image, observe, stamp_binning
 from photoz_morph.morphology_labels import CLASS_NAMES, classify, gini_m20
 from photoz_morph.scenes import find_scene_shards, iter_scenes, read_scene_catalog
+from photoz_morph.shard_folders import check_folder, process_count, run_all
 from photoz_morph.surveys import LSST
 from photoz_morph.threads import one_thread
 
@@ -101,8 +98,7 @@ def mock_scenes(
     -----
     With several processes a script must call this under `if __name__ == "__main__":`, as multiprocessing asks.
     """
-    if n_processes is not None and n_processes <= 0:
-        raise ValueError(f"n_processes is {n_processes}; give at least 1, or None for all cores")
+    n_processes = process_count(n_processes)
     paths, out_dir = find_scene_shards(scenes), Path(out_dir)
     catalogs = [read_scene_catalog(path) for path in paths]
     origins = sorted({header["ORIGIN"] for _, header in catalogs})
@@ -116,27 +112,14 @@ def mock_scenes(
     for first in range(0, len(paths), SCENE_SHARDS_PER_SHARD):
         part = slice(first, first + SCENE_SHARDS_PER_SHARD)
         shards.append((mock_shard_path(out_dir, len(shards)), paths[part], np.concatenate(obj_ids[part])))
-    _check_folder(out_dir, [path for path, *_ in shards], settings)
+    wanted = {"YEARS": ",".join(map(str, settings.years)), **{keyword: value for keyword, value, _ in settings.cards}}
+    beyond = "the scenes given; remove it or give the scenes it was made of"
+    check_folder(out_dir.glob("mocks-*.fits"), wanted, [path for path, *_ in shards], beyond)
     todo = [(path, sources) for path, sources, ids in shards if not _is_complete(path, sources, ids)]
     sizes = {path: len(ids) for path, _, ids in shards}
     with tqdm(total=sum(sizes.values()), unit=" galaxies", disable=not progress, desc=str(out_dir)) as bar:
         bar.update(sum(sizes.values()) - sum(sizes[path] for path, _ in todo))
-        n_processes = min(n_processes or os.cpu_count(), len(todo))
-        if n_processes <= 1:
-            for shard in todo:
-                bar.update(mock_shard(*shard, settings))
-            return count_labels(out_dir)
-        # As in `simulate_sample`: spawned, because a fork would copy the threads of TensorFlow; deaf to Ctrl-C,
-        # which is the parent's to handle: it lets them finish their shards.
-        deaf = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
-        with ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn"), **deaf) as pool:
-            jobs = [pool.submit(mock_shard, *shard, settings) for shard in todo]
-            try:
-                for done in as_completed(jobs):
-                    bar.update(done.result())
-            except BaseException:
-                pool.shutdown(cancel_futures=True)  # or the pool would finish all shards before it reports
-                raise
+        run_all(mock_shard, [(*shard, settings) for shard in todo], n_processes, bar)
     return count_labels(out_dir)
 
 
@@ -242,24 +225,6 @@ def _check_ids(obj_ids, source):
     ids, counts = np.unique(obj_ids, return_counts=True)
     if counts.max() > 1:
         raise ValueError(f"{source}: obj_id {ids[np.argmax(counts)]} is there {counts.max()} times; keep one")
-
-
-def _check_folder(out_dir, paths, settings):
-    """Raise a ValueError if the folder holds shards that are not part of this sample."""
-    wanted = {"YEARS": ",".join(map(str, settings.years)), **{keyword: value for keyword, value, _ in settings.cards}}
-    for path in sorted(out_dir.glob("mocks-*.fits")):
-        try:
-            header = fits.getheader(path)
-        except (OSError, KeyError, ValueError, fits.VerifyError) as error:
-            raise ValueError(f"{path}: cannot be read as FITS ({error}); remove it") from error
-        for keyword, value in wanted.items():
-            if header.get(keyword) != value:
-                raise ValueError(
-                    f"{path}: {keyword} is {header.get(keyword)}, this sample has {value}; "
-                    f"remove the folder or write to another one"
-                )
-        if path not in paths:
-            raise ValueError(f"{path}: lies beyond the scenes given; remove it or give the scenes it was made of")
 
 
 def _is_complete(path, sources, obj_ids):

@@ -1,6 +1,6 @@
 """Make photoz_morph/data/morphology_weights.npz: which candidates `morph simulate` accepts, by their Gini and M20.
 
-    python scripts/make_morphology_weights.py labels_gm20_i.csv.gz /tmp/encounters
+    python scripts/make_morphology_weights.py labels_gm20_i.csv.gz ENCOUNTERS
 
 The first file has the columns gini_i, m20_i and flag_i of the TNG100 catalogue of Rodriguez-Gomez et al. (2019), i
 band, snapshots 95 and 99 (github gsnyder206/deepmerge-mocks); the folder caches encounters. In between, a pilot of our

@@ -5,11 +5,7 @@ of the sample: a sample made larger later keeps its first objects, and a run tha
 Mergers are views of encounters, which are simulated first and kept in the folder `encounters` beside the shards.
 """
 
-import multiprocessing
-import os
-import signal
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +14,11 @@ from astropy.table import Table
 from tqdm import tqdm
 
 from photoz_morph.scenes import read_scene_catalog, scene_shard_path, write_scene_shard
+from photoz_morph.shard_folders import check_folder, incomplete_shards, process_count, run_all
 from photoz_morph.simulation.encounters import encounter_path, load_encounter
 from photoz_morph.simulation.morphology_candidates import REASONS, draw_accepted, draw_type
 from photoz_morph.simulation.populations import BANDS, FIELD_PIXELS
-from photoz_morph.simulation.sdss_sample import INDICES_PER_SEED, check_seed
+from photoz_morph.simulation.sdss_sample import BEYOND, INDICES_PER_SEED, check_seed
 from photoz_morph.threads import one_thread
 
 RECIPE = "G1"  # changes whenever the same seed gives other objects
@@ -77,25 +74,17 @@ def simulate_morphology(out_dir, n_galaxies, seed=1, n_processes=None, progress=
     """
     if n_galaxies <= 0:
         raise ValueError(f"n_galaxies is {n_galaxies}; ask for at least one galaxy")
-    if n_processes is not None and n_processes <= 0:
-        raise ValueError(f"n_processes is {n_processes}; give at least 1, or None for all cores")
+    n_processes = process_count(n_processes)
     check_seed(seed)
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     encounter_dir = out_dir / "encounters"
     sizes = [min(SHARD_SIZE, n_galaxies - first) for first in range(0, n_galaxies, SHARD_SIZE)]
     shards = [(scene_shard_path(out_dir, i), i * SHARD_SIZE, size) for i, size in enumerate(sizes)]
-    check_folder(out_dir, [path for path, _, _ in shards], seed)
-    todo = []
-    for path, first, size in shards:
-        n_there = scenes_in(path)
-        if n_there > size:
-            raise ValueError(
-                f"{path}: has {n_there} scenes, {size} are asked for; ask for as many, or write to another folder"
-            )
-        if n_there < size:
-            todo.append((path, first, size))
-    n_processes = n_processes or os.cpu_count()
+    paths = [path for path, _, _ in shards]
+    wanted = {"ORIGIN": "simulated", "SEED": seed, "RECIPE": RECIPE}
+    check_folder(out_dir.glob("scenes-*.fits"), wanted, paths, BEYOND)
+    todo = incomplete_shards(shards, read_scene_catalog, "scenes")
     missing = missing_encounters(todo, seed, encounter_dir)
     if missing:
         with tqdm(total=len(missing), disable=not progress, desc="encounters") as bar:
@@ -103,27 +92,7 @@ def simulate_morphology(out_dir, n_galaxies, seed=1, n_processes=None, progress=
     with tqdm(total=n_galaxies, unit=" galaxies", disable=not progress, desc=str(out_dir)) as bar:
         bar.update(n_galaxies - sum(size for _, _, size in todo))
         run_all(simulate_shard, [(*shard, seed, encounter_dir) for shard in todo], n_processes, bar)
-    return count_rejected(path for path, _, _ in shards)
-
-
-def run_all(function, jobs, n_processes, bar):
-    """Call a function with the arguments of each job, in several processes; it returns what to add to the bar."""
-    n_processes = min(n_processes, len(jobs))
-    if n_processes <= 1:
-        for job in jobs:
-            bar.update(function(*job))
-        return
-    # Spawned workers, because a fork would copy the threads of TensorFlow where it is loaded. Ctrl-C is the parent's to
-    # handle: it lets them finish their shards.
-    deaf = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
-    with ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn"), **deaf) as pool:
-        futures = [pool.submit(function, *job) for job in jobs]
-        try:
-            for done in as_completed(futures):
-                bar.update(done.result())
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # or the pool would finish all shards before it reports
-            raise
+    return count_rejected(paths)
 
 
 def missing_encounters(shards, seed, encounter_dir):
@@ -190,31 +159,3 @@ def count_rejected(paths):
     headers = [fits.getheader(path) for path in paths]
     keywords = {"galaxies": "NGAL", "candidates": "NCAND", **CARDS}
     return {name: sum(header[keyword] for header in headers) for name, keyword in keywords.items()}
-
-
-def check_folder(out_dir, paths, seed):
-    """Raise a ValueError if the folder holds shards that are not part of this sample."""
-    wanted = {"ORIGIN": "simulated", "SEED": seed, "RECIPE": RECIPE}
-    for path in sorted(out_dir.glob("scenes-*.fits")):
-        try:
-            header = fits.getheader(path)
-        except (OSError, KeyError, ValueError, fits.VerifyError) as error:
-            raise ValueError(f"{path}: cannot be read as FITS ({error}); remove it") from error
-        for keyword, value in wanted.items():
-            if header.get(keyword) != value:
-                raise ValueError(
-                    f"{path}: {keyword} is {header.get(keyword)}, this sample has {value}; "
-                    f"remove the folder or write to another one"
-                )
-        if path not in paths:
-            raise ValueError(f"{path}: lies beyond the n_galaxies asked for; remove it or ask for more")
-
-
-def scenes_in(path):
-    """Number of scenes in a shard, 0 if it is missing or truncated (by a full disk or a copy that was stopped)."""
-    if not path.exists():
-        return 0
-    try:
-        return len(read_scene_catalog(path)[0])
-    except ValueError:
-        return 0

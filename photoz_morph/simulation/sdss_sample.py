@@ -4,18 +4,14 @@ Every object is a function of (seed, index) alone, whatever the number of proces
 of the sample: a sample made larger later keeps its first objects, and a run that was stopped goes on where it was.
 """
 
-import multiprocessing
-import os
-import signal
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 from astropy.table import Table
 from tqdm import tqdm
 
+from photoz_morph.shard_folders import check_folder, incomplete_shards, process_count, run_all
 from photoz_morph.shards import SHARD_SIZE, read_catalog, shard_path, write_shard
 from photoz_morph.simulation.mgs_population import Parents, draw_galaxy
 from photoz_morph.simulation.sdss_images import draw_observation, noiseless_images, observe, survey_flux
@@ -24,6 +20,7 @@ from photoz_morph.surveys import SDSS
 RECIPE = "K1"  # changes whenever the same seed gives other objects
 INDICES_PER_SEED = 10**10  # obj_id = seed * 10^10 + index, readable and within 64 bits
 MAX_SEED = 900_000_000
+BEYOND = "the n_galaxies asked for; remove it or ask for more"
 UNITS = {
     "ra": "deg",
     "dec": "deg",
@@ -71,8 +68,7 @@ def simulate_sample(out_dir, n_galaxies, seed, survey=SDSS, n_processes=None, pr
     """
     if n_galaxies <= 0:
         raise ValueError(f"n_galaxies is {n_galaxies}; ask for at least one galaxy")
-    if n_processes is not None and n_processes <= 0:
-        raise ValueError(f"n_processes is {n_processes}; give at least 1, or None for all cores")
+    n_processes = process_count(n_processes)
     check_seed(seed)
     if survey.bands != SDSS.bands:
         raise ValueError(f"survey {survey.name} has bands {survey.bands}; the templates give SDSS {SDSS.bands}")
@@ -80,36 +76,16 @@ def simulate_sample(out_dir, n_galaxies, seed, survey=SDSS, n_processes=None, pr
     out_dir.mkdir(parents=True, exist_ok=True)
     sizes = [min(SHARD_SIZE, n_galaxies - first) for first in range(0, n_galaxies, SHARD_SIZE)]
     shards = [(shard_path(out_dir, i), i * SHARD_SIZE, size) for i, size in enumerate(sizes)]
-    check_folder(out_dir, [path for path, _, _ in shards], seed, survey)
-    todo = []
-    for path, first, size in shards:
-        n_there = galaxies_in(path)
-        if n_there > size:
-            raise ValueError(
-                f"{path}: has {n_there} galaxies, {size} are asked for; ask for as many, or write to another folder"
-            )
-        if n_there < size:
-            todo.append((path, first, size))
+    paths = [path for path, _, _ in shards]
+    wanted = {"ORIGIN": "simulated", "SEED": seed, "RECIPE": RECIPE, "SURVEY": survey.name}
+    check_folder(out_dir.glob("stacks-*.fits"), wanted, paths, BEYOND)
+    todo = incomplete_shards(shards, read_catalog, "galaxies")
     with tqdm(total=n_galaxies, unit=" galaxies", disable=not progress, desc=str(out_dir)) as bar:
         bar.update(n_galaxies - sum(size for _, _, size in todo))
-        n_processes = min(n_processes or os.cpu_count(), len(todo))
-        if n_processes <= 1:
-            for shard in todo:
-                bar.update(simulate_shard(*shard, seed, survey))
-            return [path for path, _, _ in shards]
-        # Spawned workers, because a fork would copy the threads of TensorFlow where it is loaded. Each computes in one
-        # thread: SciPy's FFT starts none unless asked, and no matrix here is large enough for a threaded product.
-        # Ctrl-C is the parent's to handle: it lets them finish their shards.
-        deaf = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
-        with ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn"), **deaf) as pool:
-            jobs = [pool.submit(simulate_shard, *shard, seed, survey) for shard in todo]
-            try:
-                for done in as_completed(jobs):
-                    bar.update(done.result())
-            except BaseException:
-                pool.shutdown(cancel_futures=True)  # or the pool would finish all shards before it reports
-                raise
-    return [path for path, _, _ in shards]
+        # Each worker computes in one thread: SciPy's FFT starts none unless asked, and no matrix here is large enough
+        # for a threaded product.
+        run_all(simulate_shard, [(*shard, seed, survey) for shard in todo], n_processes, bar)
+    return paths
 
 
 def simulate_shard(path, first, n_galaxies, seed, survey):
@@ -197,31 +173,3 @@ def check_seed(seed):
     """Raise a ValueError if obj_id would not fit."""
     if not 0 <= seed <= MAX_SEED:
         raise ValueError(f"seed is {seed}; choose one from 0 to {MAX_SEED}")
-
-
-def check_folder(out_dir, paths, seed, survey):
-    """Raise a ValueError if the folder holds shards that are not part of this sample."""
-    wanted = {"ORIGIN": "simulated", "SEED": seed, "RECIPE": RECIPE, "SURVEY": survey.name}
-    for path in sorted(out_dir.glob("stacks-*.fits")):
-        try:
-            header = fits.getheader(path)
-        except (OSError, KeyError, ValueError, fits.VerifyError) as error:
-            raise ValueError(f"{path}: cannot be read as FITS ({error}); remove it") from error
-        for keyword, value in wanted.items():
-            if header.get(keyword) != value:
-                raise ValueError(
-                    f"{path}: {keyword} is {header.get(keyword)}, this sample has {value}; "
-                    f"remove the folder or write to another one"
-                )
-        if path not in paths:
-            raise ValueError(f"{path}: lies beyond the n_galaxies asked for; remove it or ask for more")
-
-
-def galaxies_in(path):
-    """Number of galaxies in a shard, 0 if it is missing or truncated (by a full disk or a copy that was stopped)."""
-    if not path.exists():
-        return 0
-    try:
-        return len(read_catalog(path)[0])
-    except ValueError:
-        return 0

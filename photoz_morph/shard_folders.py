@@ -6,10 +6,11 @@ there belong to the same sample, and the processes that make them.
 
 import multiprocessing
 import os
-import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from astropy.io import fits
+
+from photoz_morph.processes import become_worker
 
 
 def process_count(n_processes=None):
@@ -36,10 +37,9 @@ def run_all(function, jobs, n_processes, bar):
         for job in jobs:
             bar.update(function(*job))
         return
-    # Spawned workers, because a fork would copy the threads of TensorFlow where it is loaded. Ctrl-C is the parent's to
-    # handle: it lets them finish their shards.
-    deaf = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
-    with ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn"), **deaf) as pool:
+    # Spawned workers, because a fork would copy the threads of TensorFlow where it is loaded. At Ctrl-C the parent lets
+    # them finish their shards.
+    with ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn"), become_worker) as pool:
         futures = [pool.submit(function, *job) for job in jobs]
         try:
             for done in as_completed(futures):

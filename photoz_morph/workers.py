@@ -8,14 +8,13 @@ instead, each over all of them.
 
 import contextlib
 import multiprocessing
-import os
 import pickle
 import queue
 import resource
 import signal
 import threading
-from multiprocessing import connection
 
+from photoz_morph.processes import become_worker
 from photoz_morph.quiet import quiet_tensorflow
 
 # Exceptions a user can mend go to the parent by name and message; anything else is a fault of ours.
@@ -100,8 +99,7 @@ def _check_alive(processes):
 
 def _work(task, messages, pickled_train):
     """A process: does its task, and ends when its parent does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    become_worker()
     quiet_tensorflow()  # before unpickling, which imports it too
     try:
         pickle.loads(pickled_train)(task, lambda content: messages.put(("message", task, content)))
@@ -110,9 +108,3 @@ def _work(task, messages, pickled_train):
         messages.put(("error", task, type(error)(*error.args, *named)))
         return
     messages.put(("goodbye", task, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6))  # kB on Linux
-
-
-def _end_with_parent():
-    """Leave at once when the parent is gone: a run that was killed must not go on unseen."""
-    connection.wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)

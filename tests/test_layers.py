@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Module or package -> layer; a module may import the layers below it, and of its own only what is named in SIDEWAYS.
 LAYERS = {
-    "files": 0, "fits_files": 0, "threads": 0, "surveys": 0, "redshift_grid": 0, "config": 0, "photoz_config": 0,
+    "files": 0, "fits_files": 0, "threads": 0, "processes": 0, "surveys": 0, "redshift_grid": 0, "config": 0,
+    "photoz_config": 0,
     "morph_config": 0, "metrics": 0,
     "catalogs": 1, "dust": 1, "shards": 1, "frames": 1, "swarp": 1, "stacking": 1, "simulation": 1, "predictions": 1,
     "evaluation": 1, "baselines": 1, "run_folder": 1,

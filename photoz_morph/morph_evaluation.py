@@ -221,7 +221,8 @@ def _recovered(table_a, table_b, group_id, redraw):
     gain = _right(table_b, "Y1").mean(axis=1) - _right(table_a, "Y1").mean(axis=1)
     fall = (_right(table_a, "Y10") - _right(table_a, "Y1")).mean(axis=1)
     terms = np.stack([gain, fall], axis=1)
-    resampled = group_bootstrap(lambda sums: sums[:, 0] / sums[:, 1], terms, group_id, **redraw)
+    with np.errstate(divide="ignore", invalid="ignore"):  # of a resampling without any fall
+        resampled = group_bootstrap(lambda sums: sums[:, 0] / sums[:, 1], terms, group_id, **redraw)
     return {"value": float(gain.sum() / fall.sum()), "interval": np.percentile(resampled, (2.5, 97.5)).tolist()}
 
 

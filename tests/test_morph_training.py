@@ -37,8 +37,9 @@ def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(mor
     resumed = fit_arm("mmd", morph_data_dir, tmp_path / "killed", seed=4)
     weights = [load_network(tmp_path / name / "model.keras").get_weights() for name in ("whole", "killed")]
     assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
+    # The logged loss is a sum whose last bit TensorFlow does not promise; no weight depends on it.
     for row, row_whole in zip(resumed, whole, strict=True):
-        assert {**row, "seconds": 0} == pytest.approx({**row_whole, "seconds": 0}, abs=0, nan_ok=True)
+        assert {**row, "seconds": 0} == pytest.approx({**row_whole, "seconds": 0}, rel=1e-6, nan_ok=True)
 
 
 def test_history_has_the_terms_of_the_loss_and_both_accuracies(morph_run_dirs):

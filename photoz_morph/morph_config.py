@@ -19,12 +19,16 @@ class MorphDataConfig:
 
     `batch_size` counts the labelled Y10 images of a step; as many unlabelled Y1 images go with them. `classes`:
     "spiral_elliptical_merger", or "merger" for mergers against the rest. With `augment` each image is shown under a
-    random flip or rotation of the square.
+    random flip or rotation of the square. Two defences act on the labelled Y10 images: with `noise_augmentation` each
+    is shown with the noise of a random number of years, and `pixel_augmentation` is the probability that one random
+    pixel of it takes a random corner of the range of the data.
     """
 
     batch_size: int = 32
     classes: str = "spiral_elliptical_merger"
     augment: bool = True
+    noise_augmentation: bool = False
+    pixel_augmentation: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,9 @@ class ClassifierConfig:
 class AdaptationConfig:
     """The one thing in which the arms of a comparison differ.
 
-    `name`: "none" or "mmd". `estimator`: "median", unbiased with bandwidths about the median distance, or "paper",
-    biased with 19 fixed ones. The weight rises linearly over `ramp_epochs` after `warmup_epochs` without any.
+    `name`: "none", "mmd", or "consistency" of the class probabilities of a galaxy at both depths. `estimator` of the
+    MMD: "median", unbiased with bandwidths about the median distance, or "paper", biased with 19 fixed ones. The weight
+    rises linearly over `ramp_epochs` after `warmup_epochs` without any.
     """
 
     name: str = "none"
@@ -92,6 +97,17 @@ class MorphTrainConfig:
 
 
 @dataclass(frozen=True)
+class DefenceConfig:
+    """What stands before a network once it is trained; the training, and its validation scores, are without.
+
+    `test_time`: "none", "d4" (mean of logits and latents over the eight flips and rotations of the image) or "median"
+    (3 x 3 median of each band).
+    """
+
+    test_time: str = "none"
+
+
+@dataclass(frozen=True)
 class MorphConfig:
     """One morphology experiment."""
 
@@ -104,6 +120,7 @@ class MorphConfig:
     model: ClassifierConfig = field(default_factory=ClassifierConfig)
     adaptation: AdaptationConfig = field(default_factory=AdaptationConfig)
     train: MorphTrainConfig = field(default_factory=MorphTrainConfig)
+    defence: DefenceConfig = field(default_factory=DefenceConfig)
 
     CHOICES: ClassVar = {
         "task": ("morph",),
@@ -111,18 +128,20 @@ class MorphConfig:
         "data.classes": ("spiral_elliptical_merger", "merger"),
         "scaling.preset": ("default", "paper"),
         "model.name": ("resnet18", "convnet", "deepmerge"),
-        "adaptation.name": ("none", "mmd"),
+        "adaptation.name": ("none", "mmd", "consistency"),
         "adaptation.estimator": ("median", "paper"),
         "train.schedule": ("constant", "cosine"),
         "train.decay": ("decoupled", "coupled"),
         "train.batch_norm": ("both", "source"),
         "train.precision": ("float32", "mixed_bfloat16"),
+        "defence.test_time": ("none", "d4", "median"),
     }
     POSITIVE: ClassVar = (
         "simulation.n_galaxies", "data.batch_size", "scaling.softness", "model.width", "model.n_latent",
         "train.epochs", "train.learning_rate",
     )  # fmt: skip
     RANGES: ClassVar = {
+        "data.pixel_augmentation": (0, 1),
         "model.dropout": (0, 0.99),
         "train.beta_1": (0, 0.9999),
         "train.beta_2": (0, 0.99999),
@@ -145,5 +164,6 @@ class MorphConfig:
 
     def check(self):
         """Raise a ValueError where two choices contradict each other."""
-        if self.adaptation.name == "mmd" and self.adaptation.weight == 0:
-            raise ValueError("'adaptation.name' is mmd, but 'adaptation.weight' is 0; give a weight, such as 0.05")
+        name = self.adaptation.name
+        if name != "none" and self.adaptation.weight == 0:
+            raise ValueError(f"'adaptation.name' is {name}, but 'adaptation.weight' is 0; give a weight, such as 0.05")

@@ -8,9 +8,9 @@ from astropy.table import Table, vstack
 from keras import ops
 from tqdm import tqdm
 
-from photoz_morph.inference import BATCH_SIZE, load_members
+from photoz_morph.inference import BATCH_SIZE
 from photoz_morph.mock_shards import read_mock_catalog, read_mock_shard
-from photoz_morph.morph_inference import network_inputs
+from photoz_morph.morph_inference import defence_facts, load_classifiers, network_inputs
 from photoz_morph.run_folder import finished_members, read_run, read_sessions
 from photoz_morph.saved_model import load_saved_model, read_description, write_saved_model
 from photoz_morph.surveys import LSST
@@ -18,12 +18,14 @@ from photoz_morph.surveys import LSST
 FACTS = ("binning", "pixscale")  # of the mocks trained on, which new stamps must share
 
 
-def export_morph(run_dir, out_dir):
-    """One SavedModel of all networks of a run, with the scaling inside, and its `estimator.json`.
+def export_morph(run_dir, out_dir, defence=None):
+    """One SavedModel of all networks of a run, with scaling and test-time defence inside, and its `estimator.json`.
 
     Parameters
     ----------
     run_dir, out_dir : path-like
+    defence : {"none", "d4", "median"}, optional
+        Test-time defence instead of that of the run's config.
 
     Returns
     -------
@@ -47,7 +49,7 @@ def export_morph(run_dir, out_dir):
         raise ValueError(
             f"{run_dir}: {len(paths)} of {asked[0]} networks are finished; finish them with the same `morph train`"
         )
-    networks = load_members(paths)
+    networks = load_classifiers(run_dir, defence)
 
     def function(domain):
         def serve(image):
@@ -70,6 +72,7 @@ def export_morph(run_dir, out_dir):
         "classes": config.class_names,
         "model": config.model.name,
         "adaptation": config.adaptation.name,
+        **defence_facts(config, defence),
         "n_members": len(paths),
         "trained_on": {key: dataset[key] for key in ("name", "origin", "galaxies_per_split")},
         "mocks": dataset.get("mocks", {}),

@@ -75,7 +75,8 @@ def evaluate_morph(table, n_bootstrap=1000, seed=0):
 def _header(table):
     """Where a table comes from, as every dictionary of scores begins."""
     origin = table.meta["origin"]
-    names = ("survey", "model", "adaptation", "config")
+    names = ["survey", "model", "adaptation", "config"]
+    names += [name for name in ("defence", "noise_augmentation", "pixel_augmentation") if name in table.meta]
     return {"data": ORIGINS[origin], "origin": origin, **{name: table.meta[name] for name in names},
             "classes": list(class_names(table))}  # fmt: skip
 
@@ -168,7 +169,7 @@ def compare_morph(table_a, table_b, names=None, n_bootstrap=1000, seed=0):
     table_a, table_b : Table
         Morph predictions of the same galaxies, in any order; the first is the one compared with.
     names : tuple of (str, str), optional
-        Names of the arms; by default "regular" and "MMD" from `adaptation`, or the names of the configs.
+        Names of the arms; by default "regular", "MMD" and so on by adaptation and defence, or those of the configs.
     n_bootstrap, seed : int
 
     Returns
@@ -250,12 +251,20 @@ def _matched(table_a, table_b):
 
 
 def arm_names(headers):
-    """regular and MMD where arms differ in adaptation, else their configs; from scores or the meta of tables."""
-    adaptations = [header["adaptation"] for header in headers]
-    if len(set(adaptations)) == len(headers):
-        return [{"none": "regular", "mmd": "MMD"}[name] for name in adaptations]
+    """regular, MMD, ... where arms differ in adaptation or defence, else configs; from scores or the meta of tables."""
+    names = [_arm_name(header) for header in headers]
+    if len(set(names)) == len(headers):
+        return names
     configs = [header["config"] for header in headers]
     return configs if len(set(configs)) == len(headers) else [f"{name} ({i})" for i, name in enumerate(configs, 1)]
+
+
+def _arm_name(header):
+    """Adaptation of an arm with its defences, such as "MMD", "regular + noise" or "consistency + d4"."""
+    parts = [{"none": "regular", "mmd": "MMD", "consistency": "consistency"}[header["adaptation"]]]
+    parts += [name for name in ("noise", "pixel") if header.get(f"{name}_augmentation")]
+    parts += [header["defence"]] if header.get("defence", "none") != "none" else []
+    return " + ".join(parts)
 
 
 def _paired(table_a, table_b, domain, group_id, redraw):

@@ -1,8 +1,8 @@
 """What the morphology chain puts into the common training: its data, network, losses and validation scores.
 
-Both arms of a comparison, with and without adaptation, run through the same lines: one scaling fitted on the Y10
-training images, the same batch-norm statistics, optimizer, weight decay and number of epochs. They differ in the weight
-of the MMD alone.
+All arms of a comparison, with and without adaptation or a defence, run through the same lines: one scaling fitted on
+the Y10 training images as they are, the same batch-norm statistics, optimizer, weight decay and number of epochs. They
+differ in the weight of MMD or consistency and in what is done to the images, and in nothing else.
 """
 
 import dataclasses
@@ -57,7 +57,7 @@ class MorphFold:
 
     def __init__(self, config, builder):
         self.config, self.builder = config, builder
-        self.train = morph_pipeline.MorphBatches(builder, config.data)
+        self.train = morph_pipeline.MorphBatches(builder, config.data, config.adaptation.name == "consistency")
         self._validation = {
             domain: morph_pipeline.domain_images(builder, "validation", domain, BATCH_SIZE)
             for domain in morph_pipeline.DOMAINS
@@ -67,20 +67,21 @@ class MorphFold:
 
     def new_network(self, n_iterations, seed):
         """A compiled classifier with its scaling fitted, in its training wrapper."""
-        config = self.config
+        config, adaptation = self.config, self.config.adaptation
         if self._quantiles is None:
             self._quantiles = self._fit_scaling()
         classifier = new_classifier(config, self.builder.info.features["image_y10"].shape, seed)
         classifier.get_layer("arcsinh_scaling").set_quantiles(self._quantiles)
         model = DomainAdaptedClassifier(
             classifier,
-            mmd_weight=config.adaptation.weight if config.adaptation.name == "mmd" else 0.0,
-            estimator=config.adaptation.estimator,
-            warmup_iterations=round(config.adaptation.warmup_epochs * self.train.steps_per_epoch),
-            ramp_iterations=round(config.adaptation.ramp_epochs * self.train.steps_per_epoch),
+            mmd_weight=adaptation.weight if adaptation.name == "mmd" else 0.0,
+            estimator=adaptation.estimator,
+            warmup_iterations=round(adaptation.warmup_epochs * self.train.steps_per_epoch),
+            ramp_iterations=round(adaptation.ramp_epochs * self.train.steps_per_epoch),
             class_weights=self._class_weights() if config.train.class_weights else None,
             batch_norm=config.train.batch_norm,
             l2=config.train.weight_decay if config.train.decay == "coupled" else 0.0,
+            consistency_weight=adaptation.weight if adaptation.name == "consistency" else 0.0,
         )
         model.compile(self._optimizer(n_iterations))
         return model

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from photoz_morph import morph_pipeline, pipeline
 from photoz_morph.inference import BATCH_SIZE, load_members
+from photoz_morph.models.test_time import defended
 from photoz_morph.morph_predictions import morph_predictions_table
 from photoz_morph.run_folder import finished_members, read_run
 
@@ -15,7 +16,47 @@ TABLE_COLUMNS = ("obj_id", "group_id", "copy", "label", "label_g", "intended_typ
 LABELS = ("label", "label_g", "intended_type")
 
 
-def predict_morph_run(run_dir, data_dir=None, split="test", progress=True):
+def load_classifiers(run_dir, defence=None):
+    """The finished networks of a run as they are to be used: behind its test-time defence.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    defence : {"none", "d4", "median"}, optional
+        By default that of the run's config.
+
+    Returns
+    -------
+    list of keras.Model
+        In the order of the seeds; see `models.test_time.defended`.
+    """
+    config, _ = read_run(run_dir, "morph")
+    paths = finished_members(run_dir, "morph")[0]
+    return [defended(network, defence or config.defence.test_time) for network in load_members(paths)]
+
+
+def defence_facts(config, defence=None):
+    """What predictions, attacks and exports record of the defences of their networks.
+
+    Parameters
+    ----------
+    config : MorphConfig
+    defence : str, optional
+        The test-time defence, by default that of the config.
+
+    Returns
+    -------
+    dict
+        `defence`, and of the training `noise_augmentation` and `pixel_augmentation`.
+    """
+    return {
+        "defence": defence or config.defence.test_time,
+        "noise_augmentation": config.data.noise_augmentation,
+        "pixel_augmentation": config.data.pixel_augmentation,
+    }
+
+
+def predict_morph_run(run_dir, data_dir=None, split="test", progress=True, defence=None):
     """Class probabilities and latents of a split, from each network of a run.
 
     Parameters
@@ -25,6 +66,8 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True):
         Prepared dataset; by default the one the run was trained on.
     split : {"test", "validation", "train"}
     progress : bool
+    defence : {"none", "d4", "median"}, optional
+        Test-time defence instead of that of the run's config.
 
     Returns
     -------
@@ -46,15 +89,15 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True):
                 f"{dataset[name]}; "
                 "a test galaxy may have been trained on, or look otherwise; build the run's dataset again"
             )
-    paths = finished_members(run_dir, "morph")[0]
+    networks = load_classifiers(run_dir, defence)
     columns = pipeline.read_columns(builder, split)
     columns = {name: columns[name] for name in TABLE_COLUMNS}
     for name in LABELS:
         columns[name] = morph_pipeline.class_index(columns[name], config.data.classes)
     probabilities, latents = {"Y10": [], "Y1": []}, {}
-    total = len(paths) * 2 * len(columns["obj_id"])
+    total = len(networks) * 2 * len(columns["obj_id"])
     with tqdm(total=total, desc="predict", unit=" images", disable=not progress) as bar:
-        for network in load_members(paths):
+        for network in networks:
             classify = ImageClassifier(network)
             for index, domain in enumerate(morph_pipeline.DOMAINS):
                 images = morph_pipeline.domain_images(builder, split, domain, BATCH_SIZE)
@@ -72,6 +115,7 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True):
         config.class_names,
         config.adaptation.name,
         run_dir.name if hasattr(run_dir, "name") else str(run_dir).rstrip("/").rpartition("/")[2],
+        defence_facts(config, defence),
     )
 
 

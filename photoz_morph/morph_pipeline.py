@@ -1,8 +1,8 @@
 """Prepared morphology dataset to batches: labelled Y10 images of a step, and the Y1 images that go with them.
 
 The two depths of a galaxy lie in one example, but the Y1 images of a step are drawn by themselves, without labels, as
-an adaptation to a real survey would have them. Order and augmentation are functions of (seed, epoch) and the galaxy
-only, as in `pipeline`.
+an adaptation to a real survey would have them, unless pairs are asked for. Order and augmentation are functions of
+(seed, epoch) and the galaxy only, as in `pipeline`.
 """
 
 from pathlib import Path
@@ -12,7 +12,9 @@ import tensorflow as tf
 
 from photoz_morph import pipeline
 from photoz_morph.catalogs import SPLITS
+from photoz_morph.morph_augmentation import stamp_noise, with_random_pixel, with_random_years
 from photoz_morph.morphology_labels import MERGER
+from photoz_morph.surveys import LSST
 
 DOMAINS = ("y10", "y1")
 
@@ -62,6 +64,35 @@ def domain_images(builder, split, domain, batch_size):
     return galaxies.batch(batch_size).map(lambda galaxy: galaxy[name]).prefetch(2)
 
 
+def noise_of(builder):
+    """Noise of the Y10 images of a dataset.
+
+    Returns
+    -------
+    StampNoise
+
+    Raises
+    ------
+    ValueError
+        If the dataset does not say how its images were binned, as the released arrays do not.
+    """
+    facts = builder.info.metadata
+    if "binning" not in facts:
+        raise ValueError(
+            f"{builder.data_dir}: data.noise_augmentation needs images in nJy of known binning, those of origin "
+            f"{facts['origin']} are not; set it to false"
+        )
+    return stamp_noise(LSST, facts["binning"], facts["fieldkpc"])
+
+
+def pixel_range(builder, batch_size=64):
+    """Lowest and highest pixel of the Y10 training images in each band, shape (2, n_bands) [image unit]."""
+    images = domain_images(builder, "train", "y10", batch_size).as_numpy_iterator()
+    extremes = [(batch.min(axis=(0, 1, 2)), batch.max(axis=(0, 1, 2))) for batch in images]
+    low, high = zip(*extremes)
+    return np.stack([np.min(low, axis=0), np.max(high, axis=0)])
+
+
 class MorphBatches:
     """Training batches of both depths.
 
@@ -69,19 +100,30 @@ class MorphBatches:
     ----------
     builder : tfds builder
     data : MorphDataConfig
+    is_paired : bool
+        Whether the Y1 images of a step are those of its Y10 galaxies, row by row and under the same flip or rotation.
+        The Y10 images are the same ones with and without.
+
+    Raises
+    ------
+    ValueError
+        If `data` asks for noise that the dataset does not tell.
     """
 
-    def __init__(self, builder, data):
+    def __init__(self, builder, data, is_paired=False):
         self.batch_size, self.classes, self.is_augmented = data.batch_size, data.classes, data.augment
         self.n_galaxies = builder.info.splits["train"].num_examples
+        self._noise = noise_of(builder) if data.noise_augmentation else None
+        self._pixel_probability = data.pixel_augmentation
+        self._pixel_range = pixel_range(builder) if data.pixel_augmentation else None
         shape = builder.info.features["image_y10"].shape
-        # Each depth is read and kept by itself, since the two are shuffled apart.
+        # Unpaired, each depth is read and kept by itself, since the two are shuffled apart.
         self.is_cached = 2 * self.n_galaxies * int(np.prod(shape)) * 4 < pipeline.CACHE_LIMIT_BYTES
         self._galaxies = {}
-        for domain in DOMAINS:
-            features = {f"image_{domain}": True, "obj_id": True, "label": True}
+        for domains in (DOMAINS,) if is_paired else (DOMAINS[:1], DOMAINS[1:]):
+            features = {**{f"image_{domain}": True for domain in domains}, "obj_id": True, "label": True}
             galaxies = pipeline.read_galaxies(builder, "train", features)
-            self._galaxies[domain] = galaxies.cache() if self.is_cached else galaxies
+            self._galaxies[domains] = galaxies.cache() if self.is_cached else galaxies
 
     @property
     def steps_per_epoch(self):
@@ -89,7 +131,7 @@ class MorphBatches:
         return self.n_galaxies // self.batch_size
 
     def epoch(self, seed, epoch):
-        """One pass over the galaxies at both depths, each in an order of its own.
+        """One pass over the galaxies at both depths, each in an order of its own unless they are paired.
 
         Parameters
         ----------
@@ -102,37 +144,55 @@ class MorphBatches:
             ({"source": Y10 images, "target": Y1 images}, label), images of shape (batch_size, size, size, n_bands),
             label of shape (batch_size,).
         """
-        pairs = tf.data.Dataset.zip(tuple(self._augmented(domain, seed, epoch) for domain in DOMAINS))
-        return pipeline.full_batches(pairs, self.batch_size, self._network_input)
+        streams = tf.data.Dataset.zip(tuple(self._augmented(domains, seed, epoch) for domains in self._galaxies))
+        return pipeline.full_batches(streams, self.batch_size, self._network_input)
 
     def obj_ids(self, seed, epoch, batch):
         """Identifiers of the galaxies of one batch of an epoch, those of Y10 first: whom a bad loss points at."""
         rows = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
         ids = []
-        for domain in DOMAINS:
-            galaxies = self._shuffled(domain, seed, epoch).skip(rows.start).take(self.batch_size)
+        for domains in self._galaxies:
+            galaxies = self._shuffled(domains, seed, epoch).skip(rows.start).take(self.batch_size)
             ids += [galaxy["obj_id"] for galaxy in galaxies.as_numpy_iterator()]
         return np.array(ids)
 
-    def _shuffled(self, domain, seed, epoch):
-        """The galaxies at one depth, in the order of an epoch."""
-        order = int(np.random.SeedSequence([seed, epoch, DOMAINS.index(domain)]).generate_state(1)[0])
+    def _shuffled(self, domains, seed, epoch):
+        """The galaxies at one depth or both, in the order of an epoch."""
+        order = stream_seeds(seed, epoch, DOMAINS.index(domains[0]))[0]
         buffer = self.n_galaxies if self.is_cached else min(self.n_galaxies, pipeline.SHUFFLE_BUFFER)
-        return self._galaxies[domain].shuffle(buffer, seed=order, reshuffle_each_iteration=False)
+        return self._galaxies[domains].shuffle(buffer, seed=order, reshuffle_each_iteration=False)
 
-    def _augmented(self, domain, seed, epoch):
-        """(image, label) of the galaxies of an epoch, under a random flip or rotation each."""
-        flips = int(np.random.SeedSequence([seed, epoch, 2 + DOMAINS.index(domain)]).generate_state(1)[0])
-        galaxies = self._shuffled(domain, seed, epoch)
-        galaxies = galaxies.map(
-            lambda galaxy: {"image": galaxy[f"image_{domain}"], "obj_id": galaxy["obj_id"], "label": galaxy["label"]}
-        )
-        if self.is_augmented:
-            galaxies = galaxies.map(
-                lambda galaxy: pipeline.augment(galaxy, flips), tf.data.AUTOTUNE, deterministic=True
-            )
-        return galaxies.map(lambda galaxy: (galaxy["image"], galaxy["label"]))
+    def _augmented(self, domains, seed, epoch):
+        """({domain: image}, label) of the galaxies of an epoch, under a random flip or rotation each."""
+        flips = stream_seeds(seed, epoch, 2 + DOMAINS.index(domains[0]))[0]
+        years, pixel = stream_seeds(seed, epoch, 4, 2), stream_seeds(seed, epoch, 5)[0]
 
-    def _network_input(self, source, target):
-        (source_image, label), (target_image, _) = source, target
-        return {"source": source_image, "target": target_image}, class_index(label, self.classes)
+        def show(galaxy):
+            images, obj_id = {domain: galaxy[f"image_{domain}"] for domain in domains}, galaxy["obj_id"]
+            if "y10" in images and self._noise:
+                images["y10"] = with_random_years(images["y10"], obj_id, self._noise, years)
+            if "y10" in images and self._pixel_probability:
+                images["y10"] = with_random_pixel(
+                    images["y10"], obj_id, self._pixel_probability, self._pixel_range, pixel
+                )
+            if self.is_augmented:  # the flip follows from seed and obj_id: it is the same at both depths of a pair
+                images = {
+                    domain: pipeline.augment({"image": image, "obj_id": obj_id}, flips)["image"]
+                    for domain, image in images.items()
+                }
+            return images, galaxy["label"]
+
+        return self._shuffled(domains, seed, epoch).map(show, tf.data.AUTOTUNE, deterministic=True)
+
+    def _network_input(self, *streams):
+        images = {domain: image for stream, _ in streams for domain, image in stream.items()}
+        label = streams[0][1]
+        return {"source": images["y10"], "target": images["y1"]}, class_index(label, self.classes)
+
+
+def stream_seeds(seed, epoch, stream, n=1):
+    """Independent seeds of one use of randomness in an epoch.
+
+    Streams: 0 and 1 the order of the depths, 2 and 3 their flips, 4 years and noise, 5 the random pixel.
+    """
+    return [int(state) for state in np.random.SeedSequence([seed, epoch, stream]).generate_state(n)]

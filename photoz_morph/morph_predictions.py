@@ -4,7 +4,8 @@
 Table of the mock catalogue's columns, in the catalogue's order, followed by `probability_y10`, `probability_y1` of
 shape (n, n_seeds, n_classes) and `latent_y10`, `latent_y1` of shape (n, n_latent), the latents of the first seed. Its
 meta, the FITS header of HDU `PREDICTIONS`, holds `survey`, `origin`, `model`, `n_seeds`, `classes`, `adaptation`,
-`config` and what else the writer records.
+`config` and what else the writer records: `defence` (at test time), `noise_augmentation` and `pixel_augmentation`,
+where missing none.
 """
 
 from collections import Counter
@@ -22,7 +23,7 @@ from photoz_morph.fits_files import open_fits
 ORIGINS = {
     "simulated": "simulated", "tng": "simulated", "images": "simulated", "released": "simulated", "observed": "real",
 }  # fmt: skip
-ADAPTATIONS = ("none", "mmd")
+ADAPTATIONS = ("none", "mmd", "consistency")
 DOMAINS = {"Y10": "y10", "Y1": "y1"}  # name of each depth -> ending of its columns
 CATALOGUE = {
     "obj_id": "identifier of the galaxy",
@@ -59,7 +60,7 @@ def morph_predictions_table(
     classes : sequence of str
         Name of each class, in the order of the probabilities.
     adaptation : str
-        "none" or "mmd".
+        One of `ADAPTATIONS`.
     config : str
         Name of the config.
     meta : dict, optional

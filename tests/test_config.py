@@ -81,6 +81,10 @@ def test_a_config_of_the_other_chain_is_refused():
     [
         ("adaptation.weight=-1", r"'adaptation.weight' must be in \[0, inf\], got -1.0"),
         ("adaptation={name: mmd, weight: 0}", "'adaptation.weight' is 0; give a weight, such as 0.05"),
+        ("adaptation={name: consistency, weight: 0}", "is consistency, but 'adaptation.weight' is 0"),
+        ("data.pixel_augmentation=2", r"'data.pixel_augmentation' must be in \[0, 1\], got 2.0"),
+        ("defence.test_time=blur", "must be one of none, d4, median"),
+        ("defence={test_tim: d4}", "Did you mean 'defence.test_time'"),
         ("model.dropout=1", r"'model.dropout' must be in \[0, 0.99\]"),
         ("adaptation.nam=mmd", "Did you mean 'adaptation.name'"),
         ("RANGES=3", "unknown key 'RANGES'"),

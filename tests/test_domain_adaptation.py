@@ -16,6 +16,7 @@ from photoz_morph.models.maximum_mean_discrepancy import (
     median_mmd,
     paper_mmd,
 )
+from photoz_morph.models.test_time import defended
 
 SHAPE = (16, 16, 3)
 
@@ -290,7 +291,8 @@ weights, logs = [], []
 for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
     with strategy.scope():
         network = build_classifier("convnet", (16, 16, 3), seed=1, width=2, n_latent=6)
-        model = DomainAdaptedClassifier(network, 1.0, ramp_iterations=2, class_weights=(0.5, 1.0, 2.0), l2=1e-2)
+        options = dict(ramp_iterations=2, class_weights=(0.5, 1.0, 2.0), l2=1e-2, consistency_weight=0.5)
+        model = DomainAdaptedClassifier(network, 1.0, **options)
         # Biases before batch norm have no gradient; with a smaller epsilon Adam makes steps of its rounding errors.
         model.compile(keras.optimizers.Adam(1e-3, epsilon=1e-3))
     start = [np.array(weight) for weight in model.trainable_variables]
@@ -299,7 +301,7 @@ for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["
     print("replicas", strategy.num_replicas_in_sync)
 print("moved", max(np.abs(a - b).max() for a, b in zip(start, model.trainable_variables)))
 print("weights", max(np.abs(a - b).max() for a, b in zip(*weights)))
-for term in ("loss", "cross_entropy", "mmd", "accuracy"):
+for term in ("loss", "cross_entropy", "mmd", "consistency", "accuracy"):
     print(term, np.abs(np.subtract(logs[0][term], logs[1][term])).max())
 """
 
@@ -308,7 +310,7 @@ def test_two_replicas_take_the_step_of_one():
     printed = run_script(TWO_REPLICAS)
     assert printed["replicas"] == 2 and printed["moved"] > 1e-3
     assert printed["weights"] < 2e-6  # float32 rounding through four steps, of weights and of batch-norm moments
-    assert max(printed[term] for term in ("loss", "cross_entropy", "mmd", "accuracy")) < 1e-5
+    assert max(printed[term] for term in ("loss", "cross_entropy", "mmd", "consistency", "accuracy")) < 1e-5
 
 
 JAX = """
@@ -316,12 +318,16 @@ import sys
 import keras, numpy as np
 from photoz_morph.models import build_classifier
 from photoz_morph.models.domain_adaptation import DomainAdaptedClassifier
+from photoz_morph.models.test_time import defended
 
 saved = np.load(sys.argv[1])
 images, labels = {"source": saved["source"], "target": saved["target"]}, saved["labels"]
 network = build_classifier("convnet", images["source"].shape[1:], seed=1, width=2, n_latent=6)
 network.set_weights([saved[f"weight_{index}"] for index in range(len(network.weights))])
-model = DomainAdaptedClassifier(network, 0.5, ramp_iterations=2, class_weights=(0.5, 1, 2), l2=0.01)
+options = dict(ramp_iterations=2, class_weights=(0.5, 1, 2), l2=0.01, consistency_weight=2.0)
+for name in ("d4", "median"):
+    print(name, float(np.sum(defended(network, name)({"image": images["source"]})["latent"])))
+model = DomainAdaptedClassifier(network, 0.5, **options)
 model.compile(keras.optimizers.AdamW(1e-2, weight_decay=0.1))
 history = model.fit(images, labels, batch_size=32, epochs=2, shuffle=False, verbose=0).history  # of one step each
 for term, values in history.items():
@@ -337,11 +343,14 @@ def test_jax_takes_the_steps_of_tensorflow(tmp_path):
     """Two steps: the second has the gradients of the first, the ramp and the moments of batch norm in it."""
     pytest.importorskip("jax")
     images, labels = galaxies()
-    options = dict(mmd_weight=0.5, ramp_iterations=2, class_weights=(0.5, 1, 2), l2=0.01)
+    options = dict(mmd_weight=0.5, ramp_iterations=2, class_weights=(0.5, 1, 2), l2=0.01, consistency_weight=2.0)
     model = adapted(keras.optimizers.AdamW(1e-2, weight_decay=0.1), **options)
     weights = {f"weight_{index}": weight for index, weight in enumerate(model.classifier.get_weights())}
     np.savez(tmp_path / "batch.npz", labels=labels, **images, **weights)
     printed = run_script(JAX, tmp_path / "batch.npz", KERAS_BACKEND="jax")
+    for name in ("d4", "median"):
+        latent = defended(model.classifier, name)({"image": images["source"]})["latent"]
+        assert printed[name] == pytest.approx(float(np.sum(latent)), abs=1e-4)
     for step in range(2):
         for term, value in one_step(model, images, labels).items():
             assert printed[f"{step} {term}"] == pytest.approx(value, abs=1e-5), (step, term)

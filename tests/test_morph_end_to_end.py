@@ -89,3 +89,5 @@ def test_the_exported_model_gives_the_predictions_of_the_run(in_chain, chain):
 
 def test_summary_counts_the_published_parameters():
     assert "trainable parameters: 11,308,611" in morph("summary", "morph_paper_mmd.yaml")
+    defended = morph("summary", "morph_paper_mmd.yaml", "--set", "defence.test_time=d4")
+    assert "trainable parameters: 11,308,611" in defended and "stage4_block2_conv2" in defended

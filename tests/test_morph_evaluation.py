@@ -8,6 +8,7 @@ from synthetic_morph import CLASSES, toy_predictions
 
 from photoz_morph.metrics.classification import scores as plain_scores
 from photoz_morph.morph_evaluation import (
+    arm_names,
     compare_morph,
     evaluate_morph,
     read_morph_scores,
@@ -152,6 +153,18 @@ def test_scores_come_back_from_json(scores, tmp_path):
 
 
 # Two arms
+
+
+def test_arms_are_named_by_adaptation_and_defence():
+    def headers(*changes):
+        return [{"adaptation": "none", "config": f"run_{number}", **change} for number, change in enumerate(changes)]
+
+    adapted = headers({}, {"adaptation": "mmd"}, {"adaptation": "consistency"})
+    assert arm_names(adapted) == ["regular", "MMD", "consistency"]
+    defences = headers({"defence": "none"}, {"defence": "d4"}, {"noise_augmentation": True, "defence": "median"},
+                       {"pixel_augmentation": 0.5, "adaptation": "mmd"})  # fmt: skip
+    assert arm_names(defences) == ["regular", "regular + d4", "regular + noise + median", "MMD + pixel"]
+    assert arm_names(headers({}, {"defence": "none"})) == ["run_0", "run_1"]
 
 
 def test_comparison_worked_by_hand():

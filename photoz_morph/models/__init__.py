@@ -12,12 +12,16 @@ from photoz_morph.models.domain_adaptation import DomainAdaptedClassifier
 from photoz_morph.models.image_scaling import ArcsinhScaling
 from photoz_morph.models.inception_photoz import inception_photoz
 from photoz_morph.models.resnet18 import resnet18
+from photoz_morph.models.test_time import MeanOfViews, MedianFilter, SquareViews
 
 MODELS = {"inception_photoz": inception_photoz}
 CLASSIFIERS = {"resnet18": resnet18, "convnet": convnet, "deepmerge": deepmerge}
 LAYERS = {name: getattr(photometric_inputs, name) for name in photometric_inputs.__all__} | {
     "ArcsinhScaling": ArcsinhScaling,
     "DomainAdaptedClassifier": DomainAdaptedClassifier,
+    "SquareViews": SquareViews,
+    "MeanOfViews": MeanOfViews,
+    "MedianFilter": MedianFilter,
 }
 
 

@@ -1,10 +1,10 @@
-"""Train a classifier on labelled source images and, by MMD, on unlabelled target images.
+"""Train a classifier on labelled source images and, by MMD or consistency, on unlabelled target images.
 
 `DomainAdaptedClassifier` wraps a network and replaces Keras's training step. Source and target go through the network
 in one batch, so batch-norm statistics mix both domains, or are those of the source alone if so chosen; cross-entropy
-sees the source half, MMD the latents of both. With `mmd_weight` 0 it is the regular arm of the same experiment: the
-same forward pass, optimizer and weight decay, and no MMD. One function computes the loss; a TensorFlow and a JAX step
-differentiate it.
+sees the source half, MMD the latents of both, consistency the class probabilities of both. With weights of 0 it is the
+regular arm of the same experiment: the same forward pass, optimizer and weight decay, and nothing of the target in the
+loss. One function computes the loss; a TensorFlow and a JAX step differentiate it.
 """
 
 import keras
@@ -22,7 +22,8 @@ class DomainAdaptedClassifier(keras.Model):
 
     `fit` takes ({"source": images, "target": images}, labels), the two halves of the same size, labels those of the
     source. `predict` and calls take what the classifier takes. `self.classifier` is the network to save for use.
-    Logs: `loss`, `cross_entropy`, `mmd` (unweighted; NaN with `mmd_weight` 0, when it is not computed), `accuracy`.
+    Logs: `loss`, `cross_entropy`, `mmd` (unweighted; NaN with `mmd_weight` 0, when it is not computed), `accuracy`, and
+    `consistency` (unweighted) where it has a weight.
 
     Parameters
     ----------
@@ -33,20 +34,22 @@ class DomainAdaptedClassifier(keras.Model):
     estimator : {"median", "paper"}
         See `maximum_mean_discrepancy`.
     warmup_iterations, ramp_iterations : int
-        The weight is 0 during the warm-up, then rises linearly to `mmd_weight` during the ramp.
+        Both weights are 0 during the warm-up, then rise linearly to their values during the ramp.
     class_weights : sequence of float, optional
         Factor of the cross-entropy of each class; the mean is over galaxies, not over weights as in PyTorch.
     batch_norm : {"both", "source"}
-        Whose statistics batch norm takes. With "source" the regular arm never sees the target, and MMD compares
-        latents in inference mode, with the moving averages and without dropout.
+        Whose statistics batch norm takes. With "source" the regular arm never sees the target, and MMD and consistency
+        compare outputs in inference mode, with the moving averages and without dropout.
     l2 : float
         Coupled weight decay as in PyTorch's Adam: l2 / 2 times the sum of squares of all trainable weights. The
         decoupled decay of AdamW is the optimizer's own.
+    consistency_weight : float
+        Of `probability_divergence` in the loss; source and target must then be pairs, the same galaxy row by row.
     """
 
     def __init__(
         self, classifier, mmd_weight=0.05, estimator="median", warmup_iterations=0, ramp_iterations=0,
-        class_weights=None, batch_norm="both", l2=0.0, name="domain_adapted_classifier",
+        class_weights=None, batch_norm="both", l2=0.0, consistency_weight=0.0, name="domain_adapted_classifier",
     ):  # fmt: skip
         if batch_norm not in ("both", "source"):
             raise ValueError(f"batch_norm is {batch_norm!r}, must be 'both' or 'source'")
@@ -56,8 +59,11 @@ class DomainAdaptedClassifier(keras.Model):
         self.classifier = classifier
         self.mmd_weight, self.estimator, self.batch_norm, self.l2 = mmd_weight, estimator, batch_norm, l2
         self.warmup_iterations, self.ramp_iterations = warmup_iterations, ramp_iterations
+        self.consistency_weight = consistency_weight
         self.class_weights = None if class_weights is None else tuple(class_weights)
-        self.means = [keras.metrics.Mean(name=term) for term in ("loss", "cross_entropy", "mmd")]
+        # A run from before consistency goes on with the columns of its history.
+        terms = ("loss", "cross_entropy", "mmd", *(["consistency"] if consistency_weight else []))
+        self.means = [keras.metrics.Mean(name=term) for term in terms]
         self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
         self.built = True  # the classifier is, and there is nothing else
 
@@ -87,16 +93,17 @@ class DomainAdaptedClassifier(keras.Model):
         data : tuple
             ({"source", "target"}, labels).
         gather : callable
-            Puts together the latents of all replicas: MMD is no sum over replicas.
+            Puts together the latents of all replicas: MMD is no sum over replicas. Consistency is.
 
         Returns
         -------
         loss : scalar tensor
         terms : tuple
-            `loss`, `cross_entropy`, `mmd`, and what accuracy is measured on, labels and logits.
+            `loss`, `cross_entropy`, `mmd`, `consistency` if it has a weight, and what accuracy is measured on, labels
+            and logits.
         """
         images, labels = data[:2]
-        logits, source_latent, target_latent = self._outputs(images)
+        logits, source, target = self._outputs(images)
         each = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
         if self.class_weights:
             each = each * ops.take(ops.convert_to_tensor(self.class_weights, "float32"), ops.cast(labels, "int32"))
@@ -105,29 +112,38 @@ class DomainAdaptedClassifier(keras.Model):
             loss = loss + self.l2 / 2 * sum(ops.sum(ops.square(weight)) for weight in self.trainable_variables)
         mmd = ops.convert_to_tensor(np.nan, "float32")
         if self.mmd_weight:
-            mmd = ESTIMATORS[self.estimator](gather(source_latent), gather(target_latent))
+            mmd = ESTIMATORS[self.estimator](gather(source["latent"]), gather(target["latent"]))
             loss = loss + self.mmd_weight_at(self.optimizer.iterations) * mmd
-        return loss, (loss, cross_entropy, mmd, labels, logits)
+        if not self.consistency_weight:
+            return loss, (loss, cross_entropy, mmd, labels, logits)
+        consistency = ops.mean(probability_divergence(source["logits"], target["logits"]))
+        loss = loss + self.consistency_weight * self.ramp_at(self.optimizer.iterations) * consistency
+        return loss, (loss, cross_entropy, mmd, consistency, labels, logits)
 
     def mmd_weight_at(self, iteration):
         """Weight of the MMD in an iteration, counted from 0."""
+        return self.mmd_weight * self.ramp_at(iteration)
+
+    def ramp_at(self, iteration):
+        """Part of the weights of MMD and consistency that counts in an iteration, counted from 0."""
         since_warmup = ops.cast(iteration, "float32") - self.warmup_iterations
         if self.ramp_iterations:
-            return self.mmd_weight * ops.clip(since_warmup / self.ramp_iterations, 0.0, 1.0)
-        return self.mmd_weight * ops.cast(since_warmup >= 0, "float32")
+            return ops.clip(since_warmup / self.ramp_iterations, 0.0, 1.0)
+        return ops.cast(since_warmup >= 0, "float32")
 
     def _outputs(self, images):
-        """Logits of the source, and the latents of both domains; None for the target where nothing needs it."""
+        """Logits of the source, and the outputs of both domains to compare; None for these where nothing needs them."""
         source, target = self._inputs(images["source"], 0), self._inputs(images["target"], 1)
         if self.batch_norm == "both":
             joined = {name: ops.concatenate([source[name], target[name]], axis=0) for name in source}
             outputs, n_source = self.classifier(joined, training=True), ops.shape(images["source"])[0]
-            return outputs["logits"][:n_source], outputs["latent"][:n_source], outputs["latent"][n_source:]
+            of_source = {name: values[:n_source] for name, values in outputs.items()}
+            return of_source["logits"], of_source, {name: values[n_source:] for name, values in outputs.items()}
         logits = self.classifier(source, training=True)["logits"]
-        if not self.mmd_weight:
+        if not (self.mmd_weight or self.consistency_weight):
             return logits, None, None
-        # Both in inference mode: between dropout and none, latents would differ where the domains do not.
-        return logits, *(self.classifier(inputs, training=False)["latent"] for inputs in (source, target))
+        # Both in inference mode: between dropout and none, outputs would differ where the domains do not.
+        return logits, *(self.classifier(inputs, training=False) for inputs in (source, target))
 
     def _inputs(self, images, domain):
         """Images as the classifier takes them, with their domain where it has a scaling for each."""
@@ -179,7 +195,7 @@ class DomainAdaptedClassifier(keras.Model):
     def get_config(self):
         options = (
             "mmd_weight", "estimator", "warmup_iterations", "ramp_iterations", "class_weights", "batch_norm", "l2",
-            "name",
+            "consistency_weight", "name",
         )  # fmt: skip
         classifier = keras.saving.serialize_keras_object(self.classifier)
         return {"classifier": classifier, **{name: getattr(self, name) for name in options}}
@@ -196,6 +212,25 @@ class DomainAdaptedClassifier(keras.Model):
         # Keras saves no list of what an optimizer does not decay: `compile` makes it again, before the build.
         self.compile(keras.saving.deserialize_keras_object(config["optimizer"]))
         self.optimizer.build(self.trainable_variables)
+
+
+def probability_divergence(logits, other_logits):
+    """Symmetrised Kullback-Leibler divergence of the class probabilities, [KL(p, q) + KL(q, p)] / 2 [nat].
+
+    Parameters
+    ----------
+    logits, other_logits : tensor, shape (n, n_classes)
+
+    Returns
+    -------
+    tensor, shape (n,)
+
+    Notes
+    -----
+    Half of J in Kullback & Leibler (1951), Eq. 2.6: sum over classes of (p - q) (log p - log q) / 2.
+    """
+    log_p, log_q = ops.log_softmax(logits), ops.log_softmax(other_logits)
+    return ops.sum((ops.exp(log_p) - ops.exp(log_q)) * (log_p - log_q), axis=-1) / 2
 
 
 def reset_dropout(model, seed, epoch):

@@ -1,0 +1,193 @@
+"""A morphology run under physical perturbations: accuracy against severity, by every network, with errors.
+
+`perturb_run` keeps what it finds in `perturbations.json` of the run folder, kind by kind, and goes on where it stopped.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from photoz_morph import morph_pipeline, pipeline
+from photoz_morph.inference import BATCH_SIZE
+from photoz_morph.morph_inference import ImageClassifier, defence_facts, load_classifiers
+from photoz_morph.morph_predictions import ORIGINS
+from photoz_morph.robustness.corruption_scores import (
+    clean_scores,
+    mean_scores,
+    read_perturbations,
+    severity_scores,
+    write_perturbations,
+)
+from photoz_morph.robustness.perturbations import PERTURBATIONS, observing_context, perturb
+from photoz_morph.run_folder import finished_members, read_run
+
+FILE_NAME = "perturbations.json"
+N_IMAGES = 500  # our choice: errors of 0.01 to 0.02, smaller for differences on the same galaxies
+
+
+def perturb_run(
+    run_dir, kinds=None, n_images=None, data_dir=None, defence=None, seed=0, overwrite=False, progress=True
+):
+    """Scores of a run's networks on test galaxies of ten years under each kind of perturbation.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    kinds : sequence of str, optional
+        Keys of `PERTURBATIONS`; by default all. Kinds that are done already are not done again.
+    n_images : int, optional
+        Labelled test galaxies, drawn with the seed; by default at most 500.
+    data_dir : path-like, optional
+        Prepared dataset; by default the one the run was trained on.
+    defence : {"none", "d4", "median"}, optional
+        Test-time defence instead of that of the run's config.
+    seed : int
+        Of the choice of galaxies, the perturbations and the bootstrap.
+    overwrite : bool
+        Whether earlier results are thrown away; otherwise those of other settings are refused.
+    progress : bool
+
+    Returns
+    -------
+    dict
+        What `perturbations.json` holds: `data` ("simulated"), `origin`, `survey`, `adaptation`, `config`, `classes`;
+        `settings`; `galaxies` (obj_id, copy, group_id, label of each); `clean`, from `clean_scores`; `kinds`, by name:
+        title, unit, none and `severities`, a list of severity with what `severity_scores` gives; and `mean`, from
+        `mean_scores`.
+
+    Raises
+    ------
+    ValueError
+        If a kind is not known, the file holds results of other settings, or the dataset does not suit.
+    """
+    config, dataset = read_run(run_dir, "morph")
+    kinds = _checked_kinds(kinds)
+    context = observing_context(dataset, config.survey)
+    paths = finished_members(run_dir, "morph")[0]
+    builder = _open_dataset(data_dir, dataset)
+    columns, rows = _choose(builder, config.data.classes, N_IMAGES if n_images is None else n_images, seed)
+    settings = {
+        "domain": "Y10", "seed": seed, "n_images": len(rows), **defence_facts(config, defence),
+        "networks": [path.parent.name for path in paths], "mocks": dataset["mocks"],
+    }  # fmt: skip
+    path = Path(run_dir) / FILE_NAME
+    result = None if overwrite else _earlier(path, settings)
+    result = result or _empty(path.resolve().parent.name, config, dataset["origin"], settings, columns)
+    kinds = [name for name in kinds if name not in result["kinds"]]
+    if not kinds:
+        return result
+    images = _images(builder, rows)
+    classifiers = [ImageClassifier(network) for network in load_classifiers(run_dir, defence)]
+    n_passes = 1 + sum(len(PERTURBATIONS[name].severities) for name in kinds)
+    with tqdm(total=n_passes * len(paths) * len(rows), desc="perturb", unit=" images", disable=not progress) as bar:
+        clean = _classes(classifiers, images, bar)
+        result["clean"] = clean_scores(clean == columns["label"][:, None], columns["group_id"], seed)
+        for name in kinds:
+            bar.set_postfix_str(name)
+            result["kinds"][name] = _kind_scores(name, images, columns, clean, classifiers, context, seed, bar)
+            # In the order of the registry, whatever was done first.
+            result["kinds"] = {key: result["kinds"][key] for key in PERTURBATIONS if key in result["kinds"]}
+            result["mean"] = mean_scores(result)
+            write_perturbations(result, path)
+    return result
+
+
+def _checked_kinds(kinds):
+    """Names of the kinds in the order of the registry."""
+    unknown = [name for name in kinds or () if name not in PERTURBATIONS]
+    if unknown:
+        raise ValueError(f"no perturbation {unknown[0]!r}; there are {', '.join(PERTURBATIONS)}")
+    return [name for name in PERTURBATIONS if kinds is None or name in kinds]
+
+
+def _open_dataset(data_dir, dataset):
+    """The dataset, which must be that of the training."""
+    builder = morph_pipeline.open_dataset(data_dir or dataset["path"])
+    found = morph_pipeline.describe(builder)
+    for name in ("galaxies_per_split", "origin", "mocks"):
+        if found[name] != dataset[name]:
+            raise ValueError(
+                f"{builder.data_dir}: {name.replace('_', ' ')} {found[name]}, the run was trained with "
+                f"{dataset[name]}; a test galaxy may have been trained on, build the run's dataset again"
+            )
+    return builder
+
+
+def _choose(builder, classes, n_images, seed):
+    """Columns of the chosen test galaxies, and their rows in the dataset."""
+    if n_images < 2:
+        raise ValueError(f"n_images is {n_images}; an error needs at least 2 galaxies")
+    columns = pipeline.read_columns(builder, "test")
+    label = morph_pipeline.class_index(columns["label"], classes)
+    rows = np.flatnonzero(np.asarray(columns["label"]) >= 0)
+    rows = np.sort(np.random.default_rng(seed).permutation(rows)[:n_images])
+    chosen = {name: np.asarray(columns[name])[rows] for name in ("obj_id", "copy", "group_id")}
+    return {**chosen, "label": np.asarray(label)[rows]}, rows
+
+
+def _images(builder, rows):
+    """Ten-year images of some test galaxies, shape (n, size, size, n_bands) [nJy]."""
+    batches, first, found = morph_pipeline.domain_images(builder, "test", "y10", BATCH_SIZE), 0, []
+    for batch in batches.as_numpy_iterator():
+        inside = rows[(rows >= first) & (rows < first + len(batch))]
+        found.append(batch[inside - first])
+        first += len(batch)
+    return np.concatenate(found)
+
+
+def _empty(name, config, origin, settings, columns):
+    """Results before the first kind."""
+    return {
+        "data": ORIGINS[origin], "origin": origin, "survey": config.survey, "adaptation": config.adaptation.name,
+        "config": name, "classes": list(config.class_names), "settings": settings,
+        "galaxies": {name: values.tolist() for name, values in columns.items()},
+        "clean": None, "kinds": {}, "mean": None,
+    }  # fmt: skip
+
+
+def _earlier(path, settings):
+    """Results so far, or None; a ValueError where they have other settings."""
+    if not path.exists():
+        return None
+    result = read_perturbations(path)
+    different = [name for name in settings if result["settings"].get(name) != settings[name]]
+    different += [
+        f"severities of {name}"
+        for name, kind in result["kinds"].items()
+        if [row["severity"] for row in kind["severities"]] != list(getattr(PERTURBATIONS.get(name), "severities", ()))
+    ]
+    if different:
+        old, new = result["settings"].get(different[0], "others"), settings.get(different[0], "others")
+        raise ValueError(
+            f"{path}: made with another {', '.join(different)} ({old}, now {new}); give the same or overwrite it"
+        )
+    return result
+
+
+def _classes(classifiers, images, bar, change=None):
+    """Class that each network gives each image, shape (n, n_networks); each image is changed only once."""
+    classes, batch_size = [], min(BATCH_SIZE, len(images))
+    for first in range(0, len(images), batch_size):
+        # The last batch is filled up from the beginning: TensorFlow would compile every network again for its size.
+        rows = np.arange(first, first + batch_size) % len(images)
+        batch = change(rows) if change else images[rows]
+        n_new = min(batch_size, len(images) - first)
+        probability = [classify([batch], 0, lambda _, n_new=n_new: bar.update(n_new))[0] for classify in classifiers]
+        classes.append(np.stack(probability, axis=1).argmax(axis=2)[:n_new])
+    return np.concatenate(classes)
+
+
+def _kind_scores(name, images, columns, clean, classifiers, context, seed, bar):
+    """Scores of one kind at all its severities."""
+    kind, label = PERTURBATIONS[name], columns["label"][:, None]
+    rows_of_scores = []
+    for severity in kind.severities:
+
+        def change(rows, severity=severity):
+            return perturb(name, images[rows], columns["obj_id"][rows], severity, context, seed)
+
+        given = _classes(classifiers, images, bar, change)
+        scores = severity_scores(given == label, clean == label, given == clean, columns["group_id"], seed)
+        rows_of_scores.append({"severity": severity, **scores})
+    return {"title": kind.title, "unit": kind.unit, "none": kind.none, "severities": rows_of_scores}

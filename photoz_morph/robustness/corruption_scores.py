@@ -1,0 +1,216 @@
+"""Scores of a run under perturbations: accuracies with errors, flip rates, means, and its errors over another run's.
+
+`perturbation_run` writes the dictionary, `report` reads it. Errors are as in `morph_evaluation`: galaxies (bootstrap
+over groups) and, for means over networks, the scatter of the networks.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from photoz_morph.files import write_whole
+from photoz_morph.metrics.group_errors import group_bootstrap, interval
+
+KEYS = ("settings", "galaxies", "clean", "kinds", "mean")
+
+
+def severity_scores(right, clean_right, same_class, group_id, seed=0):
+    """Scores of one kind at one severity.
+
+    Parameters
+    ----------
+    right, clean_right : ndarray of bool, shape (n, n_networks)
+        Whether each network gives the perturbed and the clean image the class of its label.
+    same_class : ndarray of bool, shape (n, n_networks)
+        Whether it gives both the same class.
+    group_id : ndarray, shape (n,)
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict
+        `accuracy`, `fall` (clean minus perturbed, paired by galaxy) and `flip_rate`, each {value, error, interval};
+        `networks`, the accuracy of each; `n_right`, of each galaxy how many networks are right.
+    """
+    right, clean_right = np.asarray(right, float), np.asarray(clean_right, float)
+    return {
+        "accuracy": mean_of_networks(right, group_id, seed),
+        "fall": mean_of_networks(clean_right - right, group_id, seed),
+        "flip_rate": mean_of_networks(1 - np.asarray(same_class, float), group_id, seed),
+        "networks": right.mean(axis=0).tolist(),
+        "n_right": right.sum(axis=1).astype(int).tolist(),
+    }
+
+
+def clean_scores(right, group_id, seed=0):
+    """`accuracy`, `networks` and `n_right`, as in `severity_scores`, of images without perturbation."""
+    right = np.asarray(right, float)
+    return {
+        "accuracy": mean_of_networks(right, group_id, seed),
+        "networks": right.mean(axis=0).tolist(),
+        "n_right": right.sum(axis=1).astype(int).tolist(),
+    }
+
+
+def mean_of_networks(values, group_id, seed=0):
+    """Mean of values of shape (n, n_networks): {value, error, interval} over galaxies in groups and over networks."""
+    values = np.asarray(values, float)
+    terms = np.stack([values.mean(axis=1), np.ones(len(values))], axis=1)
+    resampled = group_bootstrap(lambda sums: sums[:, 0] / sums[:, 1], terms, group_id, seed=seed)
+    components = [(float(resampled.std(ddof=1)), len(np.unique(group_id)) - 1)]
+    n_networks = values.shape[1]
+    if n_networks > 1:
+        components.append((float(values.mean(axis=0).std(ddof=1) / np.sqrt(n_networks)), n_networks - 1))
+    return interval(values.mean(), components)
+
+
+def mean_scores(result):
+    """Means over kinds of the means over severities, with one weight for each kind.
+
+    Parameters
+    ----------
+    result : dict
+        With `clean` and `kinds`, at least one.
+
+    Returns
+    -------
+    dict
+        `kinds` (their names), `accuracy`, `flip_rate` and `relative_accuracy`, the accuracy over that of clean images.
+    """
+    means = {}
+    for score in ("accuracy", "flip_rate"):
+        each = [np.mean([row[score]["value"] for row in kind["severities"]]) for kind in result["kinds"].values()]
+        means[score] = float(np.mean(each))
+    clean = result["clean"]["accuracy"]["value"]
+    relative = means["accuracy"] / clean if clean else None
+    return {"kinds": list(result["kinds"]), **means, "relative_accuracy": relative}
+
+
+def corruption_error(result, reference, seed=0):
+    """Errors under perturbations over those of a reference run, for each kind and in the mean.
+
+    Parameters
+    ----------
+    result, reference : dict
+        From `read_perturbations`, of the same galaxies; kinds that only one has are left out.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict
+        `kinds`, by name, and `mean`: {value, interval}, below 1 where the run errs less than the reference; None where
+        the reference never errs. `falls`: how far the accuracy of both, run first, falls below that on clean images in
+        the mean over kinds, and `fall_difference`, the first minus the second: {value, interval}. A run that is worse
+        on clean images may fall less. Intervals (95 %) are of the galaxies, redrawn by group for both runs at once, at
+        fixed networks.
+
+    Raises
+    ------
+    ValueError
+        If the runs were perturbed with other galaxies, seeds or severities, or share no kind.
+
+    Notes
+    -----
+    Hendrycks & Dietterich (2019), corruption error: CE = sum over severities of the error, over that of the reference;
+    mCE is the mean over kinds. Their reference is AlexNet, ours the regular arm.
+    """
+    names = _comparable(result, reference)
+    terms = np.stack([_errors(part, names) for part in (result, reference)], axis=1)  # (n, 2, n_kinds)
+
+    def ratios(sums):
+        with np.errstate(divide="ignore", invalid="ignore"):  # a reference that never errs; told by None
+            return sums[..., 0, :] / sums[..., 1, :]
+
+    group_id = np.asarray(result["galaxies"]["group_id"])
+    values = ratios(terms.sum(axis=0))
+    resampled = group_bootstrap(ratios, terms, group_id, seed=seed)
+    falls = terms.mean(axis=2) - np.stack([_clean_errors(part) for part in (result, reference)], axis=1)
+    gains = np.stack([falls[:, 0] - falls[:, 1], np.ones(len(falls))], axis=1)
+    difference = group_bootstrap(lambda sums: sums[:, 0] / sums[:, 1], gains, group_id, seed=seed)
+    return {
+        "kinds": {name: _with_interval(values[i], resampled[:, i]) for i, name in enumerate(names)},
+        "mean": _with_interval(values.mean(), resampled.mean(axis=1)),
+        "falls": falls.mean(axis=0).tolist(),
+        "fall_difference": _with_interval(gains[:, 0].mean(), difference),
+    }
+
+
+def write_perturbations(result, path):
+    """Write the scores of a run as JSON to a temporary name, then rename it."""
+    with write_whole(path) as part:
+        part.write_text(json.dumps(result, allow_nan=False) + "\n")
+
+
+def read_perturbations(path):
+    """Scores from `write_perturbations`.
+
+    Parameters
+    ----------
+    path : path-like
+        `perturbations.json` of a run folder.
+
+    Returns
+    -------
+    dict
+        See `perturbation_run.perturb_run`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not a file of these scores.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; `morph perturb` writes it")
+    try:
+        result = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON, or truncated ({error}); remove it and perturb again") from error
+    missing = [key for key in KEYS if not isinstance(result, dict) or key not in result]
+    if missing:
+        raise ValueError(f"{path}: not scores of perturbations, lacks {', '.join(missing)}; remove it, perturb again")
+    return result
+
+
+def _comparable(result, reference):
+    """Kinds of two runs that can be compared; a ValueError where the runs cannot."""
+    if result["settings"]["seed"] != reference["settings"]["seed"]:
+        raise ValueError(
+            f"runs were perturbed with seeds {result['settings']['seed']} and {reference['settings']['seed']}; "
+            "perturb one of them again"
+        )
+    if any(result["galaxies"][name] != reference["galaxies"][name] for name in ("obj_id", "copy", "label")):
+        raise ValueError("runs were perturbed on other galaxies, or with other labels; perturb one of them again")
+    names = [name for name in result["kinds"] if name in reference["kinds"]]
+    if not names:
+        raise ValueError("runs share no kind of perturbation; perturb one of them again")
+    for name in names:
+        severities = [[row["severity"] for row in part["kinds"][name]["severities"]] for part in (result, reference)]
+        if severities[0] != severities[1]:
+            raise ValueError(f"{name}: severities are {severities[0]} and {severities[1]}; perturb one run again")
+    return names
+
+
+def _errors(result, names):
+    """Share of wrong answers of each galaxy over severities and networks, shape (n, n_kinds)."""
+    n_networks = len(result["settings"]["networks"])
+    right = [np.mean([row["n_right"] for row in result["kinds"][name]["severities"]], axis=0) for name in names]
+    return 1 - np.stack(right, axis=1) / n_networks
+
+
+def _clean_errors(result):
+    """Share of wrong answers of each galaxy over networks on clean images, shape (n,)."""
+    return 1 - np.asarray(result["clean"]["n_right"]) / len(result["settings"]["networks"])
+
+
+def _with_interval(value, resampled):
+    """A value with its 95 % interval; None where it is not finite."""
+    if not np.isfinite(value):
+        return {"value": None, "interval": None}
+    known = resampled[np.isfinite(resampled)]
+    return {"value": float(value), "interval": np.percentile(known, (2.5, 97.5)).tolist()}

@@ -20,14 +20,16 @@ N_GALAXIES = 250  # Ciprijanovic et al. (2021), the isomap figure
 
 @dataclass(frozen=True)
 class Embedding:
-    """Latents of some galaxies at both depths on a plane.
+    """Latents of some galaxies at both depths on a plane, or in three dimensions.
 
     Attributes
     ----------
     rows : ndarray of int, shape (n,)
         Which galaxies of the table.
-    y10, y1 : ndarray, shape (n, 2)
+    y10, y1 : ndarray, shape (n, n_components)
         Positions of their latents.
+    marked : ndarray, shape (n_marked, n_components)
+        Positions of the latents that were added, such as those of a galaxy, its noisy and its attacked image.
     trust : float
         1 where every neighbour on the plane is one in latent space: scikit-learn's trustworthiness.
     """
@@ -35,16 +37,22 @@ class Embedding:
     rows: np.ndarray
     y10: np.ndarray
     y1: np.ndarray
+    marked: np.ndarray
     trust: float
 
 
-def embed(latent_y10, latent_y1, n_galaxies=N_GALAXIES, n_neighbours=N_NEIGHBOURS, seed=0):
+def embed(
+    latent_y10, latent_y1, n_galaxies=N_GALAXIES, n_neighbours=N_NEIGHBOURS, seed=0, marked=None, n_components=2
+):
     """One isomap of the latents of random galaxies at both depths, each galaxy drawn once.
 
     Parameters
     ----------
     latent_y10, latent_y1 : ndarray, shape (n, n_latent)
     n_galaxies, n_neighbours, seed : int
+    marked : ndarray, shape (n_marked, n_latent), optional
+        Further latents, to be laid with the others.
+    n_components : {2, 3}
 
     Returns
     -------
@@ -57,13 +65,16 @@ def embed(latent_y10, latent_y1, n_galaxies=N_GALAXIES, n_neighbours=N_NEIGHBOUR
     """
     rows = np.sort(np.random.default_rng(seed).permutation(len(latent_y10))[:n_galaxies])
     latents = np.concatenate([np.asarray(latents, float)[rows] for latents in (latent_y10, latent_y1)])
+    if marked is not None:
+        latents = np.concatenate([latents, marked])
     n_neighbours = min(n_neighbours, len(rows) - 1)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*connected components")  # told in the notes above
         warnings.filterwarnings("ignore", message=".*sparsity")  # scipy's, on how scikit-learn joins them
-        plane = Isomap(n_neighbors=n_neighbours, n_components=2).fit_transform(latents)
+        plane = Isomap(n_neighbors=n_neighbours, n_components=n_components).fit_transform(latents)
     trust = float(trustworthiness(latents, plane, n_neighbors=n_neighbours))
-    return Embedding(rows, plane[: len(rows)], plane[len(rows) :], trust)
+    n = len(rows)
+    return Embedding(rows, plane[:n], plane[n : 2 * n], plane[2 * n :], trust)
 
 
 def isomap_figure(embeddings, given_y10, given_y1, label, class_names, title):

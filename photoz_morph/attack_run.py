@@ -1,0 +1,300 @@
+"""One-pixel attacks on the test galaxies of morphology runs, saved as they are made.
+
+Several runs are attacked on the same galaxies, the first ones of the test set that every network gets right, so that
+arms can be compared galaxy by galaxy. What is attacked is the image in nJy with the scaling inside the network: an
+attacked image can be saved, read back and classified again.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+from keras import ops
+from tqdm import tqdm
+
+from photoz_morph import morph_pipeline, pipeline
+from photoz_morph.attack_tables import attack_shards, is_finished, read_attack, start_attack, write_attack_shard
+from photoz_morph.morph_inference import defence_facts, load_classifiers, network_inputs
+from photoz_morph.morph_predictions import DOMAINS
+from photoz_morph.pixel_queries import compiled, pixel_queries, scaling_softening
+from photoz_morph.robustness.observing import observing_context
+from photoz_morph.robustness.one_pixel import AttackOptions, one_pixel_attack
+from photoz_morph.robustness.pixel_bounds import check_bounds, pixel_bounds
+from photoz_morph.run_folder import read_run
+
+BATCH_SIZE = 64
+BASELINE_STREAM = 1  # random numbers of the baseline are others than those of the attack
+IDENTITY = ("obj_id", "group_id", "copy")
+
+
+@dataclasses.dataclass(frozen=True)
+class AttackPlan:
+    """What to attack and how.
+
+    Attributes
+    ----------
+    options : AttackOptions
+    n_images : int
+        Galaxies, if the test set has so many that are rightly classified.
+    bounds : str
+        See `pixel_bounds`.
+    domain : {"Y10", "Y1"}
+        Which image of each galaxy.
+    member : int
+        Which seed of each run, from 0.
+    defence : {"none", "d4", "median"}, optional
+        Test-time defence of the networks, by default that of each run's config.
+    precision : {"float32", "bfloat16"}
+        Of the questions; flips are confirmed in float32.
+    seed : int
+    """
+
+    options: AttackOptions = AttackOptions()
+    n_images: int = 150  # Ciprijanovic et al. (2021)
+    bounds: str = "data"
+    domain: str = "Y10"
+    member: int = 0
+    defence: str | None = None
+    precision: str = "float32"
+    seed: int = 0
+
+    @property
+    def has_baseline(self):
+        """Whether random pixels are another attack than this one."""
+        return self.options.search != "random"
+
+    @property
+    def name(self):
+        """Name of its folder by default."""
+        parts = [self.options.search, self.domain.lower(), self.bounds.replace(":", "")]
+        parts += [part for part in ("targeted" if self.options.targeted else None, self.defence) if part]
+        parts += [f"seed{self.member + 1}"] if self.member else []
+        return "_".join(parts)
+
+
+def attack_runs(run_dirs, plan=None, name=None, data_dir=None, progress=True):
+    """Attack the same galaxies in several runs; what is finished is kept and not done again.
+
+    Parameters
+    ----------
+    run_dirs : sequence of path-like
+    plan : AttackPlan, optional
+    name : str, optional
+        Of the folder RUN/attacks/NAME; by default `plan.name`.
+    data_dir : path-like, optional
+        Prepared dataset; by default the one of the first run.
+    progress : bool
+
+    Returns
+    -------
+    list of Path
+        The folder of each run's attack; see `attack_tables.read_attack`.
+
+    Raises
+    ------
+    ValueError
+        If the runs are of different datasets or classes, no galaxy is rightly classified by all, or a folder holds
+        another attack.
+    """
+    plan = plan or AttackPlan()
+    check_bounds(plan.bounds)
+    runs = [_Run(Path(run_dir), plan) for run_dir in run_dirs]
+    for run in runs[1:]:
+        for what in ("dataset", "classes"):
+            if getattr(run, what) != getattr(runs[0], what):
+                raise ValueError(f"{run.path}: has another {what} than {runs[0].path}; attack them one by one")
+    builder = morph_pipeline.open_dataset(data_dir or runs[0].dataset["path"])
+    sample = _Sample(builder, runs, plan)
+    folders = [run.path / "attacks" / (name or plan.name) for run in runs]
+    jobs = []
+    for run, folder in zip(runs, folders):
+        start_attack(folder, _settings(plan, run, sample))
+        shards = attack_shards(folder, len(sample.label))
+        jobs.append([shard for shard in shards if not is_finished(shard[0])])
+    # Every galaxy is attacked twice, the second time at random.
+    todo = sum(stop - start for shards in jobs for _, start, stop in shards) * (1 + plan.has_baseline)
+    with tqdm(total=todo, desc="attack", unit=" attacks", disable=not progress) as bar:
+        for run, shards in zip(runs, jobs):
+            for path, start, stop in shards:
+                rows = slice(start, stop)
+                write_attack_shard(path, *_attack_galaxies(run, sample, rows, plan, bar.update))
+    return folders
+
+
+def count_flips_on_disk(run_dir, folder):
+    """Flips of an attack that are still flips when its images are read back, by the whole network.
+
+    Parameters
+    ----------
+    run_dir, folder : path-like
+
+    Returns
+    -------
+    still : int
+    flipped : int
+    """
+    table, images = read_attack(folder)
+    meta, flipped = table.meta, np.asarray(table["flipped"], bool)
+    network = load_classifiers(run_dir, meta["defence"])[meta["seed_number"] - 1]
+    domain = list(DOMAINS).index(meta["domain"])
+    if not flipped.any():
+        return 0, 0
+    logits, _ = _outputs(network, domain)(images["attacked"][flipped])
+    return int(np.sum(logits.argmax(axis=1) != np.asarray(table["label"])[flipped])), int(flipped.sum())
+
+
+class _Run:
+    """One run: its facts and the network to attack."""
+
+    def __init__(self, path, plan):
+        self.path = path
+        self.config, self.dataset = read_run(path, "morph")
+        networks = load_classifiers(path, plan.defence)
+        if not 0 <= plan.member < len(networks):
+            raise ValueError(f"{path}: has {len(networks)} trained seeds, no seed {plan.member + 1}")
+        self.network = networks[plan.member]
+        self.outputs = [_outputs(self.network, domain) for domain in range(len(DOMAINS))]
+        self._queries = None
+
+    def queries_of(self, images, domain, precision):
+        """Questions about images, compiled once."""
+        if self._queries is None:
+            self._queries = pixel_queries(self.network, images, domain, precision)
+        else:
+            self._queries.look_at(images)
+        return self._queries
+
+    @property
+    def classes(self):
+        """Class names."""
+        return self.config.class_names
+
+
+class _Sample:
+    """The galaxies to attack: both images of each, and the range of the pixels of the whole test set."""
+
+    def __init__(self, builder, runs, plan):
+        self.domain = list(DOMAINS).index(plan.domain)
+        columns = pipeline.read_columns(builder, "test")
+        label = morph_pipeline.class_index(columns["label"], runs[0].config.data.classes)
+        chosen, images, self.n_wrong, n_read = [], ([], []), 0, 0
+        low, high = np.inf, -np.inf
+        batches = zip(*(morph_pipeline.domain_images(builder, "test", domain, BATCH_SIZE).as_numpy_iterator()
+                        for domain in morph_pipeline.DOMAINS))  # fmt: skip
+        for pair in batches:
+            low = np.minimum(low, pair[self.domain].min(axis=(0, 1, 2)))
+            high = np.maximum(high, pair[self.domain].max(axis=(0, 1, 2)))
+            rows = np.arange(n_read, n_read + len(pair[0]))
+            n_read += len(rows)
+            if len(chosen) >= plan.n_images:
+                continue
+            given = [run.outputs[self.domain](pair[self.domain])[0].argmax(axis=1) for run in runs]
+            right = np.all([classes == label[rows] for classes in given], axis=0)
+            right &= np.cumsum(right) <= plan.n_images - len(chosen)
+            last = np.flatnonzero(right)[-1] if len(chosen) + right.sum() >= plan.n_images else len(rows) - 1
+            self.n_wrong += int(np.sum(~right[: last + 1]))
+            chosen.extend(rows[right].tolist())
+            for kept, batch in zip(images, pair):
+                kept.append(batch[right])
+        if not chosen:
+            raise ValueError(f"{builder.data_dir}: no test galaxy is rightly classified by all networks; train longer")
+        self.columns = {name: columns[name][chosen] for name in IDENTITY}
+        self.label, self.low, self.high = label[chosen], low, high
+        self.images = [np.concatenate(kept) for kept in images]
+        self.origin = builder.info.metadata["origin"]
+
+    @property
+    def galaxies(self):
+        """[obj_id, copy] of each."""
+        return np.stack([self.columns["obj_id"], self.columns["copy"]], axis=1).tolist()
+
+
+def _settings(plan, run, sample):
+    """What makes two attacks the same."""
+    defence = plan.defence or run.config.defence.test_time
+    plan = dataclasses.asdict(plan) | {"defence": defence}
+    return plan | {"galaxies": sample.galaxies, "low": sample.low.tolist(), "high": sample.high.tolist()}
+
+
+def _attack_galaxies(run, sample, rows, plan, on_done):
+    """Table and images, before and after, of some galaxies of the sample."""
+    original, label = sample.images[sample.domain][rows], sample.label[rows]
+    softening = scaling_softening(run.network, sample.domain)
+    context = None
+    if check_bounds(plan.bounds)[1] is not None:
+        years = int(plan.domain.removeprefix("Y"))
+        context = observing_context(run.dataset, run.config.survey, years)
+    bounds = pixel_bounds(plan.bounds, sample.low, sample.high, softening, context)
+    queries = run.queries_of(original, sample.domain, plan.precision)
+    identity = list(zip(sample.columns["obj_id"][rows].tolist(), sample.columns["copy"][rows].tolist()))
+    attack = one_pixel_attack(
+        queries, label, [[plan.seed, 0, *who] for who in identity], bounds, plan.options, on_done
+    )
+    baseline = attack
+    if plan.has_baseline:
+        options = dataclasses.replace(plan.options, search="random")
+        seeds = [[plan.seed, BASELINE_STREAM, *who] for who in identity]
+        baseline = one_pixel_attack(queries, label, seeds, bounds, options, on_done)
+    attacked = original.copy()
+    won = np.flatnonzero(attack.flipped)
+    row, column = attack.pixels[won].T
+    attacked[won, row, column] = attack.values[won]
+    return _table(run, sample, rows, plan, attack, baseline, attacked), original, attacked
+
+
+def _table(run, sample, rows, plan, attack, baseline, attacked):
+    """What came of the attack, a row for each galaxy."""
+    label, flipped = sample.label[rows], attack.flipped
+    original = sample.images[sample.domain][rows]
+    table = Table({name: sample.columns[name][rows] for name in IDENTITY} | {"label": label, "flipped": flipped})
+    table["row"], table["column"] = attack.pixels.T
+    old = original[np.arange(len(label)), table["row"], table["column"]]
+    table["old_value"] = np.where(flipped[:, None], old, np.nan).astype(np.float32)
+    table["new_value"] = attack.values
+    outputs = {
+        "y10": run.outputs[0](sample.images[0][rows]),
+        "y1": run.outputs[1](sample.images[1][rows]),
+        "attacked": run.outputs[sample.domain](attacked),
+    }
+    logits, latent = ({name: output[part] for name, output in outputs.items()} for part in (0, 1))
+    table["attacked_class"] = np.where(flipped, logits["attacked"].argmax(axis=1), -1)
+    table["queries"], table["unconfirmed"] = attack.queries, attack.n_unconfirmed
+    table["margin_before"] = _margin(logits[list(DOMAINS.values())[sample.domain]], label)
+    table["margin_after"] = np.where(flipped, _margin(logits["attacked"], label), np.nan)
+    table["random_flipped"], table["random_queries"] = baseline.flipped, baseline.queries
+    for quantity, values in (("latent", latent), ("logits", logits)):
+        values["attacked"] = np.where(flipped[:, None], values["attacked"], np.nan).astype(np.float32)
+        for name, array in values.items():
+            table[f"{quantity}_{name}"] = array
+    for name in ("old_value", "new_value"):
+        table[name].unit = "nJy"
+    options = dataclasses.asdict(plan.options)
+    table.meta = {
+        "survey": run.config.survey, "origin": sample.origin, "classes": ",".join(run.classes),
+        "adaptation": run.config.adaptation.name, "config": run.path.name, "run": run.path.name,
+        "seed_number": plan.member + 1, "bounds": plan.bounds, "domain": plan.domain, "precision": plan.precision,
+        "n_looked_at": len(sample.label) + sample.n_wrong, "n_wrong": sample.n_wrong,
+        **options, **defence_facts(run.config, plan.defence),
+    }  # fmt: skip
+    return table
+
+
+def _margin(logits, label):
+    """Logit of the label less the best other, shape (n,)."""
+    own = np.take_along_axis(logits, label[:, None], axis=1)[:, 0]
+    others = np.where(np.arange(logits.shape[1]) == label[:, None], -np.inf, logits)
+    return own - others.max(axis=1)
+
+
+def _outputs(network, domain):
+    """A function from images to their logits and latents, shapes (n, n_classes) and (n, n_latent)."""
+    answer = compiled(lambda images: network(network_inputs(network, images, domain), training=False))
+
+    def outputs(images):
+        parts = [answer(images[i : i + BATCH_SIZE]) for i in range(0, len(images), BATCH_SIZE)]
+        return tuple(
+            np.concatenate([ops.convert_to_numpy(part[name]) for part in parts]) for name in ("logits", "latent")
+        )
+
+    return outputs

@@ -1,0 +1,187 @@
+"""Attacks on disk: a folder for each attack of a run, shards of 50 galaxies with their images before and after.
+
+`morph attack` writes RUN/attacks/NAME/, `latent` and `report` read it: `settings.json` says what was asked, and each
+`attack-00000.fits` holds
+
+- HDU `ATTACK`, a row for each galaxy: `obj_id`, `group_id`, `copy`, `label` (all were given it before); `flipped`,
+  `row`, `column` (array indices, -1 where not flipped), `old_value`, `new_value` [nJy], `attacked_class`, `queries`;
+  `margin_before`, `margin_after`, the logit of the label less the best other; `random_flipped`, `random_queries`, the
+  same by random pixels of extreme colour at the same budget; and `latent_*`, `logits_*` of `y10`, `y1`, `attacked`;
+- HDUs `ORIGINAL` and `ATTACKED`: float32 images, shape (n, rows, columns, n_bands) [nJy]. They differ in one pixel
+  where flipped and in none otherwise.
+
+An attack that was stopped keeps its finished shards and goes on after them.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table, vstack
+
+from photoz_morph.files import write_whole
+from photoz_morph.fits_files import open_fits
+from photoz_morph.run_folder import read_json, write_atomically
+
+SHARD_SIZE = 50  # galaxies; half a minute of work, and 12 MB
+COLUMNS = (
+    "obj_id", "group_id", "copy", "label", "flipped", "row", "column", "old_value", "new_value", "attacked_class",
+    "queries", "margin_before", "margin_after", "random_flipped", "random_queries", "latent_y10", "latent_y1",
+    "latent_attacked", "logits_y10", "logits_y1", "logits_attacked",
+)  # fmt: skip
+IMAGES = ("original", "attacked")
+
+
+def attack_shards(folder, n_galaxies):
+    """Path, first galaxy and end of each shard of an attack on that many galaxies."""
+    starts = range(0, n_galaxies, SHARD_SIZE)
+    return [
+        (Path(folder) / f"attack-{number:05d}.fits", start, min(start + SHARD_SIZE, n_galaxies))
+        for number, start in enumerate(starts)
+    ]
+
+
+def start_attack(folder, settings):
+    """Write the settings of a new attack, or check that those there are the same.
+
+    Parameters
+    ----------
+    folder : path-like
+    settings : dict
+        JSON-able. `galaxies`, a list, says on whom.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds an attack with others.
+    """
+    path = Path(folder) / "settings.json"
+    settings = json.loads(json.dumps(settings))
+    if path.exists():
+        there = read_json(path)
+        different = sorted(key for key in settings.keys() | there.keys() if settings.get(key) != there.get(key))
+        if different:
+            values = f" ({there.get(different[0])})" if different[0] != "galaxies" else ""
+            raise ValueError(
+                f"{folder}: holds an attack with other {', '.join(different)}{values}; give another --name, or remove "
+                "the folder"
+            )
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(settings, indent=1))
+
+
+def write_attack_shard(path, table, original, attacked):
+    """Write one shard with checksums, to a temporary name that is then renamed.
+
+    Parameters
+    ----------
+    path : path-like
+    table : Table
+        With the columns above; its meta goes into the header.
+    original, attacked : ndarray, shape (n, rows, columns, n_bands)
+    """
+    bare = table.copy(copy_data=False)
+    bare.meta = {}
+    hdus = [fits.PrimaryHDU(), fits.BinTableHDU(bare, name="ATTACK")]
+    for key, value in table.meta.items():
+        hdus[1].header[key.upper() if len(key) <= 8 else f"HIERARCH {key.upper()}"] = value
+    for name, images in zip(IMAGES, (original, attacked)):
+        hdus.append(fits.ImageHDU(np.ascontiguousarray(images, np.float32), name=name.upper()))
+        hdus[-1].header["BUNIT"] = "nJy"
+    with write_whole(path) as part:
+        fits.HDUList(hdus).writeto(part, overwrite=True, checksum=True)
+
+
+def is_finished(path):
+    """Whether a shard is there and whole; one that was cut short is made again."""
+    if not Path(path).exists():
+        return False
+    try:
+        read_attack_shard(path)
+    except ValueError:
+        return False
+    return True
+
+
+def read_attack_shard(path):
+    """Table and images of one shard.
+
+    Returns
+    -------
+    table : Table
+    images : dict of ndarray
+        `original` and `attacked`.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged or no shard of an attack.
+    """
+    with open_fits(path, "a shard of attacks", "remove it and attack again", with_checksum=True) as hdus:
+        table = Table.read(hdus["ATTACK"], mask_invalid=False, character_as_bytes=False)
+        images = {name: np.asarray(hdus[name.upper()].data, np.float32) for name in IMAGES}
+        missing = [name for name in COLUMNS if name not in table.colnames]
+        if missing:
+            raise ValueError(f"{path}: attacks lack column {', '.join(missing)}; remove it and attack again")
+    for name in table.colnames:
+        if not table[name].dtype.isnative:
+            table[name] = table[name].astype(table[name].dtype.newbyteorder("="))
+    skipped = ("extname", "checksum", "datasum")
+    table.meta = {key.lower(): value for key, value in table.meta.items() if key.lower() not in skipped}
+    return table, images
+
+
+def find_attacks(run_dir):
+    """Folders of the finished attacks of a run, in the order of their names."""
+    folders = [path.parent for path in sorted(Path(run_dir).glob("attacks/*/settings.json"))]
+    return [folder for folder in folders if not _unfinished(folder)]
+
+
+def read_attack(folder):
+    """All galaxies of an attack.
+
+    Parameters
+    ----------
+    folder : path-like
+        RUN/attacks/NAME.
+
+    Returns
+    -------
+    table : Table
+        Meta: survey, origin, classes, adaptation, config, run, search, bounds, domain, max_queries and the rest of the
+        settings, `n_looked_at` test galaxies of which `n_wrong` were left out because a network was wrong on them.
+    images : dict of ndarray, shape (n, rows, columns, n_bands), float32
+        `original` and `attacked` [nJy].
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no attack.
+    ValueError
+        If it is not finished, or a shard is damaged.
+    """
+    folder = Path(folder)
+    if not (folder / "settings.json").exists():
+        raise FileNotFoundError(f"{folder}: no attack there; make one with `morph attack`")
+    unfinished = _unfinished(folder)
+    if unfinished:
+        raise ValueError(f"{unfinished[0]}: not there yet; run the same `morph attack` again, it goes on from there")
+    parts = [read_attack_shard(path) for path in _shards(folder)]
+    table = vstack([table for table, _ in parts], metadata_conflicts="silent")
+    table.meta = dict(parts[0][0].meta)
+    return table, {name: np.concatenate([images[name] for _, images in parts]) for name in IMAGES}
+
+
+def read_attack_settings(folder):
+    """Settings of an attack: dict."""
+    return read_json(Path(folder) / "settings.json", ("galaxies", "member"))
+
+
+def _shards(folder):
+    return [path for path, _, _ in attack_shards(folder, len(read_attack_settings(folder)["galaxies"]))]
+
+
+def _unfinished(folder):
+    return [path for path in _shards(folder) if not path.exists()]

@@ -1,0 +1,214 @@
+"""A morphology run folder to the geometry of its latent space: distances, margins, and what they are worth.
+
+`latent_run` is `morph latent`: it takes the predictions of the run, an attack if there is one, and the head of the
+first seed's network, and returns what `write_latent` keeps as RUN/latent.json. With `every_seed` it asks the networks
+of all seeds how far Y1 lies from Y10, for the scatter of seeds is what a ratio of two runs must be held against.
+"""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+from astropy.table import Table
+from tqdm import tqdm
+
+from photoz_morph import morph_pipeline, pipeline
+from photoz_morph.attack_tables import read_attack
+from photoz_morph.files import write_whole
+from photoz_morph.inference import BATCH_SIZE, load_members
+from photoz_morph.metrics.group_errors import interval
+from photoz_morph.morph_inference import ImageClassifier, load_classifiers, predict_morph_run
+from photoz_morph.morph_predictions import read_morph_predictions
+from photoz_morph.robustness.latent_geometry import class_margins, class_separation, distance
+from photoz_morph.robustness.latent_means import UNITS
+from photoz_morph.robustness.latent_scores import latent_scores, measure_latents
+from photoz_morph.run_folder import finished_members, read_run
+
+LAYOUT = ("data", "attack", "head", "scale", "lengths", "shares", "seeds")
+
+
+def latent_run(
+    run_dir, attack=None, data_dir=None, every_seed=False, defence=None, n_bootstrap=1000, seed=0, progress=True
+):
+    """Distances, margins and scale of a run's latent space, raw and scale-free.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    attack : Table or path-like, optional
+        A folder of `morph attack`, or the table in it; of the first seed.
+    data_dir : path-like, optional
+        Prepared dataset, read only where the run has no fitting predictions.fits, or for `every_seed`; by default the
+        one the run was trained on.
+    every_seed : bool
+        Also measure from Y10 to Y1 by the networks of all seeds.
+    defence : {"none", "d4", "median"}, optional
+        Test-time defence instead of that of the run's config.
+    n_bootstrap, seed : int
+    progress : bool
+
+    Returns
+    -------
+    dict
+        As from `latent_scores`, with `run` and `seeds` (None, or a list with {separation, spread, y10_y1, margin_y10,
+        margin_y1} of each seed, means of all test galaxies in latent units).
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is no run folder or has no finished network.
+    ValueError
+        If predictions or attack are of other networks, or the network has layers between latent and logits.
+    """
+    measurements = measure_run(run_dir, attack, data_dir, defence, progress)
+    seeds = seed_distances(run_dir, measurements.table, data_dir, defence, progress) if every_seed else None
+    scores = latent_scores(measurements, n_bootstrap, seed)
+    return {"run": Path(run_dir).resolve().name, **scores, "seeds": seeds}
+
+
+def measure_run(run_dir, attack=None, data_dir=None, defence=None, progress=True):
+    """The measurements behind `latent_run`, galaxy by galaxy: a LatentMeasurements."""
+    run_dir = Path(run_dir)
+    kernel, bias = head_of(run_dir)
+    table = _predictions(run_dir, data_dir, defence or read_run(run_dir, "morph")[0].defence.test_time, progress)
+    if attack is not None and not isinstance(attack, Table):
+        attack, _ = read_attack(attack)
+    try:
+        return measure_latents(table, kernel, bias, attack)
+    except ValueError as error:
+        raise ValueError(f"{run_dir}: {error}") from error
+
+
+def _predictions(run_dir, data_dir, defence, progress):
+    """The run's predictions.fits where it was made behind that defence, else new ones, which are not kept."""
+    path = run_dir / "predictions.fits"
+    if path.is_file():
+        table = read_morph_predictions(path)
+        if table.meta.get("defence", "none") == defence:  # predictions from before there were defences have none
+            return table
+    return predict_morph_run(run_dir, data_dir, progress=progress, defence=defence)
+
+
+def head_of(run_dir):
+    """Kernel, shape (n_latent, n_classes), and bias of the output layer of the first seed's network.
+
+    Test-time defences change the latents, not the head: the mean of logits is the head on the mean latent. Raises a
+    ValueError for a network with layers in between, as DeepMerge.
+    """
+    path = next(iter(finished_members(run_dir, "morph").values()))[0]
+    return _head(path)
+
+
+def _head(path):
+    """Kernel and bias of the output layer of a saved network, which must take the latent itself."""
+    (network,) = load_members([path])
+    kernel, bias = network.get_layer("logits").get_weights()
+    n_latent = network.output["latent"].shape[-1]
+    if len(kernel) != n_latent:
+        raise ValueError(
+            f"{path}: {network.name} has layers between its latent of {n_latent} and its logits; margins and church "
+            "windows need a linear head, as resnet18 and convnet have it"
+        )
+    return kernel, bias
+
+
+def seed_distances(run_dir, table, data_dir=None, defence=None, progress=True):
+    """Scale, mean distance from Y10 to Y1 and mean margins of each seed's network, on the test galaxies.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    table : Table
+        Predictions of the run, as `morph predict` wrote them.
+    data_dir : path-like, optional
+    defence : str, optional
+    progress : bool
+
+    Returns
+    -------
+    list of dict of str to float
+
+    Raises
+    ------
+    ValueError
+        If the dataset has other test galaxies than the predictions.
+    """
+    builder = morph_pipeline.open_dataset(data_dir or read_run(run_dir, "morph")[1]["path"])
+    paths = finished_members(run_dir, "morph")[0]
+    obj_id, labels = pipeline.read_columns(builder, "test")["obj_id"], np.asarray(table["label"])
+    if not np.array_equal(obj_id, table["obj_id"]):
+        raise ValueError(
+            f"{builder.data_dir}: its {len(obj_id)} test galaxies are not the {len(table)} of {run_dir}'s predictions, "
+            "or in another order; give the run's dataset, or predict again"
+        )
+    found = []
+    with tqdm(total=2 * len(obj_id) * len(paths), desc="latents", unit=" images", disable=not progress) as bar:
+        for path, network in zip(paths, load_classifiers(run_dir, defence)):
+            classify, latents, (kernel, bias) = ImageClassifier(network), [], _head(path)
+            for index, domain in enumerate(morph_pipeline.DOMAINS):
+                images = morph_pipeline.domain_images(builder, "test", domain, BATCH_SIZE)
+                latents.append(classify(images, index, bar.update)[1].astype(float))
+            margins = [class_margins(part @ kernel + bias, kernel).mean() for part in latents]
+            means = zip(("y10_y1", "margin_y10", "margin_y1"), (distance(*latents).mean(), *margins))
+            found.append(class_separation(latents[0], labels) | {name: float(value) for name, value in means})
+            keras.backend.clear_session()
+    return found
+
+
+def seed_ratio(first, second, name="y10_y1"):
+    """Ratio of a mean length of two runs with the scatter of their seeds, raw and scale-free.
+
+    Parameters
+    ----------
+    first, second : list of dict
+        `seeds` of `latent_run`.
+    name : {"y10_y1", "margin_y10", "margin_y1"}
+
+    Returns
+    -------
+    dict
+        For "raw", "per_separation" and "per_spread" {value, interval}: geometric means over seeds, second over first,
+        with the 95 % interval of Welch's t on the logarithms; the interval is None where a run has one seed.
+    """
+    result = {}
+    for unit in UNITS:
+        divisor = unit.removeprefix("per_")
+        logs = [np.log([entry[name] / entry.get(divisor, 1.0) for entry in seeds]) for seeds in (first, second)]
+        gain = logs[1].mean() - logs[0].mean()
+        result[unit] = {"value": float(np.exp(gain)), "interval": None}
+        if min(map(len, logs)) > 1:
+            parts = [(part.std(ddof=1) / np.sqrt(len(part)), len(part) - 1) for part in logs]
+            result[unit]["interval"] = np.exp(interval(gain, parts)["interval"]).tolist()
+    return result
+
+
+def write_latent(scores, path):
+    """Write what `latent_run` returned as JSON to a temporary name, then rename it."""
+    with write_whole(path) as part:
+        part.write_text(json.dumps(scores, indent=1, allow_nan=False) + "\n")
+
+
+def read_latent(path):
+    """What `write_latent` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not such a file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; `morph latent` writes it")
+    try:
+        scores = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON, or truncated ({error}); run `morph latent` again") from error
+    missing = [key for key in LAYOUT if not isinstance(scores, dict) or key not in scores]
+    if missing:
+        raise ValueError(
+            f"{path}: not the geometry of a latent space, it lacks {', '.join(missing)}; run `morph latent` again"
+        )
+    return scores

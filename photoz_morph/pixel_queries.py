@@ -1,0 +1,377 @@
+"""Fast questions to Keras classifiers about single pixels, for `robustness.one_pixel`.
+
+`NetworkQueries` asks any classifier of the package with whole images, `ResNetQueries` a ResNet18 with the few numbers a
+pixel changes: the output of its first convolution is kept for every image, the change of one pixel touches at most
+4 x 4 of it and 3 x 3 of the map after the pooling, and the rest of the network runs with its batch norms folded into
+its convolutions. That is exact but for rounding (1e-4 of a logit in float32); every flip is confirmed by the network
+itself.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from photoz_morph.models.image_scaling import ArcsinhScaling
+from photoz_morph.morph_inference import network_inputs
+from photoz_morph.robustness.one_pixel import BATCH_SIZE, CallableQueries
+
+PRECISIONS = ("float32", "bfloat16")
+POOLED_PATCH, STEM_PATCH = 3, 7  # positions a pixel can change after the pooling, and those of the stem they look at
+BEFORE, AFTER = 3, 4  # how far the stem patch of a pixel at the border reaches over the edge of the map
+PHASES = 4  # a stem stride of 2 and a pooling stride of 2: what a pixel touches repeats every 4 pixels
+
+
+def pixel_queries(network, images, domain=0, precision="float32", batch_size=BATCH_SIZE):
+    """The fastest queries for a network.
+
+    Parameters
+    ----------
+    network : keras.Model
+        {"image"} or {"image", "domain"} to {"logits", "latent"}.
+    images : ndarray, shape (n, rows, columns, n_bands)
+        [image unit]
+    domain : int
+        0 for Y10, 1 for Y1; it bears on networks with a scaling for each domain only.
+    precision : {"float32", "bfloat16"}
+        Of what comes after the first convolution and pooling of a ResNet18. With bfloat16 logits are off by 0.1 or so.
+    batch_size : int
+
+    Returns
+    -------
+    CallableQueries
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; choose one of {', '.join(PRECISIONS)}")
+    if network.name == "resnet18":
+        return ResNetQueries(network, images, domain, precision, batch_size)
+    if precision != "float32":
+        raise ValueError(f"precision {precision} is there for resnet18 only, this is {network.name}; take float32")
+    return NetworkQueries(network, images, domain, batch_size)
+
+
+class NetworkQueries(CallableQueries):
+    """Questions to a Keras classifier with whole images.
+
+    Parameters
+    ----------
+    network : keras.Model
+    images : ndarray, shape (n, rows, columns, n_bands)
+    domain : int
+    batch_size : int
+    """
+
+    def __init__(self, network, images, domain=0, batch_size=BATCH_SIZE):
+        self._scale = _scaling(network, domain)
+
+        def logits(images):
+            return network(network_inputs(network, images, domain), training=False)["logits"]
+
+        classify = compiled(logits)
+        self._gradient_at = compiled(gradient_of(lambda images, weights: ops.sum(logits(images) * weights)))
+        super().__init__(images, lambda images: ops.convert_to_numpy(classify(images)), batch_size=batch_size)
+
+    def ranking(self, index, weights, bounds):
+        """All corner edits of an image by the slope of the margin, in the arcsinh of the pixels where there is one."""
+        image = self.images[index]
+        slope = ops.convert_to_numpy(self._gradient_at(image[None], np.asarray(weights, np.float32)[None]))[0]
+        if self._scale is None:
+            step = bounds.corners()[:, None, None] - image
+        else:
+            # The slope per scaled pixel is that per pixel over the slope of the scaling.
+            slope = slope / np.maximum(self._scale.slope(image), 1e-30)
+            step = self._scale(bounds.corners())[:, None, None] - self._scale(image)
+        change = np.moveaxis((step * slope).sum(axis=-1), 0, -1)
+        return np.argsort(change, axis=None, kind="stable")
+
+
+class ResNetQueries(NetworkQueries):
+    """Questions to a ResNet18 of the package that cost what comes after its first pooling.
+
+    Parameters
+    ----------
+    network : keras.Model
+        From `models.resnet18.resnet18`.
+    images : ndarray, shape (n, rows, columns, n_bands)
+    domain : int
+    precision : {"float32", "bfloat16"}
+    batch_size : int
+    """
+
+    def __init__(self, network, images, domain=0, precision="float32", batch_size=BATCH_SIZE):
+        self._rest = FoldedStages(network, precision)
+        kernel, bias = stem_kernel(network)
+        self._bank = _phase_kernels(kernel)
+        self._stem = compiled(lambda images: ops.conv(_padded(images, 3), kernel, strides=2, padding="valid") + bias)
+        self._answer = compiled(self._logits)
+        self._slope = compiled(gradient_of(lambda pooled, weights: ops.sum(self._rest(pooled) * weights)))
+        self._patch_changes = compiled(self._rank_changes)
+        super().__init__(network, images, domain, batch_size)
+
+    def look_at(self, images):
+        """Take other images, and keep what their pixels make of the first convolution and pooling."""
+        super().look_at(images)
+        self._scaled = self._scale(self.images)
+        stem = np.concatenate([
+            ops.convert_to_numpy(self._stem(self._scaled[start : start + self.batch_size]))
+            for start in range(0, len(self.images), self.batch_size)
+        ])  # fmt: skip
+        pooled = _pool(np.maximum(stem, 0))
+        self._pooled_side = pooled.shape[1:3]
+        # Beyond the edge nothing is above the zero that pads the pooling.
+        stem = np.pad(stem, [(0, 0), (BEFORE, AFTER), (BEFORE, AFTER), (0, 0)], constant_values=-1e30)
+        pooled = np.pad(pooled, [(0, 0), (1, 2), (1, 2), (0, 0)])
+        self._stem_side = stem.shape[1:3]
+        self._tables = [ops.convert_to_tensor(table) for table in (stem.reshape(-1, stem.shape[-1]), pooled)]
+
+    def __call__(self, index, edits):
+        """Logits of edited images, shape (k, n_classes): see `CallableQueries`."""
+        logits = []
+        change = self._change(index, edits)
+        for start in range(0, len(index), self.batch_size):
+            rows = np.minimum(np.arange(start, start + self.batch_size), len(index) - 1)  # the last repeated
+            answer = self._answer(index[rows], edits.pixels[rows], change[rows], *self._tables)
+            logits.append(ops.convert_to_numpy(answer)[: len(index) - start])
+        return np.concatenate(logits)
+
+    def confirm(self, index, edits):
+        """Logits of edited images by the whole network in float32."""
+        return super().__call__(index, edits)
+
+    def ranking(self, index, weights, bounds):
+        """All corner edits of an image by the exact change each makes after the pooling, times the slope there."""
+        stem, pooled = self._tables
+        clean = pooled[index : index + 1, 1:-2, 1:-2]
+        slope = self._slope(clean, np.asarray(weights, np.float32)[None])
+        slope = np.pad(ops.convert_to_numpy(slope)[0], [(1, 2), (1, 2), (0, 0)])
+        corners = bounds.corners()
+        step = self._scale(corners)[:, None, None] - self._scaled[index]  # (n_corners, rows, columns, n_bands)
+        change = np.empty((*self.image_shape, len(corners)), np.float32)
+        for row in range(PHASES):
+            for column in range(PHASES):
+                rows, columns = np.mgrid[row : self.image_shape[0] : PHASES, column : self.image_shape[1] : PHASES]
+                pixels = np.stack([rows.ravel(), columns.ravel()], axis=1)
+                steps = np.moveaxis(step[:, row::PHASES, column::PHASES], 0, 2).reshape(len(pixels), len(corners), -1)
+                found = self._patch_changes(
+                    np.full(len(pixels), index), pixels, steps, self._bank_of(row, column), slope, stem, pooled
+                )
+                change[rows, columns] = ops.convert_to_numpy(found).reshape(*rows.shape, -1)
+        return np.argsort(change, axis=None, kind="stable")
+
+    def _change(self, index, edits):
+        """Change of the scaled pixel, shape (k, n_bands)."""
+        return self._scale(edits.values) - self._scaled[index, edits.pixels[:, 0], edits.pixels[:, 1]]
+
+    def _logits(self, index, pixels, change, stem, pooled):
+        """Logits of a batch of edits."""
+        phase = ops.cast(pixels % PHASES, "int32")
+        # A small matrix product does what gathering a kernel for every edit would.
+        which = ops.one_hot(phase[:, 0] * PHASES + phase[:, 1], PHASES**2)
+        spread = ops.reshape(which[:, :, None] * change[:, None], (self.batch_size, -1))
+        added = ops.matmul(spread, ops.reshape(self._bank, (spread.shape[1], -1)))
+        first = first_pooled(pixels)
+        patch = self._patches(index, first, stem) + ops.reshape(added, (self.batch_size, STEM_PATCH, STEM_PATCH, -1))
+        patch = _pool_patch(ops.relu(patch))
+        offsets = np.indices((POOLED_PATCH, POOLED_PATCH))
+        rows, columns = (first[:, axis, None, None] + 1 + offsets[axis] for axis in (0, 1))
+        edit = ops.broadcast_to(ops.arange(self.batch_size, dtype="int32")[:, None, None], ops.shape(rows))
+        where = ops.reshape(ops.stack([edit, rows, columns], axis=-1), (-1, 3))
+        maps = ops.take(pooled, ops.cast(index, "int32"), axis=0)
+        maps = ops.scatter_update(maps, where, ops.reshape(patch, (-1, patch.shape[-1])))
+        return self._rest(maps[:, 1:-2, 1:-2])
+
+    def _rank_changes(self, index, pixels, steps, kernel, slope, stem, pooled):
+        """Predicted change of the margin for every corner of pixels of one phase, shape (k, n_corners)."""
+        first = first_pooled(pixels)
+        clean = self._patches(index, first, stem)
+        added = ops.tensordot(steps, kernel, axes=1)  # (k, n_corners, 7, 7, n_maps)
+        patch = _pool_patch(ops.relu(ops.reshape(clean[:, None] + added, (-1, *added.shape[2:]))))
+        side = self._pooled_side[1] + 3
+        flat = self._positions(first + 1, POOLED_PATCH, side)
+        base = ops.take(ops.reshape(pooled[index[0]], (-1, patch.shape[-1])), flat, axis=0)
+        slopes = ops.take(ops.reshape(slope, (-1, patch.shape[-1])), flat, axis=0)
+        patch = ops.reshape(patch, (-1, added.shape[1], *patch.shape[1:]))
+        return ops.sum((patch - base[:, None]) * slopes[:, None], axis=(2, 3, 4))
+
+    def _patches(self, index, first, stem):
+        """Stem maps about each pixel, shape (k, 7, 7, n_maps); `first` is its first pooled position."""
+        start = ops.cast(index, "int32")[:, None, None] * (self._stem_side[0] * self._stem_side[1])
+        # Position o of the pooling looks at rows 2 o - 1 to 2 o + 1 of the stem.
+        flat = self._positions(2 * first - 1 + BEFORE, STEM_PATCH, self._stem_side[1])
+        return ops.take(stem, start + flat, axis=0)
+
+    @staticmethod
+    def _positions(corner, size, side):
+        """Flat positions of squares of maps that are `side` wide, shape (k, size, size)."""
+        rows, columns = (corner[:, axis, None] + np.arange(size, dtype=np.int32) for axis in (0, 1))
+        return rows[:, :, None] * side + columns[:, None]
+
+    def _bank_of(self, row, column):
+        """Kernel of one phase, shape (n_bands, 7, 7, n_maps)."""
+        return self._bank[row * PHASES + column]
+
+
+class FoldedStages:
+    """What comes after the first pooling of a ResNet18, without batch norms.
+
+    Parameters
+    ----------
+    network : keras.Model
+    precision : {"float32", "bfloat16"}
+        Of the convolutions.
+
+    Notes
+    -----
+    Dropout is none in use, and the latent layer and the head, both linear, are one matrix.
+    """
+
+    def __init__(self, network, precision="float32"):
+        self.precision = precision
+        names = [layer.name for layer in network.layers]
+        self._blocks = []
+        for block in sorted({name.rsplit("_", 1)[0] for name in names if name.endswith("_add")}):
+            parts = {}
+            for part in ("conv1", "conv2", "shortcut_conv"):
+                if f"{block}_{part}" in names:
+                    kernel, bias = folded(network, f"{block}_{part}", f"{block}_{part.replace('conv', 'bn')}")
+                    stride = network.get_layer(f"{block}_{part}").strides[0]
+                    parts[part] = (*(ops.cast(values, precision) for values in (kernel, bias)), stride)
+            self._blocks.append(parts)
+        latent, latent_bias = network.get_layer("latent").get_weights()
+        head, head_bias = network.get_layer("logits").get_weights()
+        self._head, self._head_bias = latent @ head, latent_bias @ head + head_bias
+
+    def __call__(self, maps):
+        """Maps after the pooling, shape (k, rows, columns, width), to logits, shape (k, n_classes), float32."""
+        maps = ops.cast(maps, self.precision)
+        for parts in self._blocks:
+            shortcut = _convolve(maps, *parts["shortcut_conv"]) if "shortcut_conv" in parts else maps
+            maps = ops.relu(_convolve(maps, *parts["conv1"]))
+            maps = ops.relu(_convolve(maps, *parts["conv2"]) + shortcut)
+        features = ops.mean(ops.cast(maps, "float32"), axis=(1, 2))
+        return ops.matmul(features, self._head) + self._head_bias
+
+
+class _Scale:
+    """The arcsinh scaling of a network, in NumPy."""
+
+    def __init__(self, layer, domain):
+        low, high = layer.quantiles.numpy()[min(domain, layer.n_domains - 1)].astype(np.float32)
+        self.low, self.high = (low, high) if layer.clip else (-np.inf, np.inf)
+        self.softening, self.factor = np.float32(high / layer.softness), 0.5 if layer.offset_half else 1.0
+        self.offset = 0.5 if layer.offset_half else 0.0
+
+    def __call__(self, images):
+        images = np.clip(np.asarray(images, np.float32), self.low, self.high)
+        return np.arcsinh(images / self.softening) * np.float32(self.factor) + np.float32(self.offset)
+
+    def slope(self, images):
+        """Derivative of the scaled pixels after the pixels; 0 where they are clipped."""
+        inside = (images >= self.low) & (images <= self.high)
+        return inside * self.factor / np.sqrt(images**2 + self.softening**2)
+
+
+def scaling_softening(network, domain=0):
+    """Flux at which the scaling of a network turns from linear to logarithmic [image unit]; None without scaling."""
+    scale = _scaling(network, domain)
+    return None if scale is None else float(scale.softening)
+
+
+def _scaling(network, domain):
+    """The scaling layer of a network in NumPy, wherever in it; None if it has none."""
+    layers = [layer for layer in network._flatten_layers() if isinstance(layer, ArcsinhScaling)]
+    return _Scale(layers[0], domain) if layers else None
+
+
+def folded(network, convolution, batch_norm):
+    """Kernel and bias of a convolution with the batch norm after it, float32 arrays."""
+    norm = network.get_layer(batch_norm)
+    gamma, beta, mean, variance = (np.asarray(values) for values in norm.get_weights())
+    factor = gamma / np.sqrt(variance + norm.epsilon)
+    return network.get_layer(convolution).get_weights()[0] * factor, beta - mean * factor
+
+
+def stem_kernel(network):
+    """Kernel and bias of the first convolution of a ResNet18."""
+    return folded(network, "conv1", "bn1")
+
+
+def first_pooled(pixels):
+    """First row and column of the pooled map that pixels can change; that of pixel 0 or 1 is -1, off the map."""
+    return ops.cast((pixels - 2) // PHASES, "int32")
+
+
+def compiled(function):
+    """A function of tensors compiled for the backend."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, reduce_retracing=True)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function)
+    raise RuntimeError(f"the attack runs on TensorFlow and JAX, not on {keras.backend.backend()}; set KERAS_BACKEND")
+
+
+def gradient_of(function):
+    """The gradient of a scalar function after its first argument."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.grad(function)
+
+    import tensorflow as tf
+
+    def gradient(first, *others):
+        first = tf.convert_to_tensor(first)
+        with tf.GradientTape() as tape:
+            tape.watch(first)
+            value = function(first, *others)
+        return tape.gradient(value, first)
+
+    return gradient
+
+
+def _phase_kernels(kernel):
+    """What one pixel adds to its stem patch, for each phase of its row and column.
+
+    Shape (16, n_bands, 7, 7, n_maps). The patch of pixel p starts at stem row 2 ((p - 2) // 4) - 1 and stem row o sees
+    the pixel through row p - 2 o + 3 of the kernel.
+    """
+    bank = np.zeros((PHASES, PHASES, kernel.shape[2], STEM_PATCH, STEM_PATCH, kernel.shape[3]), np.float32)
+    for row in range(PHASES):
+        for column in range(PHASES):
+            for i, tap_row in _taps(row, len(kernel)):
+                for j, tap_column in _taps(column, len(kernel)):
+                    bank[row, column, :, i, j] = kernel[tap_row, tap_column]
+    return bank.reshape(PHASES**2, *bank.shape[2:])
+
+
+def _taps(pixel, size):
+    """Rows of the stem patch of a pixel, and through which row of the kernel each sees it."""
+    first = 2 * ((pixel - 2) // PHASES) - 1
+    for i in range(STEM_PATCH):
+        tap = pixel - 2 * (first + i) + size // 2
+        if 0 <= tap < size:
+            yield i, tap
+
+
+def _pool(maps):
+    """3 x 3 maxima at stride 2, zeros about the maps."""
+    return ops.convert_to_numpy(ops.max_pool(_padded(maps, 1), 3, strides=2, padding="valid"))
+
+
+def _pool_patch(patch):
+    """3 x 3 maxima at stride 2 of patches of 7 x 7: shape (k, 3, 3, n_maps)."""
+    return ops.max_pool(patch, 3, strides=2, padding="valid")
+
+
+def _padded(maps, n):
+    return ops.pad(maps, [(0, 0), (n, n), (n, n), (0, 0)])
+
+
+def _convolve(maps, kernel, bias, stride):
+    """A convolution padded as in `models.classifier_layers.convolution`."""
+    if stride > 1 and kernel.shape[0] > 1:
+        return ops.conv(_padded(maps, kernel.shape[0] // 2), kernel, strides=stride, padding="valid") + bias
+    return ops.conv(maps, kernel, strides=stride, padding="same" if stride == 1 else "valid") + bias

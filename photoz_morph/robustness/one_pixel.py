@@ -1,0 +1,378 @@
+"""The one-pixel attack: does replacing a single pixel change the class of a galaxy, and after how many questions?
+
+Works on any classifier: `CallableQueries` takes a function from images to logits, `pixel_queries` of the package has
+faster ones for Keras networks. Many images are attacked at once: each has a search of its own (`pixel_searches`), whose
+edits go to the classifier together with those of the others, so that its batches are always full. An image is done
+with its first confirmed flip. What happens to an image depends on its own seed only, not on the images beside it.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from photoz_morph.robustness import pixel_searches
+from photoz_morph.robustness.pixel_searches import SLICE
+
+SEARCHES = ("lattice", "saliency", "evolution", "random")
+OBJECTIVES = ("margin", "probability")
+SUCCESSES = ("flip", "paper")
+PAPER_TARGET, PAPER_TRUE = 0.5, 0.05  # DeepAdversaries code: above, or below, which probability an attack has won
+BATCH_SIZE = 64  # larger ones are slower on CPUs
+AT_ONCE = 8  # images attacked at a time: enough to fill batches when some of them are done
+
+
+@dataclass(frozen=True)
+class AttackOptions:
+    """How to attack.
+
+    Attributes
+    ----------
+    search : {"lattice", "saliency", "evolution", "random"}
+    max_queries : int
+        Most questions for an image, or for each target class of it.
+    objective : {"margin", "probability"}
+        What the search lowers: the logit of the true class minus the best other (or the best other minus that of the
+        target); or, as published, the probability of the true class (or minus that of the target), which float32
+        rounds to a constant where the network is sure.
+    success : {"flip", "paper"}
+        The class changes (to the target); or, as published, the true class falls below 0.05, a target rises above 0.5.
+    targeted : bool
+        Try the wrong classes one after the other, as published, instead of any.
+    population : int
+        Of `evolution`.
+    """
+
+    search: str = "lattice"
+    max_queries: int = 3200
+    objective: str = "margin"
+    success: str = "flip"
+    targeted: bool = False
+    population: int = pixel_searches.POPULATION
+
+    def __post_init__(self):
+        for name, choices in (("search", SEARCHES), ("objective", OBJECTIVES), ("success", SUCCESSES)):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}")
+        if self.max_queries < 1:
+            raise ValueError(f"max_queries is {self.max_queries}; give 1 or more")
+        if self.population < 5:
+            raise ValueError(f"population is {self.population}; differential evolution needs 5 or more")
+
+
+class Attacks(NamedTuple):
+    """What came of the attacks on n images.
+
+    Attributes
+    ----------
+    flipped : ndarray of bool, shape (n,)
+        Whether the attack won, confirmed on the whole image.
+    pixels : ndarray of int, shape (n, 2)
+        Row and column; -1 where it did not.
+    values : ndarray, shape (n, n_bands), float32
+        New value of the pixel [image unit]; NaN where it did not.
+    logits : ndarray, shape (n, n_classes)
+        Of the attacked image; NaN where it did not.
+    queries : ndarray of int, shape (n,)
+        Questions to the classifier, all that were asked: also those beside the flip in the last slice, and the
+        confirmations. A ranking by gradients is not among them.
+    n_unconfirmed : ndarray of int, shape (n,)
+        Flips that were none on the whole image, in full precision.
+    """
+
+    flipped: np.ndarray
+    pixels: np.ndarray
+    values: np.ndarray
+    logits: np.ndarray
+    queries: np.ndarray
+    n_unconfirmed: np.ndarray
+
+
+class CallableQueries:
+    """Questions to any classifier.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, rows, columns, n_bands)
+    classify : callable
+        Images, shape (batch_size, rows, columns, n_bands) float32, to logits, shape (batch_size, n_classes), of NumPy
+        or anything it can read. Logarithms of probabilities are as good, if they do not round to zero.
+    gradient : callable, optional
+        Images and weights, shape (k, n_classes), to the gradient of sum(weights * logits) over the pixels, of the shape
+        of the images. Needed for `saliency` only.
+    batch_size : int
+        Every call gets this many images, the last ones repeated if need be: then a function compiled for a shape is
+        compiled once, and an image's logits do not depend on how many are beside it.
+    """
+
+    def __init__(self, images, classify, gradient=None, batch_size=BATCH_SIZE):
+        self._classify, self._gradient, self.batch_size = classify, gradient, batch_size
+        self.look_at(images)
+
+    def look_at(self, images):
+        """Take other images; what was compiled for the earlier ones is used again."""
+        self.images = np.asarray(images, np.float32)
+        if self.images.ndim != 4:
+            raise ValueError(f"images have shape {self.images.shape}; give (n, rows, columns, bands)")
+
+    @property
+    def image_shape(self):
+        """Rows and columns."""
+        return self.images.shape[1:3]
+
+    def clean_logits(self):
+        """Logits of the images as they are, shape (n, n_classes)."""
+        return self._in_batches(self.images)
+
+    def __call__(self, index, edits):
+        """Logits of edited images.
+
+        Parameters
+        ----------
+        index : ndarray of int, shape (k,)
+            Which image each edit is of.
+        edits : Edits
+
+        Returns
+        -------
+        ndarray, shape (k, n_classes)
+        """
+        return self._in_batches(edited_images(self.images[index], edits))
+
+    confirm = __call__
+
+    def ranking(self, index, weights, bounds):
+        """All corner edits of an image, the most promising first: for `saliency`.
+
+        Parameters
+        ----------
+        index : int
+        weights : ndarray, shape (n_classes,)
+            The margin to lower is the sum of these times the logits.
+        bounds : Bounds
+
+        Returns
+        -------
+        ndarray of int, shape (rows * columns * 2**n_bands,)
+            See `pixel_searches.saliency`.
+        """
+        if self._gradient is None:
+            raise ValueError("the search saliency needs gradients; give the classifier's, or search by lattice")
+        image = self.images[index]
+        slope = np.asarray(self._gradient(image[None], np.asarray(weights, np.float32)[None]))[0]
+        change = np.einsum("ijb,kb->ijk", slope, bounds.corners()) - np.sum(slope * image, axis=-1)[..., None]
+        return np.argsort(change, axis=None, kind="stable")
+
+    def _in_batches(self, images):
+        logits = []
+        for start in range(0, len(images), self.batch_size):
+            batch = images[start : start + self.batch_size]
+            padding = np.repeat(batch[-1:], self.batch_size - len(batch), axis=0)
+            logits.append(np.asarray(self._classify(np.concatenate([batch, padding])))[: len(batch)])
+        return np.concatenate(logits)
+
+
+def edited_images(images, edits):
+    """Copies of images, each with one pixel replaced: shape (k, rows, columns, n_bands)."""
+    images = images.copy()
+    images[np.arange(len(images)), edits.pixels[:, 0], edits.pixels[:, 1]] = edits.values
+    return images
+
+
+def one_pixel_attack(queries, labels, seeds, bounds, options=None, on_done=None):
+    """Attack images, many at a time.
+
+    Parameters
+    ----------
+    queries : CallableQueries or its like
+        The images and their classifier.
+    labels : array_like of int, shape (n,)
+        True class of each image, which must be the one it is given.
+    seeds : sequence
+        Entropy of each image's own random numbers: anything `numpy.random.default_rng` takes.
+    bounds : Bounds
+    options : AttackOptions, optional
+    on_done : callable, optional
+        Called with the number of images done since the last call.
+
+    Returns
+    -------
+    Attacks
+
+    Raises
+    ------
+    ValueError
+        If an image is not given its label, or its logits are not finite.
+    """
+    options, labels = options or AttackOptions(), np.asarray(labels, int)
+    clean = queries.clean_logits()
+    if not np.all(np.isfinite(clean)):
+        raise ValueError(f"image {int(np.argmin(np.isfinite(clean).all(axis=1)))}: its logits are not finite")
+    wrong = clean.argmax(axis=1) != labels
+    if wrong.any():
+        raise ValueError(f"image {int(wrong.argmax())} is wrongly classified already; attack those that are right")
+    waiting = [_Attack(i, queries, labels[i], clean[i], seeds[i], bounds, options) for i in range(len(labels))][::-1]
+    done, active = {}, []
+    while waiting or active:
+        while waiting and len(active) < AT_ONCE:
+            active.append(waiting.pop())
+        _ask(queries, active)
+        for attack in active:
+            if attack.is_done:
+                done[attack.index] = attack
+        finished = [attack for attack in active if attack.is_done]
+        active = [attack for attack in active if not attack.is_done]
+        if finished and on_done:
+            on_done(len(finished))
+    ordered = [done[index] for index in range(len(labels))]
+    fields = ("flipped", "pixel", "value", "logits", "queries", "n_unconfirmed")
+    return Attacks(*(np.array([getattr(attack, field) for attack in ordered]) for field in fields))
+
+
+def scores_of(logits, label, target=None, objective="margin"):
+    """What a search is to lower.
+
+    Parameters
+    ----------
+    logits : ndarray, shape (k, n_classes)
+    label : int
+    target : int, optional
+    objective : {"margin", "probability"}
+        See `AttackOptions`.
+
+    Returns
+    -------
+    ndarray, shape (k,)
+        A margin is below 0 where the class is another (is the target).
+    """
+    aim = label if target is None else target
+    if objective == "margin":
+        lead = logits[:, aim] - np.delete(logits, aim, axis=1).max(axis=1)
+    else:
+        lead = probabilities(logits)[:, aim]
+    return lead if target is None else -lead
+
+
+def has_won(logits, label, target=None, success="flip"):
+    """Whether edits with these logits are successes, by the rule of `AttackOptions`: bool, shape (k,)."""
+    if success == "paper":
+        probability = probabilities(logits)
+        return probability[:, label] < PAPER_TRUE if target is None else probability[:, target] > PAPER_TARGET
+    return logits.argmax(axis=1) != label if target is None else logits.argmax(axis=1) == target
+
+
+def probabilities(logits):
+    """Softmax in the precision of the logits, as the published attack sees it."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def _ask(queries, active):
+    """One slice for each active image, all in one go, and the confirmation of their flips."""
+    slices = [attack.next_slice() for attack in active]
+    lengths = [len(edits) for edits in slices]
+    logits = queries(np.repeat([attack.index for attack in active], lengths), _joined(slices))
+    hopeful = [
+        attack for attack, own in zip(active, np.split(logits, np.cumsum(lengths)[:-1])) if attack.receive(own)
+    ]
+    if hopeful:
+        confirmed = queries.confirm(
+            np.array([attack.index for attack in hopeful]), _joined([attack.candidate for attack in hopeful])
+        )
+        for attack, own in zip(hopeful, confirmed):
+            attack.confirm(own)
+    for attack in active:
+        attack.go_on()
+
+
+def _joined(parts):
+    """Edits of several images in one."""
+    return pixel_searches.Edits(*(np.concatenate(arrays) for arrays in zip(*parts)))
+
+
+class _Attack:
+    """The attack on one image: its search, what of it was asked, and how it ends."""
+
+    def __init__(self, index, queries, label, clean, seed, bounds, options):
+        self.index, self.label, self.options = index, int(label), options
+        self._queries, self._bounds, self._clean = queries, bounds, clean
+        self._rng = np.random.default_rng(seed)
+        self.flipped, self.is_done, self.queries, self.n_unconfirmed = False, False, 0, 0
+        self.pixel, self.value = np.full(2, -1), np.full(len(bounds.low), np.nan, np.float32)
+        self.logits = np.full(len(clean), np.nan, np.float32)
+        self._targets = [t for t in range(len(clean)) if t != self.label] if options.targeted else [None]
+        self._edits = None
+
+    def next_slice(self):
+        """The next edits to ask about."""
+        if self._edits is None:
+            self._begin()
+        left = self.options.max_queries - self._asked_of_target
+        self._slice = self._edits.part(self._position, self._position + min(SLICE, left))
+        return self._slice
+
+    def receive(self, logits):
+        """Take note of the logits of a slice; whether one of its edits looks like a success."""
+        target = self._targets[0]
+        scores = scores_of(logits, self.label, target, self.options.objective)
+        self._scores.append(scores)
+        self._position += len(scores)
+        self._count(len(scores))
+        won = has_won(logits, self.label, target, self.options.success)
+        if won.any():
+            best = int(np.argmin(np.where(won, scores, np.inf)))
+            self.candidate = self._slice.part(best, best + 1)
+        return bool(won.any())
+
+    def confirm(self, logits):
+        """The logits of the candidate on the whole image."""
+        self._count(1)
+        if has_won(logits[None], self.label, self._targets[0], self.options.success)[0]:
+            self.flipped = self.is_done = True
+            self.pixel, self.value, self.logits = self.candidate.pixels[0], self.candidate.values[0], logits
+        else:
+            self.n_unconfirmed += 1
+
+    def go_on(self):
+        """Move to the next batch of the search, to the next target, or to the end."""
+        if self.is_done:
+            return
+        is_spent = self._asked_of_target >= self.options.max_queries
+        if not is_spent and self._position < len(self._edits):
+            return
+        if not is_spent:
+            try:
+                self._edits, self._position = self._search.send(np.concatenate(self._scores)), 0
+                self._scores = []
+                return
+            except StopIteration:
+                pass
+        self._targets, self._edits = self._targets[1:], None
+        self.is_done = not self._targets
+
+    def _begin(self):
+        """Start the search for the next target."""
+        shape, options = self._queries.image_shape, self.options
+        if options.search == "evolution":
+            gives_up = options.success == "paper" and options.objective == "probability" and options.targeted
+            search = pixel_searches.evolution(shape, self._bounds, self._rng, options.population, gives_up=gives_up)
+        elif options.search == "saliency":
+            ranking = self._queries.ranking(self.index, self._margin_weights(), self._bounds)
+            search = pixel_searches.saliency(shape, self._bounds, ranking)
+        else:
+            start = {"lattice": pixel_searches.lattice, "random": pixel_searches.random_corners}[options.search]
+            search = start(shape, self._bounds, self._rng)
+        self._search, self._edits = search, next(search)
+        self._position, self._scores, self._asked_of_target = 0, [], 0
+
+    def _margin_weights(self):
+        """The margin to lower, near the clean image, as weights of the logits."""
+        target, weights = self._targets[0], np.zeros(len(self._clean))
+        rival = np.delete(np.arange(len(weights)), self.label if target is None else target)
+        rival = rival[self._clean[rival].argmax()]
+        weights[[self.label, rival] if target is None else [rival, target]] = 1, -1
+        return weights
+
+    def _count(self, n_rows):
+        self.queries += n_rows
+        self._asked_of_target += n_rows

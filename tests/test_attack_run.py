@@ -1,0 +1,139 @@
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from photoz_morph.attack_run import AttackPlan, attack_runs, count_flips_on_disk
+from photoz_morph.attack_tables import attack_shards, find_attacks, read_attack
+from photoz_morph.cli.morph import main
+from photoz_morph.models import load_network
+from photoz_morph.robustness.one_pixel import AttackOptions
+
+PLAN = AttackPlan(AttackOptions(max_queries=640), n_images=12, bounds="sigma:1e5", seed=3)
+
+
+@pytest.fixture(scope="module")
+def runs(morph_run_dirs, tmp_path_factory):
+    """Copies of the two arms: attacks are written into run folders."""
+    folder = tmp_path_factory.mktemp("attacked")
+    return [shutil.copytree(run, folder / name) for name, run in morph_run_dirs.items()]
+
+
+@pytest.fixture(scope="module")
+def attacks(runs):
+    return attack_runs(runs, PLAN, progress=False)
+
+
+def test_the_same_galaxies_are_attacked_in_every_run(runs, attacks):
+    assert [folder.parent.parent for folder in attacks] == runs
+    assert [folder.name for folder in attacks] == ["lattice_y10_sigma1e5"] * 2
+    tables = [read_attack(folder)[0] for folder in attacks]
+    assert len(tables[0]) == 12
+    assert np.array_equal(tables[0]["obj_id"], tables[1]["obj_id"])
+    assert np.array_equal(tables[0]["label"], tables[1]["label"])
+    assert [table.meta["adaptation"] for table in tables] == ["none", "mmd"]
+    for table in tables:
+        assert table.meta["n_looked_at"] - table.meta["n_wrong"] == 12
+        assert np.array_equal(table["logits_y10"].argmax(axis=1), table["label"])  # all were right before
+        assert np.all(table["margin_before"] > 0)
+        assert find_attacks(runs[0]) == [attacks[0]]
+
+
+def test_one_pixel_is_changed_and_nothing_else(runs, attacks):
+    n_flipped = 0
+    for run, folder in zip(runs, attacks):
+        table, images = read_attack(folder)
+        changed = np.any(images["original"] != images["attacked"], axis=-1)
+        assert np.array_equal(changed.sum(axis=(1, 2)), table["flipped"].astype(int))
+        network = load_network(run / "fold_0" / "member_0" / "model.keras")
+        given = network.predict_on_batch({"image": images["attacked"]})["logits"].argmax(axis=1)
+        assert np.array_equal(given != table["label"], table["flipped"])  # from disk, by the network itself
+        for row, where, old, new in zip(table, changed, images["original"], images["attacked"]):
+            n_flipped += bool(row["flipped"])
+            if row["flipped"]:
+                pixel = (int(row["row"]), int(row["column"]))
+                assert where[pixel] and row["margin_after"] < 0 <= row["attacked_class"] != row["label"]
+                assert np.array_equal(row["old_value"], old[pixel]) and np.array_equal(row["new_value"], new[pixel])
+            else:
+                assert row["row"] == row["attacked_class"] == -1 and np.isnan(row["margin_after"])
+                assert np.isnan(row["new_value"]).all() and np.isnan(row["latent_attacked"]).all()
+        assert count_flips_on_disk(run, folder) == (table["flipped"].sum(),) * 2
+    assert n_flipped > 0
+
+
+def test_a_stopped_attack_goes_on_and_ends_alike(runs, attacks, monkeypatch):
+    monkeypatch.setattr("photoz_morph.attack_tables.SHARD_SIZE", 5)
+    whole, _ = read_attack(attack_runs(runs[1:], PLAN, name="whole", progress=False)[0])
+    folder = attack_runs(runs[1:], PLAN, name="stopped", progress=False)[0]
+    paths = [path for path, _, _ in attack_shards(folder, 12)]
+    assert len(paths) == 3
+    paths[1].unlink()
+    with pytest.raises(ValueError, match="attack-00001.fits: not there yet; run the same `morph attack` again"):
+        read_attack(folder)
+    assert folder not in find_attacks(runs[1])
+    paths[2].write_bytes(paths[2].read_bytes()[:9000])
+    written = paths[0].stat().st_mtime_ns
+    attack_runs(runs[1:], PLAN, name="stopped", progress=False)
+    table, _ = read_attack(folder)
+    assert paths[0].stat().st_mtime_ns == written
+    for name in whole.colnames:
+        assert np.array_equal(table[name], whole[name], equal_nan=whole[name].dtype.kind == "f"), name
+
+
+def test_another_attack_of_that_name_is_refused(runs, attacks):
+    other = dataclasses.replace(PLAN, seed=4)
+    with pytest.raises(ValueError, match=r"holds an attack with other seed \(3\); give another --name"):
+        attack_runs(runs, other, progress=False)
+
+
+def test_damage_is_told_in_a_line(runs, attacks, tmp_path):
+    folder = shutil.copytree(attacks[0], tmp_path / "attack")
+    shard = folder / "attack-00000.fits"
+    content = bytearray(shard.read_bytes())
+    content[-5000] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(ValueError, match="cannot be read as a shard of attacks"):
+        read_attack(folder)
+    (folder / "settings.json").write_text(json.dumps({"member": 0}))
+    with pytest.raises(ValueError, match="has no galaxies"):
+        read_attack(folder)
+    with pytest.raises(FileNotFoundError, match="no attack there"):
+        read_attack(tmp_path)
+
+
+def test_runs_that_do_not_go_together(runs, tmp_path):
+    other = shutil.copytree(runs[1], tmp_path / "other")
+    dataset = json.loads((other / "dataset.json").read_text())
+    (other / "dataset.json").write_text(json.dumps({**dataset, "galaxies_per_split": [1, 2, 3]}))
+    with pytest.raises(ValueError, match="has another dataset than"):
+        attack_runs([runs[0], other], PLAN, progress=False)
+    with pytest.raises(ValueError, match="has 2 trained seeds, no seed 3"):
+        attack_runs(runs, dataclasses.replace(PLAN, member=2), progress=False)
+    with pytest.raises(ValueError, match="bounds are 'all'"):
+        attack_runs(runs, dataclasses.replace(PLAN, bounds="all"), progress=False)
+
+
+@pytest.mark.parametrize("bounds", ["paper", "sigma:50", "electrons:1e5"])
+def test_bounds_hold(runs, bounds):
+    plan = AttackPlan(AttackOptions("random", max_queries=32), n_images=4, bounds=bounds, domain="Y1", member=1)
+    folder = attack_runs(runs[:1], plan, progress=False)[0]
+    assert folder.name == f"random_y1_{bounds.replace(':', '')}_seed2"
+    table, _ = read_attack(folder)
+    assert np.array_equal(table["random_queries"], table["queries"])  # it is its own baseline
+    values = table["new_value"][table["flipped"]]
+    if bounds == "sigma:50" and len(values):  # corners are so many sigma below or above the sky
+        assert np.allclose(np.abs(values).min(axis=0), np.abs(values).max(axis=0))
+
+
+def test_the_command_says_what_came_out(runs, attacks):
+    arguments = ["attack", *map(str, runs), "--images", "12", "--max-queries", "640", "--seed", "3",
+                 "--bounds", "sigma:1e5"]  # fmt: skip
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    flipped = read_attack(attacks[1])[0]["flipped"].sum()
+    assert "test images of simulated galaxies" in result.output
+    assert f"{attacks[1]}: {flipped} flipped; of their images read back from disk {flipped} are still" in result.output
+    assert CliRunner().invoke(main, [*arguments, "-q"]).output == ""

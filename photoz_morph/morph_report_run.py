@@ -8,17 +8,26 @@ from pathlib import Path
 import numpy as np
 
 from photoz_morph import morph_pipeline, pipeline
+from photoz_morph.attack_tables import find_attacks, read_attack
+from photoz_morph.latent_run import read_latent, seed_ratio
 from photoz_morph.morph_evaluation import compare_morph, evaluate_morph
-from photoz_morph.morph_predictions import read_morph_predictions
+from photoz_morph.morph_inference import ImageClassifier, load_classifiers
+from photoz_morph.morph_predictions import read_morph_predictions, row_keys
 from photoz_morph.morphology_labels import CLASS_NAMES
+from photoz_morph.pixel_queries import scaling_softening
+from photoz_morph.report.latent_report import triplet_rows
 from photoz_morph.report.morph_report import morph_report
+from photoz_morph.robustness.church_windows import pixel_church_window
+from photoz_morph.robustness.corruption_scores import read_perturbations
+from photoz_morph.robustness.perturbations import PERTURBATIONS, observing_context, perturbation_examples
 from photoz_morph.run_folder import finished_members, read_history, read_json, read_run, read_sessions
 
 EXAMPLES_PER_CLASS = 32
 SAMPLE_COLUMNS = ("gini", "m20", "label", "label_g", "intended_type")
+PIXEL_WINDOW_STEP = 0.03  # our choice: 5,476 images a run, seconds with a small network
 
 
-def report_morph_run(run_dir, against=None, out_dir=None, data_dir=None, progress=True):
+def report_morph_run(run_dir, against=None, out_dir=None, data_dir=None, defences=(), progress=True):
     """Write the report of a run that has predictions.
 
     Parameters
@@ -31,6 +40,8 @@ def report_morph_run(run_dir, against=None, out_dir=None, data_dir=None, progres
     data_dir : path-like, optional
         Prepared dataset; by default the one the run was trained on. If it is not there any more, the report says so
         and shows no galaxies.
+    defences : sequence of path-like
+        Further runs, of the same test galaxies, for the table of defences.
     progress : bool
 
     Returns
@@ -43,9 +54,12 @@ def report_morph_run(run_dir, against=None, out_dir=None, data_dir=None, progres
     FileNotFoundError
         If a folder is no run folder, has no finished network or no predictions.
     """
-    runs = [_read_run(Path(path)) for path in (run_dir, against) if path]
-    _, dataset = read_run(run_dir, "morph")
+    folders = [Path(path) for path in (run_dir, against) if path]
+    runs = [_read_run(folder) for folder in folders]
+    config, dataset = read_run(run_dir, "morph")
     results = {"runs": runs, "origin": dataset["origin"], "comparison": None}
+    results["others"] = [_read_run(Path(path)) for path in defences]
+    results["seed_ratios"] = _seed_ratios(runs)
     if against:
         names = [run["name"] for run in runs]
         results["comparison"] = compare_morph(*(run["table"] for run in runs), names=names)
@@ -58,6 +72,10 @@ def report_morph_run(run_dir, against=None, out_dir=None, data_dir=None, progres
     else:
         results["examples"] = _examples(builder)
         results["sample"] = _sample(builder)
+        results["pixel_windows"] = _pixel_windows(dict(zip(folders, runs)), builder)
+        if any(run["perturbations"] for run in runs):
+            context = observing_context(dataset, config.survey)
+            results["perturbed"] = _perturbed(results["examples"]["image_y10"][0], context)
     return morph_report(results, out_dir or Path(run_dir) / "report", progress)
 
 
@@ -84,7 +102,27 @@ def _read_run(run_dir):
         "scores": evaluate_morph(table),
         "histories": [read_history(path.parent) for path in members],
         "facts": facts,
+        "attacks": _read_attacks(run_dir),
+        "latent": _if_there(read_latent, run_dir / "latent.json"),
+        "perturbations": _if_there(read_perturbations, run_dir / "perturbations.json"),
     }
+
+
+def _read_attacks(run_dir):
+    """Table and images of each finished attack on a run, by the name of its folder."""
+    return {folder.name: read_attack(folder) for folder in find_attacks(run_dir)}
+
+
+def _if_there(read, path):
+    """What a reader finds in a file that need not be there."""
+    return read(path) if path.exists() else None
+
+
+def _seed_ratios(runs):
+    """How far Y1 lies from Y10 in each run but the first, over the first, with the scatter of seeds where measured."""
+    seeds = {run["name"]: run["latent"]["seeds"] for run in runs if run["latent"] and run["latent"]["seeds"]}
+    first = runs[0]["name"]
+    return {name: seed_ratio(seeds[first], found) for name, found in seeds.items() if name != first and first in seeds}
 
 
 def _sample(builder):
@@ -105,3 +143,54 @@ def _examples(builder):
         batches = morph_pipeline.domain_images(builder, f"test[:{rows.max() + 1}]", domain, 64)
         images[f"image_{domain}"] = np.concatenate(list(batches.as_numpy_iterator()))[rows]
     return {**images, "label": label[rows]}
+
+
+def _pixel_windows(runs, builder):
+    """Church windows in the arcsinh of the images, of the galaxy whose windows in latent space are shown.
+
+    Parameters
+    ----------
+    runs : dict of Path to dict
+        By their folders.
+    builder : tfds builder
+
+    Returns
+    -------
+    dict of str to ChurchWindow
+        By the name of the run; empty where there is no such galaxy.
+    """
+    places, windows = triplet_rows(list(runs.values())), {}
+    for folder, run in runs.items():
+        if run["name"] in places:
+            name, row = places[run["name"]]
+            table, images = run["attacks"][name]
+            noisy = _image_of(builder, row_keys(table)[row], "y1")
+            network = load_classifiers(folder)[0]
+            # In nJy all of the window but a line is beyond what a bright pixel needs, for the network takes an arcsinh.
+            softening = scaling_softening(network)
+            stamps = (images["original"][row], images["attacked"][row], noisy)
+            logits = _logits_of(network, run["latent"]["head"], softening)
+            window = pixel_church_window(logits, *(np.arcsinh(stamp / softening) for stamp in stamps),
+                                         step=PIXEL_WINDOW_STEP)  # fmt: skip
+            windows[run["name"]] = window
+    return windows
+
+
+def _image_of(builder, key, domain):
+    """Test image of the galaxy with this (obj_id, copy), shape (size, size, n_bands)."""
+    columns = pipeline.read_columns(builder, "test")
+    row = list(zip(columns["obj_id"].tolist(), columns["copy"].tolist())).index(key)
+    (images,) = morph_pipeline.domain_images(builder, f"test[{row}:{row + 1}]", domain, 1).as_numpy_iterator()
+    return images[0]
+
+
+def _logits_of(network, head, softening):
+    """A function from the arcsinh of images to the logits of a network: its head in latent.json on its latents."""
+    classify = ImageClassifier(network)
+    kernel, bias = np.array(head["kernel"]), np.array(head["bias"])
+    return lambda scaled: classify([softening * np.sinh(scaled)])[1] @ kernel + bias
+
+
+def _perturbed(image, context):
+    """A galaxy under every perturbation, as `robustness_report.robustness_figures` takes it."""
+    return {"image": image, "examples": perturbation_examples(image, 0, context), "kinds": PERTURBATIONS}

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from photoz_morph import __version__
+from photoz_morph.cli.morph_robustness import attack, latent, perturb
 from photoz_morph.cli.options import (
     OneLineErrors,
     build_alone,
@@ -41,8 +42,13 @@ def main():
 
     The chain: simulate, mock, build, train, predict, evaluate, report, export, infer. Each command reads what the one
     before wrote. `morph train morph_regular.yaml --seeds 3` in an empty folder runs the first four by itself;
-    `morph train morph_mmd.yaml --seeds 3` then trains the same networks with domain adaptation.
+    `morph train morph_mmd.yaml --seeds 3` then trains the same networks with domain adaptation. attack, latent and
+    perturb ask how little it takes to change a class.
     """
+
+
+for command in (attack, latent, perturb):
+    main.add_command(command)
 
 
 @main.command()

@@ -13,12 +13,14 @@ from tqdm import tqdm
 
 from photoz_morph.morph_predictions import ORIGINS, class_names
 from photoz_morph.morphology_labels import CLASS_NAMES
-from photoz_morph.report import html, morph_figures, morph_images, morph_isomap, morph_text
+from photoz_morph.report import html, morph_figures, morph_images, morph_isomap, morph_text, robustness_report
 from photoz_morph.report.morph_tables import comparison_markdown, table1_csv, table1_markdown
 from photoz_morph.report.style import save_figure, write_text
 
 REQUIRED = {"runs", "origin"}
-OPTIONAL = {"comparison", "examples", "sample", "reference", "note"}
+OPTIONAL = {
+    "comparison", "examples", "sample", "reference", "note", "others", "pixel_windows", "perturbed", "seed_ratios",
+}  # fmt: skip
 MAX_RUNS = len(morph_figures.RUN_STYLES)
 
 
@@ -30,20 +32,23 @@ def morph_report(results, out_dir, progress=True):
     results : dict
         `runs`: list of dict, of one arm or two or three, each with `name`; `config`, its text; `table`, a Table from
         `read_morph_predictions`; `scores`, a dict from `evaluate_morph`; `histories`, a list with the rows (list of
-        dict of numbers) of each seed; and, if wanted, `facts`, a dict of str to text for the provenance.
+        dict of numbers) of each seed; and, if wanted, `facts`, a dict of str to text for the provenance, and what
+        `robustness_report` shows: `attacks`, `latent`, `perturbations`.
         `origin`: a key of `morph_predictions.ORIGINS`.
         Further, each of them None or left out where there is none: `comparison`, a dict from `compare_morph`;
         `examples`, a dict with `image_y10`, `image_y1`, shape (k, height, width, 3) in g, r, i [nJy], and `label`,
         shape (k,); `sample`, a dict with `gini`, `m20`, `label`, `label_g`, `intended_type` of all galaxies, labels
         counted as in `morphology_labels.CLASS_NAMES`; `reference`, a dict with `gini`, `m20` and `name` of other
-        galaxies for contours; `note`, why there are no examples.
+        galaxies for contours; `note`, why there are no examples; `others`, list of dict, further runs for the table of
+        defences; `pixel_windows`, `perturbed` and `seed_ratios`, see `robustness_report`.
     out_dir : path-like
     progress : bool
 
     Returns
     -------
     Path
-        The page, `report.html`; beside it the figures, `table1.md`, `table1.csv` and `comparison.md`.
+        The page, `report.html`; beside it the figures, `table1.md`, `table1.csv`, `comparison.md` and the tables of
+        robustness.
 
     Raises
     ------
@@ -62,14 +67,25 @@ def morph_report(results, out_dir, progress=True):
     sections = [html.Section("Scores", morph_text.score_parts(scores, comparison))]
     title = morph_text.title(results["origin"])
     plan = [*_sample_figures(results, title), *_score_figures(results, scores, title)]
-    parts, n_figures = {}, 0
+    extras = results.get("pixel_windows"), results.get("perturbed")
+    plan += robustness_report.robustness_figures(results["runs"], title, *extras)
+    tables, files = robustness_report.robustness_text(
+        results["runs"], results.get("others") or (), results.get("seed_ratios")
+    )  # fmt: skip
+    for name, text in files.items():
+        write_text(text, out_dir / name)
+    parts = {heading: [] for heading, *_ in plan}
+    for heading in robustness_report.SECTIONS:
+        if heading in tables:
+            parts[heading] = tables[heading]
+    n_figures = 0
     with tqdm(plan, desc="report", unit=" figures", disable=not progress) as bar:
         for heading, name, caption, draw in bar:
             piece = html.paragraph(caption)
             if draw is not None:
                 n_figures += 1
                 piece = html.picture(_save(draw(), out_dir / name), name, n_figures, caption)
-            parts.setdefault(heading, []).append(piece)
+            parts[heading].append(piece)
     if results.get("sample"):
         parts["Labels"] += morph_text.label_parts(results["sample"])
     sections += [html.Section(heading, tuple(pieces)) for heading, pieces in parts.items()]
@@ -96,7 +112,7 @@ def _check(results):
     if not 1 <= len(names) <= MAX_RUNS or len(set(names)) < len(names):
         raise ValueError(f"a report takes 1 to {MAX_RUNS} runs of different names, got {', '.join(names) or 'none'}")
     first = results["runs"][0]["scores"]
-    for run in results["runs"]:
+    for run in [*results["runs"], *(results.get("others") or ())]:
         if run["table"].meta["origin"] != results["origin"]:
             raise ValueError(f"{run['name']}: origin is {run['table'].meta['origin']}, not {results['origin']}")
         for key in ("n_galaxies", "n_groups", "classes"):

@@ -1,0 +1,159 @@
+"""The commands of `morph` that ask how little it takes to change a class: attack, latent, perturb."""
+
+from pathlib import Path
+
+import click
+
+from photoz_morph.cli.options import quiet_option, say
+from photoz_morph.quiet import quiet_tensorflow
+
+DEFAULT_RUNS = ("runs/morph_regular", "runs/morph_mmd")
+
+runs_argument = click.argument("runs", nargs=-1, type=click.Path())
+run_data_option = click.option("--data-dir", type=click.Path(), help="Instead of the dataset the run was trained on.")
+defence_option = click.option(
+    "--defence", type=click.Choice(["none", "d4", "median"]),
+    help="Test-time defence of the networks; by default that of each run's config.",
+)  # fmt: skip
+
+
+@click.command()
+@runs_argument
+@click.option("--images", default=150, show_default=True, type=click.IntRange(min=1),
+              help="Galaxies: the first test galaxies that all networks get right.")  # fmt: skip
+@click.option("--search", default="lattice", show_default=True,
+              type=click.Choice(["lattice", "saliency", "evolution", "random"]),
+              help="evolution is published; saliency needs gradients; random is always made beside.")  # fmt: skip
+@click.option("--max-queries", default=3200, show_default=True, type=click.IntRange(min=1),
+              help="Images shown to the network, for each galaxy at most.")  # fmt: skip
+@click.option("--bounds", default="data", show_default=True,
+              help="Values a pixel may take: data (range of the test images), paper ([0, 1] of its scaling), "
+              "sigma:NUMBER (of the sky) or electrons:NUMBER.")  # fmt: skip
+@click.option("--domain", default="Y10", show_default=True, type=click.Choice(["Y10", "Y1"]), help="Which images.")
+@click.option("--targeted", is_flag=True, help="Try one wrong class after the other, as published, instead of any.")
+@click.option("--objective", default="margin", show_default=True, type=click.Choice(["margin", "probability"]),
+              help="What the search lowers; probability is published and flat where the network is sure.")  # fmt: skip
+@click.option("--success", default="flip", show_default=True, type=click.Choice(["flip", "paper"]),
+              help="Another class, or the published thresholds on probabilities.")  # fmt: skip
+@click.option("--population", default=400, show_default=True, type=click.IntRange(min=5), help="Of --search evolution.")
+@click.option("--network", default=1, show_default=True, type=click.IntRange(min=1), help="Which seed of each run.")
+@defence_option
+@click.option("--precision", default="float32", show_default=True, type=click.Choice(["float32", "bfloat16"]),
+              help="Of the questions; flips are confirmed in float32.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, help="Of the search.")
+@click.option("--name", help="Of the folder RUN/attacks/NAME; by default search, depth and bounds.")
+@run_data_option
+@quiet_option
+def attack(runs, images, domain, bounds, network, defence, precision, seed, name, data_dir, quiet, **options):
+    """Change the class of test galaxies of RUNS by one pixel, the same galaxies in all.
+
+    Without RUNS those of the two arms, runs/morph_regular and runs/morph_mmd, which are trained first if they are not
+    there. Finished galaxies are kept: the same command goes on where it stopped.
+    """
+    quiet_tensorflow()
+    runs = [Path(run) for run in runs] or _default_runs(quiet)
+    from photoz_morph.attack_run import AttackPlan, attack_runs, count_flips_on_disk
+    from photoz_morph.attack_tables import read_attack
+    from photoz_morph.morph_predictions import ORIGINS
+    from photoz_morph.report.morph_tables import DATA_NAMES
+    from photoz_morph.report.robustness_tables import attack_markdown
+    from photoz_morph.robustness.one_pixel import AttackOptions
+
+    plan = AttackPlan(AttackOptions(**options), images, bounds, domain, network - 1, defence, precision, seed)
+    folders = attack_runs(runs, plan, name, data_dir, progress=not quiet)
+    tables = {run.name: {folder.name: read_attack(folder)[0]} for run, folder in zip(runs, folders)}
+    first = next(iter(next(iter(tables.values())).values()))
+    say(attack_markdown(tables, DATA_NAMES[ORIGINS[first.meta["origin"]]]), quiet)
+    for run, folder in zip(runs, folders):
+        still, flipped = count_flips_on_disk(run, folder)
+        say(f"{folder}: {flipped} flipped; of their images read back from disk {still} are still flipped.", quiet)
+    say(f"Next: morph latent {' '.join(map(str, runs))}", quiet)
+
+
+@click.command()
+@runs_argument
+@click.option("--attack", "attack_name", metavar="NAME",
+              help="Attack of each run, in RUN/attacks/NAME; by default the first of its first seed.")  # fmt: skip
+@click.option("--every-seed", is_flag=True, help="Also measure from Y10 to Y1 by every seed.")
+@defence_option
+@run_data_option
+@quiet_option
+def latent(runs, attack_name, every_seed, defence, data_dir, quiet):
+    """Latent distances and margins of RUNS, raw and in units of the class separation, in the layout of Table 2.
+
+    Results go to RUN/latent.json. Without RUNS runs/morph_regular and runs/morph_mmd.
+    """
+    quiet_tensorflow()
+    from photoz_morph.latent_run import measure_run, write_latent
+    from photoz_morph.latent_run import latent_run as run_latent
+    from photoz_morph.morph_predictions import ORIGINS
+    from photoz_morph.report.latent_tables import latent_markdown
+    from photoz_morph.report.morph_tables import DATA_NAMES
+    from photoz_morph.robustness.latent_scores import compare_latents
+
+    latents, measurements = {}, {}
+    for run in map(Path, runs or DEFAULT_RUNS):
+        folder = _attack_folder(run, attack_name)
+        if folder is None:
+            say(f"{run}: no attack there yet, so only distances from Y10 to Y1; make one with `morph attack`", quiet)
+        latents[run.name] = run_latent(run, folder, data_dir, every_seed, defence, progress=not quiet)
+        measurements[run.name] = measure_run(run, folder, data_dir, defence, progress=False)
+        write_latent(latents[run.name], run / "latent.json")
+    first, *others = latents
+    ratios = {run: compare_latents(measurements[first], measurements[run]) for run in others}
+    data = DATA_NAMES[ORIGINS[measurements[first].table.meta["origin"]]]
+    say(latent_markdown(latents, data, ratios), quiet)
+    say(f"In latent.json of each run. Next: morph report {' --against '.join(map(str, runs or DEFAULT_RUNS))}", quiet)
+
+
+@click.command()
+@runs_argument
+@click.option("--kind", "kinds", multiple=True, help="Perturbation; several times. All by default.")
+@click.option("--images", type=click.IntRange(min=2), help="Test galaxies; 500 by default.")
+@defence_option
+@click.option("--seed", default=0, show_default=True)
+@click.option("--overwrite", is_flag=True, help="Throw earlier results away.")
+@run_data_option
+@quiet_option
+def perturb(runs, kinds, images, defence, seed, overwrite, data_dir, quiet):
+    """Accuracy of RUNS under detector defects, compression, a wrong background, worse seeing, less exposure.
+
+    Severities are in electrons, sky sigma, years or arcsec. Results go to RUN/perturbations.json, kind by kind; the
+    same command goes on where it stopped. Without RUNS runs/morph_regular and runs/morph_mmd.
+    """
+    quiet_tensorflow()
+    from photoz_morph.perturbation_run import perturb_run
+    from photoz_morph.report.morph_tables import DATA_NAMES
+    from photoz_morph.report.perturbation_tables import perturbation_markdown
+
+    runs = [Path(run) for run in runs or DEFAULT_RUNS]
+    found = {
+        run.name: perturb_run(run, kinds or None, images, data_dir, defence, seed, overwrite, progress=not quiet)
+        for run in runs
+    }
+    say(perturbation_markdown(found, DATA_NAMES[found[runs[0].name]["data"]]), quiet)
+    say(f"In perturbations.json of each run. Next: morph report {' --against '.join(map(str, runs))}", quiet)
+
+
+def _default_runs(quiet):
+    """The runs of the two arms, trained if they are not there."""
+    from photoz_morph.cli.morph import train
+    from photoz_morph.run_folder import finished_members
+
+    context = click.get_current_context()
+    for run in map(Path, DEFAULT_RUNS):
+        try:
+            finished_members(run, "morph")
+        except FileNotFoundError:
+            say(f"No finished network in {run}: training one of {run.name}.yaml, ten minutes or so on a core.", quiet)
+            context.invoke(train, config=f"{run.name}.yaml", run_dir=str(run), quiet=quiet)
+    return [Path(run) for run in DEFAULT_RUNS]
+
+
+def _attack_folder(run, name):
+    """Folder of the attack of that name, or by default of the first finished one of the first seed; None if none."""
+    from photoz_morph.attack_tables import find_attacks, read_attack_settings
+
+    if name:
+        return run / "attacks" / name
+    return next((folder for folder in find_attacks(run) if read_attack_settings(folder)["member"] == 0), None)

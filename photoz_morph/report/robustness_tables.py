@@ -1,0 +1,299 @@
+"""Robustness as text: success of the attacks, latent distances in the layout of the paper's Table 2, the defences.
+
+In go attack tables of `attack_tables.read_attack` by run and by name of the attack, and the dictionaries of `morph
+latent`; out come rows, Markdown and sentences. A share has a Wilson interval in which the galaxies of one group count
+as one voice as far as they may: n is (sum of m)^2 / sum of m^2 over groups of m galaxies (Kish 1965, Sec. 8.2, for
+members of a group that all fare alike).
+"""
+
+import numpy as np
+from scipy import stats
+
+from photoz_morph.metrics.group_errors import mcnemar_of_groups
+from photoz_morph.report.morph_tables import SIGNIFICANT, p_text, with_error
+
+BOUNDS = {  # kind of the bounds of an attack -> words, with the number where it has one
+    "data": "data range", "paper": "0 to 1 of the paper", "sigma": "within {} sky sigma", "electrons": "up to {} e-",
+}  # fmt: skip
+DEFENCES = {"none": "none", "d4": "mean over flips and rotations", "median": "3 x 3 median"}
+ATTACK_HEADER = ("training", "attack", "flipped", "random corners", "queries, flipped", "queries, all", "margin")
+DEFENCE_HEADER = ("training", "test-time defence", "accuracy Y10", "accuracy Y1", "share flipped", "random corners",
+                  "margin Y10", "margin Y1")  # fmt: skip
+
+
+def wilson_interval(share, n, level=0.95):
+    """Interval of a share that stays sensible where nothing or everything is counted.
+
+    Parameters
+    ----------
+    share : ndarray
+        Between 0 and 1.
+    n : float
+        Of how many independent objects; need not be whole.
+    level : float
+
+    Returns
+    -------
+    low, high : ndarray
+
+    Notes
+    -----
+    Wilson (1927).
+    """
+    z, share = stats.norm.ppf((1 + level) / 2), np.asarray(share, float)
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+
+
+def effective_number(group_id):
+    """Number of independent galaxies that groups of galaxies with one fate are worth: Kish (1965), Sec. 8.2."""
+    _, members = np.unique(np.asarray(group_id), return_counts=True)
+    return float(members.sum() ** 2 / np.sum(members.astype(float) ** 2))
+
+
+def flips(table, kind="flipped", n_queries=None):
+    """Whether each galaxy was flipped within a number of queries, bool, shape (n,).
+
+    Parameters
+    ----------
+    table : Table
+        From `attack_tables.read_attack`.
+    kind : {"flipped", "random_flipped"}
+        By the search, or by the random corners beside it.
+    n_queries : int, optional
+        By default the whole budget.
+    """
+    flipped = np.asarray(table[kind], bool)
+    queries = np.asarray(table[kind.replace("flipped", "queries")])
+    return flipped if n_queries is None else flipped & (queries <= n_queries)
+
+
+def flipped_share(table, kind="flipped", level=0.95):
+    """Share of the attacked galaxies that was flipped: dict of value, interval [low, high], and n, galaxies."""
+    flipped = flips(table, kind)
+    share = float(flipped.mean())
+    low, high = wilson_interval(share, effective_number(table["group_id"]), level)
+    return {"value": share, "interval": [float(low), float(high)], "n": len(table)}
+
+
+def attack_label(meta):
+    """Search, depth, bounds and defence of an attack in words, from its meta."""
+    kind, _, number = str(meta["bounds"]).partition(":")
+    words = [meta["search"], meta["domain"], BOUNDS[kind].format(number)]
+    if meta["targeted"]:
+        words.append("targeted")
+    if meta.get("defence", "none") != "none":
+        words.append(f"defence {DEFENCES.get(meta['defence'], meta['defence'])}")
+    return ", ".join(words)
+
+
+def attack_rows(attacks):
+    """A row for each run and attack, as text, in the columns of `ATTACK_HEADER`.
+
+    Parameters
+    ----------
+    attacks : dict of str to dict of str to Table
+        By the name of the run, then of the attack.
+
+    Returns
+    -------
+    list of list of str
+    """
+    rows = []
+    for run, of_run in attacks.items():
+        for number, table in enumerate(of_run.values()):
+            flipped, queries = flips(table), np.asarray(table["queries"])
+            to_flip = f"{np.median(queries[flipped]):,.0f}" if flipped.any() else "none"
+            rows.append([
+                run if number == 0 else "", attack_label(table.meta),
+                f"{flipped.sum():,} of {len(table):,}, {share_text(flipped_share(table))}",
+                share_text(flipped_share(table, "random_flipped")), to_flip,
+                f"{queries.mean():,.0f}", f"{np.median(np.asarray(table['margin_before'], float)):.2f}",
+            ])  # fmt: skip
+    return rows
+
+
+def attack_caption(attacks, data):
+    """What stands over the table of attacks.
+
+    Parameters
+    ----------
+    attacks : dict of str to dict of str to Table
+    data : str
+        What was attacked, such as "simulated galaxies".
+    """
+    tables = [table for of_run in attacks.values() for table in of_run.values()]
+    budgets = sorted({int(table.meta["max_queries"]) for table in tables})
+    return (
+        f"One-pixel attack on rightly classified test images of {data}, with up to "
+        f"{' or '.join(f'{budget:,}' for budget in budgets)} queries (images shown to the network) each. Shares in per "
+        "cent with 95 % intervals (Wilson; galaxies of a group count as one). Random corners: random pixels with the "
+        "lowest or highest value of each band, at the same budget. Queries: median of those flipped, mean of all. "
+        "Margin: median before the attack [logit], not comparable between trainings."
+    )
+
+
+def attack_markdown(attacks, data):
+    """The table of attacks as Markdown; arguments as for `attack_caption`."""
+    lines = [f"**{attack_caption(attacks, data)}**", "", *markdown(ATTACK_HEADER, attack_rows(attacks))]
+    return "\n".join([*lines, "", *(f"- {sentence}" for sentence in attack_verdicts(attacks))]) + "\n"
+
+
+def compare_attacks(first, second):
+    """Whether one run is flipped more often, or with fewer queries, on the galaxies attacked in both.
+
+    Parameters
+    ----------
+    first, second : Table
+        Of the same attack on two runs.
+
+    Returns
+    -------
+    dict
+        n_galaxies, n_queries (the smaller budget, up to which both are compared), flipped (number in each), and
+        `flips` and `queries`, each from `group_errors.mcnemar_of_groups`: groups in which only the first resists more,
+        or needs more queries, groups in which the second does, and the p-value. A galaxy that resists needs more
+        queries than any that does not.
+    """
+    rows = [{key: row for row, key in enumerate(zip(table["obj_id"], table["copy"]))} for table in (first, second)]
+    common = [key for key in rows[0] if key in rows[1]]
+    n_queries = min(int(table.meta["max_queries"]) for table in (first, second))
+    pair = [table[[of_table[key] for key in common]] for table, of_table in zip((first, second), rows)]
+    flipped = [flips(table, n_queries=n_queries) for table in pair]
+    needed = [np.where(hit, table["queries"], np.inf) for table, hit in zip(pair, flipped)]
+    group = pair[0]["group_id"]
+    votes = {"flips": [~hit for hit in flipped], "queries": [needed[0] > needed[1], needed[1] > needed[0]]}
+    tests = {name: mcnemar_of_groups(*(vote[:, None] for vote in both), group) for name, both in votes.items()}
+    return {"n_galaxies": len(common), "n_queries": n_queries, "flipped": [int(hit.sum()) for hit in flipped], **tests}
+
+
+def attack_verdicts(attacks):
+    """A sentence for each attack that was made on the first run and on another: which is harder to flip.
+
+    Parameters
+    ----------
+    attacks : dict of str to dict of str to Table
+
+    Returns
+    -------
+    list of str
+    """
+    sentences = []
+    (first, of_first), *others = attacks.items()
+    for run, of_run in others:
+        for name in of_first:
+            if name not in of_run or of_first[name].meta["domain"] != of_run[name].meta["domain"]:
+                continue
+            result = compare_attacks(of_first[name], of_run[name])
+            if result["n_galaxies"]:
+                sentences.append(_verdict(attack_label(of_first[name].meta), (first, run), result))
+    return sentences
+
+
+def _verdict(label, names, result):
+    """Which of two runs is harder to flip, in a sentence."""
+    where = f"{label}: of {result['n_galaxies']:,} galaxies attacked in both, {names[0]} is flipped in "
+    hits = [f"{n:,}" for n in result["flipped"]]
+    where += f"{hits[0]} and {names[1]} in {hits[1]} within {result['n_queries']:,} queries"
+    tests = result["flips"], result["queries"]
+    p_values = f"p of the groups {p_text(tests[0]['p_value'])} for flips, {p_text(tests[1]['p_value'])} for queries"
+    votes = {name: sum(test[key] for test in tests if test["p_value"] < SIGNIFICANT)
+             for name, key in zip(names, ("only_first", "only_second"))}  # fmt: skip
+    if votes[names[0]] == votes[names[1]]:
+        return f"{where}; that one of them is harder to flip is not shown ({p_values})."
+    return f"{where}; {max(votes, key=votes.get)} is harder to flip ({p_values})."
+
+
+def class_rows(attacks):
+    """Which classes are flipped, and into which: a row for each run and label, as text.
+
+    Parameters
+    ----------
+    attacks : dict of str to Table
+        By the name of the run.
+
+    Returns
+    -------
+    header : list of str
+    rows : list of list of str
+    """
+    names = next(iter(attacks.values())).meta["classes"].split(",")
+    rows = []
+    for run, table in attacks.items():
+        label, flipped = np.asarray(table["label"]), flips(table)
+        for number, name in enumerate(names):
+            of_class = label == number
+            if of_class.any():
+                share = share_text(flipped_share(table[of_class]))
+                given = np.bincount(np.asarray(table["attacked_class"])[of_class & flipped], minlength=len(names))
+                cells = ["" if i == number else f"{count:,}" for i, count in enumerate(given)]
+                rows.append(["" if rows and any(row[0] == run for row in rows) else run, name, f"{of_class.sum():,}",
+                             share, *cells])  # fmt: skip
+    return ["training", "label", "galaxies", "share flipped", *(f"to {name}" for name in names)], rows
+
+
+def defence_rows(entries):
+    """The defences side by side: a row for each run, and one more for each attack behind another test-time defence.
+
+    Parameters
+    ----------
+    entries : dict of str to dict
+        By the name of the run: `scores` from `evaluate_morph`; `attack`, a list of tables, and `latent`, from
+        `latent_run`, where there are any.
+
+    Returns
+    -------
+    list of list of str
+        In the columns of `DEFENCE_HEADER`; "–" where it was not measured.
+    """
+    rows = []
+    for run, entry in entries.items():
+        own = entry["scores"].get("defence", "none")
+        tables = {table.meta.get("defence", "none"): table for table in entry.get("attack") or []}
+        for defence in dict.fromkeys([own, *tables]):
+            accuracy = [with_error(part["mean"]["accuracy"]) for part in entry["scores"]["domains"].values()]
+            shares = ["–", "–"]
+            if defence in tables:
+                shares = [share_text(flipped_share(tables[defence], kind)) for kind in ("flipped", "random_flipped")]
+            latent = entry.get("latent")
+            margins = [_margin_text(latent, name) if latent else "–" for name in ("margin_y10", "margin_y1")]
+            if defence != own:  # scores and latents are those of the network behind its own defence
+                accuracy, margins = ["–", "–"], ["–", "–"]
+            rows.append([run if defence == own else "", DEFENCES.get(defence, defence), *accuracy, *shares, *margins])
+    return rows
+
+
+def _margin_text(latent, name):
+    """A mean margin in units of the class separation with its standard error."""
+    part = latent["lengths"][name]["per_separation"]
+    return f"{part['value']:.3f}" + (f" ± {part['error']:.3f}" if part["error"] is not None else "")
+
+
+def defence_caption(entries, data):
+    """What stands over the table of defences; arguments as for `defence_rows` and `attack_caption`."""
+    label = next((attack_label(table.meta | {"defence": "none"}) for entry in entries.values()
+                  for table in entry.get("attack") or []), None)  # fmt: skip
+    attacked = f" Share flipped by one pixel ({label}), and by random corners, with 95 % intervals." if label else ""
+    first = next(iter(entries.values()))["scores"]
+    return (
+        f"Defences on {first['n_galaxies']:,} {data}. Accuracy: mean over seeds ± standard error.{attacked} Margin: "
+        "mean distance of a latent from the nearest border of the class given, in units of the class separation, first "
+        "seed. – is not measured."
+    )
+
+
+def defence_markdown(entries, caption):
+    """The table of defences as Markdown under a caption; `entries` as for `defence_rows`."""
+    return "\n".join([f"**{caption}**", "", *markdown(DEFENCE_HEADER, defence_rows(entries))]) + "\n"
+
+
+def share_text(share):
+    """A share of `flipped_share` in per cent with its interval."""
+    low, high = (100 * bound for bound in share["interval"])
+    return f"{100 * share['value']:.0f} % ({low:.0f} to {high:.0f})"
+
+
+def markdown(header, rows):
+    """Lines of a Markdown table."""
+    return [f"| {' | '.join(header)} |", "|---" * len(header) + "|", *(f"| {' | '.join(row)} |" for row in rows)]

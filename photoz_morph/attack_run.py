@@ -104,7 +104,7 @@ def attack_runs(run_dirs, plan=None, name=None, data_dir=None, progress=True):
         for what in ("dataset", "classes"):
             if getattr(run, what) != getattr(runs[0], what):
                 raise ValueError(f"{run.path}: has another {what} than {runs[0].path}; attack them one by one")
-    builder = morph_pipeline.open_dataset(data_dir or runs[0].dataset["path"])
+    builder = morph_pipeline.open_run_dataset(runs[0].dataset, data_dir)
     sample = _Sample(builder, runs, plan)
     folders = [run.path / "attacks" / (name or plan.name) for run in runs]
     jobs = []

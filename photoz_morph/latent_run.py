@@ -18,7 +18,7 @@ from photoz_morph.attack_tables import read_attack
 from photoz_morph.files import write_whole
 from photoz_morph.inference import BATCH_SIZE, load_members
 from photoz_morph.metrics.group_errors import interval
-from photoz_morph.morph_inference import ImageClassifier, load_classifiers, predict_morph_run
+from photoz_morph.morph_inference import ImageClassifier, load_classifiers, predict_morph_run, with_defence
 from photoz_morph.morph_predictions import read_morph_predictions
 from photoz_morph.robustness.latent_geometry import class_margins, class_separation, distance
 from photoz_morph.robustness.latent_means import UNITS
@@ -71,7 +71,7 @@ def measure_run(run_dir, attack=None, data_dir=None, defence=None, progress=True
     """The measurements behind `latent_run`, galaxy by galaxy: a LatentMeasurements."""
     run_dir = Path(run_dir)
     kernel, bias = head_of(run_dir)
-    table = _predictions(run_dir, data_dir, defence or read_run(run_dir, "morph")[0].defence.test_time, progress)
+    table = _predictions(run_dir, data_dir, defence, progress)
     if attack is not None and not isinstance(attack, Table):
         attack, _ = read_attack(attack)
     try:
@@ -81,12 +81,10 @@ def measure_run(run_dir, attack=None, data_dir=None, defence=None, progress=True
 
 
 def _predictions(run_dir, data_dir, defence, progress):
-    """The run's predictions.fits where it was made behind that defence, else new ones, which are not kept."""
-    path = run_dir / "predictions.fits"
+    """The run's predictions behind that defence where they are there, else new ones, which are not kept."""
+    path = with_defence(run_dir / "predictions.fits", read_run(run_dir, "morph")[0], defence)
     if path.is_file():
-        table = read_morph_predictions(path)
-        if table.meta.get("defence", "none") == defence:  # predictions from before there were defences have none
-            return table
+        return read_morph_predictions(path)
     return predict_morph_run(run_dir, data_dir, progress=progress, defence=defence)
 
 

@@ -35,6 +35,13 @@ def load_classifiers(run_dir, defence=None):
     return [defended(network, defence or config.defence.test_time) for network in load_members(paths)]
 
 
+def with_defence(path, config, defence=None):
+    """Name of a file of a run that depends on the test-time defence: NAME_DEFENCE behind another than its config's."""
+    if defence in (None, config.defence.test_time):
+        return path
+    return path.with_name(f"{path.stem}_{defence}{path.suffix}")
+
+
 def defence_facts(config, defence=None):
     """What predictions, attacks and exports record of the defences of their networks.
 
@@ -80,15 +87,7 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True, defen
         If the dataset is another one than that of the training, in which a test galaxy may have been trained on.
     """
     config, dataset = read_run(run_dir, "morph")
-    builder = morph_pipeline.open_dataset(data_dir or dataset["path"])
-    found = morph_pipeline.describe(builder)
-    for name in ("galaxies_per_split", "origin", "mocks"):
-        if found[name] != dataset[name]:
-            raise ValueError(
-                f"{builder.data_dir}: {name.replace('_', ' ')} {found[name]}, the run was trained with "
-                f"{dataset[name]}; "
-                "a test galaxy may have been trained on, or look otherwise; build the run's dataset again"
-            )
+    builder = morph_pipeline.open_run_dataset(dataset, data_dir)
     networks = load_classifiers(run_dir, defence)
     columns = pipeline.read_columns(builder, split)
     columns = {name: columns[name] for name in TABLE_COLUMNS}

@@ -24,6 +24,33 @@ def open_dataset(folder):
     return pipeline.open_dataset(folder, "tng_lsst_mocks")
 
 
+def open_run_dataset(dataset, data_dir=None):
+    """Builder of the dataset a run was trained on, or of a copy of it.
+
+    Parameters
+    ----------
+    dataset : dict
+        From `dataset.json` of the run folder.
+    data_dir : path-like, optional
+        Where the copy is.
+
+    Raises
+    ------
+    ValueError
+        If it is another one, in which a test galaxy may have been trained on.
+    """
+    builder = open_dataset(data_dir or dataset["path"])
+    found = describe(builder)
+    for name in ("galaxies_per_split", "origin", "mocks"):
+        if found[name] != dataset[name]:
+            raise ValueError(
+                f"{builder.data_dir}: {name.replace('_', ' ')} {found[name]}, the run was trained with "
+                f"{dataset[name]}; a test galaxy may have been trained on, or look otherwise; build the run's dataset "
+                "again"
+            )
+    return builder
+
+
 def split_sizes(builder):
     """Number of galaxies in training, validation and test."""
     return [builder.info.splits[split].num_examples for split in SPLITS]

@@ -10,8 +10,9 @@ import numpy as np
 from photoz_morph import morph_pipeline, pipeline
 from photoz_morph.attack_tables import find_attacks, read_attack
 from photoz_morph.latent_run import read_latent, seed_ratio
+from photoz_morph.models.test_time import DEFENCES
 from photoz_morph.morph_evaluation import compare_morph, evaluate_morph
-from photoz_morph.morph_inference import ImageClassifier, load_classifiers
+from photoz_morph.morph_inference import ImageClassifier, load_classifiers, with_defence
 from photoz_morph.morph_predictions import read_morph_predictions, row_keys
 from photoz_morph.morphology_labels import CLASS_NAMES
 from photoz_morph.pixel_queries import scaling_softening
@@ -104,6 +105,7 @@ def _read_run(run_dir):
         "facts": facts,
         "attacks": _read_attacks(run_dir),
         "latent": _if_there(read_latent, run_dir / "latent.json"),
+        "defended": _read_defended(run_dir, config),
         "perturbations": _if_there(read_perturbations, run_dir / "perturbations.json"),
     }
 
@@ -111,6 +113,17 @@ def _read_run(run_dir):
 def _read_attacks(run_dir):
     """Table and images of each finished attack on a run, by the name of its folder."""
     return {folder.name: read_attack(folder) for folder in find_attacks(run_dir)}
+
+
+def _read_defended(run_dir, config):
+    """Scores and latent distances behind each other test-time defence that the run was predicted with."""
+    found = {}
+    for name in DEFENCES:
+        path = with_defence(run_dir / "predictions.fits", config, name)
+        if name != config.defence.test_time and path.exists():
+            latent = _if_there(read_latent, with_defence(run_dir / "latent.json", config, name))
+            found[name] = {"scores": evaluate_morph(read_morph_predictions(path)), "latent": latent}
+    return found
 
 
 def _if_there(read, path):

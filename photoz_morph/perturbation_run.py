@@ -65,7 +65,7 @@ def perturb_run(
     kinds = _checked_kinds(kinds)
     context = observing_context(dataset, config.survey)
     paths = finished_members(run_dir, "morph")[0]
-    builder = _open_dataset(data_dir, dataset)
+    builder = morph_pipeline.open_run_dataset(dataset, data_dir)
     columns, rows = _choose(builder, config.data.classes, N_IMAGES if n_images is None else n_images, seed)
     settings = {
         "domain": "Y10", "seed": seed, "n_images": len(rows), **defence_facts(config, defence),
@@ -99,19 +99,6 @@ def _checked_kinds(kinds):
     if unknown:
         raise ValueError(f"no perturbation {unknown[0]!r}; there are {', '.join(PERTURBATIONS)}")
     return [name for name in PERTURBATIONS if kinds is None or name in kinds]
-
-
-def _open_dataset(data_dir, dataset):
-    """The dataset, which must be that of the training."""
-    builder = morph_pipeline.open_dataset(data_dir or dataset["path"])
-    found = morph_pipeline.describe(builder)
-    for name in ("galaxies_per_split", "origin", "mocks"):
-        if found[name] != dataset[name]:
-            raise ValueError(
-                f"{builder.data_dir}: {name.replace('_', ' ')} {found[name]}, the run was trained with "
-                f"{dataset[name]}; a test galaxy may have been trained on, build the run's dataset again"
-            )
-    return builder
 
 
 def _choose(builder, classes, n_images, seed):

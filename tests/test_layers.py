@@ -22,7 +22,7 @@ LAYERS = {
     "quiet": 2, "pipeline": 2, "morph_augmentation": 2, "morph_pipeline": 2, "models": 2,
     "workers": 3, "training": 3, "photoz_experiment": 3, "morph_experiment": 3, "ensemble": 3,
     "saved_model": 3, "inference": 3, "estimator": 3, "morph_inference": 3, "morph_estimator": 3,
-    "pixel_queries": 3, "attack_run": 3, "latent_run": 3, "perturbation_run": 3,
+    "pixel_queries": 3, "attack_run": 3, "fragility": 3, "latent_run": 3, "perturbation_run": 3,
     "report": 4, "report_run": 4, "morph_report_run": 4,
     "cli": 5,
 }  # fmt: skip

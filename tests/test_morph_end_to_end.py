@@ -33,9 +33,14 @@ def chain(tmp_path_factory):
             "train_mmd": morph("train", "--seeds", "2", *SETTINGS),
             "status": morph("status", RUNS["mmd"]),
             "evaluate": morph("evaluate", RUNS["regular"], "--against", RUNS["mmd"]),
+            "attack": morph("attack", "--images", 8, "--max-queries", 96),
+            "latent": morph("latent", *RUNS.values(), "--every-seed"),
+            "perturb": morph("perturb", *RUNS.values(), "--images", 20, "--kind", "hot_pixel", "--kind", "background"),
+            "predict_median": morph("predict", RUNS["mmd"], "--defence", "median"),
             "report": morph("report", RUNS["regular"], "--against", RUNS["mmd"]),
             "export": morph("export", RUNS["mmd"]),
-            "infer": morph("infer", f"{RUNS['mmd']}/export", "morph_data/mocks", "--years", "1"),
+            "infer": morph("infer", f"{RUNS['mmd']}/export", "morph_data/mocks", "--years", "1",
+                           "--fragility", "--max-queries", 32),  # fmt: skip
         }
     return folder, printed
 
@@ -74,6 +79,27 @@ def test_the_report_is_one_page_with_its_figures(in_chain, chain):
     figures = sorted(path.stem for path in folder.glob("*.png"))
     assert len(figures) >= 9 and all((folder / f"{name}.pdf").exists() for name in figures)
     assert "simulated" in page and "McNemar" in page
+    for section in ("One-pixel attack", "Latent geometry", "Perturbations", "Defences"):
+        assert f". {section}</h2>" in page
+    assert "3 x 3 median" in (folder / "defences.md").read_text()
+
+
+def test_attack_latent_and_perturb_name_the_runs_and_the_next_command(in_chain):
+    assert "test images of simulated galaxies" in in_chain["attack"]
+    assert "Next: morph latent runs/morph_regular runs/morph_mmd" in in_chain["attack"]
+    assert "No finished network" not in in_chain["attack"]
+    assert "| class separation |" in in_chain["latent"] and "Over 2 seeds of morph_mmd" in in_chain["latent"]
+    assert "| hot pixel |" in in_chain["perturb"] and "morph report runs/morph_regular --against" in in_chain["perturb"]
+
+
+def test_fragile_galaxies_are_flagged(in_chain, chain):
+    table = Table.read(chain[0] / "classes.fits")
+    fragile = np.asarray(table["fragile"])
+    assert f"changes the class of {fragile.sum()} of them" in in_chain["infer"]
+    assert np.all((table["fragile_row"] >= 0) == fragile)
+    assert np.all(table["fragile_queries"][~fragile] == 32)
+    names = np.char.strip(np.asarray(table["fragile_class"]).astype(str))
+    assert np.all(names[fragile] != np.asarray(table["class"])[fragile]) and np.all(names[~fragile] == "")
 
 
 def test_the_exported_model_gives_the_predictions_of_the_run(in_chain, chain):

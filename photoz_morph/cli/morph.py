@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from photoz_morph import __version__
-from photoz_morph.cli.morph_robustness import attack, latent, perturb
+from photoz_morph.cli.morph_robustness import attack, defence_option, latent, perturb, run_data_option
 from photoz_morph.cli.options import (
     OneLineErrors,
     build_alone,
@@ -32,7 +32,6 @@ run_argument = click.argument("run", type=click.Path())
 data_dir_option = click.option(
     "--data-dir", default="morph_data", show_default=True, type=click.Path(), help="Folder of the prepared dataset."
 )
-run_data_option = click.option("--data-dir", type=click.Path(), help="Instead of the dataset the run was trained on.")
 
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
@@ -186,17 +185,20 @@ def status(run):
 @run_argument
 @run_data_option
 @click.option("--split", default="test", show_default=True, type=click.Choice(["test", "validation", "train"]))
+@defence_option
 @click.option("--out", type=click.Path(), callback=output_file(".fits"),
-              help="A .fits file; by default RUN/predictions.fits.")  # fmt: skip
+              help="A .fits file; by default RUN/predictions.fits, or predictions_DEFENCE.fits.")  # fmt: skip
 @quiet_option
-def predict(run, data_dir, split, out, quiet):
+def predict(run, data_dir, split, defence, out, quiet):
     """Class probabilities and latents of the test galaxies of RUN at both depths, by every seed."""
     quiet_tensorflow()
-    from photoz_morph.morph_inference import predict_morph_run
+    from photoz_morph.morph_inference import predict_morph_run, with_defence
     from photoz_morph.morph_predictions import write_morph_predictions
+    from photoz_morph.run_folder import read_run
 
-    out = out or Path(run) / ("predictions.fits" if split == "test" else f"predictions_{split}.fits")
-    table = predict_morph_run(run, data_dir, split, progress=not quiet)
+    name = "predictions.fits" if split == "test" else f"predictions_{split}.fits"
+    out = out or with_defence(Path(run) / name, read_run(run, "morph")[0], defence)
+    table = predict_morph_run(run, data_dir, split, progress=not quiet, defence=defence)
     write_morph_predictions(table, out)
     say(f"{len(table)} galaxies in {out}. Next: morph evaluate {run}", quiet)
 
@@ -235,34 +237,38 @@ def evaluate(predictions, against, out, quiet):
 
 @main.command()
 @run_argument
-@click.option("--against", type=click.Path(), help="Run of the other arm.")
+@click.option("--against", multiple=True, type=click.Path(),
+              help="Run of the other arm; any further ones stand in the table of defences only.")  # fmt: skip
 @run_data_option
 @click.option("--out", type=click.Path(), help="Folder of the report; by default RUN/report.")
 @quiet_option
 def report(run, against, data_dir, out, quiet):
     """One HTML page about RUN, and about the other arm beside it, with every figure also as PNG and PDF.
 
-    The test galaxies are predicted first if need be.
+    The test galaxies are predicted first if need be. What attack, latent and perturb have found of the runs is in it.
     """
-    for path in filter(None, (run, against)):
+    for path in (run, *against):
         _predictions_of(Path(path), quiet, data_dir)
     quiet_tensorflow()
     from photoz_morph.morph_report_run import report_morph_run
 
-    say(f"Report in {report_morph_run(run, against, out, data_dir, progress=not quiet)}.", quiet)
+    arm = against[0] if against else None
+    page = report_morph_run(run, arm, out, data_dir, defences=against[1:], progress=not quiet)
+    say(f"Report in {page}.", quiet)
 
 
 @main.command()
 @run_argument
 @click.option("--out", type=click.Path(), help="Folder of the SavedModel; by default RUN/export.")
+@defence_option
 @quiet_option
-def export(run, out, quiet):
+def export(run, out, defence, quiet):
     """Write one SavedModel for all seeds of RUN, with the scaling inside: serve(image) -> probability, latent."""
     quiet_tensorflow()
     from photoz_morph.morph_estimator import export_morph
 
     out = Path(out or Path(run) / "export")
-    export_morph(run, out)
+    export_morph(run, out, defence)
     say(f"SavedModel in {out}. Next: morph infer {out} MOCKS", quiet)
 
 
@@ -270,9 +276,13 @@ def export(run, out, quiet):
 @click.argument("model", type=click.Path())
 @click.argument("mocks", type=click.Path())
 @click.option("--years", default=10, show_default=True, type=click.IntRange(1, 10), help="Which depth of MOCKS.")
+@click.option("--fragility", is_flag=True,
+              help="Flag galaxies whose class one pixel within the range of MOCKS changes.")  # fmt: skip
+@click.option("--max-queries", default=400, show_default=True, type=click.IntRange(min=1),
+              help="With --fragility, images shown to the model for each galaxy at most.")  # fmt: skip
 @click.option("--out", default="classes.fits", show_default=True, type=click.Path(), callback=output_file(".fits"))
 @quiet_option
-def infer(model, mocks, years, out, quiet):
+def infer(model, mocks, years, fragility, max_queries, out, quiet):
     """Classes and latents of new stamps by an exported MODEL; MOCKS is a folder of shards or one of them."""
     from photoz_morph.mock_shards import find_mock_shards
 
@@ -281,11 +291,18 @@ def infer(model, mocks, years, out, quiet):
     from photoz_morph.files import write_whole
     from photoz_morph.morph_estimator import MorphEstimator, infer_mocks
 
-    table = infer_mocks(MorphEstimator(model), paths, years, progress=not quiet)
+    estimator = MorphEstimator(model)
+    table = infer_mocks(estimator, paths, years, progress=not quiet)
+    if fragility:
+        from photoz_morph.fragility import flag_fragile
+
+        flag_fragile(estimator, table, paths, years, max_queries, progress=not quiet)
     with write_whole(out, keep_suffix=True) as part:
         table.write(part, overwrite=True)
     shares = {name: int((table["class"] == name).sum()) for name in table.meta["classes"].split(",")}
     say(f"{len(table)} galaxies in {out}: {_listed(shares)}.", quiet)
+    if fragility:
+        say(f"One pixel changes the class of {int(table['fragile'].sum())} of them: column fragile.", quiet)
 
 
 @main.command()
@@ -352,5 +369,5 @@ def _predictions_of(path, quiet, data_dir=None):
     predictions = path / "predictions.fits"
     if is_overtaken(predictions, finished_members(path, "morph")):
         context = click.get_current_context()
-        context.invoke(predict, run=str(path), data_dir=data_dir, split="test", out=None, quiet=quiet)
+        context.invoke(predict, run=str(path), data_dir=data_dir, quiet=quiet)
     return predictions

@@ -73,7 +73,7 @@ def attack(runs, images, domain, bounds, network, defence, precision, seed, name
 @click.command()
 @runs_argument
 @click.option("--attack", "attack_name", metavar="NAME",
-              help="Attack of each run, in RUN/attacks/NAME; by default the first of its first seed.")  # fmt: skip
+              help="Attack in RUN/attacks/NAME; by default the first of Y10 images by the first seed.")  # fmt: skip
 @click.option("--every-seed", is_flag=True, help="Also measure from Y10 to Y1 by every seed.")
 @defence_option
 @run_data_option
@@ -84,25 +84,30 @@ def latent(runs, attack_name, every_seed, defence, data_dir, quiet):
     Results go to RUN/latent.json. Without RUNS runs/morph_regular and runs/morph_mmd.
     """
     quiet_tensorflow()
-    from photoz_morph.latent_run import measure_run, write_latent
     from photoz_morph.latent_run import latent_run as run_latent
+    from photoz_morph.latent_run import measure_run, seed_ratio, write_latent
+    from photoz_morph.morph_inference import with_defence
     from photoz_morph.morph_predictions import ORIGINS
-    from photoz_morph.report.latent_tables import latent_markdown
+    from photoz_morph.report.latent_tables import latent_markdown, seed_verdicts
     from photoz_morph.report.morph_tables import DATA_NAMES
     from photoz_morph.robustness.latent_scores import compare_latents
+    from photoz_morph.run_folder import read_run
 
     latents, measurements = {}, {}
     for run in map(Path, runs or DEFAULT_RUNS):
-        folder = _attack_folder(run, attack_name)
+        folder = _attack_folder(run, attack_name, defence)
         if folder is None:
             say(f"{run}: no attack there yet, so only distances from Y10 to Y1; make one with `morph attack`", quiet)
         latents[run.name] = run_latent(run, folder, data_dir, every_seed, defence, progress=not quiet)
         measurements[run.name] = measure_run(run, folder, data_dir, defence, progress=False)
-        write_latent(latents[run.name], run / "latent.json")
+        write_latent(latents[run.name], with_defence(run / "latent.json", read_run(run, "morph")[0], defence))
     first, *others = latents
     ratios = {run: compare_latents(measurements[first], measurements[run]) for run in others}
     data = DATA_NAMES[ORIGINS[measurements[first].table.meta["origin"]]]
     say(latent_markdown(latents, data, ratios), quiet)
+    if every_seed:
+        seeds = {run: seed_ratio(latents[first]["seeds"], latents[run]["seeds"]) for run in others}
+        say("".join(f"- {sentence}\n" for sentence in seed_verdicts(latents, seeds)), quiet)
     say(f"In latent.json of each run. Next: morph report {' --against '.join(map(str, runs or DEFAULT_RUNS))}", quiet)
 
 
@@ -150,10 +155,15 @@ def _default_runs(quiet):
     return [Path(run) for run in DEFAULT_RUNS]
 
 
-def _attack_folder(run, name):
-    """Folder of the attack of that name, or by default of the first finished one of the first seed; None if none."""
+def _attack_folder(run, name, defence):
+    """Folder of the attack of that name, or by default of the first on the first seed's Y10 images; None if none."""
     from photoz_morph.attack_tables import find_attacks, read_attack_settings
+    from photoz_morph.run_folder import read_run
 
     if name:
         return run / "attacks" / name
-    return next((folder for folder in find_attacks(run) if read_attack_settings(folder)["member"] == 0), None)
+    wanted = {"member": 0, "domain": "Y10", "defence": defence or read_run(run, "morph")[0].defence.test_time}
+    for folder in find_attacks(run):
+        if wanted.items() <= read_attack_settings(folder).items():
+            return folder
+    return None

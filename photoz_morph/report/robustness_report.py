@@ -4,7 +4,8 @@ Each section is there where a run has what it needs. Tables come from `robustnes
 HTML; figures from `robustness_figures`, as `morph_report` plans them: section, file name, caption, drawing.
 
 A run is a dict as `morph_report` takes it, with, where there are any: `attacks`, a dict of name to (table, images) from
-`attack_tables.read_attack`; `latent`, from `latent_run`; `perturbations`, from `perturb_run`.
+`attack_tables.read_attack`; `latent`, from `latent_run`; `perturbations`, from `perturb_run`; `defended`, a dict of
+test-time defences other than the run's own to `scores` and `latent` behind them.
 """
 
 import numpy as np
@@ -121,7 +122,8 @@ def defence_entries(runs, others=()):
         like = of_run.get(name)
         tables = [table for table in of_run.values() if like is not None and _is_like(table.meta, like.meta)]
         if of_run or run.get("latent") or any(run is other for other in others):
-            entries[run["name"]] = {"scores": run["scores"], "attack": tables, "latent": run.get("latent")}
+            kept = {key: run.get(key) for key in ("scores", "latent", "defended")}
+            entries[run["name"]] = {**kept, "attack": tables}
     return entries
 
 

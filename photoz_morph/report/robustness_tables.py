@@ -234,13 +234,13 @@ def class_rows(attacks):
 
 
 def defence_rows(entries):
-    """The defences side by side: a row for each run, and one more for each attack behind another test-time defence.
+    """The defences side by side: a row for each run, and one more for each other test-time defence it was put behind.
 
     Parameters
     ----------
     entries : dict of str to dict
-        By the name of the run: `scores` from `evaluate_morph`; `attack`, a list of tables, and `latent`, from
-        `latent_run`, where there are any.
+        By the name of the run: `scores` from `evaluate_morph`; `attack`, a list of tables, `latent`, from
+        `latent_run`, and `defended`, of other test-time defences to `scores` and `latent`, where there are any.
 
     Returns
     -------
@@ -251,15 +251,16 @@ def defence_rows(entries):
     for run, entry in entries.items():
         own = entry["scores"].get("defence", "none")
         tables = {table.meta.get("defence", "none"): table for table in entry.get("attack") or []}
-        for defence in dict.fromkeys([own, *tables]):
-            accuracy = [with_error(part["mean"]["accuracy"]) for part in entry["scores"]["domains"].values()]
-            shares = ["–", "–"]
+        behind = {own: entry, **(entry.get("defended") or {})}
+        for defence in dict.fromkeys([*behind, *tables]):
+            accuracy, shares, margins = ["–", "–"], ["–", "–"], ["–", "–"]
+            if defence in behind:
+                domains = behind[defence]["scores"]["domains"].values()
+                accuracy = [with_error(part["mean"]["accuracy"]) for part in domains]
+                latent = behind[defence].get("latent")
+                margins = [_margin_text(latent, name) if latent else "–" for name in ("margin_y10", "margin_y1")]
             if defence in tables:
                 shares = [share_text(flipped_share(tables[defence], kind)) for kind in ("flipped", "random_flipped")]
-            latent = entry.get("latent")
-            margins = [_margin_text(latent, name) if latent else "–" for name in ("margin_y10", "margin_y1")]
-            if defence != own:  # scores and latents are those of the network behind its own defence
-                accuracy, margins = ["–", "–"], ["–", "–"]
             rows.append([run if defence == own else "", DEFENCES.get(defence, defence), *accuracy, *shares, *margins])
     return rows
 

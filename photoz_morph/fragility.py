@@ -1,0 +1,98 @@
+"""Galaxies whose class one pixel can change, flagged where new stamps are classified.
+
+The exported model is asked as a black box, by the lattice search of `robustness`. It gives probabilities; their
+logarithms do for logits, since a small probability keeps its digits in float32 and the margin is made of small ones.
+"""
+
+import numpy as np
+from astropy.table import Table
+from tqdm import tqdm
+
+from photoz_morph.mock_shards import read_mock_shard
+from photoz_morph.robustness.one_pixel import AttackOptions, CallableQueries, one_pixel_attack
+from photoz_morph.robustness.pixel_bounds import pixel_bounds
+
+SMALLEST = 1e-37  # where float32 ends
+
+
+def pixel_range(paths, years):
+    """Lowest and highest pixel of each band over the stamps of mock shards: two arrays, shape (n_bands,) [nJy]."""
+    low, high = np.inf, -np.inf
+    for path in paths:
+        images = read_mock_shard(path, years=(years,))[0][years]
+        low, high = np.minimum(low, images.min(axis=(0, 1, 2))), np.maximum(high, images.max(axis=(0, 1, 2)))
+    return low, high
+
+
+def fragile_columns(estimator, images, obj_ids, years, low, high, max_queries, seed=0, on_done=None):
+    """Whether one pixel between the given values changes the class of each stamp, as columns of a table.
+
+    Parameters
+    ----------
+    estimator : MorphEstimator
+    images : ndarray, shape (n, 100, 100, 3)
+        [nJy]
+    obj_ids : ndarray of int, shape (n,)
+        Seeds of the galaxies' random numbers, with `seed`.
+    years : int
+    low, high : ndarray, shape (3,)
+        [nJy]
+    max_queries : int
+        For each stamp. One that is not flipped within them may still be with more.
+    seed : int
+    on_done : callable, optional
+        Called with the number of stamps done since the last call.
+
+    Returns
+    -------
+    Table
+        `fragile` (bool), `fragile_class` ("" if not fragile), `fragile_row`, `fragile_column` (array indices, -1) and
+        `fragile_queries`.
+    """
+    queries = CallableQueries(images, lambda stamps: _log_probability(estimator, stamps, years))
+    given = queries.clean_logits().argmax(axis=1)
+    seeds = [[seed, int(obj_id)] for obj_id in obj_ids]
+    options = AttackOptions("lattice", max_queries)
+    found = one_pixel_attack(queries, given, seeds, pixel_bounds("data", low, high), options, on_done)
+    classes = np.array([*estimator.classes, ""])
+    after = np.where(found.flipped, np.nan_to_num(found.logits).argmax(axis=1), -1)
+    row, column = found.pixels.T
+    return Table({
+        "fragile": found.flipped, "fragile_class": classes[after], "fragile_row": row, "fragile_column": column,
+        "fragile_queries": found.queries,
+    })  # fmt: skip
+
+
+def flag_fragile(estimator, table, paths, years, max_queries, progress=True):
+    """Add `fragile_columns` to the table of `infer_mocks`, with the range of all its stamps as bounds.
+
+    Parameters
+    ----------
+    estimator : MorphEstimator
+    table : Table
+        From `infer_mocks` of the same paths.
+    paths : list of path-like
+        Shards.
+    years, max_queries : int
+    progress : bool
+    """
+    low, high = pixel_range(paths, years)
+    start = 0
+    with tqdm(total=len(table), desc="fragility", unit=" stamps", disable=not progress) as bar:
+        parts = []
+        for path in paths:
+            images = read_mock_shard(path, years=(years,))[0][years]
+            obj_ids = np.asarray(table["obj_id"])[start : start + len(images)]
+            parts.append(
+                fragile_columns(estimator, images, obj_ids, years, low, high, max_queries, on_done=bar.update)
+            )
+            start += len(images)
+    for name in parts[0].colnames:
+        table[name] = np.concatenate([part[name] for part in parts])
+    table.meta["budget"] = max_queries  # queries; a FITS keyword has eight letters
+
+
+def _log_probability(estimator, stamps, years):
+    """Logarithms of the class probabilities, shape (n, n_classes)."""
+    probability = estimator.predict(stamps, years=years)["probability"]
+    return np.log(np.maximum(probability, SMALLEST))

@@ -12,8 +12,10 @@ import numpy as np
 from keras import ops
 
 from photoz_morph.models.image_scaling import ArcsinhScaling
+from photoz_morph.models.test_time import N_VIEWS, SquareViews
 from photoz_morph.morph_inference import network_inputs
 from photoz_morph.robustness.one_pixel import BATCH_SIZE, CallableQueries
+from photoz_morph.robustness.pixel_searches import Edits
 
 PRECISIONS = ("float32", "bfloat16")
 POOLED_PATCH, STEM_PATCH = 3, 7  # positions a pixel can change after the pooling, and those of the stem they look at
@@ -42,8 +44,9 @@ def pixel_queries(network, images, domain=0, precision="float32", batch_size=BAT
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; choose one of {', '.join(PRECISIONS)}")
-    if network.name == "resnet18":
-        return ResNetQueries(network, images, domain, precision, batch_size)
+    queries = {"resnet18": ResNetQueries, "resnet18_d4": ResNetViewQueries}.get(network.name)
+    if queries:
+        return queries(network, images, domain, precision, batch_size)
     if precision != "float32":
         raise ValueError(f"precision {precision} is there for resnet18 only, this is {network.name}; take float32")
     return NetworkQueries(network, images, domain, batch_size)
@@ -208,6 +211,44 @@ class ResNetQueries(NetworkQueries):
     def _bank_of(self, row, column):
         """Kernel of one phase, shape (n_bands, 7, 7, n_maps)."""
         return self._bank[row * PHASES + column]
+
+
+class ResNetViewQueries(NetworkQueries):
+    """Questions to a ResNet18 behind the defence d4: the mean of `ResNetQueries` about the eight views of each image.
+
+    Parameters as for `ResNetQueries`, with `network` from `models.test_time.defended`.
+    """
+
+    def __init__(self, network, images, domain=0, precision="float32", batch_size=BATCH_SIZE):
+        bare = network.get_layer("resnet18")
+        self._views_of, self._of_views = SquareViews(), None
+        self._ask_views = lambda views: ResNetQueries(bare, views, domain, precision, batch_size)
+        super().__init__(network, images, domain, batch_size)
+
+    def look_at(self, images):
+        """Take other images, and what `ResNetQueries` keeps of all their views."""
+        super().look_at(images)
+        views = ops.convert_to_numpy(self._views_of(self.images))
+        if self._of_views is None:
+            self._of_views = self._ask_views(views)
+        else:
+            self._of_views.look_at(views)
+        # Where each pixel lies in each view: that view of an image of pixel numbers, read backwards.
+        numbers = np.arange(np.prod(self.image_shape), dtype=np.float32).reshape(1, *self.image_shape, 1)
+        views = ops.convert_to_numpy(self._views_of(numbers)).astype(int).reshape(N_VIEWS, -1)
+        self._place = np.argsort(views, axis=1)
+
+    def __call__(self, index, edits):
+        """Logits of edited images, shape (k, n_classes): see `CallableQueries`."""
+        flat = edits.pixels[:, 0] * self.image_shape[1] + edits.pixels[:, 1]
+        pixels = np.stack(np.divmod(self._place[:, flat].ravel(), self.image_shape[1]), axis=1)
+        in_view = np.arange(N_VIEWS)[:, None] * len(self.images) + index
+        logits = self._of_views(in_view.ravel(), Edits(pixels, np.tile(edits.values, (N_VIEWS, 1))))
+        return logits.reshape(N_VIEWS, len(index), -1).mean(axis=0)
+
+    def confirm(self, index, edits):
+        """Logits of edited images by the whole network in float32."""
+        return super().__call__(index, edits)
 
 
 class FoldedStages:

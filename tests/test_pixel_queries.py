@@ -5,7 +5,13 @@ import pytest
 from photoz_morph.models import build_classifier
 from photoz_morph.models.image_scaling import scaling_preset
 from photoz_morph.models.test_time import defended
-from photoz_morph.pixel_queries import NetworkQueries, ResNetQueries, pixel_queries, scaling_softening
+from photoz_morph.pixel_queries import (
+    NetworkQueries,
+    ResNetQueries,
+    ResNetViewQueries,
+    pixel_queries,
+    scaling_softening,
+)
 from photoz_morph.robustness.one_pixel import AttackOptions, one_pixel_attack
 from photoz_morph.robustness.pixel_searches import Bounds, Edits
 
@@ -51,6 +57,17 @@ def test_the_kept_stem_is_exact(images, preset, domain):
     assert np.array_equal(fast.confirm(index, edits), logits)
     fast.look_at(images[::-1])
     assert np.abs(fast(2 - index, edits) - logits).max() < 3e-5
+
+
+def test_the_views_of_d4_are_asked_through_the_kept_stem(images):
+    network = defended(network_of(width=4, n_latent=8), "d4")
+    fast, whole = pixel_queries(network, images), NetworkQueries(network, images)
+    assert isinstance(fast, ResNetViewQueries)
+    index, edits = some_edits()
+    logits = whole(index, edits)
+    assert np.abs(logits - whole.clean_logits()[index]).max() > 5e-3
+    assert np.abs(fast(index, edits) - logits).max() < 3e-5
+    assert np.array_equal(fast.confirm(index, edits), logits)
 
 
 def test_bfloat16_is_near_and_confirmed_in_float32(images):

@@ -21,7 +21,7 @@ from photoz_morph.pixel_queries import compiled, pixel_queries, scaling_softenin
 from photoz_morph.robustness.observing import observing_context
 from photoz_morph.robustness.one_pixel import AttackOptions, one_pixel_attack
 from photoz_morph.robustness.pixel_bounds import check_bounds, pixel_bounds
-from photoz_morph.run_folder import read_run
+from photoz_morph.run_folder import finished_members, read_run, weights_hash
 
 BATCH_SIZE = 64
 BASELINE_STREAM = 1  # random numbers of the baseline are others than those of the attack
@@ -69,7 +69,7 @@ class AttackPlan:
         """Name of its folder by default."""
         parts = [self.options.search, self.domain.lower(), self.bounds.replace(":", "")]
         parts += [part for part in ("targeted" if self.options.targeted else None, self.defence) if part]
-        parts += [f"seed{self.member + 1}"] if self.member else []
+        parts += [f"network{self.member + 1}"] if self.member else []
         return "_".join(parts)
 
 
@@ -106,7 +106,12 @@ def attack_runs(run_dirs, plan=None, name=None, data_dir=None, progress=True):
                 raise ValueError(f"{run.path}: has another {what} than {runs[0].path}; attack them one by one")
     builder = morph_pipeline.open_run_dataset(runs[0].dataset, data_dir)
     sample = _Sample(builder, runs, plan)
-    folders = [run.path / "attacks" / (name or plan.name) for run in runs]
+    name = name or plan.name
+    if Path(name).name != name:
+        raise ValueError(f"the name of an attack is {name!r}; give one without a slash, it is a folder in RUN/attacks")
+    folders = [run.path / "attacks" / name for run in runs]
+    for run in runs:
+        run.prepare(sample, plan)  # what cannot be done is refused before anything is written
     jobs = []
     for run, folder in zip(runs, folders):
         start_attack(folder, _settings(plan, run, sample))
@@ -136,7 +141,7 @@ def count_flips_on_disk(run_dir, folder):
     """
     table, images = read_attack(folder)
     meta, flipped = table.meta, np.asarray(table["flipped"], bool)
-    network = load_classifiers(run_dir, meta["defence"])[meta["seed_number"] - 1]
+    network = load_classifiers(run_dir, meta["defence"], float32=True)[meta["seed_number"] - 1]
     domain = list(DOMAINS).index(meta["domain"])
     if not flipped.any():
         return 0, 0
@@ -150,20 +155,20 @@ class _Run:
     def __init__(self, path, plan):
         self.path = path
         self.config, self.dataset = read_run(path, "morph")
-        networks = load_classifiers(path, plan.defence)
-        if not 0 <= plan.member < len(networks):
-            raise ValueError(f"{path}: has {len(networks)} trained seeds, no seed {plan.member + 1}")
-        self.network = networks[plan.member]
+        members = finished_members(path, "morph")[0]
+        if not 0 <= plan.member < len(members):
+            raise ValueError(f"{path}: has no network {plan.member + 1}; give 1 to {len(members)}, or train more seeds")
+        self.network = load_classifiers(path, plan.defence, float32=True)[plan.member]
+        self.weights = weights_hash(members[plan.member])
         self.outputs = [_outputs(self.network, domain) for domain in range(len(DOMAINS))]
-        self._queries = None
 
-    def queries_of(self, images, domain, precision):
-        """Questions about images, compiled once."""
-        if self._queries is None:
-            self._queries = pixel_queries(self.network, images, domain, precision)
-        else:
-            self._queries.look_at(images)
-        return self._queries
+    def prepare(self, sample, plan):
+        """Set the bounds, and the questions that are compiled once for all galaxies."""
+        softening, context = scaling_softening(self.network, sample.domain), None
+        if check_bounds(plan.bounds)[1] is not None:
+            context = observing_context(self.dataset, self.config.survey, int(plan.domain.removeprefix("Y")))
+        self.bounds = pixel_bounds(plan.bounds, sample.low, sample.high, softening, context)
+        self.queries = pixel_queries(self.network, sample.images[sample.domain][:1], sample.domain, plan.precision)
 
     @property
     def classes(self):
@@ -176,33 +181,38 @@ class _Sample:
 
     def __init__(self, builder, runs, plan):
         self.domain = list(DOMAINS).index(plan.domain)
+        self.origin = builder.info.metadata["origin"]
         columns = pipeline.read_columns(builder, "test")
         label = morph_pipeline.class_index(columns["label"], runs[0].config.data.classes)
-        chosen, images, self.n_wrong, n_read = [], ([], []), 0, 0
-        low, high = np.inf, -np.inf
-        batches = zip(*(morph_pipeline.domain_images(builder, "test", domain, BATCH_SIZE).as_numpy_iterator()
-                        for domain in morph_pipeline.DOMAINS))  # fmt: skip
-        for pair in batches:
-            low = np.minimum(low, pair[self.domain].min(axis=(0, 1, 2)))
-            high = np.maximum(high, pair[self.domain].max(axis=(0, 1, 2)))
-            rows = np.arange(n_read, n_read + len(pair[0]))
-            n_read += len(rows)
-            if len(chosen) >= plan.n_images:
-                continue
-            given = [run.outputs[self.domain](pair[self.domain])[0].argmax(axis=1) for run in runs]
-            right = np.all([classes == label[rows] for classes in given], axis=0)
-            right &= np.cumsum(right) <= plan.n_images - len(chosen)
-            last = np.flatnonzero(right)[-1] if len(chosen) + right.sum() >= plan.n_images else len(rows) - 1
-            self.n_wrong += int(np.sum(~right[: last + 1]))
-            chosen.extend(rows[right].tolist())
-            for kept, batch in zip(images, pair):
-                kept.append(batch[right])
+        chosen, self.n_wrong, images = self._choose(builder, runs, label, plan.n_images)
         if not chosen:
             raise ValueError(f"{builder.data_dir}: no test galaxy is rightly classified by all networks; train longer")
         self.columns = {name: columns[name][chosen] for name in IDENTITY}
-        self.label, self.low, self.high = label[chosen], low, high
-        self.images = [np.concatenate(kept) for kept in images]
-        self.origin = builder.info.metadata["origin"]
+        self.label, self.images = label[chosen], images
+
+    def _choose(self, builder, runs, label, n_images):
+        """Rows of the first galaxies that all networks get right, how many before the last of them are wrong, and the
+        images of those chosen, Y10 and Y1; `low` and `high`, shape (n_bands,), are those of all images."""
+        chosen, images, n_wrong, n_read = [], ([], []), 0, 0
+        self.low, self.high = np.inf, -np.inf
+        batches = zip(*(morph_pipeline.domain_images(builder, "test", domain, BATCH_SIZE).as_numpy_iterator()
+                        for domain in morph_pipeline.DOMAINS))  # fmt: skip
+        for pair in batches:
+            self.low = np.minimum(self.low, pair[self.domain].min(axis=(0, 1, 2)))
+            self.high = np.maximum(self.high, pair[self.domain].max(axis=(0, 1, 2)))
+            rows = np.arange(n_read, n_read + len(pair[0]))
+            n_read += len(rows)
+            if len(chosen) >= n_images:
+                continue
+            given = [run.outputs[self.domain](pair[self.domain])[0].argmax(axis=1) for run in runs]
+            right = np.all([classes == label[rows] for classes in given], axis=0)
+            right &= np.cumsum(right) <= n_images - len(chosen)
+            last = np.flatnonzero(right)[-1] if len(chosen) + right.sum() >= n_images else len(rows) - 1
+            n_wrong += int(np.sum(~right[: last + 1]))
+            chosen.extend(rows[right].tolist())
+            for kept, batch in zip(images, pair):
+                kept.append(batch[right])
+        return chosen, n_wrong, [np.concatenate(kept) for kept in images]
 
     @property
     def galaxies(self):
@@ -214,19 +224,15 @@ def _settings(plan, run, sample):
     """What makes two attacks the same."""
     defence = plan.defence or run.config.defence.test_time
     plan = dataclasses.asdict(plan) | {"defence": defence}
+    plan["weights"] = run.weights
     return plan | {"galaxies": sample.galaxies, "low": sample.low.tolist(), "high": sample.high.tolist()}
 
 
 def _attack_galaxies(run, sample, rows, plan, on_done):
-    """Table and images, before and after, of some galaxies of the sample."""
+    """Table and images, before and after, shape (n, rows, columns, n_bands), of some galaxies of the sample."""
     original, label = sample.images[sample.domain][rows], sample.label[rows]
-    softening = scaling_softening(run.network, sample.domain)
-    context = None
-    if check_bounds(plan.bounds)[1] is not None:
-        years = int(plan.domain.removeprefix("Y"))
-        context = observing_context(run.dataset, run.config.survey, years)
-    bounds = pixel_bounds(plan.bounds, sample.low, sample.high, softening, context)
-    queries = run.queries_of(original, sample.domain, plan.precision)
+    bounds, queries = run.bounds, run.queries
+    queries.look_at(original)
     identity = list(zip(sample.columns["obj_id"][rows].tolist(), sample.columns["copy"][rows].tolist()))
     attack = one_pixel_attack(
         queries, label, [[plan.seed, 0, *who] for who in identity], bounds, plan.options, on_done
@@ -244,7 +250,7 @@ def _attack_galaxies(run, sample, rows, plan, on_done):
 
 
 def _table(run, sample, rows, plan, attack, baseline, attacked):
-    """What came of the attack, a row for each galaxy."""
+    """What came of the attack and its baseline (Attacks), a row for each galaxy."""
     label, flipped = sample.label[rows], attack.flipped
     original = sample.images[sample.domain][rows]
     table = Table({name: sample.columns[name][rows] for name in IDENTITY} | {"label": label, "flipped": flipped})
@@ -268,12 +274,13 @@ def _table(run, sample, rows, plan, attack, baseline, attacked):
         for name, array in values.items():
             table[f"{quantity}_{name}"] = array
     for name in ("old_value", "new_value"):
-        table[name].unit = "nJy"
+        table[name].unit = None if sample.origin == "released" else "nJy"  # theirs is not known
     options = dataclasses.asdict(plan.options)
     table.meta = {
         "survey": run.config.survey, "origin": sample.origin, "classes": ",".join(run.classes),
         "adaptation": run.config.adaptation.name, "config": run.path.name, "run": run.path.name,
-        "seed_number": plan.member + 1, "bounds": plan.bounds, "domain": plan.domain, "precision": plan.precision,
+        "seed_number": plan.member + 1, "search_seed": plan.seed, "bounds": plan.bounds, "domain": plan.domain,
+        "precision": plan.precision,
         "n_looked_at": len(sample.label) + sample.n_wrong, "n_wrong": sample.n_wrong,
         **options, **defence_facts(run.config, plan.defence),
     }  # fmt: skip

@@ -4,11 +4,12 @@
 `attack-00000.fits` holds
 
 - HDU `ATTACK`, a row for each galaxy: `obj_id`, `group_id`, `copy`, `label` (all were given it before); `flipped`,
-  `row`, `column` (array indices, -1 where not flipped), `old_value`, `new_value` [nJy], `attacked_class`, `queries`;
-  `margin_before`, `margin_after`, the logit of the label less the best other; `random_flipped`, `random_queries`, the
-  same by random pixels of extreme colour at the same budget; and `latent_*`, `logits_*` of `y10`, `y1`, `attacked`;
-- HDUs `ORIGINAL` and `ATTACKED`: float32 images, shape (n, rows, columns, n_bands) [nJy]. They differ in one pixel
-  where flipped and in none otherwise.
+  `row`, `column` (array indices, -1 where not flipped), `old_value`, `new_value` [image unit], `attacked_class`,
+  `queries`; `margin_before`, `margin_after`, the logit of the label less the best other; `random_flipped`,
+  `random_queries`, the same by random pixels of extreme colour at the same budget; and `latent_*`, `logits_*` of
+  `y10`, `y1`, `attacked`;
+- HDUs `ORIGINAL` and `ATTACKED`: float32 images, shape (n, rows, columns, n_bands) [image unit, nJy but of
+  released arrays]. They differ in one pixel where flipped and in none otherwise.
 
 An attack that was stopped keeps its finished shards and goes on after them.
 """
@@ -54,11 +55,11 @@ def start_attack(folder, settings):
     Raises
     ------
     ValueError
-        If the folder holds an attack with others.
+        If the folder holds galaxies attacked with others.
     """
     path = Path(folder) / "settings.json"
     settings = json.loads(json.dumps(settings))
-    if path.exists():
+    if path.exists() and any(Path(folder).glob("attack-*.fits")):
         there = read_json(path)
         different = sorted(key for key in settings.keys() | there.keys() if settings.get(key) != there.get(key))
         if different:
@@ -89,7 +90,8 @@ def write_attack_shard(path, table, original, attacked):
         hdus[1].header[key.upper() if len(key) <= 8 else f"HIERARCH {key.upper()}"] = value
     for name, images in zip(IMAGES, (original, attacked)):
         hdus.append(fits.ImageHDU(np.ascontiguousarray(images, np.float32), name=name.upper()))
-        hdus[-1].header["BUNIT"] = "nJy"
+        if table["new_value"].unit:
+            hdus[-1].header["BUNIT"] = str(table["new_value"].unit)
     with write_whole(path) as part:
         fits.HDUList(hdus).writeto(part, overwrite=True, checksum=True)
 
@@ -153,7 +155,7 @@ def read_attack(folder):
         Meta: survey, origin, classes, adaptation, config, run, search, bounds, domain, max_queries and the rest of the
         settings, `n_looked_at` test galaxies of which `n_wrong` were left out because a network was wrong on them.
     images : dict of ndarray, shape (n, rows, columns, n_bands), float32
-        `original` and `attacked` [nJy].
+        `original` and `attacked` [image unit].
 
     Raises
     ------

@@ -19,7 +19,7 @@ from photoz_morph.files import write_whole
 from photoz_morph.inference import BATCH_SIZE, load_members
 from photoz_morph.metrics.group_errors import interval
 from photoz_morph.morph_inference import ImageClassifier, load_classifiers, predict_morph_run, with_defence
-from photoz_morph.morph_predictions import read_morph_predictions
+from photoz_morph.morph_predictions import read_morph_predictions, write_morph_predictions
 from photoz_morph.robustness.latent_geometry import class_margins, class_separation, distance
 from photoz_morph.robustness.latent_means import UNITS
 from photoz_morph.robustness.latent_scores import latent_scores, measure_latents
@@ -29,8 +29,9 @@ LAYOUT = ("data", "attack", "head", "scale", "lengths", "shares", "seeds")
 
 
 def latent_run(
-    run_dir, attack=None, data_dir=None, every_seed=False, defence=None, n_bootstrap=1000, seed=0, progress=True
-):
+    run_dir, attack=None, data_dir=None, every_seed=False, defence=None, n_bootstrap=1000, seed=0, progress=True,
+    measurements=None,
+):  # fmt: skip
     """Distances, margins and scale of a run's latent space, raw and scale-free.
 
     Parameters
@@ -47,6 +48,8 @@ def latent_run(
         Test-time defence instead of that of the run's config.
     n_bootstrap, seed : int
     progress : bool
+    measurements : LatentMeasurements, optional
+        From `measure_run` of the same, where they are there already.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def latent_run(
     ValueError
         If predictions or attack are of other networks, or the network has layers between latent and logits.
     """
-    measurements = measure_run(run_dir, attack, data_dir, defence, progress)
+    measurements = measurements or measure_run(run_dir, attack, data_dir, defence, progress)
     seeds = seed_distances(run_dir, measurements.table, data_dir, defence, progress) if every_seed else None
     scores = latent_scores(measurements, n_bootstrap, seed)
     return {"run": Path(run_dir).resolve().name, **scores, "seeds": seeds}
@@ -81,11 +84,13 @@ def measure_run(run_dir, attack=None, data_dir=None, defence=None, progress=True
 
 
 def _predictions(run_dir, data_dir, defence, progress):
-    """The run's predictions behind that defence where they are there, else new ones, which are not kept."""
+    """The run's predictions behind that defence, made and kept where they are not there."""
     path = with_defence(run_dir / "predictions.fits", read_run(run_dir, "morph")[0], defence)
     if path.is_file():
         return read_morph_predictions(path)
-    return predict_morph_run(run_dir, data_dir, progress=progress, defence=defence)
+    table = predict_morph_run(run_dir, data_dir, progress=progress, defence=defence)
+    write_morph_predictions(table, path)
+    return table
 
 
 def head_of(run_dir):

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from photoz_morph import morph_pipeline, pipeline
 from photoz_morph.inference import BATCH_SIZE, load_members
+from photoz_morph.models import in_float32
 from photoz_morph.models.test_time import defended
 from photoz_morph.morph_predictions import morph_predictions_table
 from photoz_morph.run_folder import finished_members, read_run
@@ -16,7 +17,7 @@ TABLE_COLUMNS = ("obj_id", "group_id", "copy", "label", "label_g", "intended_typ
 LABELS = ("label", "label_g", "intended_type")
 
 
-def load_classifiers(run_dir, defence=None):
+def load_classifiers(run_dir, defence=None, float32=False):
     """The finished networks of a run as they are to be used: behind its test-time defence.
 
     Parameters
@@ -24,6 +25,8 @@ def load_classifiers(run_dir, defence=None):
     run_dir : path-like
     defence : {"none", "d4", "median"}, optional
         By default that of the run's config.
+    float32 : bool
+        Whether networks trained in mixed precision are to compute in float32.
 
     Returns
     -------
@@ -32,7 +35,8 @@ def load_classifiers(run_dir, defence=None):
     """
     config, _ = read_run(run_dir, "morph")
     paths = finished_members(run_dir, "morph")[0]
-    return [defended(network, defence or config.defence.test_time) for network in load_members(paths)]
+    networks = [in_float32(network) if float32 else network for network in load_members(paths)]
+    return [defended(network, defence or config.defence.test_time) for network in networks]
 
 
 def with_defence(path, config, defence=None):

@@ -65,7 +65,7 @@ def report_morph_run(run_dir, against=None, out_dir=None, data_dir=None, defence
         names = [run["name"] for run in runs]
         results["comparison"] = compare_morph(*(run["table"] for run in runs), names=names)
     try:
-        builder = morph_pipeline.open_dataset(data_dir or dataset["path"])
+        builder = morph_pipeline.open_run_dataset(dataset, data_dir)
     except FileNotFoundError:
         if data_dir:
             raise
@@ -179,6 +179,8 @@ def _pixel_windows(runs, builder):
             table, images = run["attacks"][name]
             noisy = _image_of(builder, row_keys(table)[row], "y1")
             network = load_classifiers(folder)[0]
+            if "domain" in network.input:  # Y10 and Y1 have scalings of their own, and no straight way between them
+                continue
             # In nJy all of the window but a line is beyond what a bright pixel needs, for the network takes an arcsinh.
             softening = scaling_softening(network)
             stamps = (images["original"][row], images["attacked"][row], noisy)

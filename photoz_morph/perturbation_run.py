@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from photoz_morph import morph_pipeline, pipeline
 from photoz_morph.inference import BATCH_SIZE
-from photoz_morph.morph_inference import ImageClassifier, defence_facts, load_classifiers
+from photoz_morph.morph_inference import ImageClassifier, defence_facts, load_classifiers, with_defence
 from photoz_morph.morph_predictions import ORIGINS
 from photoz_morph.robustness.corruption_scores import (
     clean_scores,
@@ -20,7 +20,7 @@ from photoz_morph.robustness.corruption_scores import (
     write_perturbations,
 )
 from photoz_morph.robustness.perturbations import PERTURBATIONS, observing_context, perturb
-from photoz_morph.run_folder import finished_members, read_run
+from photoz_morph.run_folder import finished_members, read_run, weights_hash
 
 FILE_NAME = "perturbations.json"
 N_IMAGES = 500  # our choice: errors of 0.01 to 0.02, smaller for differences on the same galaxies
@@ -69,9 +69,10 @@ def perturb_run(
     columns, rows = _choose(builder, config.data.classes, N_IMAGES if n_images is None else n_images, seed)
     settings = {
         "domain": "Y10", "seed": seed, "n_images": len(rows), **defence_facts(config, defence),
-        "networks": [path.parent.name for path in paths], "mocks": dataset["mocks"],
+        "networks": [path.parent.name for path in paths], "weights": [weights_hash(path) for path in paths],
+        "mocks": dataset["mocks"],
     }  # fmt: skip
-    path = Path(run_dir) / FILE_NAME
+    path = with_defence(Path(run_dir) / FILE_NAME, config, defence)
     result = None if overwrite else _earlier(path, settings)
     result = result or _empty(path.resolve().parent.name, config, dataset["origin"], settings, columns)
     kinds = [name for name in kinds if name not in result["kinds"]]
@@ -147,7 +148,8 @@ def _earlier(path, settings):
     if different:
         old, new = result["settings"].get(different[0], "others"), settings.get(different[0], "others")
         raise ValueError(
-            f"{path}: made with another {', '.join(different)} ({old}, now {new}); give the same or overwrite it"
+            f"{path}: made with another {', '.join(different)} ({old}, now {new}); give the same, or --overwrite "
+            "to begin anew"
         )
     return result
 

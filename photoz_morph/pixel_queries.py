@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from photoz_morph.models.folded_resnet18 import FoldedStages, padded, stem_kernel
 from photoz_morph.models.image_scaling import ArcsinhScaling
 from photoz_morph.models.test_time import N_VIEWS, SquareViews
 from photoz_morph.morph_inference import network_inputs
@@ -104,7 +105,7 @@ class ResNetQueries(NetworkQueries):
         self._rest = FoldedStages(network, precision)
         kernel, bias = stem_kernel(network)
         self._bank = _phase_kernels(kernel)
-        self._stem = compiled(lambda images: ops.conv(_padded(images, 3), kernel, strides=2, padding="valid") + bias)
+        self._stem = compiled(lambda images: ops.conv(padded(images, 3), kernel, strides=2, padding="valid") + bias)
         self._answer = compiled(self._logits)
         self._slope = compiled(gradient_of(lambda pooled, weights: ops.sum(self._rest(pooled) * weights)))
         self._patch_changes = compiled(self._rank_changes)
@@ -137,8 +138,8 @@ class ResNetQueries(NetworkQueries):
         return np.concatenate(logits)
 
     def confirm(self, index, edits):
-        """Logits of edited images by the whole network in float32."""
-        return super().__call__(index, edits)
+        """Logits of edited images by the whole network."""
+        return CallableQueries.confirm(self, index, edits)
 
     def ranking(self, index, weights, bounds):
         """All corner edits of an image by the exact change each makes after the pooling, times the slope there."""
@@ -247,49 +248,8 @@ class ResNetViewQueries(NetworkQueries):
         return logits.reshape(N_VIEWS, len(index), -1).mean(axis=0)
 
     def confirm(self, index, edits):
-        """Logits of edited images by the whole network in float32."""
-        return super().__call__(index, edits)
-
-
-class FoldedStages:
-    """What comes after the first pooling of a ResNet18, without batch norms.
-
-    Parameters
-    ----------
-    network : keras.Model
-    precision : {"float32", "bfloat16"}
-        Of the convolutions.
-
-    Notes
-    -----
-    Dropout is none in use, and the latent layer and the head, both linear, are one matrix.
-    """
-
-    def __init__(self, network, precision="float32"):
-        self.precision = precision
-        names = [layer.name for layer in network.layers]
-        self._blocks = []
-        for block in sorted({name.rsplit("_", 1)[0] for name in names if name.endswith("_add")}):
-            parts = {}
-            for part in ("conv1", "conv2", "shortcut_conv"):
-                if f"{block}_{part}" in names:
-                    kernel, bias = folded(network, f"{block}_{part}", f"{block}_{part.replace('conv', 'bn')}")
-                    stride = network.get_layer(f"{block}_{part}").strides[0]
-                    parts[part] = (*(ops.cast(values, precision) for values in (kernel, bias)), stride)
-            self._blocks.append(parts)
-        latent, latent_bias = network.get_layer("latent").get_weights()
-        head, head_bias = network.get_layer("logits").get_weights()
-        self._head, self._head_bias = latent @ head, latent_bias @ head + head_bias
-
-    def __call__(self, maps):
-        """Maps after the pooling, shape (k, rows, columns, width), to logits, shape (k, n_classes), float32."""
-        maps = ops.cast(maps, self.precision)
-        for parts in self._blocks:
-            shortcut = _convolve(maps, *parts["shortcut_conv"]) if "shortcut_conv" in parts else maps
-            maps = ops.relu(_convolve(maps, *parts["conv1"]))
-            maps = ops.relu(_convolve(maps, *parts["conv2"]) + shortcut)
-        features = ops.mean(ops.cast(maps, "float32"), axis=(1, 2))
-        return ops.matmul(features, self._head) + self._head_bias
+        """Logits of edited images by the whole network."""
+        return CallableQueries.confirm(self, index, edits)
 
 
 class _Scale:
@@ -321,19 +281,6 @@ def _scaling(network, domain):
     """The scaling layer of a network in NumPy, wherever in it; None if it has none."""
     layers = [layer for layer in network._flatten_layers() if isinstance(layer, ArcsinhScaling)]
     return _Scale(layers[0], domain) if layers else None
-
-
-def folded(network, convolution, batch_norm):
-    """Kernel and bias of a convolution with the batch norm after it, float32 arrays."""
-    norm = network.get_layer(batch_norm)
-    gamma, beta, mean, variance = (np.asarray(values) for values in norm.get_weights())
-    factor = gamma / np.sqrt(variance + norm.epsilon)
-    return network.get_layer(convolution).get_weights()[0] * factor, beta - mean * factor
-
-
-def stem_kernel(network):
-    """Kernel and bias of the first convolution of a ResNet18."""
-    return folded(network, "conv1", "bn1")
 
 
 def first_pooled(pixels):
@@ -399,20 +346,9 @@ def _taps(pixel, size):
 
 def _pool(maps):
     """3 x 3 maxima at stride 2, zeros about the maps."""
-    return ops.convert_to_numpy(ops.max_pool(_padded(maps, 1), 3, strides=2, padding="valid"))
+    return ops.convert_to_numpy(ops.max_pool(padded(maps, 1), 3, strides=2, padding="valid"))
 
 
 def _pool_patch(patch):
     """3 x 3 maxima at stride 2 of patches of 7 x 7: shape (k, 3, 3, n_maps)."""
     return ops.max_pool(patch, 3, strides=2, padding="valid")
-
-
-def _padded(maps, n):
-    return ops.pad(maps, [(0, 0), (n, n), (n, n), (0, 0)])
-
-
-def _convolve(maps, kernel, bias, stride):
-    """A convolution padded as in `models.classifier_layers.convolution`."""
-    if stride > 1 and kernel.shape[0] > 1:
-        return ops.conv(_padded(maps, kernel.shape[0] // 2), kernel, strides=stride, padding="valid") + bias
-    return ops.conv(maps, kernel, strides=stride, padding="same" if stride == 1 else "valid") + bias

@@ -7,6 +7,7 @@ member with a `model.keras` is finished and is not trained again. While a proces
 
 import csv
 import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -79,6 +80,11 @@ def read_run(run_dir, task="photoz"):
     config = load_config(run_dir / "config.yaml", task=task)
     sizes = "galaxies_per_fold" if task == "photoz" else "galaxies_per_split"
     return config, read_json(run_dir / "dataset.json", ("path", "name", "origin", sizes))
+
+
+def weights_hash(path):
+    """The first digits of the SHA-256 of a `model.keras`: what tells a network from one trained in its place."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 
 
 def read_json(path, keys=()):

@@ -10,8 +10,11 @@ from photoz_morph.attack_run import AttackPlan, attack_runs, count_flips_on_disk
 from photoz_morph.attack_tables import attack_shards, find_attacks, read_attack
 from photoz_morph.cli.morph import main
 from photoz_morph.models import load_network
+from photoz_morph.robustness.observing import ObservingContext
 from photoz_morph.robustness.one_pixel import AttackOptions
+from photoz_morph.surveys import LSST
 
+LSST_Y1 = ObservingContext(LSST, 1)
 PLAN = AttackPlan(AttackOptions(max_queries=640), n_images=12, bounds="sigma:1e5", seed=3)
 
 
@@ -110,22 +113,55 @@ def test_runs_that_do_not_go_together(runs, tmp_path):
     (other / "dataset.json").write_text(json.dumps({**dataset, "galaxies_per_split": [1, 2, 3]}))
     with pytest.raises(ValueError, match="has another dataset than"):
         attack_runs([runs[0], other], PLAN, progress=False)
-    with pytest.raises(ValueError, match="has 2 trained seeds, no seed 3"):
+    with pytest.raises(ValueError, match="has no network 3; give 1 to 2"):
         attack_runs(runs, dataclasses.replace(PLAN, member=2), progress=False)
     with pytest.raises(ValueError, match="bounds are 'all'"):
         attack_runs(runs, dataclasses.replace(PLAN, bounds="all"), progress=False)
 
 
-@pytest.mark.parametrize("bounds", ["paper", "sigma:50", "electrons:1e5"])
-def test_bounds_hold(runs, bounds):
+@pytest.mark.parametrize("bounds", ["data", "paper", "sigma:50", "electrons:1e5"])
+def test_bounds_hold(runs, bounds, monkeypatch):
+    asked = []
+
+    def watched(self, index, edits):
+        asked.append(edits.values)
+        return type(self).__mro__[1].__call__(self, index, edits)
+
+    monkeypatch.setattr("photoz_morph.pixel_queries.ResNetQueries.__call__", watched)
     plan = AttackPlan(AttackOptions("random", max_queries=32), n_images=4, bounds=bounds, domain="Y1", member=1)
     folder = attack_runs(runs[:1], plan, progress=False)[0]
-    assert folder.name == f"random_y1_{bounds.replace(':', '')}_seed2"
+    assert folder.name == f"random_y1_{bounds.replace(':', '')}_network2"
     table, _ = read_attack(folder)
     assert np.array_equal(table["random_queries"], table["queries"])  # it is its own baseline
-    values = table["new_value"][table["flipped"]]
-    if bounds == "sigma:50" and len(values):  # corners are so many sigma below or above the sky
-        assert np.allclose(np.abs(values).min(axis=0), np.abs(values).max(axis=0))
+    values, settings = np.concatenate(asked), json.loads((folder / "settings.json").read_text())
+    low, high = (np.float32(settings[name]) for name in ("low", "high"))
+    if bounds == "paper":
+        assert np.ptp(np.abs(values)) < 1e-5 * np.abs(values).max()  # one softening for all bands
+    elif bounds == "data":
+        assert np.array_equal(values.min(axis=0), low) and np.array_equal(values.max(axis=0), high)
+    else:
+        sky = LSST_Y1.sky_sigma if bounds == "sigma:50" else LSST_Y1.njy_per_electron
+        number = 50 if bounds == "sigma:50" else 1e5
+        assert np.allclose(values.max(axis=0), number * sky, rtol=1e-5)
+        deepest = 50 * sky if bounds == "sigma:50" else LSST_Y1.sky_electrons * LSST_Y1.n_pixels * sky
+        assert np.allclose(values.min(axis=0), -deepest, rtol=1e-5)
+
+
+def test_what_is_refused_leaves_nothing_behind(runs):
+    for options in ({"bounds": "sigma:3", "precision": "float16"}, {"precision": "bfloat16", "defence": "median"}):
+        with pytest.raises(ValueError, match="precision"):
+            attack_runs(runs, dataclasses.replace(PLAN, **options), name="refused", progress=False)
+    with pytest.raises(ValueError, match="without a slash"):
+        attack_runs(runs, PLAN, name="a/b", progress=False)
+    assert not (runs[0] / "attacks" / "refused").exists()
+
+
+def test_a_retrained_network_is_another_attack(runs, attacks, tmp_path):
+    run = shutil.copytree(runs[1], tmp_path / "again")
+    members = [run / "fold_0" / f"member_{number}" / "model.keras" for number in (0, 1)]
+    members[0].write_bytes(members[1].read_bytes())
+    with pytest.raises(ValueError, match="holds an attack with other .*weights"):
+        attack_runs([run], PLAN, progress=False)
 
 
 def test_the_command_says_what_came_out(runs, attacks):

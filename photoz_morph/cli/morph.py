@@ -200,7 +200,7 @@ def predict(run, data_dir, split, defence, out, quiet):
     out = out or with_defence(Path(run) / name, read_run(run, "morph")[0], defence)
     table = predict_morph_run(run, data_dir, split, progress=not quiet, defence=defence)
     write_morph_predictions(table, out)
-    say(f"{len(table)} galaxies in {out}. Next: morph evaluate {run}", quiet)
+    say(f"{len(table)} galaxies in {out}. Next: morph evaluate {out}", quiet)
 
 
 @main.command()
@@ -278,8 +278,8 @@ def export(run, out, defence, quiet):
 @click.option("--years", default=10, show_default=True, type=click.IntRange(1, 10), help="Which depth of MOCKS.")
 @click.option("--fragility", is_flag=True,
               help="Flag galaxies whose class one pixel within the range of MOCKS changes.")  # fmt: skip
-@click.option("--max-queries", default=400, show_default=True, type=click.IntRange(min=1),
-              help="With --fragility, images shown to the model for each galaxy at most.")  # fmt: skip
+@click.option("--max-queries", type=click.IntRange(min=1),
+              help="With --fragility, images shown to the model for each galaxy at most; 400 by default.")  # fmt: skip
 @click.option("--out", default="classes.fits", show_default=True, type=click.Path(), callback=output_file(".fits"))
 @quiet_option
 def infer(model, mocks, years, fragility, max_queries, out, quiet):
@@ -292,11 +292,13 @@ def infer(model, mocks, years, fragility, max_queries, out, quiet):
     from photoz_morph.morph_estimator import MorphEstimator, infer_mocks
 
     estimator = MorphEstimator(model)
+    if max_queries is not None and not fragility:
+        raise click.UsageError("--max-queries goes with --fragility")
     table = infer_mocks(estimator, paths, years, progress=not quiet)
     if fragility:
         from photoz_morph.fragility import flag_fragile
 
-        flag_fragile(estimator, table, paths, years, max_queries, progress=not quiet)
+        flag_fragile(estimator, table, paths, years, max_queries or 400, progress=not quiet)
     with write_whole(out, keep_suffix=True) as part:
         table.write(part, overwrite=True)
     shares = {name: int((table["class"] == name).sum()) for name in table.meta["classes"].split(",")}

@@ -40,7 +40,7 @@ defence_option = click.option(
 @defence_option
 @click.option("--precision", default="float32", show_default=True, type=click.Choice(["float32", "bfloat16"]),
               help="Of the questions; flips are confirmed in float32.")  # fmt: skip
-@click.option("--seed", default=0, show_default=True, help="Of the search.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of the search.")
 @click.option("--name", help="Of the folder RUN/attacks/NAME; by default search, depth and bounds.")
 @run_data_option
 @quiet_option
@@ -51,7 +51,7 @@ def attack(runs, images, domain, bounds, network, defence, precision, seed, name
     there. Finished galaxies are kept: the same command goes on where it stopped.
     """
     quiet_tensorflow()
-    runs = [Path(run) for run in runs] or _default_runs(quiet)
+    runs = _named(runs) or _default_runs(quiet)
     from photoz_morph.attack_run import AttackPlan, attack_runs, count_flips_on_disk
     from photoz_morph.attack_tables import read_attack
     from photoz_morph.morph_predictions import ORIGINS
@@ -60,14 +60,14 @@ def attack(runs, images, domain, bounds, network, defence, precision, seed, name
     from photoz_morph.robustness.one_pixel import AttackOptions
 
     plan = AttackPlan(AttackOptions(**options), images, bounds, domain, network - 1, defence, precision, seed)
-    folders = attack_runs(runs, plan, name, data_dir, progress=not quiet)
-    tables = {run.name: {folder.name: read_attack(folder)[0]} for run, folder in zip(runs, folders)}
+    folders = attack_runs(runs.values(), plan, name, data_dir, progress=not quiet)
+    tables = {run: {folder.name: read_attack(folder)[0]} for run, folder in zip(runs, folders)}
     first = next(iter(next(iter(tables.values())).values()))
     say(attack_markdown(tables, DATA_NAMES[ORIGINS[first.meta["origin"]]]), quiet)
-    for run, folder in zip(runs, folders):
+    for run, folder in zip(runs.values(), folders):
         still, flipped = count_flips_on_disk(run, folder)
         say(f"{folder}: {flipped} flipped; of their images read back from disk {still} are still flipped.", quiet)
-    say(f"Next: morph latent {' '.join(map(str, runs))}", quiet)
+    say(f"Next: morph latent {' '.join(map(str, runs.values()))}", quiet)
 
 
 @click.command()
@@ -85,7 +85,7 @@ def latent(runs, attack_name, every_seed, defence, data_dir, quiet):
     """
     quiet_tensorflow()
     from photoz_morph.latent_run import latent_run as run_latent
-    from photoz_morph.latent_run import measure_run, seed_ratio, write_latent
+    from photoz_morph.latent_run import measure_run, read_latent, seed_ratio, write_latent
     from photoz_morph.morph_inference import with_defence
     from photoz_morph.morph_predictions import ORIGINS
     from photoz_morph.report.latent_tables import latent_markdown, seed_verdicts
@@ -93,14 +93,21 @@ def latent(runs, attack_name, every_seed, defence, data_dir, quiet):
     from photoz_morph.robustness.latent_scores import compare_latents
     from photoz_morph.run_folder import read_run
 
-    latents, measurements = {}, {}
-    for run in map(Path, runs or DEFAULT_RUNS):
-        folder = _attack_folder(run, attack_name, defence)
-        if folder is None:
-            say(f"{run}: no attack there yet, so only distances from Y10 to Y1; make one with `morph attack`", quiet)
-        latents[run.name] = run_latent(run, folder, data_dir, every_seed, defence, progress=not quiet)
-        measurements[run.name] = measure_run(run, folder, data_dir, defence, progress=False)
-        write_latent(latents[run.name], with_defence(run / "latent.json", read_run(run, "morph")[0], defence))
+    latents, measurements, runs = {}, {}, _named(runs or DEFAULT_RUNS)
+    attack_name = attack_name or _common_attack(runs.values(), defence)
+    if attack_name is None:
+        say("No attack on the first seed's Y10 images in all runs: only distances from Y10 to Y1; make one with "
+            "`morph attack`.", quiet)  # fmt: skip
+    for name, run in runs.items():
+        folder = run / "attacks" / attack_name if attack_name else None
+        measured = measurements[name] = measure_run(run, folder, data_dir, defence, progress=not quiet)
+        found = run_latent(run, folder, data_dir, every_seed, defence, progress=not quiet, measurements=measured)
+        path = with_defence(run / "latent.json", read_run(run, "morph")[0], defence)
+        if not every_seed and path.exists():
+            earlier = read_latent(path)
+            found["seeds"] = earlier["seeds"] if earlier["head"] == found["head"] else None  # of the same networks
+        latents[name] = found
+        write_latent(found, path)
     first, *others = latents
     ratios = {run: compare_latents(measurements[first], measurements[run]) for run in others}
     data = DATA_NAMES[ORIGINS[measurements[first].table.meta["origin"]]]
@@ -108,7 +115,7 @@ def latent(runs, attack_name, every_seed, defence, data_dir, quiet):
     if every_seed:
         seeds = {run: seed_ratio(latents[first]["seeds"], latents[run]["seeds"]) for run in others}
         say("".join(f"- {sentence}\n" for sentence in seed_verdicts(latents, seeds)), quiet)
-    say(f"In latent.json of each run. Next: morph report {' --against '.join(map(str, runs or DEFAULT_RUNS))}", quiet)
+    say(f"In {path.name} of each run. Next: morph report {' --against '.join(map(str, runs.values()))}", quiet)
 
 
 @click.command()
@@ -116,7 +123,7 @@ def latent(runs, attack_name, every_seed, defence, data_dir, quiet):
 @click.option("--kind", "kinds", multiple=True, help="Perturbation; several times. All by default.")
 @click.option("--images", type=click.IntRange(min=2), help="Test galaxies; 500 by default.")
 @defence_option
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 @click.option("--overwrite", is_flag=True, help="Throw earlier results away.")
 @run_data_option
 @quiet_option
@@ -131,13 +138,13 @@ def perturb(runs, kinds, images, defence, seed, overwrite, data_dir, quiet):
     from photoz_morph.report.morph_tables import DATA_NAMES
     from photoz_morph.report.perturbation_tables import perturbation_markdown
 
-    runs = [Path(run) for run in runs or DEFAULT_RUNS]
+    runs = _named(runs or DEFAULT_RUNS)
     found = {
-        run.name: perturb_run(run, kinds or None, images, data_dir, defence, seed, overwrite, progress=not quiet)
-        for run in runs
+        name: perturb_run(run, kinds or None, images, data_dir, defence, seed, overwrite, progress=not quiet)
+        for name, run in runs.items()
     }
-    say(perturbation_markdown(found, DATA_NAMES[found[runs[0].name]["data"]]), quiet)
-    say(f"In perturbations.json of each run. Next: morph report {' --against '.join(map(str, runs))}", quiet)
+    say(perturbation_markdown(found, DATA_NAMES[next(iter(found.values()))["data"]]), quiet)
+    say(f"In each run's folder. Next: morph report {' --against '.join(map(str, runs.values()))}", quiet)
 
 
 def _default_runs(quiet):
@@ -152,18 +159,25 @@ def _default_runs(quiet):
         except FileNotFoundError:
             say(f"No finished network in {run}: training one of {run.name}.yaml, ten minutes or so on a core.", quiet)
             context.invoke(train, config=f"{run.name}.yaml", run_dir=str(run), quiet=quiet)
-    return [Path(run) for run in DEFAULT_RUNS]
+    return _named(DEFAULT_RUNS)
 
 
-def _attack_folder(run, name, defence):
-    """Folder of the attack of that name, or by default of the first on the first seed's Y10 images; None if none."""
+def _named(runs):
+    """Run folders by their names, which must differ."""
+    named = {Path(run).resolve().name: Path(run) for run in runs}
+    if len(named) < len(runs):
+        raise ValueError(f"two of the runs {', '.join(runs)} have one name; give each once, or rename a folder")
+    return named
+
+
+def _common_attack(runs, defence):
+    """Name of the first attack on the first seed's Y10 images that all runs have; None if there is none."""
     from photoz_morph.attack_tables import find_attacks, read_attack_settings
     from photoz_morph.run_folder import read_run
 
-    if name:
-        return run / "attacks" / name
-    wanted = {"member": 0, "domain": "Y10", "defence": defence or read_run(run, "morph")[0].defence.test_time}
-    for folder in find_attacks(run):
-        if wanted.items() <= read_attack_settings(folder).items():
-            return folder
-    return None
+    names = []
+    for run in runs:
+        wanted = {"member": 0, "domain": "Y10", "defence": defence or read_run(run, "morph")[0].defence.test_time}
+        folders = [path for path in find_attacks(run) if wanted.items() <= read_attack_settings(path).items()]
+        names.append([folder.name for folder in folders])
+    return next((name for name in names[0] if all(name in others for others in names)), None)

@@ -1,6 +1,7 @@
 """The networks, by name."""
 
 import inspect
+import json
 from dataclasses import asdict
 
 import keras
@@ -79,3 +80,25 @@ def build_classifier(name, image_shape=(100, 100, 3), n_classes=3, seed=0, **opt
 def load_network(path, compile=False):
     """A saved network with our layers; with `compile` also its optimizer, to train on."""
     return keras.models.load_model(path, custom_objects=LAYERS, compile=compile)
+
+
+def in_float32(network):
+    """The network with the same weights, computing in float32 throughout whatever precision it was trained with.
+
+    Parameters
+    ----------
+    network : keras.Model
+
+    Returns
+    -------
+    keras.Model
+        The network itself if it computes in float32.
+    """
+    saved = json.dumps(keras.saving.serialize_keras_object(network))
+    if "mixed_bfloat16" not in saved:
+        return network
+    copy = keras.saving.deserialize_keras_object(
+        json.loads(saved.replace("mixed_bfloat16", "float32")), custom_objects=LAYERS
+    )
+    copy.set_weights(network.get_weights())
+    return copy

@@ -100,7 +100,7 @@ def observing_context(dataset, survey, years=10):
     if missing:
         raise ValueError(
             f"{dataset['path']}: does not say {' and '.join(missing)} of its stamps, so that nothing is known of their "
-            "electrons; perturb a run trained on the output of `morph mock`"
+            "electrons; take a run trained on the output of `morph mock`, or for an attack --bounds data"
         )
     return ObservingContext(get_survey(survey), years, mocks["binning"], float(mocks["fieldkpc"]))
 

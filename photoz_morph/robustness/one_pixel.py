@@ -2,8 +2,8 @@
 
 Works on any classifier: `CallableQueries` takes a function from images to logits, `pixel_queries` of the package has
 faster ones for Keras networks. Many images are attacked at once: each has a search of its own (`pixel_searches`), whose
-edits go to the classifier together with those of the others, so that its batches are always full. An image is done
-with its first confirmed flip. What happens to an image depends on its own seed only, not on the images beside it.
+edits go to the classifier together with those of the others, so that its batches are full. An image is done with its
+first confirmed flip. What happens to an image depends on its own seed only, not on the images beside it.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class AttackOptions:
     ----------
     search : {"lattice", "saliency", "evolution", "random"}
     max_queries : int
-        Most questions for an image, or for each target class of it.
+        Most questions of the search about an image, or for each target class of it. Confirmations come on top.
     objective : {"margin", "probability"}
         What the search lowers: the logit of the true class minus the best other (or the best other minus that of the
         target); or, as published, the probability of the true class (or minus that of the target), which float32
@@ -74,8 +74,8 @@ class Attacks(NamedTuple):
     logits : ndarray, shape (n, n_classes)
         Of the attacked image; NaN where it did not.
     queries : ndarray of int, shape (n,)
-        Questions to the classifier, all that were asked: also those beside the flip in the last slice, and the
-        confirmations. A ranking by gradients is not among them.
+        Questions to the classifier, all that were asked about edits: also those beside the flip in the last slice, and
+        the confirmations. The question about the clean image and a ranking by gradients are not among them.
     n_unconfirmed : ndarray of int, shape (n,)
         Flips that were none on the whole image, in full precision.
     """
@@ -101,8 +101,8 @@ class CallableQueries:
         Images and weights, shape (k, n_classes), to the gradient of sum(weights * logits) over the pixels, of the shape
         of the images. Needed for `saliency` only.
     batch_size : int
-        Every call gets this many images, the last ones repeated if need be: then a function compiled for a shape is
-        compiled once, and an image's logits do not depend on how many are beside it.
+        Every call gets this many images, the last ones repeated if need be (those that confirm, `AT_ONCE`): then a
+        function compiled for a shape is compiled once, and an image's logits do not depend on how many are beside it.
     """
 
     def __init__(self, images, classify, gradient=None, batch_size=BATCH_SIZE):
@@ -139,7 +139,9 @@ class CallableQueries:
         """
         return self._in_batches(edited_images(self.images[index], edits))
 
-    confirm = __call__
+    def confirm(self, index, edits):
+        """The same in small batches: `CallableQueries` are exact anyway, others ask the whole network here."""
+        return self._in_batches(edited_images(self.images[index], edits), AT_ONCE)
 
     def ranking(self, index, weights, bounds):
         """All corner edits of an image, the most promising first: for `saliency`.
@@ -163,11 +165,11 @@ class CallableQueries:
         change = np.einsum("ijb,kb->ijk", slope, bounds.corners()) - np.sum(slope * image, axis=-1)[..., None]
         return np.argsort(change, axis=None, kind="stable")
 
-    def _in_batches(self, images):
-        logits = []
-        for start in range(0, len(images), self.batch_size):
-            batch = images[start : start + self.batch_size]
-            padding = np.repeat(batch[-1:], self.batch_size - len(batch), axis=0)
+    def _in_batches(self, images, size=None):
+        logits, size = [], size or self.batch_size
+        for start in range(0, len(images), size):
+            batch = images[start : start + size]
+            padding = np.repeat(batch[-1:], size - len(batch), axis=0)
             logits.append(np.asarray(self._classify(np.concatenate([batch, padding])))[: len(batch)])
         return np.concatenate(logits)
 
@@ -202,9 +204,14 @@ def one_pixel_attack(queries, labels, seeds, bounds, options=None, on_done=None)
     Raises
     ------
     ValueError
-        If an image is not given its label, or its logits are not finite.
+        If an image is not given its label, its logits are not finite, or the bounds are of another number of bands.
     """
     options, labels = options or AttackOptions(), np.asarray(labels, int)
+    n_bands = queries.images.shape[-1]
+    if len(bounds.low) != n_bands:
+        raise ValueError(f"bounds have {len(bounds.low)} bands, the images {n_bands}; give one for each band")
+    if not len(labels) == len(seeds) == len(queries.images) > 0:
+        raise ValueError(f"{len(queries.images)} images, {len(labels)} labels, {len(seeds)} seeds; give one for each")
     clean = queries.clean_logits()
     if not np.all(np.isfinite(clean)):
         raise ValueError(f"image {int(np.argmin(np.isfinite(clean).all(axis=1)))}: its logits are not finite")

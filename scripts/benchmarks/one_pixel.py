@@ -24,8 +24,9 @@ import tensorflow as tf
 from scipy.optimize import differential_evolution
 
 from photoz_morph import morph_pipeline, pipeline
+from photoz_morph.models.folded_resnet18 import FoldedStages
 from photoz_morph.morph_inference import load_classifiers
-from photoz_morph.pixel_queries import FoldedStages, compiled, pixel_queries, scaling_softening
+from photoz_morph.pixel_queries import compiled, pixel_queries, scaling_softening
 from photoz_morph.robustness.one_pixel import AttackOptions, one_pixel_attack, probabilities, scores_of
 from photoz_morph.robustness.pixel_bounds import pixel_bounds
 from photoz_morph.robustness.pixel_searches import Edits
@@ -47,27 +48,29 @@ def main():
     arguments = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    network = load_classifiers(arguments.run)[0]
+    network = load_classifiers(arguments.run, float32=True)[0]
     images, labels = victims(arguments, network)
     peers = min(arguments.peer_images, len(images))
     bounds = pixel_bounds("paper", [0] * 3, [1] * 3, scaling_softening(network))
     print(f"{len(images)} images, the peers on the first {peers}; {BUDGET} questions an image at most")
     print(f"{'attack':34s} {'flipped':>9s} {'rows':>7s} {'median':>7s} {'CPU s':>7s} {'rows/CPU s':>10s} "
           f"{'CPU s/flip':>10s}")  # fmt: skip
-    ours = {}
+    ours, can_flip = {}, None
     for precision in ("float32", "bfloat16"):
         queries = pixel_queries(network, images, precision=precision)
         warm_up(queries, labels, bounds)
         for search in arguments.searches.split(","):
             ours[search, precision] = attack(queries, labels, bounds, search, f"{search}, {precision}")
         if precision == "bfloat16" and arguments.exhaustive:
-            exhaust(queries, labels, bounds, ours["lattice", "float32"]["flipped"])
+            can_flip = exhaust(queries, labels, bounds, ours["lattice", "float32"]["flipped"])
     whole = WholeNetwork(network, images, bounds)
     objectives = arguments.scipy_objectives.split(",")
     scipy = {objective: whole.scipy_attack(labels[:peers], objective) for objective in objectives}
     art = whole.art_attack(labels[:peers])
     limits = {precision: forward_limit(network, precision) for precision in ("float32", "bfloat16")}
     say_ratios(ours, scipy, art, limits, peers)
+    if can_flip is not None:
+        say_flippable(ours, scipy, can_flip, peers)
 
 
 def victims(arguments, network):
@@ -107,13 +110,16 @@ def row(name, flipped, queries, seconds):
 
 
 def exhaust(queries, labels, bounds, flipped):
-    """Ask about every corner of every pixel of the images that were not flipped."""
+    """Ask about every corner of every pixel of the images that were not flipped; which can be flipped at all."""
+    can_flip = flipped.copy()
     for index in np.flatnonzero(~flipped):
         queries_of_one = np.full(80_000, index)
         pixel, corner = np.divmod(np.arange(80_000), 8)
         edits = Edits(np.stack(np.divmod(pixel, 100), axis=1), bounds.corners()[corner])
         margin = scores_of(queries(queries_of_one, edits), labels[index])
         print(f"  image {index}: lowest margin over all extreme colours {margin.min():.3f}, flips {np.sum(margin < 0)}")
+        can_flip[index] = margin.min() < 0
+    return can_flip
 
 
 class WholeNetwork:
@@ -173,7 +179,7 @@ class WholeNetwork:
 
         shape = (100, 100, 3)
         classifier = BlackBoxClassifierNeuralNetwork(predict, shape, 3, channels_first=False, clip_values=(0, 1))
-        art = PixelAttack(classifier, th=1, es=0, max_iter=GENERATIONS, targeted=False, verbose=False)
+        art = PixelAttack(classifier, th=1, es=1, max_iter=GENERATIONS, targeted=False, verbose=False)
         flipped = np.zeros(len(labels), bool)
         start = time.process_time()
         for index, label in enumerate(labels):
@@ -221,6 +227,21 @@ def say_ratios(ours, scipy, art, limits, peers):
             f"{usual['seconds'] / max(usual['flipped'].sum(), 1) / per_flip:.1f} of SciPy's; "
             f"{100 * found['rate'] / limits[precision]:.0f} % of the forward pass after the pooling"
         )
+
+
+def say_flippable(ours, scipy, can_flip, peers):
+    """The same on the images that some extreme colour flips: the others cost all their budget, whoever asks."""
+    can_flip = can_flip[:peers]
+    parts = {}
+    for name, found in [*ours.items(), *((("SciPy", objective), part) for objective, part in scipy.items())]:
+        rows, n_flips = found["rows"][:peers][can_flip], int(found["flipped"][:peers][can_flip].sum())
+        parts[name] = rows.sum() / found["rate"] / max(n_flips, 1)
+        print(
+            f"of the {can_flip.sum()} that can be flipped, {', '.join(name)}: {n_flips}, {rows.mean():.0f} questions "
+            f"each, {parts[name]:.3f} CPU s per flip"
+        )
+    for name in ours:
+        print(f"{', '.join(name)}: 1/{parts['SciPy', 'probability'] / parts[name]:.1f} of SciPy's CPU s per flip there")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from photoz_morph.attack_run import AttackPlan, attack_runs, count_flips_on_disk
 from photoz_morph.attack_tables import attack_shards, find_attacks, read_attack
-from photoz_morph.cli.morph import main
+from photoz_morph.cli.morph import main, train
 from photoz_morph.models import load_network
 from photoz_morph.robustness.observing import ObservingContext
 from photoz_morph.robustness.one_pixel import AttackOptions
@@ -173,3 +173,29 @@ def test_the_command_says_what_came_out(runs, attacks):
     assert "test images of simulated galaxies" in result.output
     assert f"{attacks[1]}: {flipped} flipped; of their images read back from disk {flipped} are still" in result.output
     assert CliRunner().invoke(main, [*arguments, "-q"]).output == ""
+
+
+def test_typed_alone_the_command_trains_both_arms_first(runs, tmp_path, monkeypatch):
+    trained = []
+
+    def train_at_once(config, run_dir, **options):
+        trained.append((config, run_dir, options["seeds"], options["data_dir"]))
+        shutil.copytree(runs[len(trained) - 1], run_dir, ignore=shutil.ignore_patterns("attacks"))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(train, "callback", train_at_once)
+    arguments = ["attack", "--images", "3", "--max-queries", "32", "--search", "random"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert trained == [
+        ("morph_regular.yaml", "runs/morph_regular", 1, "morph_data"),
+        ("morph_mmd.yaml", "runs/morph_mmd", 1, "morph_data"),
+    ]
+    assert "No finished network in runs/morph_regular: training one of morph_regular.yaml" in result.output
+    assert [len(read_attack(tmp_path / run / "attacks" / "random_y10_data")[0]) for _, run, _, _ in trained] == [3, 3]
+    assert "No finished network" not in CliRunner().invoke(main, arguments).output
+
+
+def test_runs_of_one_name_are_refused(runs):
+    result = CliRunner().invoke(main, ["attack", str(runs[0]), str(runs[0])])
+    assert result.exit_code == 1 and "have one name; give each once" in result.stderr

@@ -7,25 +7,28 @@ from photoz_morph.robustness.latent_geometry import class_margins
 
 CLASSES = ("spiral", "elliptical", "merger")
 META = {
-    "survey": "lsst", "origin": "simulated", "classes": ",".join(CLASSES), "adaptation": "none", "config": "toy.yaml",
-    "run": "toy", "seed_number": 0, "search": "lattice", "bounds": "data", "domain": "Y10", "max_queries": 100,
-    "objective": "margin", "success": "flip", "targeted": False, "defence": "none", "n_candidates": 9, "n_wrong": 1,
+    "survey": "lsst", "origin": "simulated", "classes": ",".join(CLASSES), "adaptation": "none", "config": "toy",
+    "run": "toy", "seed_number": 1, "search_seed": 0, "bounds": "data", "domain": "Y10", "precision": "float32",
+    "n_looked_at": 9, "n_wrong": 1, "search": "lattice", "max_queries": 100, "objective": "margin", "success": "flip",
+    "targeted": False, "population": 400, "defence": "none", "noise_augmentation": False, "pixel_augmentation": 0.0,
 }  # fmt: skip
 
 
 def toy_attack(queries, random_queries=None, label=None, group_id=None, first_id=0, **meta):
-    """An attack that needed so many queries for each galaxy, None where it was in vain.
+    """An attack whose search needed so many queries for each galaxy, None where it was in vain; one more confirms.
 
     The pixel in row 10 and column 20 goes from 0 to +30, -6 and +9 nJy in g, r, i, and the class to the next one.
     """
     n = len(queries)
     meta = META | meta
+    spent = meta["max_queries"] * (2 if meta["targeted"] else 1)  # two of the three classes are wrong
     label = np.zeros(n, int) if label is None else np.asarray(label)
     columns = {"obj_id": first_id + np.arange(n), "copy": np.zeros(n, int), "label": label}
     columns["group_id"] = columns["obj_id"] if group_id is None else np.asarray(group_id)
     for prefix, needed in (("", queries), ("random_", random_queries or [None] * n)):
         columns[f"{prefix}flipped"] = np.array([number is not None for number in needed])
-        columns[f"{prefix}queries"] = np.array([number or meta["max_queries"] for number in needed])
+        columns[f"{prefix}queries"] = np.array([number + 1 if number else spent for number in needed])
+    columns["unconfirmed"] = np.zeros(n, int)
     flipped = columns["flipped"]
     columns |= {"row": np.where(flipped, 10, -1), "column": np.where(flipped, 20, -1)}
     columns["attacked_class"] = np.where(flipped, (label + 1) % 3, -1)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from astropy.table import vstack
-from synthetic_attacks import CLASSES, toy_attack, toy_images
+from synthetic_attacks import toy_attack, toy_images
 
 from photoz_morph.report import attack_figures
 from photoz_morph.report.attack_gallery import attack_gallery
@@ -26,6 +26,26 @@ def test_curve_counts_the_galaxies_flipped_so_far():
 def test_curve_of_an_attack_in_vain_is_flat_up_to_the_budget():
     queries, share = attack_figures.flip_curve(toy_attack([None, None]))
     assert queries.tolist() == [1, 100] and share.tolist() == [0, 0]
+
+
+def test_flip_by_the_last_query_is_on_the_curve_though_its_confirmation_was_one_more():
+    table = toy_attack([100, None, 5])
+    table["unconfirmed"] = [1, 4, 0]
+    table["queries"] += table["unconfirmed"]
+    assert table["queries"].tolist() == [102, 104, 6]
+    queries, share = attack_figures.flip_curve(table)
+    assert queries.tolist() == [1, 5, 100] and share == pytest.approx([0, 1 / 3, 2 / 3])
+    (axes,) = attack_figures.margin_queries({"run": table}, "toy").axes
+    assert max(line.get_ydata().max() for line in axes.lines[:2]) == 100
+
+
+def test_budget_of_a_targeted_attack_is_that_of_all_wrong_classes():
+    table = toy_attack([150, None], targeted=True)
+    queries, share = attack_figures.flip_curve(table)
+    assert queries.tolist() == [1, 150, 200] and share.tolist() == [0, 0.5, 0.5]
+    (axes,) = attack_figures.margin_queries({"run": table}, "toy").axes
+    (dotted,) = [line for line in axes.lines if line.get_linestyle() == ":"]
+    assert set(dotted.get_ydata()) == {200}
 
 
 def test_attacks_of_one_name_share_a_panel():
@@ -65,14 +85,20 @@ def test_gallery_tells_the_change_in_njy_and_in_sigma_of_the_sky():
     images = {name: part[:1] for name, part in images.items()} | {"original": images["original"]}
     (text,) = [text.get_text() for text in attack_gallery(table, images, "Simulated").axes[0].texts]
     assert "+30, −6, +9 nJy" in text and "(+10, −2, +3 sky" in text  # sigma is 3 nJy
-    assert "0: 7 queries, margin 1.00 to −0.50" in text
+    assert "0: 8 queries, margin 1.00 to −0.50" in text
 
 
 def test_gallery_shows_every_pair_of_classes_before_a_second_of_one():
     table = toy_attack([1] * 30, label=[0] * 27 + [1, 1, 2])
-    figure = attack_gallery(table, toy_images(table), "Simulated", n_galaxies=4)
+    figure = attack_gallery(table, toy_images(table), "Simulated")
     titles = [axes.get_title() for axes in figure.axes]
-    assert len(titles) == 12 and set(titles[::3]) == set(CLASSES)
+    assert len(titles) == 3 * 8 and sorted(titles[::3]) == ["elliptical"] * 2 + ["merger"] + ["spiral"] * 5
+
+
+def test_images_of_the_released_arrays_are_not_in_njy():
+    table = toy_attack([7], origin="released")
+    (text,) = [text.get_text() for text in attack_gallery(table, toy_images(table), "Simulated").axes[0].texts]
+    assert "+30, −6, +9 image unit\n" in text and "nJy" not in text
 
 
 def test_gallery_needs_a_flip():

@@ -129,6 +129,15 @@ def test_histograms_of_a_stretched_space_differ_in_latent_units_only(runs):
             assert np.sum(patch.get_data().values) == pytest.approx(1)  # every galaxy is in a bin
 
 
+def test_run_keeps_its_colour_where_the_first_was_not_attacked(runs):
+    first, second = (run for run, _ in runs.values())
+    bare = measure_latents(first.table, first.kernel, first.bias)
+    figure = distance_histograms({"regular": bare, "MMD": second}, {"regular": 1.0, "MMD": 1.0}, TITLE)
+    both, attacked = (axes.lines for axes in figure.axes[:2])
+    assert len(both) == 2 and [line.get_color() for line in attacked] == [both[1].get_color()]
+    assert both[1].get_color() != both[0].get_color()
+
+
 def test_without_an_attack_there_is_no_panel_of_it(runs):
     run, _ = runs["regular"]
     alone = measure_latents(run.table, run.kernel, run.bias)

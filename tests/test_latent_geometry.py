@@ -189,7 +189,7 @@ def test_margin_of_a_class_not_given_is_negative():
     kernel = np.array([[1.0, -1.0, 0.0], [0.0, 0.0, 2.0]])  # borders at x = 0, y = x / 2, y = -x / 2
     logits = np.array([[3.0, 0.0]]) @ kernel
     assert class_margins(logits, kernel) == pytest.approx([3 / np.sqrt(5)])
-    assert class_margins(logits, kernel, [1]) == pytest.approx([-3.0])
+    assert margins(logits, kernel)[0, 1, 0] == pytest.approx(-3.0)
 
 
 def test_crossing_is_where_the_class_changes_on_the_way():
@@ -451,6 +451,16 @@ def test_attacks_from_different_depths_are_not_compared(run, attack):
     ratios = compare_latents(measure_latents(*run, attack), measure_latents(*run, toy_attack(*run, domain="Y1")), 100)
     compared = {name for name, ratio in ratios.items() if ratio}
     assert compared == {"y10_y1", "margin_y10", "margin_y1", "margin_y10_right"}
+
+
+@pytest.mark.parametrize("changes", [{"success": "paper"}, {"max_queries": 50}, {"bounds": "sigma:30"},
+                                     {"population": 50}, {"targeted": True}])  # fmt: skip
+def test_attacks_with_other_settings_are_not_compared(run, attack, changes):
+    others = [measure_latents(*run, toy_attack(*run, **meta)) for meta in (changes, {"defence": "d4"})]
+    first = measure_latents(*run, attack)
+    compared = [{name for name, ratio in compare_latents(first, other, 100).items() if ratio} for other in others]
+    assert compared[0] == {"y10_y1", "margin_y10", "margin_y1", "margin_y10_right"}
+    assert "attacked" in compared[1]  # arms may have defences of their own
 
 
 def test_runs_on_other_galaxies_are_not_compared(run):

@@ -150,6 +150,27 @@ def test_further_run_that_was_not_attacked_has_its_accuracies(runs):
     assert row[2] == f"{accuracy['value']:.3f} ± {accuracy['error']:.3f}" and row[4:] == ["–"] * 4
 
 
+@pytest.mark.parametrize("changes", [
+    {"seed_number": 2}, {"objective": "probability"}, {"success": "paper"}, {"population": 50},
+])  # fmt: skip
+def test_defences_are_compared_under_one_attack(runs, changes):
+    table, images = runs[0]["attacks"]["lattice_y10"]
+    other, behind = table.copy(), table.copy()
+    other.meta |= changes
+    behind.meta |= {"defence": "median"}
+    attacks = {name: (part, images) for name, part in (("another", other), ("behind", behind), ("lattice_y10", table))}
+    entries = robustness_report.defence_entries([{**runs[0], "attacks": attacks}, runs[1]])
+    assert [part is table for part in entries["regular"]["attack"]] == [True, False]
+    assert entries["regular"]["attack"][1] is behind
+    swapped = {**runs[1], "attacks": {"lattice_y10": (other, images)}}
+    assert robustness_report.defence_entries([runs[0], swapped])["MMD"]["attack"] == []
+
+
+def test_further_run_with_the_name_of_another_is_refused(runs, tmp_path):
+    with pytest.raises(ValueError, match="two runs of a report are named regular; rename"):
+        page_of(runs, tmp_path, others=[{**runs[1], "name": "regular"}])
+
+
 def test_further_run_of_other_galaxies_is_refused(runs, tmp_path):
     table = toy_predictions(n=60)
     other = {"name": "other", "table": table, "scores": evaluate_morph(table, 20)}
@@ -164,6 +185,19 @@ def test_attack_in_vain_is_told(runs, tmp_path, without_drawing):
     assert "No galaxy was flipped (lattice, Y10, data range)" in Page(page_of([run], tmp_path)).visible
 
 
+def test_gallery_of_the_released_arrays_has_no_njy(runs):
+    attack, images = runs[0]["attacks"]["lattice_y10"]
+    released = attack.copy()
+    released.meta["origin"] = "released"
+    captions = [
+        {name: caption for _, name, caption, _ in robustness_report.robustness_figures([run], TITLE)}
+        for run in (runs[0], {**runs[0], "attacks": {"lattice_y10": (released, images)}})
+    ]
+    assert "change of the pixel [nJy]" in captions[0]["attack_gallery_1"]
+    assert "change of the pixel [image unit]" in captions[1]["attack_gallery_1"]
+    assert not any("nJy" in caption for caption in captions[1].values())
+
+
 def test_all_runs_show_the_same_galaxy_in_their_windows(runs):
     places = latent_report.triplet_rows(runs)
     ids = {run["attacks"][places[run["name"]][0]][0]["obj_id"][places[run["name"]][1]] for run in runs}
@@ -175,6 +209,9 @@ def test_latents_of_other_predictions_are_not_drawn(runs, tmp_path, without_draw
     stale = {**runs[0], "latent": runs[0]["latent"] | {"scale": scale}}
     assert list(latent_report.measurements_of([stale, runs[1]])) == ["MMD"]
     assert latent_report.triplet_rows([stale]) == {}
+    third = {**runs[1], "name": "third"}
+    assert latent_report.latent_ratios([stale, runs[1], third]) == {}  # not those to MMD under the name of regular
+    assert list(latent_report.latent_ratios([*runs, third])) == ["MMD", "third"]
     note = "Left out of the figures: regular, whose latents are not those of the predictions"
     assert [caption for _, _, caption, draw in robustness_report.robustness_figures([stale], TITLE) if draw is None]
     assert note in Page(page_of([stale], tmp_path)).visible

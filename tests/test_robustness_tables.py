@@ -43,7 +43,7 @@ def test_row_of_an_attack_worked_by_hand():
     low, high = (100 * bound for bound in binom_conf_interval(3, 4, 0.95, interval="wilson"))
     assert row[:3] == ["regular", "lattice, Y10, data range", f"3 of 4, 75 % ({low:.0f} to {high:.0f})"]
     assert row[3].startswith("25 %")
-    assert row[4:] == ["6", "15", "2.50"]  # median of 4, 6, 10; mean of 4, 10, 40, 6; median of 1, 2, 3, 4
+    assert row[4:] == ["7", "16", "2.50"]  # median of 5, 7, 11; mean of 5, 11, 40, 7; median of 1, 2, 3, 4
     assert len(row) == len(robustness_tables.ATTACK_HEADER)
 
 
@@ -56,6 +56,19 @@ def test_label_names_the_defence_where_there_is_one():
     assert robustness_tables.attack_label(toy_attack([1]).meta) == "lattice, Y10, data range"
     meta = toy_attack([1], defence="median", bounds="sigma:30", domain="Y1").meta
     assert robustness_tables.attack_label(meta) == "lattice, Y1, within 30 sky sigma, defence 3 x 3 median"
+
+
+def test_label_names_what_is_not_the_default():
+    meta = toy_attack([1], search="evolution", objective="probability", success="paper", population=50).meta
+    words = "evolution, Y10, data range, objective probability, success paper, population 50"
+    assert robustness_tables.attack_label(meta) == words
+    assert robustness_tables.attack_label(toy_attack([1], seed_number=2).meta).endswith(", network 2")
+
+
+def test_budget_holds_the_queries_of_all_targets():
+    attacks = {"regular": {"a": toy_attack([150, None], targeted=True), "b": toy_attack([1])}}
+    assert robustness_tables.budget(attacks["regular"]["a"].meta) == 200  # 100 for each of two wrong classes
+    assert "up to 100 or 200 queries" in robustness_tables.attack_caption(attacks, DATA)
 
 
 def test_classes_are_counted_by_what_they_become():
@@ -94,15 +107,41 @@ def test_nothing_is_claimed_where_the_groups_do_not_show_it():
     assert "that one of them is harder to flip is not shown" in sentence
 
 
-def test_more_queries_make_a_run_harder_even_where_all_are_flipped():
+def test_more_queries_are_told_and_do_not_decide():
     attacks = {"regular": {"a": toy_attack([3] * 12)}, "MMD": {"a": toy_attack([30] * 12)}}
     (sentence,) = robustness_tables.attack_verdicts(attacks)
-    assert "MMD is harder to flip (p of the groups 1 for flips, 0.00049 for queries)" in sentence
+    assert "harder to flip is not shown (p of the groups 1 for flips, which decide, 0.00049 for queries)" in sentence
 
 
-def test_attacks_of_other_depths_are_not_compared():
-    attacks = {"regular": {"a": toy_attack([3] * 12)}, "MMD": {"a": toy_attack([None] * 12, domain="Y1")}}
+def test_flips_within_the_budget_are_counted_without_their_confirmations():
+    # Found with the last of ten queries; the eleventh, and one of another edit that was none, only confirm.
+    first, second = toy_attack([10] * 4, max_queries=10), toy_attack([11, 10, 10, None], max_queries=100)
+    second["unconfirmed"] = [0, 0, 1, 0]
+    second["queries"] += second["unconfirmed"]
+    result = robustness_tables.compare_attacks(first, second)
+    assert (result["n_queries"], result["flipped"]) == (10, [4, 2])
+
+
+def test_targeted_attacks_are_compared_up_to_the_budget_of_all_targets():
+    tables = [toy_attack([150, 50], targeted=True), toy_attack([199, None], targeted=True)]
+    result = robustness_tables.compare_attacks(*tables)
+    assert (result["n_queries"], result["flipped"]) == (200, [2, 1])
+
+
+@pytest.mark.parametrize("changes", [
+    {"domain": "Y1"}, {"max_queries": 50}, {"objective": "probability"}, {"success": "paper"}, {"targeted": True},
+    {"bounds": "sigma:30"}, {"search": "evolution"}, {"population": 50}, {"seed_number": 2},
+])  # fmt: skip
+def test_attacks_with_other_settings_are_not_compared(changes):
+    attacks = {"regular": {"a": toy_attack([3] * 12)}, "MMD": {"a": toy_attack([None] * 12, **changes)}}
     assert robustness_tables.attack_verdicts(attacks) == []
+
+
+def test_verdict_names_both_defences():
+    attacks = {"regular": {"a": toy_attack([3] * 12)}, "d4": {"a": toy_attack([None] * 12, defence="d4")}}
+    (sentence,) = robustness_tables.attack_verdicts(attacks)
+    label = "lattice, Y10, data range"
+    assert sentence.startswith(f"{label} against {label}, defence mean over flips and rotations: of 12 galaxies")
 
 
 # Latent distances
@@ -125,7 +164,7 @@ def latents():
 
 
 def test_scale_free_rows_are_the_same_for_a_stretched_latent_space(latents):
-    rows = latent_tables.latent_rows(latents[0])
+    rows = latent_tables.latent_rows(latents[0], {})
     assert [row[0] for row in rows if row[0]] == ["latent unit", "class separation", "class width"]
     for number, (_, name, first, second, _) in enumerate(rows):
         values = [float(cell.split(" ± ")[0]) for cell in (first, second)]
@@ -136,7 +175,7 @@ def test_scale_free_rows_are_the_same_for_a_stretched_latent_space(latents):
 
 
 def test_rows_are_those_of_the_papers_table(latents):
-    rows = latent_tables.latent_rows({"regular": latents[0]["regular"]})
+    rows = latent_tables.latent_rows({"regular": latents[0]["regular"]}, {})
     part = latents[1]["regular"]
     steps = part.lengths["attacked"][np.isfinite(part.lengths["attacked"])]
     (cell,) = [row[2] for row in rows[:4] if row[1] == "Y10 - one-pixel"]
@@ -152,7 +191,18 @@ def test_verdict_does_not_take_a_stretched_space_for_a_harder_attack(latents):
     assert sentences[0].startswith("The way to the attacked image is 10.00 (10.00 to 10.00) times as long in stretched")
     assert "and 1.00 (1.00 to 1.00) times in units of the class separation" in sentences[0]
     text = latent_tables.latent_markdown(scores, DATA, ratios)
-    assert "10.00 (10.00 to 10.00)" in text and "16 flipped of 20 attacked" in text
+    assert "10.00 (10.00 to 10.00)" in text
+    assert "16 flipped of 20 attacked (lattice, Y10, data range, up to 100 queries)" in text
+
+
+def test_latent_table_names_the_attack_of_each_run(latents):
+    regular, stretched = latents[0].values()
+    attack = stretched["attack"] | {"domain": "Y1", "success": "paper", "targeted": True}
+    runs = {"regular": regular, "stretched": stretched | {"attack": attack}}
+    caption = latent_tables.latent_caption(runs, DATA)
+    assert "(lattice, Y10, data range, up to 100 queries); stretched" in caption
+    assert "(lattice, Y1, data range, targeted, success paper, up to 200 queries)" in caption
+    assert "Y10 or Y1 - one-pixel" in [row[1] for row in latent_tables.latent_rows(runs, {})]
 
 
 @pytest.mark.parametrize("interval, words", [
@@ -184,6 +234,13 @@ def test_attack_behind_another_defence_takes_no_scores_of_the_network_without(la
     assert median[:4] == ["", "3 x 3 median", "–", "–"] and median[6:] == ["–", "–"]
     assert other[0] == "noise" and other[4:] == ["–"] * 4
     assert "lattice, Y10, data range" in robustness_tables.defence_caption(entries, DATA)
+
+
+def test_first_table_behind_a_defence_counts():
+    scores = evaluate_morph(toy_predictions(n=240), 20)
+    attacks = [toy_attack([1, 2, 3, None]), toy_attack([None] * 4)]
+    (row,) = robustness_tables.defence_rows({"regular": {"scores": scores, "attack": attacks, "latent": None}})
+    assert row[4].startswith("75 %")
 
 
 # Perturbations

@@ -11,7 +11,14 @@ from matplotlib.figure import Figure
 
 from photoz_morph.report.morph_figures import RUN_STYLES
 from photoz_morph.report.morph_images import CLASS_COLOURS, GREY_BAND, sky_sigma, stretch
-from photoz_morph.report.robustness_tables import attack_label, effective_number, flipped_share, wilson_interval
+from photoz_morph.report.robustness_tables import (
+    attack_label,
+    budget,
+    effective_number,
+    flipped_share,
+    search_queries,
+    wilson_interval,
+)
 from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE
 
 ERROR_LEVEL = 0.68  # of the shaded bands and error bars
@@ -44,9 +51,10 @@ def success_curves(attacks, title):
     figure = Figure(figsize=(max(4.6 * n_columns, 6.4), 4.6 * n_rows + 0.4), layout="constrained")
     panels = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey=True)
     for axes, name in zip(panels.flat, names):
+        labels = dict.fromkeys(attack_label(of_run[name].meta) for of_run in attacks.values() if name in of_run)
+        axes.set_title("\n".join(labels), fontsize=10)
         for (run, of_run), (colour, _) in zip(attacks.items(), RUN_STYLES):
             if name in of_run:
-                axes.set_title(attack_label(of_run[name].meta), fontsize=10)
                 _draw_curves(axes, of_run[name], run, colour)
         axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14))
         axes.grid(color=LIGHT_GREY, linewidth=0.5)
@@ -73,7 +81,7 @@ def _draw_curves(axes, table, run, colour):
 
 
 def flip_curve(table, kind="flipped"):
-    """Share of the galaxies flipped within a number of queries.
+    """Share of the galaxies flipped within a number of `search_queries`.
 
     Parameters
     ----------
@@ -87,8 +95,8 @@ def flip_curve(table, kind="flipped"):
         Increasing, from 1 to the budget; the share is constant in between.
     share : ndarray, shape (k,)
     """
-    needed = np.asarray(table[kind.replace("flipped", "queries")])[np.asarray(table[kind], bool)]
-    queries = np.unique([1, *needed, int(table.meta["max_queries"])])
+    needed = search_queries(table, kind)[np.asarray(table[kind], bool)]
+    queries = np.unique([1, *needed, budget(table.meta)])
     return queries, np.searchsorted(np.sort(needed), queries, side="right") / len(table)
 
 
@@ -100,7 +108,7 @@ def pixel_places(attacks, originals, title):
     attacks : dict of str to Table
         By the name of the run.
     originals : dict of str to ndarray, shape (n, height, width, 3)
-        Images before the attack, g, r, i [nJy].
+        Images before the attack, g, r, i [image unit].
     title : str
 
     Returns
@@ -163,7 +171,7 @@ def pixel_values(attacks, originals, title):
     attacks : dict of str to Table
         By the name of the run.
     originals : dict of str to ndarray, shape (n, height, width, 3)
-        Images before the attack, g, r, i [nJy].
+        Images before the attack, g, r, i [image unit].
     title : str
 
     Returns
@@ -221,7 +229,7 @@ def _draw_patterns(axes, change, number, n_runs, run):
 
 
 def margin_queries(attacks, title):
-    """Queries to the flip against the margin before, a panel for each run, coloured by the label.
+    """Queries of the search against the margin before, a panel for each run, coloured by the label.
 
     Parameters
     ----------
@@ -236,7 +244,7 @@ def margin_queries(attacks, title):
     figure = Figure(figsize=(max(4.2 * len(attacks), 5.2), 4.3), layout="constrained")
     panels = figure.subplots(1, len(attacks), squeeze=False, sharey=True)[0]
     for axes, (run, table) in zip(panels, attacks.items()):
-        margin, queries = np.asarray(table["margin_before"], float), np.asarray(table["queries"], float)
+        margin, queries = np.asarray(table["margin_before"], float), search_queries(table)
         flipped = np.asarray(table["flipped"], bool)
         for index, name in enumerate(table.meta["classes"].split(",")):
             colour, of_class = CLASS_COLOURS.get(name, BLUE), np.asarray(table["label"]) == index
@@ -245,7 +253,7 @@ def margin_queries(attacks, title):
             axes.plot(margin[of_class & ~flipped], queries[of_class & ~flipped], "^", color=colour, markersize=7,
                       fillstyle="none")  # fmt: skip
         axes.plot([], [], "^", color=GREY, markersize=7, fillstyle="none", label="not flipped")
-        axes.axhline(table.meta["max_queries"], color=GREY, linestyle=":", linewidth=1)
+        axes.axhline(budget(table.meta), color=GREY, linestyle=":", linewidth=1)
         share = flipped_share(table)
         axes.set_title(f"{run}: {100 * share['value']:.0f} % of {share['n']:,} flipped", fontsize=10)
         axes.set(xlabel="margin before [logit]", yscale="log")

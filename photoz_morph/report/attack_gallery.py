@@ -1,4 +1,4 @@
-"""Attacked images beside the originals, with the pixel circled and told in nJy and in sigma of the sky.
+"""Attacked images beside the originals, with the pixel circled and told in image units and in sigma of the sky.
 
 In go a table and images of `attack_tables.read_attack`; out comes a matplotlib Figure, made without pyplot.
 """
@@ -13,7 +13,7 @@ N_GALLERY = 8  # galaxies shown, our choice
 ZOOM = 7  # [pixel] on each side of the attacked one
 
 
-def attack_gallery(table, images, title, n_galaxies=N_GALLERY, seed=0):
+def attack_gallery(table, images, title):
     """Galaxies before and after one pixel was changed: the original, the attacked one, and the pixel from near by.
 
     Parameters
@@ -21,21 +21,20 @@ def attack_gallery(table, images, title, n_galaxies=N_GALLERY, seed=0):
     table : Table
         From `attack_tables.read_attack`; one galaxy or more is flipped.
     images : dict of str to ndarray, shape (n, height, width, 3)
-        `original` and `attacked`: g, r, i [nJy].
+        `original` and `attacked`: g, r, i [`image_unit`].
     title : str
-    n_galaxies, seed : int
-        So many flipped galaxies are drawn at random, in turn from each pair of class before and after.
 
     Returns
     -------
     matplotlib.figure.Figure
+        `N_GALLERY` flipped galaxies, drawn at random, in turn from each pair of class before and after.
 
     Raises
     ------
     ValueError
         If no galaxy is flipped.
     """
-    rows = _gallery_rows(table, n_galaxies, seed)
+    rows = _gallery_rows(table)
     original, attacked = (np.asarray(images[name]) for name in ("original", "attacked"))
     names, sigma = table.meta["classes"].split(","), sky_sigma(original)
     n_columns = min(2, len(rows))
@@ -56,24 +55,29 @@ def attack_gallery(table, images, title, n_galaxies=N_GALLERY, seed=0):
             axes.set_title(name, fontsize=9, color=CLASS_COLOURS.get(name, BLACK), fontweight="bold")
         triple[2].set_title(f"row {place[0]}, column {place[1]}", fontsize=9)
         below_images = {"transform": triple[0].transAxes, "fontsize": 8, "va": "top"}
-        text = triple[0].text(0, -0.04, _galaxy_text(galaxy, sigma), **below_images)
+        text = triple[0].text(0, -0.04, _galaxy_text(galaxy, sigma, image_unit(table.meta)), **below_images)
         text.set_in_layout(False)  # or the layout would make the first image as wide as its text
     figure.text(0.5, 1 - 0.1 / height, title, ha="center", va="top", fontsize=12).set_in_layout(False)
     return figure
 
 
-def _gallery_rows(table, n_galaxies, seed):
+def image_unit(meta):
+    """Unit of attacked images from the meta of their table: nJy, but that of the authors' arrays is not known."""
+    return "image unit" if meta["origin"] == "released" else "nJy"
+
+
+def _gallery_rows(table):
     """Rows of flipped galaxies, random, in turn from each pair of classes."""
     flipped = np.flatnonzero(np.asarray(table["flipped"], bool))
     if len(flipped) == 0:
         raise ValueError(f"a gallery needs a flipped galaxy, got none of {len(table)}")
-    flipped = np.random.default_rng(seed).permutation(flipped)
+    flipped = np.random.default_rng(0).permutation(flipped)
     seen, turn = {}, []
     for row in flipped:
         pair = table["label"][row], table["attacked_class"][row]
         seen[pair] = seen.get(pair, 0) + 1
         turn.append((seen[pair], *pair, row))
-    return [row for *_, row in sorted(sorted(turn)[:n_galaxies], key=lambda entry: entry[1:])]
+    return [row for *_, row in sorted(sorted(turn)[:N_GALLERY], key=lambda entry: entry[1:])]
 
 
 def _draw_triple(panels, before, after, place):
@@ -88,11 +92,11 @@ def _draw_triple(panels, before, after, place):
     panels[1].set(xlim=(-0.5, after.shape[1] - 0.5), ylim=(-0.5, after.shape[0] - 0.5))
 
 
-def _galaxy_text(galaxy, sigma):
-    """The change of each band in nJy and in sigma of the sky, the queries it took, and the margins."""
+def _galaxy_text(galaxy, sigma, unit):
+    """The change of each band in the image unit and in sigma of the sky, the queries it took, and the margins."""
     change = np.asarray(galaxy["new_value"], float) - np.asarray(galaxy["old_value"], float)
-    nanojansky, sky = (", ".join(f"{value:+,.0f}" for value in part) for part in (change, change / sigma))
+    own, sky = (", ".join(f"{value:+,.0f}" for value in part) for part in (change, change / sigma))
     margins = " to ".join(f"{galaxy[name]:.2f}" for name in ("margin_before", "margin_after"))
     queries = f"{galaxy['queries']:,} quer{'y' if galaxy['queries'] == 1 else 'ies'}"
-    text = f"g, r, i: {nanojansky} nJy\n({sky} sky $\\sigma$)\n{galaxy['obj_id']}: {queries}, margin {margins}"
+    text = f"g, r, i: {own} {unit}\n({sky} sky $\\sigma$)\n{galaxy['obj_id']}: {queries}, margin {margins}"
     return text.replace("-", "−")

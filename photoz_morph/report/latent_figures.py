@@ -139,35 +139,31 @@ def distance_histograms(measurements, separations, title):
     names = [name for name in PANELS if any(name in part.lengths for part in measurements.values())]
     figure = Figure(figsize=(3.6 * len(names), 6.4), layout="constrained")
     rows = figure.subplots(2, len(names), squeeze=False, sharey="col")
+    styles = dict(zip(measurements, zip((colour for colour, _ in RUN_STYLES), ("-", "--", ":"))))
     for column, name in enumerate(names):
         for axes, is_scaled in zip(rows[:, column], (False, True)):
             lengths = {run: part.lengths[name] / (separations[run] if is_scaled else 1.0)
                        for run, part in measurements.items() if name in part.lengths}  # fmt: skip
-            _draw_histograms(axes, lengths)
+            _draw_histograms(axes, lengths, styles)
             axes.set_xlabel("over class separation" if is_scaled else "latent units")
         rows[0, column].set_title(PANELS[name], fontsize=10)
     for axes in rows[:, 0]:
         axes.set_ylabel("share of galaxies in each bin")
-    handles = [Line2D([], [], color=colour, linestyle=line, label=run)
-               for run, (colour, line) in zip(measurements, _styles())]  # fmt: skip
+    handles = [Line2D([], [], color=colour, linestyle=line, label=run) for run, (colour, line) in styles.items()]
     handles.append(Line2D([], [], color=GREY, marker="v", linestyle="", label="mean"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
     figure.suptitle(title)
     return figure
 
 
-def _styles():
-    """Colour and dash of each run: told apart without colour too."""
-    return list(zip((colour for colour, _ in RUN_STYLES), ("-", "--", ":")))
-
-
-def _draw_histograms(axes, lengths):
+def _draw_histograms(axes, lengths, styles):
     """One outline for each run over common bins, its mean marked on the axis; the last bin takes what lies beyond."""
     known = {run: values[np.isfinite(values)] for run, values in lengths.items()}
     top = max(np.quantile(values, SHOWN_SHARE) for values in known.values())
     n_bins = int(np.ceil(2 * min(map(len, known.values())) ** (1 / 3)))  # the rule of Rice
     edges = np.linspace(0, top, n_bins + 1)
-    for values, (colour, line) in zip(known.values(), _styles()):
+    for run, values in known.items():
+        colour, line = styles[run]
         counts, _ = np.histogram(np.minimum(values, top), edges)
         axes.stairs(counts / len(values), edges, color=colour, linestyle=line, linewidth=1.5)
         axes.plot(values.mean(), 0, marker="v", markersize=9, color=colour, clip_on=False, zorder=3)

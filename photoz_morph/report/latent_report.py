@@ -85,12 +85,15 @@ def _head(latent):
 
 
 def latent_ratios(runs):
-    """Ratios of latent distances of each run to the first, by the name of the run."""
+    """Ratios of latent distances of each run to the first that has `latent`, by the name of the run.
+
+    Empty where the first is stale: tables would take the ratios to another for those to it.
+    """
     measured = measurements_of(runs)
-    if not measured:
+    first = next((run["name"] for run in runs if run.get("latent")), None)
+    if first not in measured:
         return {}
-    first, *others = measured.values()
-    return {name: compare_latents(first, other) for name, other in zip(list(measured)[1:], others)}
+    return {name: compare_latents(measured[first], part) for name, part in measured.items() if name != first}
 
 
 def triplet_rows(runs):

@@ -4,7 +4,7 @@ In go the dictionaries of `morph latent` by the name of the run, and the paired 
 `latent_scores.compare_latents`; out come rows, Markdown and sentences.
 """
 
-from photoz_morph.report.robustness_tables import markdown
+from photoz_morph.report.robustness_tables import attack_label, budget, markdown
 
 DISTANCES = {
     "y10_y1": "Y10 - Y1, all",
@@ -21,7 +21,7 @@ def latent_header(latents):
     return ["unit", "distance", *latents, *(f"{run} / {first}" for run in others)]
 
 
-def latent_rows(latents, ratios=None):
+def latent_rows(latents, ratios):
     """Latent distances, a column for each run: the rows of the paper's table, then in units of the class separation
     and of the width of the classes, as text.
 
@@ -29,7 +29,7 @@ def latent_rows(latents, ratios=None):
     ----------
     latents : dict of str to dict
         From `latent_run`, by the name of the run.
-    ratios : dict of str to dict, optional
+    ratios : dict of str to dict
         From `compare_latents` of each run but the first with the first.
 
     Returns
@@ -42,13 +42,13 @@ def latent_rows(latents, ratios=None):
     Ciprijanovic et al. (2021), Table 2: the rows "Y10 - Y1, flipped" and "Y10 - one-pixel" in latent units.
     """
     rows, (_, *others) = [], latents
-    attack = next((part["attack"] for part in latents.values() if part["attack"]), {"domain": "Y10"})
+    bases = " or ".join(dict.fromkeys(part["attack"]["domain"] for part in latents.values() if part["attack"]))
     for unit, title in UNITS.items():
         known = [name for name in DISTANCES if any(part["lengths"][name] for part in latents.values())]
         for number, name in enumerate(known):
             cells = [_distance_text(part, name, unit) for part in latents.values()]
-            cells += [_ratio_text((ratios or {}).get(run), name, unit) for run in others]
-            rows.append([title if number == 0 else "", DISTANCES[name].format(base=attack["domain"]), *cells])
+            cells += [_ratio_text(ratios.get(run), name, unit) for run in others]
+            rows.append([title if number == 0 else "", DISTANCES[name].format(base=bases), *cells])
     return rows
 
 
@@ -85,8 +85,11 @@ def latent_caption(latents, data):
     of = []
     for run, part in latents.items():
         attack = part["attack"]
-        counts = f", {attack['n_flipped']:,} flipped of {attack['n_attacked']:,} attacked" if attack else ""
-        of.append(f"{run}: {part['n_galaxies']:,} {data}{counts}")
+        of.append(f"{run}: {part['n_galaxies']:,} {data}")
+        if attack:
+            n_queries = budget({**attack, "classes": ",".join(part["classes"])})
+            counts = f"{attack['n_flipped']:,} flipped of {attack['n_attacked']:,} attacked"
+            of[-1] += f", {counts} ({attack_label(attack)}, up to {n_queries:,} queries)"
     return (
         f"Euclidean distances in the latent space of the first seed, mean ± standard deviation over galaxies (standard "
         f"error over groups). {'; '.join(of)}. Layout of Ciprijanovic et al. (2021), Table 2, whose distances are raw. "
@@ -96,10 +99,10 @@ def latent_caption(latents, data):
     )
 
 
-def latent_markdown(latents, data, ratios=None):
+def latent_markdown(latents, data, ratios):
     """The table of latent distances with what the ratios say, as Markdown; arguments as for its rows and caption."""
     table = markdown(latent_header(latents), latent_rows(latents, ratios))
-    verdicts = [f"- {sentence}" for sentence in latent_verdicts(latents, ratios or {})]
+    verdicts = [f"- {sentence}" for sentence in latent_verdicts(latents, ratios)]
     return "\n".join([f"**{latent_caption(latents, data)}**", "", *table, "", *verdicts]) + "\n"
 
 

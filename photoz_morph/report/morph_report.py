@@ -36,11 +36,11 @@ def morph_report(results, out_dir, progress=True):
         `robustness_report` shows: `attacks`, `latent`, `perturbations`.
         `origin`: a key of `morph_predictions.ORIGINS`.
         Further, each of them None or left out where there is none: `comparison`, a dict from `compare_morph`;
-        `examples`, a dict with `image_y10`, `image_y1`, shape (k, height, width, 3) in g, r, i [nJy], and `label`,
-        shape (k,); `sample`, a dict with `gini`, `m20`, `label`, `label_g`, `intended_type` of all galaxies, labels
-        counted as in `morphology_labels.CLASS_NAMES`; `reference`, a dict with `gini`, `m20` and `name` of other
-        galaxies for contours; `note`, why there are no examples; `others`, list of dict, further runs for the table of
-        defences; `pixel_windows`, `perturbed` and `seed_ratios`, see `robustness_report`.
+        `examples`, a dict with `image_y10`, `image_y1`, shape (k, height, width, 3) in g, r, i [image unit],
+        and `label`, shape (k,); `sample`, a dict with `gini`, `m20`, `label`, `label_g`, `intended_type` of all
+        galaxies, labels counted as in `morphology_labels.CLASS_NAMES`; `reference`, a dict with `gini`, `m20` and
+        `name` of other galaxies for contours; `note`, why there are no examples; `others`, list of dict, further runs
+        for the table of defences; `pixel_windows`, `perturbed` and `seed_ratios`, see `robustness_report`.
     out_dir : path-like
     progress : bool
 
@@ -111,6 +111,10 @@ def _check(results):
     names = [run["name"] for run in results["runs"]]
     if not 1 <= len(names) <= MAX_RUNS or len(set(names)) < len(names):
         raise ValueError(f"a report takes 1 to {MAX_RUNS} runs of different names, got {', '.join(names) or 'none'}")
+    shown = [*names, *(run["name"] for run in results.get("others") or ())]
+    twice = sorted({name for name in shown if shown.count(name) > 1})
+    if twice:
+        raise ValueError(f"two runs of a report are named {', '.join(twice)}; rename the folder of one")
     first = results["runs"][0]["scores"]
     for run in [*results["runs"], *(results.get("others") or ())]:
         if run["table"].meta["origin"] != results["origin"]:

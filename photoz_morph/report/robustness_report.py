@@ -13,7 +13,7 @@ import numpy as np
 from photoz_morph.morph_predictions import ORIGINS
 from photoz_morph.report import attack_figures, html, latent_tables, perturbation_figures, robustness_tables
 from photoz_morph.report.attack_choice import attack_tables_of, chosen_attack, own_attacks
-from photoz_morph.report.attack_gallery import attack_gallery
+from photoz_morph.report.attack_gallery import attack_gallery, image_unit
 from photoz_morph.report.latent_report import LATENT, latent_plan, latent_ratios
 from photoz_morph.report.morph_tables import DATA_NAMES
 from photoz_morph.report.perturbation_tables import (
@@ -23,13 +23,14 @@ from photoz_morph.report.perturbation_tables import (
     perturbation_rows,
     perturbation_verdicts,
 )
+from photoz_morph.robustness.latent_scores import is_same_attack
 
 ATTACK, PERTURB, DEFENCE = "One-pixel attack", "Perturbations", "Defences"
 SECTIONS = (ATTACK, LATENT, PERTURB, DEFENCE)
 FIRST_TABLE = 5  # the tables before are those of the scores
 
 
-def robustness_text(runs, others=(), seed_ratios=None, first_table=FIRST_TABLE):
+def robustness_text(runs, others=(), seed_ratios=None):
     """Tables and verdicts of each section.
 
     Parameters
@@ -39,8 +40,6 @@ def robustness_text(runs, others=(), seed_ratios=None, first_table=FIRST_TABLE):
         Further runs, shown in the table of defences only: `name`, `scores` and what there is of robustness.
     seed_ratios : dict of str to dict, optional
         From `latent_run.seed_ratio`, by the name of each run but the first.
-    first_table : int
-        Number of the first table.
 
     Returns
     -------
@@ -54,7 +53,7 @@ def robustness_text(runs, others=(), seed_ratios=None, first_table=FIRST_TABLE):
     attacks, latents, perturbations = attack_tables_of(runs), _held(runs, "latent"), _held(runs, "perturbations")
 
     def add_table(section, header, rows, caption):
-        number = first_table + sum(piece.count("<table") for pieces in parts.values() for piece in pieces)
+        number = FIRST_TABLE + sum(piece.count("<table") for pieces in parts.values() for piece in pieces)
         parts.setdefault(section, []).append(html.table(header, rows, f"Table {number}. {caption}"))
 
     if attacks:
@@ -115,21 +114,17 @@ def robustness_figures(runs, title, pixel_windows=None, perturbed=None):
 def defence_entries(runs, others=()):
     """What `robustness_tables.defence_rows` takes, of the runs that were attacked or measured, and of all others."""
     attacks = attack_tables_of([*runs, *others])
-    name, _ = chosen_attack(attacks)
+    name, chosen = chosen_attack(attacks)
     entries = {}
     for run in [*runs, *others]:
         of_run = attacks.get(run["name"], {})
-        like = of_run.get(name)
-        tables = [table for table in of_run.values() if like is not None and _is_like(table.meta, like.meta)]
+        # The attack chosen comes first, then the same behind other defences, whatever their names.
+        tables = [of_run[key] for key in sorted(of_run, key=lambda key: key != name)]
+        tables = [table for table in tables if is_same_attack(table.meta, next(iter(chosen.values())).meta)]
         if of_run or run.get("latent") or any(run is other for other in others):
             kept = {key: run.get(key) for key in ("scores", "latent", "defended")}
             entries[run["name"]] = {**kept, "attack": tables}
     return entries
-
-
-def _is_like(meta, other):
-    """Whether two attacks differ in the defence alone."""
-    return all(meta[key] == other[key] for key in ("search", "bounds", "domain", "max_queries", "targeted"))
 
 
 def _held(runs, key):
@@ -145,8 +140,8 @@ def _attack_figures(runs, title):
     figures = [(
         ATTACK, "attack_success",
         f"{title}. Share of the attacked galaxies whose class one pixel has changed, against the number of images "
-        "shown to the network (queries), up to the budget. Bands: 68 % intervals (Wilson; galaxies of a group count as "
-        "one). Dashed: random pixels with the lowest or highest value of each band.",
+        "shown to the network (queries) before it is confirmed, up to the budget. Bands: 68 % intervals (Wilson; "
+        "galaxies of a group count as one). Dashed: random pixels with the lowest or highest value of each band.",
         lambda: attack_figures.success_curves(attacks, title),
     )]  # fmt: skip
     name, chosen = chosen_attack(own_attacks(runs) or attacks)
@@ -183,7 +178,8 @@ def _gallery(stem, run, table, images, title):
     caption = (
         f"{title}, {run}. Galaxies drawn at random from those flipped, in turn from each pair of classes: the original "
         "under its label, the image with one pixel changed (circled) under the class given to it, and the pixel from "
-        "near by. i, r, g colours, one arcsinh stretch. Below: change of the pixel, queries, margin before and after."
+        "near by. i, r, g colours, one arcsinh stretch. Below: change of the pixel "
+        f"[{image_unit(table.meta)}], queries, margin before and after."
     )
     return ATTACK, stem, caption, lambda: attack_gallery(table, images, f"{title}, {run}")
 

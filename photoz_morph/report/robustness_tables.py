@@ -11,6 +11,8 @@ from scipy import stats
 
 from photoz_morph.metrics.group_errors import mcnemar_of_groups
 from photoz_morph.report.morph_tables import SIGNIFICANT, p_text, with_error
+from photoz_morph.robustness.latent_scores import is_same_attack
+from photoz_morph.robustness.one_pixel import AttackOptions
 
 BOUNDS = {  # kind of the bounds of an attack -> words, with the number where it has one
     "data": "data range", "paper": "0 to 1 of the paper", "sigma": "within {} sky sigma", "electrons": "up to {} e-",
@@ -52,37 +54,34 @@ def effective_number(group_id):
     return float(members.sum() ** 2 / np.sum(members.astype(float) ** 2))
 
 
-def flips(table, kind="flipped", n_queries=None):
-    """Whether each galaxy was flipped within a number of queries, bool, shape (n,).
-
-    Parameters
-    ----------
-    table : Table
-        From `attack_tables.read_attack`.
-    kind : {"flipped", "random_flipped"}
-        By the search, or by the random corners beside it.
-    n_queries : int, optional
-        By default the whole budget.
-    """
-    flipped = np.asarray(table[kind], bool)
-    queries = np.asarray(table[kind.replace("flipped", "queries")])
-    return flipped if n_queries is None else flipped & (queries <= n_queries)
+def budget(meta):
+    """Most queries of the search about a galaxy, from the meta of an attack: targets have `max_queries` each."""
+    return int(meta["max_queries"]) * (len(meta["classes"].split(",")) - 1 if meta["targeted"] else 1)
 
 
-def flipped_share(table, kind="flipped", level=0.95):
+def search_queries(table, kind="flipped"):
+    """Queries of the search, or of random corners, int, shape (n,): without confirmations, which no budget holds."""
+    queries = np.asarray(table[kind.replace("flipped", "queries")]) - np.asarray(table[kind], int)
+    if kind == "flipped":
+        return queries - np.asarray(table["unconfirmed"])
+    return np.minimum(queries, budget(table.meta))  # how many flips of random corners were none is not in the table
+
+
+def flipped_share(table, kind="flipped"):
     """Share of the attacked galaxies that was flipped: dict of value, interval [low, high], and n, galaxies."""
-    flipped = flips(table, kind)
-    share = float(flipped.mean())
-    low, high = wilson_interval(share, effective_number(table["group_id"]), level)
+    share = float(np.mean(np.asarray(table[kind], bool)))
+    low, high = wilson_interval(share, effective_number(table["group_id"]))
     return {"value": share, "interval": [float(low), float(high)], "n": len(table)}
 
 
 def attack_label(meta):
-    """Search, depth, bounds and defence of an attack in words, from its meta."""
+    """An attack in words, from its meta: search, depth, bounds, and what is not the default of `AttackOptions`."""
     kind, _, number = str(meta["bounds"]).partition(":")
-    words = [meta["search"], meta["domain"], BOUNDS[kind].format(number)]
-    if meta["targeted"]:
-        words.append("targeted")
+    words = [meta["search"], meta["domain"], BOUNDS[kind].format(number), *["targeted"] * bool(meta["targeted"])]
+    named = {name: getattr(AttackOptions, name) for name in ("objective", "success", "population")}
+    words += [f"{name} {meta[name]}" for name, default in named.items() if meta.get(name, default) != default]
+    if meta.get("seed_number", 1) != 1:
+        words.append(f"network {meta['seed_number']}")
     if meta.get("defence", "none") != "none":
         words.append(f"defence {DEFENCES.get(meta['defence'], meta['defence'])}")
     return ", ".join(words)
@@ -103,7 +102,7 @@ def attack_rows(attacks):
     rows = []
     for run, of_run in attacks.items():
         for number, table in enumerate(of_run.values()):
-            flipped, queries = flips(table), np.asarray(table["queries"])
+            flipped, queries = np.asarray(table["flipped"], bool), np.asarray(table["queries"])
             to_flip = f"{np.median(queries[flipped]):,.0f}" if flipped.any() else "none"
             rows.append([
                 run if number == 0 else "", attack_label(table.meta),
@@ -124,13 +123,14 @@ def attack_caption(attacks, data):
         What was attacked, such as "simulated galaxies".
     """
     tables = [table for of_run in attacks.values() for table in of_run.values()]
-    budgets = sorted({int(table.meta["max_queries"]) for table in tables})
+    budgets = sorted({budget(table.meta) for table in tables})
     return (
         f"One-pixel attack on rightly classified test images of {data}, with up to "
-        f"{' or '.join(f'{budget:,}' for budget in budgets)} queries (images shown to the network) each. Shares in per "
-        "cent with 95 % intervals (Wilson; galaxies of a group count as one). Random corners: random pixels with the "
-        "lowest or highest value of each band, at the same budget. Queries: median of those flipped, mean of all. "
-        "Margin: median before the attack [logit], not comparable between trainings."
+        f"{' or '.join(f'{number:,}' for number in budgets)} queries (images shown to the network) each. Shares in "
+        "per cent with 95 % intervals (Wilson; galaxies of a group count as one). Random corners: random pixels with "
+        "the lowest or highest value of each band, at the same budget. Queries: median of those flipped, mean of all, "
+        "with those that confirmed a flip, which come on top. Margin: median before the attack [logit], not comparable "
+        "between trainings."
     )
 
 
@@ -151,17 +151,17 @@ def compare_attacks(first, second):
     Returns
     -------
     dict
-        n_galaxies, n_queries (the smaller budget, up to which both are compared), flipped (number in each), and
+        n_galaxies, n_queries (the smaller `budget`, up to which both are compared), flipped (number in each), and
         `flips` and `queries`, each from `group_errors.mcnemar_of_groups`: groups in which only the first resists more,
         or needs more queries, groups in which the second does, and the p-value. A galaxy that resists needs more
         queries than any that does not.
     """
     rows = [{key: row for row, key in enumerate(zip(table["obj_id"], table["copy"]))} for table in (first, second)]
     common = [key for key in rows[0] if key in rows[1]]
-    n_queries = min(int(table.meta["max_queries"]) for table in (first, second))
+    n_queries = min(budget(table.meta) for table in (first, second))
     pair = [table[[of_table[key] for key in common]] for table, of_table in zip((first, second), rows)]
-    flipped = [flips(table, n_queries=n_queries) for table in pair]
-    needed = [np.where(hit, table["queries"], np.inf) for table, hit in zip(pair, flipped)]
+    flipped = [np.asarray(table["flipped"], bool) & (search_queries(table) <= n_queries) for table in pair]
+    needed = [np.where(hit, search_queries(table), np.inf) for table, hit in zip(pair, flipped)]
     group = pair[0]["group_id"]
     votes = {"flips": [~hit for hit in flipped], "queries": [needed[0] > needed[1], needed[1] > needed[0]]}
     tests = {name: mcnemar_of_groups(*(vote[:, None] for vote in both), group) for name, both in votes.items()}
@@ -169,7 +169,7 @@ def compare_attacks(first, second):
 
 
 def attack_verdicts(attacks):
-    """A sentence for each attack that was made on the first run and on another: which is harder to flip.
+    """A sentence for each attack on the first run and, with the same settings, on another: which is harder to flip.
 
     Parameters
     ----------
@@ -182,27 +182,26 @@ def attack_verdicts(attacks):
     sentences = []
     (first, of_first), *others = attacks.items()
     for run, of_run in others:
-        for name in of_first:
-            if name not in of_run or of_first[name].meta["domain"] != of_run[name].meta["domain"]:
-                continue
-            result = compare_attacks(of_first[name], of_run[name])
-            if result["n_galaxies"]:
-                sentences.append(_verdict(attack_label(of_first[name].meta), (first, run), result))
+        for name in (name for name in of_first if name in of_run):
+            pair = of_first[name], of_run[name]
+            result = compare_attacks(*pair)
+            if is_same_attack(*(table.meta for table in pair)) and result["n_galaxies"]:
+                labels = dict.fromkeys(attack_label(table.meta) for table in pair)
+                sentences.append(_verdict(" against ".join(labels), (first, run), result))
     return sentences
 
 
 def _verdict(label, names, result):
-    """Which of two runs is harder to flip, in a sentence."""
+    """Which of two runs is harder to flip, in a sentence: the flips decide, the queries are told beside them."""
     where = f"{label}: of {result['n_galaxies']:,} galaxies attacked in both, {names[0]} is flipped in "
     hits = [f"{n:,}" for n in result["flipped"]]
     where += f"{hits[0]} and {names[1]} in {hits[1]} within {result['n_queries']:,} queries"
-    tests = result["flips"], result["queries"]
-    p_values = f"p of the groups {p_text(tests[0]['p_value'])} for flips, {p_text(tests[1]['p_value'])} for queries"
-    votes = {name: sum(test[key] for test in tests if test["p_value"] < SIGNIFICANT)
-             for name, key in zip(names, ("only_first", "only_second"))}  # fmt: skip
-    if votes[names[0]] == votes[names[1]]:
+    test = result["flips"]
+    p_values = f"p of the groups {p_text(test['p_value'])} for flips, which decide, "
+    p_values += f"{p_text(result['queries']['p_value'])} for queries"
+    if test["p_value"] >= SIGNIFICANT:
         return f"{where}; that one of them is harder to flip is not shown ({p_values})."
-    return f"{where}; {max(votes, key=votes.get)} is harder to flip ({p_values})."
+    return f"{where}; {names[test['only_second'] > test['only_first']]} is harder to flip ({p_values})."
 
 
 def class_rows(attacks):
@@ -221,15 +220,14 @@ def class_rows(attacks):
     names = next(iter(attacks.values())).meta["classes"].split(",")
     rows = []
     for run, table in attacks.items():
-        label, flipped = np.asarray(table["label"]), flips(table)
+        label, flipped = np.asarray(table["label"]), np.asarray(table["flipped"], bool)
         for number, name in enumerate(names):
             of_class = label == number
             if of_class.any():
-                share = share_text(flipped_share(table[of_class]))
                 given = np.bincount(np.asarray(table["attacked_class"])[of_class & flipped], minlength=len(names))
                 cells = ["" if i == number else f"{count:,}" for i, count in enumerate(given)]
                 rows.append(["" if rows and any(row[0] == run for row in rows) else run, name, f"{of_class.sum():,}",
-                             share, *cells])  # fmt: skip
+                             share_text(flipped_share(table[of_class])), *cells])  # fmt: skip
     return ["training", "label", "galaxies", "share flipped", *(f"to {name}" for name in names)], rows
 
 
@@ -239,8 +237,9 @@ def defence_rows(entries):
     Parameters
     ----------
     entries : dict of str to dict
-        By the name of the run: `scores` from `evaluate_morph`; `attack`, a list of tables, `latent`, from
-        `latent_run`, and `defended`, of other test-time defences to `scores` and `latent`, where there are any.
+        By the name of the run: `scores` from `evaluate_morph`; `attack`, tables of one attack, of which the
+        first behind each defence counts, `latent`, from `latent_run`, and `defended`, of other test-time defences to
+        `scores` and `latent`, where there are any.
 
     Returns
     -------
@@ -250,7 +249,7 @@ def defence_rows(entries):
     rows = []
     for run, entry in entries.items():
         own = entry["scores"].get("defence", "none")
-        tables = {table.meta.get("defence", "none"): table for table in entry.get("attack") or []}
+        tables = {table.meta.get("defence", "none"): table for table in reversed(entry.get("attack") or [])}
         behind = {own: entry, **(entry.get("defended") or {})}
         for defence in dict.fromkeys([*behind, *tables]):
             accuracy, shares, margins = ["–", "–"], ["–", "–"], ["–", "–"]

@@ -145,17 +145,13 @@ def margins(logits, kernel):
     return (logits[:, :, None] - logits[:, None]) / normals
 
 
-def class_margins(logits, kernel, classes=None):
-    """Distance of each latent to the nearest place where it would not be given its class any more.
+def class_margins(logits, kernel):
+    """Distance of each latent to the nearest place where it would be given another class.
 
     Parameters
     ----------
     logits : ndarray, shape (n, n_classes)
     kernel : ndarray, shape (n_latent, n_classes)
-    classes : ndarray of int, shape (n,), optional
-        Class of each; by default the one given, and all margins are positive. Where another class is given, the
-        margin is negative: the longest of the distances to the borders yet to cross, which the way back exceeds where
-        these meet at an angle.
 
     Returns
     -------
@@ -163,12 +159,11 @@ def class_margins(logits, kernel, classes=None):
 
     Notes
     -----
-    Exact where positive: the region of a class is where all its half-spaces overlap, so leaving it is leaving the
-    nearest. No step in latent space shorter than this changes the class.
+    Exact: the region of a class is where all its half-spaces overlap, so leaving it is leaving the nearest. No
+    step in latent space shorter than this changes the class.
     """
     logits = np.asarray(logits, float)
-    classes = logits.argmax(axis=1) if classes is None else np.asarray(classes)
-    return np.nanmin(margins(logits, kernel)[np.arange(len(logits)), classes], axis=1)
+    return np.nanmin(margins(logits, kernel)[np.arange(len(logits)), logits.argmax(axis=1)], axis=1)
 
 
 def crossing(logits, logits_after, classes):

@@ -16,8 +16,8 @@ from photoz_morph.robustness.latent_means import LatentSpace, paired_ratio, scal
 SAME_LATENTS = 1e-2  # of the separation: float32 in other batches moves latents by 1e-5 of it, another network by 1
 SAME_PROBABILITY = 1e-3  # likewise, between the head on the latents and the probabilities of the table
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-ATTACK_FACTS = (
-    "search", "bounds", "objective", "success", "targeted", "max_queries", "domain", "seed_number", "defence"
+SETTINGS = (  # of an attack, all but the defence that it is made on
+    "search", "bounds", "objective", "success", "targeted", "max_queries", "population", "domain", "seed_number",
 )  # fmt: skip
 LENGTHS = {
     "y10_y1": "from Y10 to Y1, all galaxies",
@@ -151,7 +151,7 @@ def _attacked_rows(table, attack, latents):
             "without"
         )
     flipped = np.asarray(attack["flipped"], bool)
-    facts = {name: _plain(attack.meta[name]) for name in ATTACK_FACTS if name in attack.meta}
+    facts = {name: _plain(attack.meta[name]) for name in (*SETTINGS, "defence") if name in attack.meta}
     return rows, facts | {"n_attacked": len(rows), "n_flipped": int(flipped.sum())}
 
 
@@ -241,6 +241,11 @@ def latent_scores(measurements, n_bootstrap=1000, seed=0):
     }
 
 
+def is_same_attack(facts, others):
+    """Whether two attacks, told by the meta of their tables, differ in nothing but the defence they were made on."""
+    return all(facts.get(name) == others.get(name) for name in SETTINGS)
+
+
 def compare_latents(first, second, n_bootstrap=1000, seed=0):
     """Ratios of the lengths of two runs, the second over the first, on the same galaxies.
 
@@ -254,7 +259,7 @@ def compare_latents(first, second, n_bootstrap=1000, seed=0):
     -------
     dict
         For each name of `LENGTHS` what `paired_ratio` gives, or None where not both have it for some galaxy. What
-        only flipped galaxies have is compared on those that both attacks flipped, if both started from the same depth;
+        only flipped galaxies have is compared on those that both attacks flipped, if `is_same_attack`;
         "margin_not_flipped" never is.
 
     Raises
@@ -274,7 +279,7 @@ def compare_latents(first, second, n_bootstrap=1000, seed=0):
     space = LatentSpace(second.space.latents[rows], second.space.labels[rows], second.space.group_id[rows])
     ratios = dict.fromkeys(LENGTHS)
     names = set(first.lengths) & set(second.lengths) - {"margin_not_flipped"}
-    if first.attack and second.attack and first.attack["domain"] != second.attack["domain"]:
+    if first.attack and second.attack and not is_same_attack(first.attack, second.attack):
         names -= OF_ATTACK
     for name in names:
         pair = (first.lengths[name], second.lengths[name][rows])

@@ -5,9 +5,9 @@
 
 - HDU `ATTACK`, a row for each galaxy: `obj_id`, `group_id`, `copy`, `label` (all were given it before); `flipped`,
   `row`, `column` (array indices, -1 where not flipped), `old_value`, `new_value` [image unit], `attacked_class`,
-  `queries`, `unconfirmed` flips; `margin_before`, `margin_after`, the logit of the label less the best other; `random_flipped`,
-  `random_queries`, the same by random pixels of extreme colour at the same budget; and `latent_*`, `logits_*` of
-  `y10`, `y1`, `attacked`;
+  `queries`, `unconfirmed` flips; `margin_before`, `margin_after`, the logit of the label less the best other;
+  `random_flipped`, `random_queries`, the same by random pixels of extreme colour at the same budget; and `latent_*`,
+  `logits_*` of `y10`, `y1`, `attacked`;
 - HDUs `ORIGINAL` and `ATTACKED`: float32 images, shape (n, rows, columns, n_bands) [image unit, nJy but of
   released arrays]. They differ in one pixel where flipped and in none otherwise.
 
@@ -28,8 +28,8 @@ from photoz_morph.run_folder import read_json, write_atomically
 SHARD_SIZE = 50  # galaxies; half a minute of work, and 12 MB
 COLUMNS = (
     "obj_id", "group_id", "copy", "label", "flipped", "row", "column", "old_value", "new_value", "attacked_class",
-    "queries", "unconfirmed", "margin_before", "margin_after", "random_flipped", "random_queries", "latent_y10", "latent_y1",
-    "latent_attacked", "logits_y10", "logits_y1", "logits_attacked",
+    "queries", "unconfirmed", "margin_before", "margin_after", "random_flipped", "random_queries", "latent_y10",
+    "latent_y1", "latent_attacked", "logits_y10", "logits_y1", "logits_attacked",
 )  # fmt: skip
 IMAGES = ("original", "attacked")
 

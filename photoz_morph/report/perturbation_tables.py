@@ -28,7 +28,7 @@ def perturbation_rows(perturbations):
     -------
     list of list of str
         Mean over severities of the accuracy, in brackets of the share of images given another class than the
-        unperturbed one; error over that of the first run (Hendrycks & Dietterich 2019, Eq. 1), "–" where the two
+        unperturbed one; error over that of the first run (Hendrycks & Dietterich 2019), "–" where the two
         cannot be compared.
     """
     _, *others = perturbations
@@ -69,7 +69,7 @@ def perturbation_caption(perturbations, data):
     if others:
         text += (
             f" Ratios: share of wrong answers over that of {first}; their mean over kinds is the mean-corruption score "
-            "of Hendrycks & Dietterich (2019), Eq. 1; below 1 where the run errs less; 95 % intervals over groups of "
+            "of Hendrycks & Dietterich (2019); below 1 where the run errs less; 95 % intervals over groups of "
             "galaxies, at fixed networks."
         )
     return text

@@ -68,6 +68,7 @@ def toy_attack(table, kernel, bias, n=60, domain="Y10", seed=0, **meta):
         "obj_id": table["obj_id"][rows], "group_id": table["group_id"][rows], "copy": copy, "label": label[rows],
         "flipped": flipped, "row": pixel, "column": pixel, "old_value": colour * np.zeros(3),
         "new_value": colour * np.ones(3), "attacked_class": target, "queries": np.full(len(rows), 10),
+        "unconfirmed": np.zeros(len(rows), int),
         "margin_before": logits[base][rows, label[rows]] - best_other, "margin_after": colour[:, 0],
         "random_flipped": np.zeros(len(rows), bool), "random_queries": np.full(len(rows), 100),
         "latent_y10": latents["y10"][rows], "latent_y1": latents["y1"][rows], "latent_attacked": attacked,

@@ -24,6 +24,7 @@ setup(
         "keras>=3.15,<3.16",
         "matplotlib>=3.9",
         "numpy>=2.0,<2.5",  # the cap is apache-beam's, so that adding [beam] changes nothing else
+        "pillow>=10",  # JPEG compression, a perturbation
         "protobuf>=6.31.1,<7",  # likewise
         "pyarrow>=17",
         "pyyaml>=6",

@@ -60,7 +60,7 @@ def start_attack(folder, settings):
     path = Path(folder) / "settings.json"
     settings = json.loads(json.dumps(settings))
     if path.exists() and any(Path(folder).glob("attack-*.fits")):
-        there = read_json(path)
+        there = read_attack_settings(folder)
         different = sorted(key for key in settings.keys() | there.keys() if settings.get(key) != there.get(key))
         if different:
             values = f" ({there.get(different[0])})" if different[0] != "galaxies" else ""
@@ -178,7 +178,7 @@ def read_attack(folder):
 
 def read_attack_settings(folder):
     """Settings of an attack: dict."""
-    return read_json(Path(folder) / "settings.json", ("galaxies", "member"))
+    return read_json(Path(folder) / "settings.json", ("galaxies", "member"), "remove the folder and attack again")
 
 
 def _shards(folder):

@@ -23,7 +23,7 @@ from photoz_morph.morph_predictions import read_morph_predictions, write_morph_p
 from photoz_morph.robustness.latent_geometry import class_margins, class_separation, distance
 from photoz_morph.robustness.latent_means import UNITS
 from photoz_morph.robustness.latent_scores import latent_scores, measure_latents
-from photoz_morph.run_folder import finished_members, read_run
+from photoz_morph.run_folder import finished_members, read_json, read_run
 
 LAYOUT = ("data", "attack", "head", "scale", "lengths", "shares", "seeds")
 
@@ -202,16 +202,4 @@ def read_latent(path):
     ValueError
         If it is not such a file.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; `morph latent` writes it")
-    try:
-        scores = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON, or truncated ({error}); run `morph latent` again") from error
-    missing = [key for key in LAYOUT if not isinstance(scores, dict) or key not in scores]
-    if missing:
-        raise ValueError(
-            f"{path}: not the geometry of a latent space, it lacks {', '.join(missing)}; run `morph latent` again"
-        )
-    return scores
+    return read_json(path, LAYOUT, "run `morph latent` again")

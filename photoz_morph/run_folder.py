@@ -87,21 +87,25 @@ def weights_hash(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 
 
-def read_json(path, keys=()):
+def read_json(path, keys=(), remedy="restore the file, or train another run"):
     """Content of a JSON file of the run folder, which must have some keys.
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such file.
     ValueError
         If it is not JSON, or a key is missing.
     """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file; {remedy}")
     try:
         content = json.loads(Path(path).read_text())
     except ValueError as error:
-        raise ValueError(f"{path}: not JSON, or truncated ({error}); restore the file, or train another run") from error
-    missing = [key for key in keys if key not in content]
+        raise ValueError(f"{path}: not JSON, or truncated ({error}); {remedy}") from error
+    missing = [key for key in keys if not isinstance(content, dict) or key not in content]
     if missing:
-        raise ValueError(f"{path}: has no {', '.join(missing)}; restore the file, or train another run")
+        raise ValueError(f"{path}: has no {', '.join(missing)}; {remedy}")
     return content
 
 

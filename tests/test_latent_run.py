@@ -155,7 +155,9 @@ def test_ratio_of_seeds_is_that_of_the_logarithms():
     assert seed_ratio(seeds(first, 3.0), seeds([8.0], 6.0))["raw"]["interval"] is None
 
 
-@pytest.mark.parametrize(("text", "message"), [(None, "no such file"), ("{", "not JSON"), ('{"data": 1}', "it lacks")])
+@pytest.mark.parametrize(
+    ("text", "message"), [(None, "no such file"), ("{", "not JSON"), ('{"data": 1}', "has no attack")]
+)
 def test_what_is_no_latent_json_is_named(tmp_path, text, message):
     path = tmp_path / "latent.json"
     if text:

@@ -43,7 +43,7 @@ SIDEWAYS = {
     "simulation": {"catalogs", "shards", "shard_folders", "dust", "scenes", "mocks", "morphology_labels"},
     "evaluation": {"predictions"},
     "morph_evaluation": {"morph_predictions"},
-    "robustness": {"mocks", "morph_predictions"},
+    "robustness": {"mocks", "morph_predictions", "run_folder"},
     "attack_tables": {"run_folder"},
     "morph_pipeline": {"pipeline", "morph_augmentation"},
     "photoz_experiment": {"training"},

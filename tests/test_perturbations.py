@@ -367,7 +367,7 @@ def test_scores_come_back_as_written(tmp_path):
     write_perturbations(run, tmp_path / "perturbations.json")
     assert read_perturbations(tmp_path / "perturbations.json") == run
     (tmp_path / "perturbations.json").write_text("[1]")
-    with pytest.raises(ValueError, match="perturbations.json: not scores of perturbations, lacks settings"):
+    with pytest.raises(ValueError, match="perturbations.json: has no settings, .*; run `morph perturb --overwrite`"):
         read_perturbations(tmp_path / "perturbations.json")
-    with pytest.raises(FileNotFoundError, match="`morph perturb` writes it"):
+    with pytest.raises(FileNotFoundError, match="no such file; run `morph perturb"):
         read_perturbations(tmp_path / "none.json")

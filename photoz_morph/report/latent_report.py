@@ -74,7 +74,9 @@ def _attack_of(run, attacks):
     settings = {key: value for key, value in facts.items() if key not in ("n_attacked", "n_flipped")}
     for table, _ in attacks.values():
         same = all(table.meta.get(key) == value for key, value in settings.items())
-        if settings and same and len(table) == facts["n_attacked"] and _is_of_latents(run, table):
+        counts = {"n_attacked": len(table), "n_flipped": int(np.sum(table["flipped"]))}
+        same = same and all(counts[key] == facts[key] for key in counts)  # the same settings on other galaxies
+        if settings and same and _is_of_latents(run, table):
             return table
     return None
 

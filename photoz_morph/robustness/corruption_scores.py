@@ -5,12 +5,12 @@ over groups) and, for means over networks, the scatter of the networks.
 """
 
 import json
-from pathlib import Path
 
 import numpy as np
 
 from photoz_morph.files import write_whole
 from photoz_morph.metrics.group_errors import group_bootstrap, interval
+from photoz_morph.run_folder import read_json
 
 KEYS = ("settings", "galaxies", "clean", "kinds", "mean")
 
@@ -164,17 +164,7 @@ def read_perturbations(path):
     ValueError
         If it is not a file of these scores.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; `morph perturb` writes it")
-    try:
-        result = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON, or truncated ({error}); remove it and perturb again") from error
-    missing = [key for key in KEYS if not isinstance(result, dict) or key not in result]
-    if missing:
-        raise ValueError(f"{path}: not scores of perturbations, lacks {', '.join(missing)}; remove it, perturb again")
-    return result
+    return read_json(path, KEYS, "run `morph perturb --overwrite`")
 
 
 def _comparable(result, reference):

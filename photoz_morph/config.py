@@ -28,6 +28,7 @@ def load_config(path, overrides=(), task=None):
     ----------
     path : path-like
         A YAML file, or the name of one that comes with the package (`photoz_sdss.yaml`, `configs/photoz_sdss.yaml`).
+        With the key `base`, another file beside it or of the package, it says only what differs from that one.
     overrides : iterable of str
         `key.subkey=value`, as given to `--set`.
     task : {"photoz", "morph"}, optional
@@ -46,12 +47,7 @@ def load_config(path, overrides=(), task=None):
         If a key is unknown, a value has the wrong type or is out of its range, or the config is of another task.
     """
     path = find_config(path)
-    try:
-        values = yaml.safe_load(path.read_text()) or {}
-    except (yaml.YAMLError, ValueError) as error:  # bytes that are no text, a date that there is not
-        raise ValueError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{path}: expected `key: value` lines, got {values!r}")
+    values = _read_values(path)
     found = values.get("task", "photoz")
     if found not in TASKS:
         raise ValueError(f"{path}: 'task' is {found!r}, must be one of {', '.join(TASKS)}")
@@ -62,6 +58,32 @@ def load_config(path, overrides=(), task=None):
         config = _override(config, override)
     _check(config, path)
     return config
+
+
+def _read_values(path, above=()):
+    """Keys and values of a config file over those of its `base`; `above` are the files that lead to it."""
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except (yaml.YAMLError, ValueError) as error:  # bytes that are no text, a date that there is not
+        raise ValueError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: expected `key: value` lines, got {values!r}")
+    if "base" not in values:
+        return values
+    base = values.pop("base")
+    if not isinstance(base, str):
+        raise ValueError(f"{path}: 'base' must be the name of a config file, got {base!r}")
+    found = find_config(path.parent / base if (path.parent / base).exists() else base)
+    if found in (path, *above):
+        raise ValueError(f"{path}: its base {found} is based on it; name another one")
+    return _updated(_read_values(found, (path, *above)), values)
+
+
+def _updated(values, changes):
+    """A nested dictionary with those of its values replaced that another one has."""
+    both = {key: _updated(values[key], new) for key, new in changes.items()
+            if isinstance(new, dict) and isinstance(values.get(key), dict)}  # fmt: skip
+    return values | changes | both
 
 
 def find_config(path):

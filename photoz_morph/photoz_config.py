@@ -9,18 +9,29 @@ from photoz_morph.redshift_grid import RedshiftGrid
 
 @dataclass(frozen=True)
 class SimulationConfig:
-    """The embedded default that `train` makes where no dataset was built; null where one must be given."""
+    """The embedded default that `train` makes where no dataset was built; null where one must be given.
+
+    `deep_fraction` of the galaxies are stacks of 10 to 64 frames, like those of Stripe 82.
+    """
 
     n_galaxies: int | None = None
     seed: int = 1
+    deep_fraction: float = 0.03
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """How a prepared dataset is read."""
+    """How a prepared dataset is read.
+
+    `train_fraction` is the part of the whole dataset that trains each network, at most that of the four training
+    folds, 0.8. `train_on` is "all", "deep" (ten frames or more, Stripe 82) or "shallow" (the rest); test galaxies are
+    always of all depths. Both are trials of Pasquet et al. (2019), Table 2.
+    """
 
     n_validation: int = 500
     batch_size: int = 64
+    train_fraction: float = 0.8
+    train_on: str = "all"
 
 
 @dataclass(frozen=True)
@@ -79,17 +90,23 @@ class PhotozConfig:
 
     CHOICES: ClassVar = {
         "task": ("photoz",),
+        "data.train_on": ("all", "deep", "shallow"),
         "model.name": ("inception_photoz",),
         "model.activation": ("prelu", "relu"),
         "train.schedule": ("constant", "cosine", "halfway"),
         "train.precision": ("float32", "mixed_bfloat16"),
     }
     POSITIVE: ClassVar = (
-        "simulation.n_galaxies", "data.n_validation", "data.batch_size", "model.crop", "model.conv1_filters",
-        "model.conv1_kernel", "model.conv1_stride", "model.dense_units", "train.epochs", "train.iterations",
-        "train.learning_rate",
+        "simulation.n_galaxies", "data.n_validation", "data.batch_size", "data.train_fraction", "model.crop",
+        "model.conv1_filters", "model.conv1_kernel", "model.conv1_stride", "model.dense_units", "train.epochs",
+        "train.iterations", "train.learning_rate",
     )  # fmt: skip
-    RANGES: ClassVar = {"train.label_sigma": (0, math.inf), "train.warmup_iterations": (0, math.inf)}
+    RANGES: ClassVar = {
+        "simulation.deep_fraction": (0, 1),
+        "data.train_fraction": (0, 0.8),
+        "train.label_sigma": (0, math.inf),
+        "train.warmup_iterations": (0, math.inf),
+    }
 
     def check(self):
         """Raise a ValueError where two choices contradict each other."""

@@ -10,6 +10,7 @@ from photoz_morph.metrics.photoz import residuals, sigma_mad
 from photoz_morph.models import LAYERS, build_model, load_network
 from photoz_morph.models.photometric_inputs import adapt_to_training_set
 from photoz_morph.training import learning_rate_schedule
+from photoz_morph.trials import at_depth
 
 N_ADAPTATION = 2000  # training galaxies the whitening of the aperture fluxes is measured on; our choice
 
@@ -39,7 +40,7 @@ class PhotozExperiment:
 
     def n_training(self, fold):
         """Training galaxies of a fold."""
-        return pipeline.n_galaxies(self.builder, self._splits(fold).train)
+        return pipeline.count_at_depth(self.builder, self._splits(fold).train, self.config.data.train_on)
 
     def fold(self, fold):
         """Data, network and scores of one fold."""
@@ -50,7 +51,8 @@ class PhotozExperiment:
         return f"fold {fold + 1} member {member + 1}"
 
     def _splits(self, fold):
-        return pipeline.cross_validation_splits(self.builder, fold, self.config.data.n_validation)
+        data = self.config.data
+        return pipeline.cross_validation_splits(self.builder, fold, data.n_validation, data.train_fraction)
 
 
 class PhotozFold:
@@ -58,15 +60,21 @@ class PhotozFold:
 
     def __init__(self, config, builder, splits):
         self.config = config
+        batch_size, depth = config.data.batch_size, config.data.train_on
         for split in (splits.train, splits.validation):
-            pipeline.check_redshifts(pipeline.read_columns(builder, split), config.redshift, builder.data_dir)
-        batch_size = config.data.batch_size
+            columns = pipeline.read_columns(builder, split)
+            pipeline.check_redshifts(columns, config.redshift, builder.data_dir)
+            if not at_depth(columns["n_frames"], depth).any():
+                raise ValueError(
+                    f"{builder.data_dir}: none of {len(columns['z_spec'])} galaxies of {split} is {depth}, or n_frames "
+                    "is not known; give another data.train_on or --data-dir"
+                )
         self.train = pipeline.PhotozBatches(
-            builder, splits.train, config.redshift, batch_size, config.train.label_sigma
+            builder, splits.train, config.redshift, batch_size, config.train.label_sigma, depth
         )
-        self._validation = pipeline.image_batches(builder, splits.validation, batch_size)
-        self._z_spec = pipeline.read_columns(builder, splits.validation)["z_spec"]
-        self.adaptation_sample = pipeline.image_batches(builder, splits.train, batch_size).take(
+        self._validation = pipeline.image_batches(builder, splits.validation, batch_size, depth)
+        self._z_spec = columns["z_spec"][at_depth(columns["n_frames"], depth)]
+        self.adaptation_sample = pipeline.image_batches(builder, splits.train, batch_size, depth).take(
             -(-N_ADAPTATION // batch_size)
         )
 

@@ -14,6 +14,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from google.protobuf import json_format
 
+from photoz_morph.trials import DEEP_FRAMES, at_depth
+
 CACHE_LIMIT_BYTES = 2**31  # a training set below this stays in memory; the 10,000 galaxies of the default have 0.8 GB
 SHUFFLE_BUFFER = 8192  # galaxies; 0.7 GB of stacks, where the set is read from disk
 
@@ -69,7 +71,7 @@ def split_sizes(builder):
     return [builder.info.splits[f"fold_{fold}"].num_examples for fold in range(len(builder.info.splits))]
 
 
-def cross_validation_splits(builder, test_fold, n_validation):
+def cross_validation_splits(builder, test_fold, n_validation, train_fraction=0.8):
     """Training, validation and test galaxies of one fold.
 
     Parameters
@@ -79,12 +81,14 @@ def cross_validation_splits(builder, test_fold, n_validation):
         The fold that is held out.
     n_validation : int
         Galaxies taken for validation from the fold that follows the test fold.
+    train_fraction : float
+        Part of the whole dataset to train on, the same from each of the other folds; smaller parts lie in larger ones.
 
     Returns
     -------
     Splits
-        Three disjoint expressions; training and validation together are the other folds (Pasquet et al. 2019,
-        Sec. 3.8).
+        Three disjoint expressions; with the largest fraction training and validation together are the other folds
+        (Pasquet et al. 2019, Sec. 3.8).
 
     Raises
     ------
@@ -102,12 +106,27 @@ def cross_validation_splits(builder, test_fold, n_validation):
         raise ValueError(
             f"data.n_validation is {n_validation}, fold {first} it is taken from has {sizes[first]} galaxies; lower it"
         )
-    rest = "+".join(f"fold_{fold}" for fold in others if fold != first)
+    share = train_fraction * len(sizes) / len(others)
+    if share > 1:
+        largest = len(others) / len(sizes)
+        raise ValueError(f"data.train_fraction is {train_fraction}; one fold is tested, {largest:g} is the most")
+    ends = {fold: round(share * sizes[fold]) if share < 1 else None for fold in others}
+    if ends[first] is not None:
+        ends[first] = min(n_validation + ends[first], sizes[first])
+    starts = {fold: n_validation if fold == first else None for fold in others}
+    order = [first, *(fold for fold in others if fold != first)]
     return Splits(
-        train=f"fold_{first}[{n_validation}:]+{rest}",
-        validation=f"fold_{first}[:{n_validation}]",
+        train="+".join(_slice(fold, starts[fold], ends[fold]) for fold in order),
+        validation=_slice(first, None, n_validation),
         test=f"fold_{test_fold}",
     )
+
+
+def _slice(fold, start, end):
+    """TFDS expression of a part of a fold; None is its beginning or end."""
+    if start is None and end is None:
+        return f"fold_{fold}"
+    return f"fold_{fold}[{'' if start is None else start}:{'' if end is None else end}]"
 
 
 def n_galaxies(builder, split):
@@ -139,9 +158,16 @@ def read_columns(builder, split):
     return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
 
-def image_batches(builder, split, batch_size):
-    """Batches of {"image", "ebv"} in the stored order, for prediction."""
-    dataset = read_galaxies(builder, split, {"image": True, "ebv": True})
+def count_at_depth(builder, split, depth):
+    """Number of galaxies of a split expression that are "deep", "shallow", or "all"."""
+    if depth == "all":
+        return n_galaxies(builder, split)
+    return int(np.sum(at_depth(read_columns(builder, split)["n_frames"], depth)))
+
+
+def image_batches(builder, split, batch_size, depth="all"):
+    """Batches of {"image", "ebv"} in the stored order, of the galaxies of a depth."""
+    dataset = _galaxies_at_depth(builder, split, {"image": True, "ebv": True}, depth)
     return dataset.batch(batch_size).prefetch(2)
 
 
@@ -157,13 +183,15 @@ class PhotozBatches:
         Galaxies per step, over all replicas.
     label_sigma : float
         Width of the Gaussian target [bin]; 0 is the hard one-hot bin.
+    depth : {"all", "deep", "shallow"}
+        Of the galaxies taken.
     """
 
-    def __init__(self, builder, split, grid, batch_size, label_sigma=0.0):
+    def __init__(self, builder, split, grid, batch_size, label_sigma=0.0, depth="all"):
         self.grid, self.batch_size, self.label_sigma = grid, batch_size, label_sigma
-        self.n_galaxies = n_galaxies(builder, split)
+        self.n_galaxies = count_at_depth(builder, split, depth)
         features = {"image": True, "ebv": True, "z_spec": True, "obj_id": True}
-        galaxies = read_galaxies(builder, split, features)
+        galaxies = _galaxies_at_depth(builder, split, features, depth)
         stamp_bytes = int(np.prod(builder.info.features["image"].shape)) * 4
         self.is_cached = self.n_galaxies * stamp_bytes < CACHE_LIMIT_BYTES
         self._galaxies = galaxies.cache() if self.is_cached else galaxies
@@ -277,6 +305,24 @@ def check_redshifts(columns, grid, source):
             f"{source}: {outside.sum()} galaxies have z_spec outside [{grid.z_min}, {grid.z_max}], the first is "
             f"{columns['obj_id'][outside][0]} with {columns['z_spec'][outside][0]}; cut the sample or widen the grid"
         )
+
+
+def _galaxies_at_depth(builder, split, features, depth):
+    """Galaxies of a split and a depth in the stored order, with the named features and no others."""
+    if depth == "all":
+        return read_galaxies(builder, split, features)
+    galaxies = read_galaxies(builder, split, {**features, "n_frames": True})
+
+    def is_taken(galaxy):  # as `at_depth`
+        n_frames = galaxy["n_frames"]
+        is_deep = tf.reduce_all(n_frames >= DEEP_FRAMES)
+        return is_deep if depth == "deep" else tf.reduce_all(tf.math.is_finite(n_frames)) & ~is_deep
+
+    # Keras warns of data that run out unless it knows their number.
+    galaxies = galaxies.filter(is_taken).apply(
+        tf.data.experimental.assert_cardinality(count_at_depth(builder, split, depth))
+    )
+    return galaxies.map(lambda galaxy: {name: galaxy[name] for name in features})
 
 
 def read_galaxies(builder, split, features):

@@ -54,6 +54,7 @@ def colour_stacks(n_galaxies, first_id=0, seed=1):
             "flag_reason": np.full(n_galaxies, "", "U32"),
             "mags": SDSS.asinh_magnitude(flux),
             "petro_r": SDSS.asinh_magnitude(flux)[:, 2],
+            "n_frames": np.where(ids % 3 == 0, 20, 1)[:, None] * np.ones(5, np.int16),  # a third is deep
         }
     )
     return images.astype(np.float32), table

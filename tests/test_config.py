@@ -101,3 +101,33 @@ def test_the_arms_of_the_comparison_differ_in_the_adaptation_alone():
         regular, adapted = load_config(f"{prefix}_regular.yaml"), load_config(f"{prefix}_mmd.yaml")
         assert regular.adaptation.name == "none" and adapted.adaptation.name == "mmd"
         assert all(key.startswith("adaptation.") for key in differing_keys(regular, adapted))
+
+
+def test_trials_differ_from_their_reference_in_one_choice():
+    reference = load_config("photoz_trials.yaml")
+    assert differing_keys(reference, load_config("photoz_simulated.yaml")) == [
+        "simulation.n_galaxies", "simulation.deep_fraction", "train.epochs", "train.iterations"
+    ]  # fmt: skip
+    for name, key in (("50", "data.train_fraction"), ("20", "data.train_fraction"), ("2", "data.train_fraction"),
+                      ("deep", "data.train_on"), ("shallow", "data.train_on"), ("no_ebv", "model.with_ebv")):  # fmt: skip
+        assert differing_keys(reference, load_config(f"photoz_trial_{name}.yaml")) == [key]
+
+
+def test_a_base_lies_beside_the_file_and_is_overridden_key_by_key(tmp_path):
+    (tmp_path / "below.yaml").write_text("base: photoz_simulated.yaml\nmodel: {crop: 40}\n")
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: below.yaml\nmodel: {dense_units: 9}\n")
+    config = load_config(path)
+    assert (config.model.crop, config.model.dense_units, config.model.conv1_kernel) == (40, 9, 6)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("base: mine.yaml", "its base .*mine.yaml is based on it"), ("base: nowhere.yaml", "nowhere.yaml: no such config"),
+     ("base: 3", "'base' must be the name of a config file, got 3")],
+)  # fmt: skip
+def test_a_bad_base_is_named(tmp_path, text, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        load_config(path)

@@ -36,6 +36,31 @@ def test_training_validation_and_test_are_disjoint_and_complete(builder):
         assert sorted(np.concatenate(parts)) == list(range(300))
 
 
+def test_smaller_training_sets_lie_in_larger_ones(builder):
+    sizes = pipeline.split_sizes(builder)
+    larger = None
+    for fraction in (0.8, 0.5, 0.2, 0.02):
+        splits = pipeline.cross_validation_splits(builder, 0, 20, fraction)
+        parts = [set(pipeline.read_columns(builder, part)["obj_id"]) for part in (splits.train, splits.validation)]
+        assert not parts[0] & parts[1] and len(parts[1]) == 20
+        assert larger is None or parts[0] < larger
+        if fraction < 0.8:  # of the whole dataset, up to the galaxy of each fold that rounding gives or takes
+            assert abs(len(parts[0]) - fraction * (sum(sizes) - sizes[0]) * 5 / 4) <= 2
+        larger = parts[0]
+    with pytest.raises(ValueError, match="train_fraction is 0.9; one fold is tested, 0.8 is the most"):
+        pipeline.cross_validation_splits(builder, 0, 20, 0.9)
+
+
+def test_batches_of_a_depth_hold_the_galaxies_of_that_depth(builder):
+    columns = pipeline.read_columns(builder, "fold_0")
+    for depth, wanted in (("deep", columns["obj_id"] % 3 == 0), ("shallow", columns["obj_id"] % 3 > 0)):
+        train = pipeline.PhotozBatches(builder, "fold_0", GRID, batch_size=1, depth=depth)
+        assert train.n_galaxies == train.steps_per_epoch == wanted.sum() > 0
+        assert set(ids(train.epoch(1, 0))) == set(columns["ebv"][wanted])
+        seen = pipeline.image_batches(builder, "fold_0", 8, depth)
+        np.testing.assert_array_equal(np.concatenate([batch["ebv"] for batch in seen]), columns["ebv"][wanted])
+
+
 def test_copies_of_a_galaxy_share_a_fold(builder):
     for fold in range(5):
         columns = pipeline.read_columns(builder, f"fold_{fold}")

@@ -47,6 +47,16 @@ def test_two_processes_write_what_one_writes(tmp_path):
     assert_same(two, read_all(one))
 
 
+def test_deep_fraction_makes_so_many_stacks_deep_and_changes_no_galaxy():
+    few, many = ([simulate_galaxy(77, i, deep_fraction=share)[1] for i in range(300)] for share in (0.03, 0.5))
+    assert np.mean([row["n_frames"][0] >= 10 for row in many]) == pytest.approx(0.5, abs=0.09)  # 3 binomial errors
+    single = np.mean([row["n_frames"][0] == 1 for row in many if row["n_frames"][0] < 10])
+    assert single == pytest.approx(0.70 / 0.97, abs=0.11)
+    assert [row["z_spec"] for row in few] == [row["z_spec"] for row in many]
+    with pytest.raises(ValueError, match="deep_fraction is 2; it is a share of the galaxies"):
+        simulate_sample("nowhere", 10, 1, deep_fraction=2)
+
+
 def test_objects_do_not_depend_on_the_shards_they_lie_in(tmp_path):
     simulate_sample(tmp_path, 50, seed=5, n_processes=1, progress=False)
     images, table = read_all(tmp_path)

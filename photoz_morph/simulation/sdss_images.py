@@ -22,6 +22,8 @@ GALAXY_DENSITY, GALAXY_SLOPE = 2.3, 0.38
 STAR_DENSITY, STAR_SLOPE = 0.95, 0.18
 FAINTEST_NEIGHBOUR = 23.0  # r magnitude; fainter ones drown in the noise of one frame
 BRIGHTEST_NEIGHBOUR = 14.0  # brighter stars saturate, and SDSS masks the galaxies around them
+DEEP_FRACTION = 0.03  # of galaxies, as in Pasquet et al. (2019), whose Stripe 82 has 19,714 of 516,525
+SINGLE_FRACTION = 0.70 / 0.97  # of the others: in one frame, the rest in two
 MARGIN = 8  # neighbours are centred up to so many pixels outside the stamp
 # Stellar locus against g - i: colours u-g, g-r, r-i, i-z, medians of the same field (Covey et al. 2007 agree to 0.1).
 STAR_G_I = np.array([0.43, 0.62, 0.96, 1.55, 2.21, 2.74])
@@ -58,11 +60,12 @@ class Observation:
     positions: np.ndarray
 
 
-def draw_observation(galaxy, parents, survey, rng):
+def draw_observation(galaxy, parents, survey, rng, deep_fraction=DEEP_FRACTION):
     """Seeing, depth, calibration errors and neighbours of one stamp."""
     chance = rng.random()
     # One exposure, two where strips overlap, or the repeats of Stripe 82 (Pasquet et al. 2019, Sec. 2).
-    n_frames = 1 if chance < 0.70 else 2 if chance < 0.97 else int(rng.integers(10, 65))
+    shallow = 1 - deep_fraction
+    n_frames = int(rng.integers(10, 65)) if chance >= shallow else 1 if chance < shallow * SINGLE_FRACTION else 2
     ln_seeing = rng.normal(0, SEEING_SCATTER) + rng.normal(0, BAND_SEEING_SCATTER, survey.n_bands)
     sky = np.exp(rng.normal(0, SKY_SCATTER, survey.n_bands))
     zero_point_error = rng.normal(0, ZERO_POINT_SCATTER)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from photoz_morph.shard_folders import check_folder, incomplete_shards, process_count, run_all
 from photoz_morph.shards import SHARD_SIZE, read_catalog, shard_path, write_shard
 from photoz_morph.simulation.mgs_population import Parents, draw_galaxy
-from photoz_morph.simulation.sdss_images import draw_observation, noiseless_images, observe, survey_flux
+from photoz_morph.simulation.sdss_images import DEEP_FRACTION, draw_observation, noiseless_images, observe, survey_flux
 from photoz_morph.surveys import SDSS
 
 RECIPE = "K1"  # changes whenever the same seed gives other objects
@@ -35,7 +35,9 @@ UNITS = {
 }  # sky_sigma goes without: FITS knows no nanomaggy
 
 
-def simulate_sample(out_dir, n_galaxies, seed, survey=SDSS, n_processes=None, progress=True):
+def simulate_sample(
+    out_dir, n_galaxies, seed, survey=SDSS, n_processes=None, progress=True, deep_fraction=DEEP_FRACTION
+):
     """Write a simulated sample as shards; keep the complete ones that are there.
 
     Parameters
@@ -50,6 +52,8 @@ def simulate_sample(out_dir, n_galaxies, seed, survey=SDSS, n_processes=None, pr
         By default one per core.
     progress : bool
         Whether to show a bar.
+    deep_fraction : float
+        Of the galaxies: stacks of 10 to 64 frames, like those of Stripe 82.
 
     Returns
     -------
@@ -59,8 +63,8 @@ def simulate_sample(out_dir, n_galaxies, seed, survey=SDSS, n_processes=None, pr
     Raises
     ------
     ValueError
-        If a number is out of range, or the folder holds shards of another seed, recipe or survey, or more than
-        `n_galaxies`.
+        If a number is out of range, or the folder holds shards of another seed, recipe, survey or deep fraction, or
+        more than `n_galaxies`.
 
     Notes
     -----
@@ -68,6 +72,8 @@ def simulate_sample(out_dir, n_galaxies, seed, survey=SDSS, n_processes=None, pr
     """
     if n_galaxies <= 0:
         raise ValueError(f"n_galaxies is {n_galaxies}; ask for at least one galaxy")
+    if not 0 <= deep_fraction <= 1:
+        raise ValueError(f"deep_fraction is {deep_fraction}; it is a share of the galaxies, from 0 to 1")
     n_processes = process_count(n_processes)
     check_seed(seed)
     if survey.bands != SDSS.bands:
@@ -77,34 +83,35 @@ def simulate_sample(out_dir, n_galaxies, seed, survey=SDSS, n_processes=None, pr
     sizes = [min(SHARD_SIZE, n_galaxies - first) for first in range(0, n_galaxies, SHARD_SIZE)]
     shards = [(shard_path(out_dir, i), i * SHARD_SIZE, size) for i, size in enumerate(sizes)]
     paths = [path for path, _, _ in shards]
-    wanted = {"ORIGIN": "simulated", "SEED": seed, "RECIPE": RECIPE, "SURVEY": survey.name}
+    wanted = {"ORIGIN": "simulated", "SEED": seed, "RECIPE": RECIPE, "SURVEY": survey.name, "DEEPFRAC": deep_fraction}
     check_folder(out_dir.glob("stacks-*.fits"), wanted, paths, BEYOND)
     todo = incomplete_shards(shards, read_catalog, "galaxies")
     with tqdm(total=n_galaxies, unit=" galaxies", disable=not progress, desc=str(out_dir)) as bar:
         bar.update(n_galaxies - sum(size for _, _, size in todo))
         # Each worker computes in one thread: SciPy's FFT starts none unless asked, and no matrix here is large enough
         # for a threaded product.
-        run_all(simulate_shard, [(*shard, seed, survey) for shard in todo], n_processes, bar)
+        run_all(simulate_shard, [(*shard, seed, survey, deep_fraction) for shard in todo], n_processes, bar)
     return paths
 
 
-def simulate_shard(path, first, n_galaxies, seed, survey):
+def simulate_shard(path, first, n_galaxies, seed, survey, deep_fraction):
     """Write the shard of the objects from index `first` on; returns their number."""
     images = np.empty((n_galaxies, *survey.image_shape), np.float32)
     rows = []
     for i in range(n_galaxies):
-        images[i], row = simulate_galaxy(seed, first + i, survey)
+        images[i], row = simulate_galaxy(seed, first + i, survey, deep_fraction)
         rows.append(row)
     table = Table({name: np.array([row[name] for row in rows]) for name in rows[0]})
     for name, unit in UNITS.items():
         table[name].unit = unit
     header = [("SEED", seed, "objects are a function of (SEED, index)"), ("RECIPE", RECIPE, "of simulation")]
     header += [("FIRST", first, "index of the first galaxy"), ("NGAL", n_galaxies, "galaxies in this shard")]
+    header.append(("DEEPFRAC", deep_fraction, "expected share of stacks of 10 to 64 frames"))
     write_shard(path, images, table, survey, "simulated", header)
     return n_galaxies
 
 
-def simulate_galaxy(seed, index, survey=SDSS):
+def simulate_galaxy(seed, index, survey=SDSS, deep_fraction=DEEP_FRACTION):
     """Stack and table row of one object.
 
     Returns
@@ -119,7 +126,7 @@ def simulate_galaxy(seed, index, survey=SDSS):
         true `axis_ratio` of the disk or spheroid, half-light radius `r_e` along the major axis [arcsec],
         `bulge_to_total` of the rest-frame r light before dust, `is_early`; k-corrected `abs_mag_r`; `parent_ids`.
     """
-    rng, galaxy, observation = _scene(seed, index, survey)
+    rng, galaxy, observation = _scene(seed, index, survey, deep_fraction)
     image, flux, flux_error = observe(galaxy, observation, survey, rng)
     row = {
         "obj_id": np.int64(seed * INDICES_PER_SEED + index),
@@ -149,19 +156,19 @@ def simulate_galaxy(seed, index, survey=SDSS):
     return image, row
 
 
-def noiseless_image(seed, index, survey=SDSS, with_neighbours=True):
+def noiseless_image(seed, index, survey=SDSS, with_neighbours=True, deep_fraction=DEEP_FRACTION):
     """The stack of one object as it would be without noise, shape (size, size, n_bands), float32 [image unit]."""
-    _, galaxy, observation = _scene(seed, index, survey)
+    _, galaxy, observation = _scene(seed, index, survey, deep_fraction)
     target, neighbours = noiseless_images(galaxy, observation, survey)
     scene = target + neighbours if with_neighbours and neighbours is not None else target
     return np.ascontiguousarray(np.moveaxis(scene, 0, -1))
 
 
-def _scene(seed, index, survey):
+def _scene(seed, index, survey, deep_fraction):
     """The object's stream after everything but the noise was drawn, its galaxy and its observation."""
     rng = np.random.default_rng([seed, index])
     galaxy = draw_galaxy(_parents(), rng)
-    return rng, galaxy, draw_observation(galaxy, _parents(), survey, rng)
+    return rng, galaxy, draw_observation(galaxy, _parents(), survey, rng, deep_fraction)
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,190 @@
+"""The trials of Pasquet et al. (2019), Table 2: what each trains on, and which test galaxies it is scored on.
+
+In go the predictions of a run and of the trials trained beside it, out come rows in the order of the paper's table. The
+numbers of the paper are in `PAPER_TABLE_2`; they are of real galaxies, whatever the rows beside them are of.
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from photoz_morph.sdss_stripes import survey_stripe
+
+DEEP_FRAMES = 10  # stacks of so many frames or more are deep: Stripe 82; elsewhere galaxies lie in one or two
+SUSPECT_ZONE = "stripes=38-39"  # Pasquet et al. (2019), Sec. 5: a bias of +0.0033 on 2.4 % of the area
+MIN_GALAXIES = 50  # our choice: fewer give no sigma_MAD worth a row
+FULL_FRACTION = 0.8
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A row of Table 2: n_train and n_test, bias, sigma_MAD, eta (a fraction) and CRPS, None where not given."""
+
+    n_train: int | None
+    n_test: int
+    bias: float
+    sigma_mad: float
+    eta: float
+    crps: float | None
+
+
+# Pasquet et al. (2019), Table 2, and k-NN after Beck et al. (2016) on the same objects. From "without zone" on, every
+# row leaves the suspect zone out.
+PAPER_TABLE_2 = {
+    "80 %": Scored(393219, 103306, 0.00010, 0.00912, 0.0031, 0.00674),
+    "k-NN": Scored(None, 103306, 0.00062, 0.01350, 0.0134, None),
+    "without zone": Scored(393219, 101499, 0.00004, 0.00908, 0.0031, 0.00672),
+    "without the widest 10 %": Scored(393219, 91543, 0.00006, 0.00848, 0.0009, 0.00606),
+    "without the widest 20 %": Scored(393219, 79897, 0.00005, 0.00789, 0.0006, 0.00556),
+    "deep": Scored(393219, 3943, -0.00009, 0.00727, 0.0034, 0.00574),
+    "deep, without the widest 20 %": Scored(393219, 3131, 0.00004, 0.00635, 0.0009, 0.00467),
+    "50 %": Scored(250000, 252500, 0.00007, 0.00910, 0.0029, 0.00672),
+    "20 %": Scored(99001, 385970, -0.00001, 0.00914, 0.0030, 0.00677),
+    "2 %": Scored(10100, 434228, -0.00017, 0.01433, 0.0126, 0.01009),
+    "trained on deep, tested on shallow": Scored(15771, 478274, 0.00194, 0.01341, 0.0115, 0.00988),
+    "trained on deep, tested on deep": Scored(15771, 3942, -0.00002, 0.00795, 0.0038, 0.00622),
+    "trained on shallow, tested on shallow": Scored(486560, 97607, 0.00000, 0.00914, 0.0033, 0.00680),
+    "trained on shallow, tested on deep": Scored(486560, 19714, -0.00077, 0.00760, 0.0041, 0.00606),
+}
+
+
+def at_depth(n_frames, depth):
+    """Which galaxies are of a depth.
+
+    Parameters
+    ----------
+    n_frames : ndarray, shape (n, n_bands)
+        Frames of the stack in each band; a galaxy is deep if all its bands are. NaN, not known, is neither.
+    depth : {"all", "deep", "shallow"}
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    n_frames = np.asarray(n_frames, float)
+    if depth == "all":
+        return np.ones(len(n_frames), bool)
+    known, deep = np.isfinite(n_frames).all(axis=1), (n_frames >= DEEP_FRAMES).all(axis=1)
+    return deep if depth == "deep" else known & ~deep
+
+
+def in_region(ra, dec, region):
+    """Which positions lie in a region of the sky.
+
+    Parameters
+    ----------
+    ra, dec : ndarray, shape (n,)
+        [deg]
+    region : str
+        SDSS stripes, "stripes=38-39", or a box, "ra=350-10 dec=-1.25-1.25" [deg]; the second RA may be the smaller.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If the text is neither.
+    """
+    ra, dec = np.asarray(ra, float), np.asarray(dec, float)
+    number = r"([-+]?[\d.]+)"
+    stripes = re.fullmatch(r"stripes=(\d+)-(\d+)", region.strip())
+    if stripes:
+        first, last = map(int, stripes.groups())
+        stripe = survey_stripe(ra, dec)
+        return (stripe >= first) & (stripe <= last)
+    box = re.fullmatch(rf"ra={number}-{number}\s+dec={number}-{number}", region.strip())
+    if not box:
+        raise ValueError(f"region {region!r} is neither like stripes=38-39 nor like 'ra=350-10 dec=-1.25-1.25' in deg")
+    ra_min, ra_max, dec_min, dec_max = map(float, box.groups())
+    inside = (ra >= ra_min) & (ra <= ra_max) if ra_min <= ra_max else (ra >= ra_min) | (ra <= ra_max)
+    return inside & (dec >= dec_min) & (dec <= dec_max)
+
+
+def narrowest(width, fraction):
+    """Which galaxies keep their PDF when the widest are left out.
+
+    Parameters
+    ----------
+    width : ndarray, shape (n,)
+        q84 - q16 of each PDF.
+    fraction : float
+        Share of the galaxies left out.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        True for all not wider than the quantile 1 - fraction of the sample.
+    """
+    width = np.asarray(width, float)
+    return width <= np.quantile(width, 1 - fraction)
+
+
+def name_of_trial(config):
+    """What a run is a trial of, from its config: a key of `trial_samples`.
+
+    Parameters
+    ----------
+    config : PhotozConfig
+
+    Returns
+    -------
+    str
+        "80 %" for a run that changes nothing, "50 %", "deep", "shallow", "without E(B-V)", or several of these.
+    """
+    fraction, choices = config.data.train_fraction, []
+    if fraction < FULL_FRACTION:
+        choices.append(f"{100 * fraction:g} %")
+    if config.data.train_on != "all":
+        choices.append(config.data.train_on)
+    if not config.model.with_ebv:
+        choices.append("without E(B-V)")
+    return ", ".join(choices) or "80 %"
+
+
+def trial_samples(table, trial, region=SUSPECT_ZONE):
+    """The rows of Table 2 that a run gives, and the test galaxies each is scored on.
+
+    Parameters
+    ----------
+    table : Table
+        Predictions of galaxies that can be scored.
+    trial : str
+        From `name_of_trial`.
+    region : str
+        The zone that is left out; see `in_region`.
+
+    Returns
+    -------
+    dict of str to ndarray of bool, shape (n,)
+        Rows with fewer than `MIN_GALAXIES` are left out, and those of depths where `n_frames` is not known.
+    """
+    n = len(table)
+    has_position = {"ra", "dec"} <= set(table.colnames)
+    kept = ~in_region(table["ra"], table["dec"], region) if has_position else np.ones(n, bool)
+    n_frames = np.asarray(table["n_frames"]) if "n_frames" in table.colnames else np.full((n, 1), np.nan)
+    deep, shallow = (kept & at_depth(n_frames, depth) for depth in ("deep", "shallow"))
+    width = np.asarray(table["z_upper"], float) - np.asarray(table["z_lower"], float)
+
+    def without_widest(sample, fraction):
+        narrow = np.zeros(n, bool)
+        if sample.any():
+            narrow[sample] = narrowest(width[sample], fraction)
+        return narrow
+
+    if trial == "80 %":
+        samples = {
+            "80 %": np.ones(n, bool),
+            "without zone": kept,
+            "without the widest 10 %": without_widest(kept, 0.1),
+            "without the widest 20 %": without_widest(kept, 0.2),
+            "deep": deep,
+            "deep, without the widest 20 %": without_widest(deep, 0.2),
+        }
+    elif trial in ("deep", "shallow"):
+        samples = {f"trained on {trial}, tested on shallow": shallow, f"trained on {trial}, tested on deep": deep}
+    else:
+        samples = {trial: kept}
+    return {name: sample for name, sample in samples.items() if sample.sum() >= MIN_GALAXIES}

@@ -2,7 +2,7 @@
 
 `photoz evaluate` and `photoz compare` call it; `report/tables.py` prints what it returns. Every dictionary says under
 `data` whether the galaxies are "simulated" or "real", so that a number never travels without it. Each score is
-`{"value", "error"}`, the error from a bootstrap over galaxies; `eta` is a fraction.
+`{"value", "error"}`, the error from a bootstrap over galaxies; eta and the other rates are fractions.
 """
 
 import json
@@ -11,8 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from photoz_morph.files import write_whole
-from photoz_morph.metrics.photoz import SCORES, bootstrap, galaxy_scores
+from photoz_morph.metrics.bootstrap import bootstrap_scores
+from photoz_morph.metrics.photoz import SCORES, galaxy_scores
+from photoz_morph.metrics.pit_tests import COVERAGE_LEVELS, coverage
 from photoz_morph.predictions import ORIGINS
+
+INTERVAL_ERRORS = 1.96  # standard errors on either side of a 95 % interval
 
 
 def evaluate(table, grid, n_bootstrap=200, seed=0):
@@ -31,12 +35,13 @@ def evaluate(table, grid, n_bootstrap=200, seed=0):
     dict
         `data`, `survey`, `model`, the grid; `n_galaxies` scored, `n_flagged` and `n_without_z_spec` left out,
         `n_outside_grid` scored though no PDF can reach them; `folds` (fold -> scores and n_galaxies), `mean` (score ->
-        value, error, sd_over_folds) and `all` (scores of all galaxies together).
+        value, error, sd_over_folds), `all` (scores of all galaxies together) and `coverage` of all galaxies together (a
+        list of level, value, error).
 
     Raises
     ------
     ValueError
-        If no galaxy is left, a column is missing, or a good row holds a non-finite value.
+        If no galaxy is left or one alone in its fold, a column is missing, or a good row holds a non-finite value.
 
     Notes
     -----
@@ -51,7 +56,9 @@ def evaluate(table, grid, n_bootstrap=200, seed=0):
     folds = {}
     for number in np.unique(fold):
         in_fold = {quantity: values[fold == number] for quantity, values in per_galaxy.items()}
-        folds[str(number)] = _with_errors(in_fold, n_bootstrap, seed)
+        if np.sum(fold == number) < 2:
+            raise ValueError(f"fold {number}: scores are of two galaxies or more, there is a single one to score")
+        folds[str(number)] = _with_errors(in_fold, bootstrap_scores(SCORES, in_fold, n_bootstrap, seed))
     return header | {
         "grid": {"z_min": grid.z_min, "z_max": grid.z_max, "n_bins": grid.n_bins},
         "n_outside_grid": int(np.sum(~grid.contains(z_spec))),
@@ -59,7 +66,11 @@ def evaluate(table, grid, n_bootstrap=200, seed=0):
         "seed": seed,
         "folds": folds,
         "mean": _mean_over_folds(folds),
-        "all": _with_errors(per_galaxy, n_bootstrap, seed),
+        "all": _with_errors(per_galaxy, bootstrap_scores(SCORES, per_galaxy, n_bootstrap, seed)),
+        "coverage": [
+            {"level": level, "value": float(share), "error": float(error)}
+            for level, share, error in zip(COVERAGE_LEVELS, *coverage(per_galaxy["pit"]))
+        ],
     }
 
 
@@ -85,13 +96,12 @@ def _good_rows(table):
     return good, header
 
 
-def _with_errors(per_galaxy, n_bootstrap, seed):
+def _with_errors(per_galaxy, resampled):
     """Each score of a sample with its bootstrap error, and the number of galaxies."""
     scores = {"n_galaxies": len(per_galaxy["residual"])}
     for name, (quantity, condense) in SCORES.items():
-        values = per_galaxy[quantity]
-        error = np.std(bootstrap(condense, values, n_bootstrap, seed), ddof=1)
-        scores[name] = {"value": float(condense(values)), "error": float(error)}
+        error = np.std(resampled[name], ddof=1)
+        scores[name] = {"value": float(condense(per_galaxy[quantity])), "error": float(error)}
     return scores
 
 
@@ -123,13 +133,14 @@ def compare(tables, grids, n_bootstrap=200, seed=0):
     -------
     dict
         `data`, `n_galaxies` good in every table, `methods` (method -> scores) and `differences` (every method but the
-        first -> score -> value and error of method minus first). The galaxies of a difference are redrawn together,
-        so what they share cancels.
+        first -> score -> value, error and 95 % interval of method minus first). The galaxies of a difference are
+        redrawn together, so what they share cancels.
 
     Raises
     ------
     ValueError
-        If there are fewer than two methods, they share no galaxy, or their z_spec, `data` or ids contradict.
+        If there are fewer than two methods, they share fewer than two galaxies, or their z_spec, `data` or ids
+        contradict.
     """
     if len(tables) < 2:
         raise ValueError(f"a comparison needs two methods or more, got {', '.join(tables) or 'none'}")
@@ -151,16 +162,24 @@ def compare(tables, grids, n_bootstrap=200, seed=0):
         z_phot = np.asarray(part["z_phot"], float)
         per_galaxy[name] = galaxy_scores(z_first, np.asarray(part["pdf"]), grids[name], z_phot)
     first = next(iter(tables))
+    # One seed redraws the same galaxies for every method.
+    resampled = {name: bootstrap_scores(SCORES, values, n_bootstrap, seed) for name, values in per_galaxy.items()}
+    methods = {name: _with_errors(values, resampled[name]) for name, values in per_galaxy.items()}
     return {
         "data": kinds[first],
         "n_galaxies": len(z_first),
         "n_left_out": {name: len(table) - len(z_first) for name, table in tables.items()},
         "n_bootstrap": n_bootstrap,
         "seed": seed,
-        "methods": {name: _with_errors(values, n_bootstrap, seed) for name, values in per_galaxy.items()},
+        "methods": methods,
         "differences": {
-            name: _paired_differences(per_galaxy[name], per_galaxy[first], n_bootstrap, seed)
-            for name in per_galaxy
+            name: {
+                score: _paired_difference(
+                    methods[name][score], methods[first][score], resampled[name][score] - resampled[first][score]
+                )
+                for score in SCORES
+            }
+            for name in methods
             if name != first
         },
     }
@@ -170,7 +189,10 @@ def _common_rows(tables):
     """Row numbers of the galaxies that are good in every table, in the order of the first."""
     rows, common = {}, None
     for name, table in tables.items():
-        good = np.flatnonzero(_good_rows(table)[0])
+        try:
+            good = np.flatnonzero(_good_rows(table)[0])
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
         obj_id, first, counts = np.unique(np.asarray(table["obj_id"])[good], return_index=True, return_counts=True)
         if counts.max() > 1:
             raise ValueError(
@@ -178,24 +200,22 @@ def _common_rows(tables):
             )
         rows[name] = (obj_id, good[first])
         common = obj_id if common is None else np.intersect1d(common, obj_id)
-    if len(common) == 0:
-        raise ValueError(f"{', '.join(tables)} have no good galaxy in common; were they made from one catalogue?")
+    if len(common) < 2:
+        number = "a single" if len(common) else "no"
+        raise ValueError(f"{', '.join(tables)} have {number} good galaxy in common; were they made from one catalogue?")
     # In the first table's order, `evaluate` and `compare` redraw its galaxies alike and give it the same errors.
     first = next(iter(tables.values()))
     common = np.asarray(first["obj_id"])[np.flatnonzero(np.isin(first["obj_id"], common) & _good_rows(first)[0])]
     return {name: good[np.searchsorted(obj_id, common)] for name, (obj_id, good) in rows.items()}
 
 
-def _paired_differences(per_galaxy, first, n_bootstrap, seed):
-    """Scores of a method minus those of the first; one seed redraws the same galaxies for both."""
-    differences = {}
-    for name, (quantity, condense) in SCORES.items():
-        resampled = [bootstrap(condense, values[quantity], n_bootstrap, seed) for values in (per_galaxy, first)]
-        differences[name] = {
-            "value": float(condense(per_galaxy[quantity]) - condense(first[quantity])),
-            "error": float(np.std(resampled[0] - resampled[1], ddof=1)),
-        }
-    return differences
+def _paired_difference(score, first, resampled):
+    """A score of a method minus that of the first, from the same difference in redrawn samples."""
+    value, error = score["value"] - first["value"], float(np.std(resampled, ddof=1))
+    # Not the percentiles of `resampled`: a redrawn PIT is rougher than the PIT, its distances from uniform are larger,
+    # and more so for the better calibrated of two methods.
+    half = INTERVAL_ERRORS * error
+    return {"value": value, "error": error, "interval": [value - half, value + half]}
 
 
 def write_scores(scores, path):

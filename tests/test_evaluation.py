@@ -3,6 +3,7 @@ import pytest
 
 from photoz_morph.evaluation import _mean_over_folds, compare, evaluate, read_scores, write_scores
 from photoz_morph.metrics.photoz import SCORES
+from photoz_morph.metrics.pit_tests import COVERAGE_LEVELS
 from photoz_morph.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.surveys import SDSS
@@ -80,8 +81,30 @@ def test_bootstrap_error_of_bias_is_sigma_over_root_n():
     assert error == pytest.approx(np.std(residual) / np.sqrt(3000), rel=0.15)  # 4 / sqrt(2 x 400)
 
 
+def test_coverage_of_all_galaxies_is_that_of_their_pit():
+    # PIT 1/2, 1 and 0: one galaxy of three is inside every central interval.
+    scores = evaluate(one_bin_predictions([0, 1, 2], [0.05, 0.25, 0.15]), GRID, n_bootstrap=20)
+    assert [part["level"] for part in scores["coverage"]] == list(COVERAGE_LEVELS)
+    assert all(part["value"] == pytest.approx(1 / 3) and part["error"] > 0 for part in scores["coverage"])
+
+
+def test_every_score_has_a_value_and_an_error_in_every_row():
+    table, grid = gaussian_predictions(0.01, 0.0, n=200)
+    table["fold"] = np.arange(200) % 2
+    scores = evaluate(table, grid, n_bootstrap=20)
+    for part in (scores["folds"]["0"], scores["folds"]["1"], scores["mean"], scores["all"]):
+        assert set(SCORES) <= set(part) and all(part[name]["error"] >= 0 for name in SCORES)
+    assert scores["all"]["sigma_iqr"]["error"] > 0 and scores["all"]["pit_ad"]["error"] > 0
+
+
+def test_a_fold_of_one_galaxy_is_refused():
+    table = one_bin_predictions([0, 1, 2], [0.1, 0.1, 0.1], fold=np.array([0, 0, 3]))
+    with pytest.raises(ValueError, match="fold 3: scores are of two galaxies or more"):
+        evaluate(table, GRID)
+
+
 def test_scores_survive_json(tmp_path):
-    scores = evaluate(one_bin_predictions([0, 1], [0.1, 0.1], fold=np.array([0, 1])), GRID, n_bootstrap=20)
+    scores = evaluate(one_bin_predictions([0, 1] * 2, [0.1] * 4, fold=np.array([0, 0, 1, 1])), GRID, n_bootstrap=20)
     write_scores(scores, tmp_path / "scores.json")
     assert read_scores(tmp_path / "scores.json") == scores
 
@@ -123,6 +146,41 @@ def test_paired_error_is_smaller_than_the_unpaired_one():
     comparison = compare({"a": first, "b": second}, {"a": grid, "b": grid})
     errors = [method["sigma_mad"]["error"] for method in comparison["methods"].values()]
     assert comparison["differences"]["b"]["sigma_mad"]["error"] < 0.8 * np.hypot(*errors)
+
+
+def test_comparison_gives_the_errors_of_evaluate_and_an_interval_of_1_96_of_them():
+    first, grid = gaussian_predictions(0.01, 0.0, n=500)
+    second, _ = gaussian_predictions(0.02, 0.0, n=500)
+    comparison = compare({"a": first, "b": second}, {"a": grid, "b": grid}, n_bootstrap=50)
+    alone = evaluate(second, grid, n_bootstrap=50)["all"]
+    for name in SCORES:
+        assert comparison["methods"]["b"][name] == pytest.approx(alone[name], rel=1e-9)
+        difference = comparison["differences"]["b"][name]
+        assert difference["value"] == pytest.approx(alone[name]["value"] - comparison["methods"]["a"][name]["value"])
+        assert np.diff(difference["interval"])[0] == pytest.approx(2 * 1.96 * difference["error"])
+        assert np.mean(difference["interval"]) == pytest.approx(difference["value"])
+
+
+def test_error_of_a_shift_that_is_the_same_for_all_galaxies_is_zero():
+    # The second method's residuals are the first's and a constant, so nothing is left to be uncertain about.
+    first, grid = gaussian_predictions(0.01, 0.0, n=500)
+    second = first.copy()
+    second["z_phot"] += 0.004 * (1 + second["z_spec"])
+    differences = compare({"a": first, "b": second}, {"a": grid, "b": grid}, n_bootstrap=50)["differences"]["b"]
+    for name in ("bias", "median_bias"):
+        assert differences[name]["value"] == pytest.approx(0.004) and differences[name]["error"] < 1e-12
+    assert abs(differences["sigma_iqr"]["value"]) < 1e-12 and differences["crps"]["value"] == 0
+
+
+def test_methods_may_have_different_grids():
+    first, grid = gaussian_predictions(0.01, 0.0, n=500)
+    coarse = RedshiftGrid(0.0, 0.4, 90)
+    columns = {"obj_id": first["obj_id"], "z_spec": first["z_spec"]}
+    pdf = np.asarray(first["pdf"]).reshape(500, 90, 2).sum(axis=2)
+    second = predictions_table(columns, pdf, coarse, SDSS, "simulated")
+    difference = compare({"a": first, "b": second}, {"a": grid, "b": coarse}, n_bootstrap=20)["differences"]["b"]
+    assert difference["sigma_mad"]["value"] == pytest.approx(0, abs=2e-5)  # both means of one PDF
+    assert difference["width_68"]["value"] == pytest.approx(0, abs=1e-3)  # half a bin
 
 
 def test_galaxy_missing_from_one_method_is_left_out_of_all():

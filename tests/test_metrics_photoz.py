@@ -1,11 +1,23 @@
 import numpy as np
 import pytest
+import qp
+from qp.metrics import point_estimate_metric_classes as qp_points
 from scipy import stats
 
+from photoz_morph.metrics import pdf_scores
 from photoz_morph.metrics import photoz as metrics
+from photoz_morph.metrics.bootstrap import bootstrap
 from photoz_morph.redshift_grid import RedshiftGrid
 
 SMALL = RedshiftGrid(0.0, 0.4, 4)  # bins of 0.1
+POINT_SCORES = [
+    metrics.bias,
+    metrics.sigma_mad,
+    metrics.eta,
+    metrics.median_bias,
+    metrics.sigma_iqr,
+    metrics.outlier_rate,
+]
 
 
 def test_residuals_are_divided_by_one_plus_z_spec():
@@ -32,7 +44,7 @@ def test_bias_is_the_mean_and_not_the_median():
     assert metrics.bias([0.0, 0.0, 0.3]) == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize("score", [metrics.bias, metrics.sigma_mad, metrics.eta])
+@pytest.mark.parametrize("score", POINT_SCORES)
 def test_empty_and_non_finite_residuals_are_refused(score):
     with pytest.raises(ValueError, match="empty"):
         score([])
@@ -40,129 +52,98 @@ def test_empty_and_non_finite_residuals_are_refused(score):
         score([0.1, np.nan, np.inf])
 
 
-def test_flagged_pdf_or_wrong_width_is_refused():
-    with pytest.raises(ValueError, match="1 of 2 rows are not finite"):
-        metrics.crps([0.1, 0.1], [[0.25] * 4, [np.nan] * 4], SMALL)
-    with pytest.raises(ValueError, match=r"the grid needs \(n, 4\)"):
-        metrics.pit([0.1], [[0.2] * 5], SMALL)
-    with pytest.raises(ValueError, match="z_spec has shape"):
-        metrics.pit([0.1, 0.2], [[0.25] * 4], SMALL)
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        metrics.interval_width([[0.25] * 4], SMALL, level=68)
+def test_median_bias_is_the_median_and_not_the_mean():
+    assert metrics.median_bias([0.0, 0.01, 0.3]) == pytest.approx(0.01)
 
 
-def test_pit_of_the_true_distribution_is_flat():
-    grid, rng, n = RedshiftGrid(), np.random.default_rng(3), 20_000
-    centre, sigma = rng.uniform(0.1, 0.3, n), rng.uniform(0.005, 0.02, n)
-    pdf = np.diff(stats.norm.cdf(grid.edges, centre[:, None], sigma[:, None]), axis=1)
-    values = metrics.pit(rng.normal(centre, sigma), pdf, grid)
-    assert stats.kstest(values, "uniform").pvalue > 0.01
-    assert values.std() == pytest.approx(metrics.FLAT_PIT_STD, abs=5e-3)  # 5 standard errors of the deviation
+def test_sigma_iqr_of_five_residuals_worked_by_hand():
+    # Quartiles of 1 2 3 4 100 are 2 and 4.
+    assert metrics.sigma_iqr([1, 2, 3, 4, 100]) == pytest.approx(2 / 1.349)
 
 
-def test_too_wide_pdfs_narrow_the_pit():
-    grid, rng, n = RedshiftGrid(), np.random.default_rng(4), 5_000
-    centre = rng.uniform(0.1, 0.3, n)
-    pdf = np.diff(stats.norm.cdf(grid.edges, centre[:, None], 0.02), axis=1)
-    assert metrics.pit(rng.normal(centre, 0.01), pdf, grid).std() < 0.2
+def test_sigma_iqr_of_a_gaussian_is_its_standard_deviation():
+    values = stats.norm.ppf((np.arange(100_000) + 0.5) / 100_000, scale=0.02)
+    assert metrics.sigma_iqr(values) == pytest.approx(0.02, rel=1e-4)  # 1.349 is rounded
 
 
-def test_crps_of_one_bin_at_its_midpoint_is_a_twelfth_of_its_width():
-    # CDF - H is a sawtooth of height 1/2: 2 x integral of t^2 over half a bin = width / 12.
-    np.testing.assert_allclose(metrics.crps([0.15], [[0, 1, 0, 0]], SMALL), [0.1 / 12])
+def test_outliers_of_a_sharp_sample_are_beyond_0_06():
+    # Quartiles 0: three sigma_IQR is 0, and 0.06 itself is no outlier.
+    assert metrics.outlier_rate([0, 0, 0, 0, 0, 0, 0, 0.06, -0.061, 0.5]) == pytest.approx(0.2)
 
 
-def test_crps_of_one_far_bin_is_the_distance_less_a_sixth_of_its_width():
-    # E|X - z| - E|X - X'| / 2 with X uniform in the bin (Gneiting & Raftery 2007).
-    z_spec = np.array([0.05, 0.4, 0.55, -0.2])
-    pdf = np.tile([0, 1.0, 0, 0], (4, 1))
-    np.testing.assert_allclose(metrics.crps(z_spec, pdf, SMALL), np.abs(z_spec - 0.15) - 0.1 / 6)
+def test_outliers_of_a_blunt_sample_are_beyond_three_sigma_iqr_of_zero():
+    # Quartiles -0.1 and 0.1: the limit is 3 x 0.2 / 1.349 = 0.445, from zero and not from the median.
+    values = [-0.44, -0.1, -0.1, -0.1, 0.0, 0.1, 0.1, 0.1, 0.45]
+    assert metrics.outlier_rate(values) == pytest.approx(1 / 9)
 
 
-def test_crps_of_a_delta_is_the_absolute_error():
-    grid, z_spec = RedshiftGrid(0, 0.4, 40_000), np.array([0.05, 0.2, 0.39])
-    pdf = np.zeros((3, grid.n_bins))
-    pdf[:, grid.bin_index([0.1])] = 1
-    np.testing.assert_allclose(metrics.crps(z_spec, pdf, grid), np.abs(z_spec - 0.1), atol=grid.width)
+@pytest.mark.parametrize(
+    "score, qp_class",
+    [
+        (metrics.median_bias, qp_points.PointBias),
+        (metrics.sigma_iqr, qp_points.PointSigmaIQR),
+        (metrics.outlier_rate, qp_points.PointOutlierRate),
+        (metrics.sigma_mad, qp_points.PointSigmaMAD),
+    ],
+)
+@pytest.mark.parametrize("scatter", [0.01, 0.1])  # 0.06 and three sigma_IQR each are the larger once
+def test_point_scores_agree_with_qp(score, qp_class, scatter):
+    rng = np.random.default_rng(12)
+    z_spec = rng.uniform(0, 0.4, 1001)
+    z_phot = z_spec + scatter * rng.standard_t(2, 1001) + 0.3 * scatter
+    expected = qp_class().evaluate(z_phot, z_spec)
+    assert score(metrics.residuals(z_phot, z_spec)) == pytest.approx(expected, rel=1e-12) and expected != 0
 
 
-def test_crps_agrees_with_brute_force_integration():
-    grid, rng = RedshiftGrid(), np.random.default_rng(5)
-    pdf = rng.dirichlet(np.full(180, 0.3), size=8)
-    z_spec = np.array([-0.03, 0.0, 1e-4, 0.1, 0.2, 0.31, 0.4, 0.45])
-    z = np.linspace(-0.1, 0.5, 600_001)
-    for row, truth, value in zip(pdf, z_spec, metrics.crps(z_spec, pdf, grid)):
-        cdf = stats.rv_histogram((row, grid.edges), density=False).cdf(z)
-        assert value == pytest.approx(np.trapezoid((cdf - (z >= truth)) ** 2, z), abs=2e-6)  # one step of z
+@pytest.mark.parametrize("name", metrics.SCORES)
+def test_scores_condense_many_samples_as_one_by_one(name):
+    condense, samples = metrics.SCORES[name][1], np.random.default_rng(13).random((3, 50)) ** 3
+    np.testing.assert_allclose(condense(samples), [condense(sample) for sample in samples], rtol=1e-12)
 
 
-def test_crps_does_not_depend_on_how_galaxies_are_sliced(monkeypatch):
-    rng = np.random.default_rng(6)
-    pdf, z_spec = rng.dirichlet(np.ones(4), size=25), rng.uniform(0, 0.4, 25)
-    whole = metrics.crps(z_spec, pdf, SMALL)
-    monkeypatch.setattr(metrics, "SLICE_ROWS", 7)
-    np.testing.assert_array_equal(metrics.crps(z_spec, pdf, SMALL), whole)
+N = 10_000  # galaxies in the tests of errors
 
 
-def test_width_of_a_flat_pdf_is_its_level_of_the_grid():
-    pdf = np.full((1, 4), 0.25)
-    np.testing.assert_allclose(metrics.interval_width(pdf, SMALL), [0.68 * 0.4])
-    np.testing.assert_allclose(metrics.interval_width(pdf, SMALL, level=0.9), [0.9 * 0.4])
-
-
-def test_width_of_a_gaussian_is_two_sigma():
-    grid = RedshiftGrid()
-    pdf = np.diff(stats.norm.cdf(grid.edges, 0.2, 0.02))[None]
-    assert metrics.interval_width(pdf, grid)[0] == pytest.approx(2 * 0.9945 * 0.02, rel=1e-3)  # Phi^-1(0.84) = 0.9945
-
-
-def test_bootstrap_error_of_the_mean_is_sigma_over_root_n():
-    values = np.random.default_rng(7).normal(0, 2.0, 400)
-    error = metrics.bootstrap(metrics.bias, values, 4000, seed=1).std()
-    assert error == pytest.approx(values.std() / np.sqrt(400), rel=0.05)  # 4 x 1 / sqrt(2 x 4000)
-
-
-def test_bootstrap_error_of_sigma_mad_matches_repeated_samples():
-    rng = np.random.default_rng(8)
-    repeated = np.std([metrics.sigma_mad(rng.normal(size=2000)) for _ in range(1000)])
-    error = metrics.bootstrap(metrics.sigma_mad, rng.normal(size=2000), 1000).std()
-    assert error == pytest.approx(repeated, rel=0.25)  # one sample's own scatter
-
-
-def test_bootstrap_does_not_depend_on_memory(monkeypatch):
-    values = np.random.default_rng(9).normal(size=301)
-    whole = metrics.bootstrap(metrics.sigma_mad, values, 50, seed=2)
-    monkeypatch.setattr(metrics, "RESAMPLE_ENTRIES", 1000)
-    np.testing.assert_array_equal(metrics.bootstrap(metrics.sigma_mad, values, 50, seed=2), whole)
-
-
-def test_one_seed_redraws_the_same_galaxies():
-    values = np.random.default_rng(10).normal(size=100)
-    shifted = metrics.bootstrap(metrics.bias, values + 1, 50, seed=3)
-    np.testing.assert_allclose(shifted - metrics.bootstrap(metrics.bias, values, 50, seed=3), 1, rtol=1e-12)
-
-
-def test_bootstrap_needs_resamples():
-    with pytest.raises(ValueError, match="at least 2 resamples, got 1"):
-        metrics.bootstrap(metrics.bias, [1.0, 2.0], 1)
+@pytest.mark.parametrize(
+    "score, values, error",
+    [
+        (metrics.median_bias, stats.norm.ppf, np.sqrt(np.pi / 2 / N)),
+        # The covariance of two quartiles gives 1.573 for their distance.
+        (metrics.sigma_iqr, stats.norm.ppf, 1.573 / 1.349 / np.sqrt(N)),
+        (metrics.eta, lambda rank: np.where(rank < 0.1, 1.0, 0.0), np.sqrt(0.1 * 0.9 / N)),
+        # 0.06 is beyond three sigma_IQR of the narrow nine tenths, so the limit does not move.
+        (metrics.outlier_rate, lambda rank: np.where(rank < 0.1, 1.0, 0.01 * rank), np.sqrt(0.1 * 0.9 / N)),
+    ],
+)
+def test_bootstrap_errors_of_point_scores_are_those_of_theory(score, values, error):
+    values = values((np.arange(N) + 0.5) / N)
+    found = bootstrap(score, values, 1000, seed=1).std()
+    assert found == pytest.approx(error, rel=0.1)  # 4 / sqrt(2 x 1000)
 
 
 def test_scores_of_a_toy_sample_worked_by_hand():
     pdf = np.eye(4)[[0, 1, 2]]  # z_phot 0.05, 0.15, 0.25
     scores = metrics.scores([0.05, 0.25, 0.25], pdf, SMALL)
-    # The second galaxy is -0.1 / 1.25 = -0.08 off; CRPS width / 12 twice and 0.1 - width / 6; PIT 0.5, 1, 0.5.
+    # The second galaxy is -0.1 / 1.25 = -0.08 off; CRPS width / 12 twice and 0.1 - width / 6; PIT 0.5, 1, 0.5; the
+    # density is 10 in one bin: 10 - 2 x 10 twice and 10 - 0.
     assert scores["bias"] == pytest.approx(-0.08 / 3)
     assert scores["sigma_mad"] == pytest.approx(0)
     assert scores["eta"] == pytest.approx(1 / 3)
     assert scores["crps"] == pytest.approx((0.1 / 12 * 2 + 0.1 - 0.1 / 6) / 3)
     assert scores["pit_std"] == pytest.approx(np.std([0.5, 1, 0.5]))
-    assert scores["width_68"] == pytest.approx(0.068)
+    assert scores["width_68"] == pytest.approx(0.068) and scores["width_90"] == pytest.approx(0.090)
+    assert scores["median_bias"] == pytest.approx(0)
+    assert scores["sigma_iqr"] == pytest.approx(0.04 / 1.349)  # quartiles -0.04 and 0
+    assert scores["outlier_rate"] == 0  # 3 sigma_iqr is 0.089
+    assert scores["cde_loss"] == pytest.approx((-10 - 10 + 10) / 3)
+    assert scores["pit_ks"] == pytest.approx(0.5)  # none below 0.5
+    assert scores["pit_cvm"] == pytest.approx(1 / 36 + (1 / 3) ** 2 + 0 + (1 / 6) ** 2)
+    assert scores["pit_outlier_rate"] == pytest.approx(1 / 3)
 
 
 def test_pit_and_quantiles_agree_with_qp():
-    qp = pytest.importorskip("qp", reason="qp-prob is not installed (extra [rail])")
     grid, rng = RedshiftGrid(), np.random.default_rng(11)
     pdf, z_spec = rng.dirichlet(np.ones(180), size=20), rng.uniform(0, 0.4, 20)
     ensemble = qp.hist.create_ensemble(bins=grid.edges, pdfs=pdf)
-    np.testing.assert_allclose(metrics.pit(z_spec, pdf, grid), ensemble.cdf(z_spec[:, None])[:, 0], atol=1e-9)
+    np.testing.assert_allclose(pdf_scores.pit(z_spec, pdf, grid), ensemble.cdf(z_spec[:, None])[:, 0], atol=1e-9)
     np.testing.assert_allclose(grid.quantile(pdf, 0.16), ensemble.ppf(0.16)[:, 0], atol=1e-9)

@@ -7,13 +7,14 @@ import pytest
 from matplotlib.image import imread
 
 from photoz_morph.evaluation import compare, evaluate
+from photoz_morph.metrics.photoz import SCORES
 from photoz_morph.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.report.images import image_grid, rgb
 from photoz_morph.report.pdf_figures import galaxies_with_pdf, pit_histogram
 from photoz_morph.report.photoz_figures import z_phot_against_z_spec
 from photoz_morph.report.style import save_figure
-from photoz_morph.report.tables import comparison_markdown, scores_csv, scores_markdown, verdicts
+from photoz_morph.report.tables import comparison_markdown, rail_markdown, scores_csv, scores_markdown, verdicts
 from photoz_morph.surveys import SDSS
 
 GRID = RedshiftGrid()
@@ -65,6 +66,49 @@ def test_csv_holds_the_numbers_to_the_last_digit():
     assert {row["data"] for row in rows} == {"simulated"}
     assert float(rows[2]["crps"]) == scores["folds"]["2"]["crps"]["value"]
     assert float(rows[5]["eta_error"]) == scores["mean"]["eta"]["sd_over_folds"]
+    assert float(rows[6]["pit_ad"]) == scores["all"]["pit_ad"]["value"]
+    assert set(SCORES) <= set(rows[0])
+
+
+def test_second_table_speaks_rail_and_says_what_differs():
+    scores = evaluate(predictions(), GRID, n_bootstrap=20)
+    scores["all"]["outlier_rate"] = {"value": 0.0123, "error": 0.0045}
+    text = rail_markdown(scores)
+    assert "| fold | n | median bias | sigma_IQR | outliers [%] |" in text and "| 1.23 ± 0.45 |" in text
+    assert "| fold | n | CDE loss | PIT KS | PIT CvM | PIT AD | PIT outliers [%] | 90 % width |" in text
+    assert text.count("simulated galaxies") == 2 and text.count("all together") == 2
+    assert "median of the residuals and not their mean" in text and "max(0.06, 3 sigma_IQR) and not 0.05" in text
+    half = next(part for part in scores["coverage"] if part["level"] == 0.5)
+    assert f"{100 * half['value']:.1f} ± {100 * half['error']:.1f} of 50" in text
+
+
+def test_comparison_has_a_row_per_score_with_its_paired_interval():
+    comparison = compare({"a": predictions(), "b": predictions(0.03)}, {"a": GRID, "b": GRID}, n_bootstrap=20)
+    comparison["differences"]["b"]["eta"] = {"value": 0.01, "error": 0.002, "interval": [0.00608, 0.01392]}
+    lines = comparison_markdown(comparison).splitlines()
+    assert "| score | a | b | b - a | 95 % interval |" in lines
+    (eta,) = [line for line in lines if line.startswith("| eta [%]")]
+    assert eta.endswith("| 1.00 ± 0.20 | 0.61 to 1.39 |")
+    assert [line for line in lines if line.startswith("| PIT KS")]
+
+
+@pytest.mark.parametrize(
+    "first, second, words",
+    [
+        # Same sign: the error of the difference is that of the distances from zero.
+        (0.0010, 0.0004, "b beats a"),
+        (-0.0004, -0.0010, "a beats b"),
+        # Opposite signs: far apart, and both as far from zero.
+        (0.0010, -0.0009, "b and a tie"),
+    ],
+)
+def test_the_bias_nearer_to_zero_wins(first, second, words):
+    comparison = compare({"a": predictions(), "b": predictions(0.03)}, {"a": GRID, "b": GRID}, n_bootstrap=20)
+    for name, value in (("a", first), ("b", second)):
+        comparison["methods"][name]["bias"] = {"value": value, "error": 0.0001}
+    comparison["differences"]["b"]["bias"] = {"value": second - first, "error": 0.0001}
+    (sentence,) = verdicts(comparison, "bias")
+    assert sentence.startswith(words)
 
 
 def test_verdict_names_the_winner_whichever_comes_first():

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from photoz_morph.metrics import photoz as metrics
+from photoz_morph.metrics.pdf_scores import in_slices
 from photoz_morph.predictions import ORIGINS
 from photoz_morph.report.images import rgb
 from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, ORANGE
@@ -196,7 +197,7 @@ def rescaled_pit(z_spec, pdf, grid, factor):
         mean = grid.expectation(pdf)
         return grid.cdf_at(pdf, mean + (z_spec - mean) / factor)
 
-    return metrics.in_slices(pit_of, np.asarray(pdf), np.asarray(z_spec, float))
+    return in_slices(pit_of, np.asarray(pdf), np.asarray(z_spec, float))
 
 
 def _density(pit, n_bins):

@@ -1,12 +1,17 @@
 """Scores as text: Markdown and CSV in the layout of the papers' tables.
 
 In go the dictionaries of `evaluation.evaluate` and `evaluation.compare`, out comes text. Titles say whether the
-galaxies are simulated or real; eta is a fraction in the scores and per cent here.
+galaxies are simulated or real; eta and the other rates are fractions in the scores and per cent here.
 """
 
+import math
+
+from photoz_morph.evaluation import INTERVAL_ERRORS
+from photoz_morph.metrics.photoz import ETA_THRESHOLD, OUTLIER_SIGMA, OUTLIER_THRESHOLD
+from photoz_morph.metrics.pit_tests import CALIBRATED_AD, CALIBRATED_CVM, CALIBRATED_KS
 from photoz_morph.predictions import ORIGINS
 
-# Column title, factor and digits of each score; the first three are Pasquet et al. (2019), Table 1.
+# Column title, factor and digits of each score. The first three are Pasquet et al. (2019), Table 1.
 COLUMNS = {
     "bias": ("bias", 1, 5),
     "sigma_mad": ("sigma_MAD", 1, 5),
@@ -15,8 +20,33 @@ COLUMNS = {
     "pit_std": ("PIT sd", 1, 4),
     "width_68": ("68 % width", 1, 4),
 }
+RAIL_COLUMNS = {  # point estimates as RAIL and qp score them
+    "median_bias": ("median bias", 1, 5),
+    "sigma_iqr": ("sigma_IQR", 1, 5),
+    "outlier_rate": ("outliers [%]", 100, 2),
+}
+PDF_COLUMNS = {  # PDFs: as qp scores them, and their 90 % width
+    "cde_loss": ("CDE loss", 1, 2),
+    "pit_ks": ("PIT KS", 1, 4),
+    "pit_cvm": ("PIT CvM", 1, 2),
+    "pit_ad": ("PIT AD", 1, 2),
+    "pit_outlier_rate": ("PIT outliers [%]", 100, 2),
+    "width_90": ("90 % width", 1, 4),
+}
+ALL_COLUMNS = COLUMNS | RAIL_COLUMNS | PDF_COLUMNS
+RAIL_NOTE = (
+    "RAIL and qp against the paper: bias is the median of the residuals and not their mean; sigma_IQR is their "
+    f"interquartile range / 1.349; an outlier is beyond max({OUTLIER_THRESHOLD}, {OUTLIER_SIGMA:g} sigma_IQR) and not "
+    f"{ETA_THRESHOLD}."
+)
+PDF_NOTE = (
+    "Of 100 samples of n galaxies with calibrated PDFs, 95 have "
+    f"PIT KS below {CALIBRATED_KS:.2f} / sqrt(n), CvM below {CALIBRATED_CVM:.2f} and AD below {CALIBRATED_AD:.2f}; CvM "
+    "and AD grow with n. 0.02 % PIT outliers (below 0.0001 or above 0.9999) are expected. CDE loss: lower is better."
+)
+VERDICT_SCORES = ("bias", "sigma_mad", "eta", "crps", "pit_ks")  # what `comparison_markdown` puts into words
 DATA_NAMES = {"simulated": "simulated galaxies", "real": "real galaxies"}
-TIE_SIGMA = 2.0  # our choice: fewer standard errors than this are called a tie
+TIE_SIGMA = INTERVAL_ERRORS  # fewer standard errors than this are called a tie
 
 
 def scores_markdown(scores):
@@ -31,22 +61,12 @@ def scores_markdown(scores):
     -------
     str
     """
-    name = " ".join(part for part in (scores.get("model"), scores["survey"]) if part)
-    lines = [
-        f"**{name}, {DATA_NAMES[scores['data']]}** ({_left_out(scores)})",
-        "",
-        *_header(["fold", "n"]),
-        *(_row([fold, str(part["n_galaxies"])], part, "error") for fold, part in scores["folds"].items()),
-    ]
-    if len(scores["folds"]) > 1:
-        lines += [_row(["mean ± sd over folds", str(scores["mean"]["n_galaxies"])], scores["mean"], "sd_over_folds")]
-        lines += [_row(["all together", str(scores["n_galaxies"])], scores["all"], "error")]
-    lines += ["", f"± is the bootstrap error ({scores['n_bootstrap']} resamples) where not said otherwise."]
-    return "\n".join(lines) + "\n"
+    note = f"± is the bootstrap error ({scores['n_bootstrap']} resamples) where not said otherwise."
+    return "\n".join([_title(scores, _left_out(scores)), "", *_fold_rows(scores, COLUMNS), "", note]) + "\n"
 
 
-def scores_csv(scores):
-    """The same table as CSV: data, fold, n, then value and error of each score; the mean row has sd as error.
+def rail_markdown(scores):
+    """The same galaxies in the dialect of RAIL and qp, their PDFs, and how often z_spec is in the central intervals.
 
     Parameters
     ----------
@@ -57,18 +77,42 @@ def scores_csv(scores):
     -------
     str
     """
-    names = [f"{name}{suffix}" for name in COLUMNS for suffix in ("", "_error")]
+    shares = ", ".join(
+        f"{100 * part['value']:.1f} ± {100 * part['error']:.1f} of {100 * part['level']:.0f}"
+        for part in scores["coverage"]
+        if part["level"] in (0.5, 0.68, 0.9, 0.95)
+    )
+    return "\n".join([
+        _title(scores, "point estimates as in RAIL and qp"), "", *_fold_rows(scores, RAIL_COLUMNS), "", RAIL_NOTE, "",
+        _title(scores, "PDFs"), "", *_fold_rows(scores, PDF_COLUMNS), "", PDF_NOTE, "",
+        f"Coverage, the share of galaxies [%] with z_spec in the central interval of their PDF: {shares}.",
+    ]) + "\n"  # fmt: skip
+
+
+def scores_csv(scores):
+    """All scores as CSV: data, fold, n, then value and error of each score; the mean row has sd as error.
+
+    Parameters
+    ----------
+    scores : dict
+        From `evaluation.evaluate`.
+
+    Returns
+    -------
+    str
+    """
+    names = [f"{name}{suffix}" for name in ALL_COLUMNS for suffix in ("", "_error")]
     lines = [",".join(["data", "fold", "n_galaxies", *names])]
     parts = [(fold, part, "error") for fold, part in scores["folds"].items()]
     parts += [("mean", scores["mean"], "sd_over_folds"), ("all", scores["all"], "error")]
     for fold, part, error in parts:
-        numbers = [repr(part[name][key]) for name in COLUMNS for key in ("value", error)]
+        numbers = [repr(part[name][key]) for name in ALL_COLUMNS for key in ("value", error)]
         lines.append(",".join([scores["data"], fold, str(part["n_galaxies"]), *numbers]))
     return "\n".join(lines) + "\n"
 
 
 def comparison_markdown(comparison):
-    """Methods side by side on the same galaxies, their paired differences, and a verdict in plain words.
+    """Methods side by side on the same galaxies, a row per score, their paired differences, and verdicts in words.
 
     Parameters
     ----------
@@ -79,18 +123,30 @@ def comparison_markdown(comparison):
     -------
     str
     """
-    first = next(iter(comparison["methods"]))
+    methods, differences = comparison["methods"], comparison["differences"]
+    first = next(iter(methods))
+    titles = ["score", *methods]
+    for name in differences:
+        titles += [f"{name} - {first}", "95 % interval"]
+    rows = []
+    for score, column in ALL_COLUMNS.items():
+        cells = [column[0], *(_number(part[score], column) for part in methods.values())]
+        for part in differences.values():
+            cells += [_number(part[score], column), _interval(part[score], column)]
+        rows.append("| " + " | ".join(cells) + " |")
+    sentences = [sentence for score in VERDICT_SCORES for sentence in verdicts(comparison, score)]
     lines = [
-        f"**{' and '.join(comparison['methods'])} on the same {comparison['n_galaxies']} "
-        f"{DATA_NAMES[comparison['data']]}**",
+        f"**{' and '.join(methods)} on the same {comparison['n_galaxies']} {DATA_NAMES[comparison['data']]}**"
+        f"{_not_common(comparison)}",
         "",
-        *_header(["method"]),
-        *(_row([name], part, "error") for name, part in comparison["methods"].items()),
-        *(_row([f"{name} - {first}"], part, "error") for name, part in comparison["differences"].items()),
+        "| " + " | ".join(titles) + " |",
+        "|---" * len(titles) + "|",
+        *rows,
         "",
-        *(f"- {sentence}" for sentence in verdicts(comparison)),
+        *(f"- {sentence}" for sentence in sentences),
         "",
-        f"± is the bootstrap error ({comparison['n_bootstrap']} resamples); differences are paired.",
+        f"± is the bootstrap error ({comparison['n_bootstrap']} resamples); differences are paired, their interval is "
+        f"{INTERVAL_ERRORS} errors to either side, and a tie is an interval that holds 0.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -103,19 +159,23 @@ def verdicts(comparison, score="sigma_mad"):
     comparison : dict
         From `evaluation.compare`.
     score : str
-        A score that is better when lower.
+        A score that is better when lower, or a bias, better when nearer to zero.
 
     Returns
     -------
     list of str
     """
-    title, factor, digits = COLUMNS[score]
-    first = next(iter(comparison["methods"]))
+    title, factor, digits = ALL_COLUMNS[score]
+    methods = comparison["methods"]
+    first = next(iter(methods))
     sentences = []
     for name, differences in comparison["differences"].items():
-        value, error = differences[score]["value"], differences[score]["error"]
+        if score in ("bias", "median_bias"):
+            value, error = _nearer_to_zero(methods[name][score], methods[first][score], differences[score]["error"])
+        else:
+            value, error = differences[score]["value"], differences[score]["error"]
         names = (name, first) if value < 0 else (first, name)
-        better, worse = (f"{comparison['methods'][key][score]['value'] * factor:.{digits}f}" for key in names)
+        better, worse = (f"{methods[key][score]['value'] * factor:.{digits}f}" for key in names)
         n_sigma = abs(value) / error if error > 0 else (float("inf") if value else 0.0)
         difference = f"{title} {better} against {worse}, {n_sigma:.1f} standard errors of the paired difference"
         where = f"on {comparison['n_galaxies']} {DATA_NAMES[comparison['data']]}"
@@ -124,6 +184,15 @@ def verdicts(comparison, score="sigma_mad"):
         else:
             sentences.append(f"{names[0]} beats {names[1]} {where}: {difference}.")
     return sentences
+
+
+def _nearer_to_zero(score, first, error_of_difference):
+    """|score| - |first| with its error, from the paired error of score - first."""
+    if score["value"] * first["value"] >= 0:
+        error = error_of_difference
+    else:  # Then it is the sum that counts: var(a + b) = 2 var(a) + 2 var(b) - var(a - b).
+        error = math.sqrt(max(2 * score["error"] ** 2 + 2 * first["error"] ** 2 - error_of_difference**2, 0.0))
+    return abs(score["value"]) - abs(first["value"]), error
 
 
 def redshifts_text(table):
@@ -154,16 +223,40 @@ def _left_out(scores):
     return text + (f"; {scores['n_outside_grid']} beyond the redshift grid" if scores["n_outside_grid"] else "")
 
 
-def _header(titles):
-    """Markdown head of a table: left titles, then the scores."""
-    titles = [*titles, *(title for title, _, _ in COLUMNS.values())]
-    return ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
+def _not_common(comparison):
+    """Which galaxies of the tables were not compared."""
+    left_out = [f"{number} of {name}" for name, number in comparison["n_left_out"].items() if number]
+    return f" (left out, not good in every table: {', '.join(left_out)})" if left_out else ""
 
 
-def _row(cells, part, error):
-    """Markdown row: left cells, then each score with the error of that key."""
-    numbers = [
-        f"{part[name]['value'] * factor:.{digits}f} ± {part[name][error] * factor:.{digits}f}"
-        for name, (_, factor, digits) in COLUMNS.items()
-    ]
-    return "| " + " | ".join([*cells, *numbers]) + " |"
+def _title(scores, remark):
+    """Model, survey and whether the galaxies are real, in bold, and a remark."""
+    name = " ".join(part for part in (scores.get("model"), scores["survey"]) if part)
+    return f"**{name}, {DATA_NAMES[scores['data']]}** ({remark})"
+
+
+def _fold_rows(scores, columns):
+    """Markdown table: a row per fold, then mean and sd over folds, and all galaxies together."""
+    titles = ["fold", "n", *(title for title, _, _ in columns.values())]
+    rows = [([fold, part["n_galaxies"]], part, "error") for fold, part in scores["folds"].items()]
+    if len(rows) > 1:
+        rows.append((["mean ± sd over folds", scores["mean"]["n_galaxies"]], scores["mean"], "sd_over_folds"))
+        rows.append((["all together", scores["n_galaxies"]], scores["all"], "error"))
+    lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
+    for (label, n_galaxies), part, error in rows:
+        cells = [label, str(n_galaxies), *(_number(part[name], column, error) for name, column in columns.items())]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def _number(score, column, error="error"):
+    """A score with the error of that key, in the unit and digits of its column."""
+    _, factor, digits = column
+    return f"{score['value'] * factor:.{digits}f} ± {score[error] * factor:.{digits}f}"
+
+
+def _interval(score, column):
+    """The 95 % interval of a difference."""
+    _, factor, digits = column
+    low, high = (f"{value * factor:.{digits}f}" for value in score["interval"])
+    return f"{low} to {high}"

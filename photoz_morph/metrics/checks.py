@@ -1,0 +1,38 @@
+"""What the scores of redshifts ask of their input: something is left to score, all of it finite, shapes that match.
+
+In go arrays as they came, out come arrays to calculate with, or a ValueError that says what is wrong.
+"""
+
+import numpy as np
+
+
+def checked(values, name):
+    """Float array that is not empty and finite; `name` is what the error calls it."""
+    values = np.asarray(values, float)
+    if values.size == 0:
+        raise ValueError(f"{name} is empty; no galaxy is left to score")
+    bad = values.size - np.count_nonzero(np.isfinite(values))
+    if bad:
+        raise ValueError(f"{name}: {bad} of {values.size} values are not finite; leave flagged galaxies out")
+    return values
+
+
+def checked_pdf(pdf, grid):
+    """PDFs of the width of the grid, finite; shape (n, n_bins)."""
+    pdf = np.asarray(pdf)
+    if pdf.ndim != 2 or pdf.shape[1] != grid.n_bins:
+        raise ValueError(f"pdf has shape {pdf.shape}, the grid needs (n, {grid.n_bins})")
+    if len(pdf) == 0:
+        raise ValueError("pdf is empty; no galaxy is left to score")
+    bad = np.count_nonzero(~np.isfinite(pdf.sum(axis=1)))
+    if bad:
+        raise ValueError(f"pdf: {bad} of {len(pdf)} rows are not finite; leave flagged galaxies out")
+    return pdf
+
+
+def checked_pair(z_spec, pdf, grid):
+    """Redshifts and PDFs of the same galaxies, shapes (n,) and (n, n_bins)."""
+    z_spec, pdf = checked(z_spec, "z_spec"), checked_pdf(pdf, grid)
+    if z_spec.shape != (len(pdf),):
+        raise ValueError(f"z_spec has shape {z_spec.shape}, the {len(pdf)} PDFs need ({len(pdf)},)")
+    return z_spec, pdf

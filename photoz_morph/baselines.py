@@ -1,13 +1,18 @@
-"""Photometric redshifts from catalogue magnitudes, the yardstick of every network: a local linear fit (k-NN).
+"""Photometric redshifts from catalogue magnitudes, the yardstick of every network.
 
-In go dereddened magnitudes and colours with z_spec of a training sample; out come z_phot, a local scatter and, from the
-two, Gaussian PDFs on the `RedshiftGrid`, so that k-NN and network are scored by the same functions on the same folds.
+In go dereddened magnitudes and colours with z_spec; out come PDFs on the `RedshiftGrid`, cross-validated on the folds
+of the networks, so that baseline and network are scored by the same functions on the same galaxies. The methods are a
+local linear fit to the nearest neighbours (k-NN, here) and gradient boosting (`boosting`).
 """
 
 import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import ndtr
+from tqdm import tqdm
 
+from photoz_morph.boosting import boosting_pdf
+
+MODELS = {"knn": "k-NN", "boosting": "gradient boosting"}  # method -> its name in predictions and tables
 N_NEIGHBOURS = 100  # Beck et al. (2016)
 N_SIGMA = 3.0  # Beck et al. (2016): neighbours farther from the local fit are left out
 SLICE_ROWS = 4_000  # galaxies fitted at once: 20 MB with 100 neighbours and 5 features
@@ -116,34 +121,52 @@ def _weighted_fit(design, z, weight):
     return coefficients, deviation, np.sqrt(np.sum(weight * deviation**2, axis=1) / freedom)
 
 
-def cross_validate(features, z_spec, fold, n_neighbours=N_NEIGHBOURS):
-    """z_phot and scatter of every galaxy, each fitted on the galaxies of the other folds.
+def cross_validate(method, features, z_spec, fold, grid, progress=False):
+    """PDF of every galaxy by a baseline trained on the galaxies of the other folds.
 
     Parameters
     ----------
+    method : str
+        One of `MODELS`.
     features : ndarray, shape (n, n_features)
+        From `photometric_features`; NaN where a magnitude is missing.
     z_spec : ndarray, shape (n,)
+        NaN where unknown: such a galaxy trains nothing.
     fold : ndarray of int, shape (n,)
         Test fold of each galaxy, the same as the network's: `catalogs.assign_fold(group_id)`.
-    n_neighbours : int
+    grid : RedshiftGrid
+    progress : bool
 
     Returns
     -------
-    z_phot, scatter : ndarray, shape (n,)
+    ndarray, shape (n, n_bins), float32
+        NaN where a feature is missing.
 
     Raises
     ------
     ValueError
-        If there is only one fold; see `knn_photoz` for the rest.
+        If the method is unknown, or the galaxies with z_spec are too few or all in one fold.
     """
+    if method not in MODELS:
+        raise ValueError(f"unknown baseline {method!r}; there are {', '.join(MODELS)}")
+    predict = {"knn": knn_pdf, "boosting": boosting_pdf}[method]
     features, z_spec, fold = np.asarray(features, float), np.asarray(z_spec, float), np.asarray(fold)
-    if len(np.unique(fold)) < 2:
-        raise ValueError(f"cross-validation needs two folds or more, all {len(fold)} galaxies are in one")
-    z_phot, scatter = np.full(len(z_spec), np.nan), np.full(len(z_spec), np.nan)
-    for test_fold in np.unique(fold):
-        test = fold == test_fold
-        z_phot[test], scatter[test] = knn_photoz(features[~test], z_spec[~test], features[test], n_neighbours)
-    return z_phot, scatter
+    trains = np.isfinite(features).all(axis=1) & np.isfinite(z_spec)
+    if len(np.unique(fold[trains])) < 2:
+        raise ValueError(
+            f"cross-validation needs galaxies with z_spec and all magnitudes in two folds or more; {trains.sum()} of "
+            f"{len(z_spec)} have both, in {len(np.unique(fold[trains]))}"
+        )
+    pdf = np.empty((len(z_spec), grid.n_bins), np.float32)
+    for test_fold in tqdm(np.unique(fold), desc=MODELS[method], unit=" folds", disable=not progress):
+        test, train = fold == test_fold, trains & (fold != test_fold)
+        pdf[test] = predict(features[train], z_spec[train], fold[train], features[test], grid)
+    return pdf
+
+
+def knn_pdf(train_features, train_z, train_fold, test_features, grid):
+    """Gaussian PDFs of `knn_photoz`; `train_fold` is taken to be called as `boosting_pdf` is, and not looked at."""
+    return gaussian_pdf(*knn_photoz(train_features, train_z, test_features), grid)
 
 
 def gaussian_pdf(z_phot, scatter, grid):

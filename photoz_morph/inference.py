@@ -1,7 +1,8 @@
-"""A run folder to predictions of its test galaxies, each by the networks that have not seen it; and by k-NN."""
+"""A run folder to predictions of its test galaxies, by the networks that have not seen them and by the baselines."""
 
 import zipfile
 import zlib
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,11 +12,12 @@ from keras import ops
 from tqdm import tqdm
 
 from photoz_morph import pipeline
-from photoz_morph.baselines import cross_validate, gaussian_pdf, photometric_features
+from photoz_morph.baselines import MODELS, cross_validate, photometric_features
 from photoz_morph.models import load_network
-from photoz_morph.predictions import predictions_table
+from photoz_morph.predictions import predictions_table, read_predictions, write_predictions
 from photoz_morph.run_folder import finished_members, read_run
 from photoz_morph.surveys import get_survey
+from photoz_morph.trials import at_depth
 
 BATCH_SIZE = 64  # inference is compute-bound above this; larger batches only take memory
 
@@ -85,12 +87,7 @@ def predict_run(run_dir, data_dir=None, progress=True):
         `pit_member`, shape (n, n_members), is the PIT of each member's own PDF.
     """
     config, dataset = read_run(run_dir)
-    builder = pipeline.open_dataset(data_dir or dataset["path"])
-    if pipeline.split_sizes(builder) != dataset["galaxies_per_fold"]:
-        raise ValueError(
-            f"{builder.data_dir}: has {pipeline.split_sizes(builder)} galaxies per fold, the run was trained with "
-            f"{dataset['galaxies_per_fold']}; a test galaxy may have been trained on, build the run's dataset again"
-        )
+    builder = _dataset_of_run(dataset, data_dir)
     members = finished_members(run_dir)
     n_members = {len(paths) for paths in members.values()}
     if len(n_members) > 1:
@@ -126,35 +123,94 @@ def _member_function(members):
     return tf.function(lambda batch: [member(batch) for member in members], reduce_retracing=True)
 
 
-def predict_knn(run_dir, data_dir=None):
-    """Predictions of the k-NN baseline for the test galaxies of a run: what photometry alone achieves on them.
+def _dataset_of_run(dataset, data_dir):
+    """The dataset that a run was trained on, or the one in `data_dir` if its folds are the same."""
+    builder = pipeline.open_dataset(data_dir or dataset["path"])
+    if pipeline.split_sizes(builder) != dataset["galaxies_per_fold"]:
+        raise ValueError(
+            f"{builder.data_dir}: has {pipeline.split_sizes(builder)} galaxies per fold, the run was trained with "
+            f"{dataset['galaxies_per_fold']}; a test galaxy may have been trained on, build the run's dataset again"
+        )
+    return builder
+
+
+def predict_baselines(run_dir, methods=tuple(MODELS), data_dir=None, progress=True):
+    """Predictions of the baselines for the test galaxies of a run: what photometry alone achieves on them.
 
     Parameters
     ----------
     run_dir : path-like
+    methods : sequence of str
+        Of `baselines.MODELS`.
     data_dir : path-like, optional
         Prepared dataset; by default the one the run was trained on.
+    progress : bool
 
     Returns
     -------
-    Table
-        Each galaxy fitted on the galaxies of all other folds; the networks saw less `data.n_validation` of these.
+    dict of str to Table
+        A table for each method. Each galaxy is predicted from galaxies of all other folds: all of them, or the part and
+        the depth that `data.train_fraction` and `data.train_on` leave the networks; these saw less
+        `data.n_validation`. A galaxy without a magnitude is flagged.
 
     Raises
     ------
+    FileNotFoundError
+        If the dataset is gone.
     ValueError
-        If the dataset has no magnitudes.
+        If it has no magnitudes, too few galaxies, or is not the run's.
     """
     config, dataset = read_run(run_dir)
-    builder = pipeline.open_dataset(data_dir or dataset["path"])
+    builder = _dataset_of_run(dataset, data_dir)
     parts = [pipeline.read_columns(builder, f"fold_{fold}") for fold in range(len(pipeline.split_sizes(builder)))]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     columns["fold"] = np.repeat(np.arange(len(parts)), [len(part["obj_id"]) for part in parts])
-    if not np.isfinite(columns["mags"]).all():
-        raise ValueError(f"{builder.data_dir}: the k-NN needs the magnitudes of all galaxies, some have none")
-    survey, grid = get_survey(config.survey), config.redshift
+    if not np.isfinite(columns["mags"]).all(axis=1).any():
+        raise ValueError(
+            f"{builder.data_dir}: no galaxy has magnitudes, which a baseline needs; give `photoz baseline` a catalogue "
+            "of these galaxies with magnitudes, and `photoz evaluate --against` what it writes"
+        )
+    survey, grid, origin = get_survey(config.survey), config.redshift, builder.info.metadata["origin"]
     features = photometric_features(columns["mags"], columns["ebv"], survey)
-    pdf = gaussian_pdf(*cross_validate(features, columns["z_spec"], columns["fold"]), grid)
+    part = config.data.train_fraction * len(parts) / (len(parts) - 1)
+    trains = np.concatenate([np.arange(len(split["obj_id"])) < round(part * len(split["obj_id"])) for split in parts])
+    trains &= at_depth(columns["n_frames"], config.data.train_on)
+    z_train = np.where(trains, columns["z_spec"], np.nan)
     tested = np.isin(columns["fold"], list(finished_members(run_dir)))
-    columns = {name: values[tested] for name, values in columns.items()}
-    return predictions_table(columns, pdf[tested], grid, survey, builder.info.metadata["origin"], "k-NN")
+    tables = {}
+    for method in methods:
+        pdf = cross_validate(method, features, z_train, columns["fold"], grid, progress)
+        carried = {name: values[tested] for name, values in columns.items()}
+        tables[method] = predictions_table(carried, pdf[tested], grid, survey, origin, MODELS[method])
+    return tables
+
+
+def update_baselines(run_dir, data_dir=None, methods=tuple(MODELS), progress=True):
+    """Write the baselines of a run, `knn.fits` and `boosting.fits`, where they are missing or lack a finished fold.
+
+    Parameters
+    ----------
+    run_dir, data_dir, methods, progress
+        As for `predict_baselines`.
+
+    Returns
+    -------
+    str
+        Why they could not be made, in one line: the dataset is gone, or has no magnitudes. Empty if all are there.
+    """
+    folds = set(finished_members(run_dir))
+    paths = {method: Path(run_dir) / f"{method}.fits" for method in methods}
+    wanted = [method for method, path in paths.items() if not path.exists() or not folds <= _folds_in(path)]
+    try:
+        tables = predict_baselines(run_dir, wanted, data_dir, progress) if wanted else {}
+    except (ValueError, OSError, RuntimeError) as error:
+        return " ".join(str(error).split())
+    for method, table in tables.items():
+        write_predictions(table, paths[method])
+    return ""
+
+
+def _folds_in(path):
+    """Folds whose galaxies a predictions file holds."""
+    table, _ = read_predictions(path)
+    return set(np.unique(table["fold"])) if "fold" in table.colnames else set()

@@ -8,9 +8,11 @@ import pytest
 from conftest import colour_stacks
 
 from photoz_morph import pipeline
+from photoz_morph.config import load_config, save_config
 from photoz_morph.estimator import export, infer_shards, load_estimator, point_estimates
-from photoz_morph.inference import load_ensemble, predict_knn, predict_run
+from photoz_morph.inference import load_ensemble, predict_baselines, predict_run, update_baselines
 from photoz_morph.models import load_network
+from photoz_morph.predictions import read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.run_folder import finished_members
 from photoz_morph.shards import shard_path, write_shard
@@ -140,8 +142,47 @@ def test_export_errors_name_the_remedy(run_dir, exported, tmp_path):
         predict_run(tmp_path)
 
 
-def test_knn_predicts_the_galaxies_of_the_run(predictions, run_dir):
-    knn = predict_knn(run_dir)
-    assert sorted(knn["obj_id"]) == sorted(predictions["obj_id"])
-    # Noise-free colours that are linear in redshift: a local linear fit is nearly exact.
-    assert np.median(np.abs(knn["z_phot"] - knn["z_spec"])) < 2e-3
+def test_baselines_predict_the_galaxies_of_the_run(predictions, run_dir):
+    tables = predict_baselines(run_dir, progress=False)
+    assert {method: table.meta["model"] for method, table in tables.items()} == {
+        "knn": "k-NN", "boosting": "gradient boosting",
+    }  # fmt: skip
+    # Noise-free colours that are linear in redshift: a local linear fit is nearly exact, steps of trees less so.
+    for method, tolerance in (("knn", 2e-3), ("boosting", 2e-2)):
+        table = tables[method]
+        assert sorted(table["obj_id"]) == sorted(predictions["obj_id"]) and table.meta["origin"] == "simulated"
+        assert np.median(np.abs(table["z_phot"] - table["z_spec"])) < tolerance
+
+
+def test_baselines_train_on_the_part_that_the_networks_trained_on(run_dir, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(run_dir, run)
+    sizes = json.loads((run / "dataset.json").read_text())["galaxies_per_fold"]
+    config = load_config(run / "config.yaml", ["data.train_fraction=0.1"], task="photoz")
+    save_config(config, run / "config.yaml")
+    n_train = sum(round(0.125 * size) for size in sizes[1:])  # too few for the fit, which says how many there are
+    with pytest.raises(ValueError, match=f"not the {n_train} training galaxies"):
+        predict_baselines(run, ["knn"], progress=False)
+
+
+def test_missing_baselines_are_made_once_and_again_for_a_new_fold(run_dir, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(run_dir, run)
+    shutil.move(run / "fold_1", tmp_path / "fold_1")
+    assert update_baselines(run, methods=["knn"], progress=False) == "" and not (run / "boosting.fits").exists()
+    assert set(read_predictions(run / "knn.fits")[0]["fold"]) == {0}
+    written = (run / "knn.fits").stat().st_mtime_ns
+    assert update_baselines(run, methods=["knn"], progress=False) == ""
+    assert (run / "knn.fits").stat().st_mtime_ns == written
+    shutil.move(tmp_path / "fold_1", run / "fold_1")
+    update_baselines(run, methods=["knn"], progress=False)
+    assert set(read_predictions(run / "knn.fits")[0]["fold"]) == {0, 1}
+
+
+def test_baselines_of_a_run_without_its_dataset_say_why_they_are_missing(run_dir, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(run_dir, run)
+    dataset = json.loads((run / "dataset.json").read_text())
+    (run / "dataset.json").write_text(json.dumps({**dataset, "path": str(tmp_path / "gone")}))
+    assert "gone: no prepared dataset there" in update_baselines(run, progress=False)
+    assert not (run / "knn.fits").exists()

@@ -1,24 +1,26 @@
-"""The predictions table on disk: one row per galaxy with its binned PDF and what the PDF says, FITS or Parquet.
+"""The predictions table: one row per galaxy with its binned PDF and what the PDF says, in memory and on disk.
 
-`photoz predict`, `infer` and `baseline` write it, `evaluate` and `report` read it, and so does any FITS reader. It is
-an astropy Table of the catalogue's own columns, in the catalogue's order, followed by `flag`, `z_phot`, `z_median`,
+`photoz predict`, `infer` and `baseline` write it, `evaluate` and `report` read it, and so does whatever reads FITS,
+Parquet, qp's HDF5 or HATS; the suffix of the name chooses, and `photoz convert` writes it again as another. It is an
+astropy Table of the catalogue's own columns, in the catalogue's order, followed by `flag`, `z_phot`, `z_median`,
 `z_mode`, `z_lower`, `z_upper` and `pdf`. Its meta, the FITS header of HDU `PREDICTIONS`, holds `survey`, the grid
 (`z_min`, `z_max`, `n_bins`), `origin` ("simulated", "stacked" or "catalogue"), `model`, `n_members` and what else the
 writer records. A galaxy without a PDF keeps its row: NaN, and flag 1.
 """
 
-import json
-import warnings
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from astropy.io import fits
 from astropy.table import Column, Table
+from pyarrow import ArrowException
 
+from photoz_morph.compact_pdfs import compact, expand
 from photoz_morph.files import write_whole
-from photoz_morph.metrics.photoz import in_slices
+from photoz_morph.hats_files import read_hats_predictions, write_hats
+from photoz_morph.metrics.pdf_scores import in_slices
+from photoz_morph.prediction_files import plain_columns, read_fits, read_parquet, write_fits, write_parquet
+from photoz_morph.qp_files import read_qp, write_qp
 from photoz_morph.redshift_grid import RedshiftGrid
 
 # What the pixels or magnitudes of each origin are, as it must stand beside every score.
@@ -40,11 +42,18 @@ CATALOGUE = {
     "ebv": ("mag", "Galactic E(B-V)"),
     "z_spec": ("", "spectroscopic redshift, NaN where unknown"),
     "fold": ("", "cross-validation fold that tested this galaxy"),
+    "mags": ("mag", "magnitude in each band"),
+    "mag_errs": ("mag", "error of mags"),
+    "petro_r": ("mag", "r magnitude of the selection"),
+    "psf_fwhm": ("arcsec", "seeing in each band"),
+    "snr": ("", "signal to noise in each band"),
+    "n_frames": ("", "exposures in the stack of each band"),
 }
 REQUIRED_META = ("survey", "origin", "z_min", "z_max", "n_bins")
 UNREADABLE = (
-    OSError, KeyError, TypeError, ValueError, IndexError, AttributeError, pa.ArrowException, fits.VerifyError, Warning,
+    OSError, KeyError, TypeError, ValueError, IndexError, AttributeError, ArrowException, fits.VerifyError, Warning,
 )  # fmt: skip
+READERS = {".fits": read_fits, ".parquet": read_parquet, ".hdf5": read_qp, ".hats": read_hats_predictions}
 SUM_TOLERANCE = 1e-4  # float32 softmax sums to one within 1e-6; 1e-4 would shift z_phot by a tenth of the bias
 
 
@@ -66,7 +75,8 @@ def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_me
     n_members : int
         Networks averaged.
     meta : dict, optional
-        Further facts for the header: short strings, numbers and booleans.
+        Further facts for the header: short strings, numbers and booleans. `z_phot_bins`, by default "midpoints",
+        says over what z_phot is a mean; see `RedshiftGrid.positions`.
 
     Returns
     -------
@@ -79,9 +89,10 @@ def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_me
     """
     if origin not in ORIGINS:
         raise ValueError(f"origin must be one of {', '.join(ORIGINS)}, got {origin!r}")
-    table = _plain_columns(Table(catalog_columns, copy=True))
+    table = plain_columns(Table(catalog_columns, copy=True))
     table.meta = {"survey": survey.name, "origin": origin, "z_min": grid.z_min, "z_max": grid.z_max}
-    table.meta |= {"n_bins": grid.n_bins, "model": model, "n_members": n_members, **(meta or {})}
+    table.meta |= {"n_bins": grid.n_bins, "z_phot_bins": "midpoints", "model": model, "n_members": n_members}
+    table.meta |= meta or {}
     if "obj_id" not in table.colnames:
         raise ValueError(f"predictions need column obj_id, the catalogue has {', '.join(table.colnames)}")
     reserved = [name for name in ESTIMATES if name in table.colnames and name != "flag"]
@@ -91,12 +102,14 @@ def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_me
     if pdf.shape != (len(table), grid.n_bins):
         raise ValueError(f"pdf has shape {pdf.shape}, the catalogue and the grid need {(len(table), grid.n_bins)}")
     bad = np.isnan(pdf).any(axis=1)
-    _check_probability(pdf[~bad], table["obj_id"][~bad])
+    _check_probability(pdf, ~bad, table["obj_id"])
     pdf[bad] = np.nan
     before = np.asarray(table["flag"]) != 0 if "flag" in table.colnames else False
-    columns = {"flag": (bad | before).astype(np.int16), **_point_estimates(pdf, bad, grid), "pdf": pdf}
+    columns = {"flag": (bad | before).astype(np.int16), "pdf": pdf}
+    columns |= _point_estimates(pdf, bad, grid, table.meta["z_phot_bins"])
     for name, description in ESTIMATES.items():
         table[name] = Column(columns[name], description=description)
+    table["z_phot"].description = f"mean of the PDF over bin {table.meta['z_phot_bins'].replace('-', ' ')}"
     for name, (unit, description) in CATALOGUE.items():
         if name in table.colnames:
             table[name].unit = table[name].unit or unit or None
@@ -104,30 +117,10 @@ def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_me
     return table
 
 
-def _plain_columns(table):
-    """Native numbers and text without masks: masked floats are NaN, masked text is "", integers have no such value."""
-    for name in table.colnames:
-        if table[name].dtype.kind in "SO":  # FITS and TFDS give text as bytes
-            text = ["" if value is np.ma.masked else value for value in table[name]]
-            text = [value.decode() if isinstance(value, bytes) else str(value) for value in text]
-            table[name] = Column(text, unit=table[name].unit, description=table[name].description)
-        elif not table[name].dtype.isnative:
-            table[name] = table[name].astype(table[name].dtype.newbyteorder("="))
-        column = table[name]
-        if not hasattr(column, "mask"):
-            continue
-        if column.dtype.kind not in "fU" and np.any(column.mask):
-            raise ValueError(f"catalogue column {name} has {np.sum(column.mask)} masked values; fill or leave it out")
-        table[name] = column.filled(np.nan if column.dtype.kind == "f" else None)
-        if column.dtype.kind == "U":
-            table[name][column.mask] = ""
-    return table
-
-
-def _point_estimates(pdf, bad, grid):
+def _point_estimates(pdf, bad, grid, z_phot_bins):
     """Float64 columns z_phot ... z_upper, NaN where there is no PDF (argmax and comparisons would give a number)."""
     functions = {
-        "z_phot": grid.expectation,
+        "z_phot": lambda part: grid.expectation(part, z_phot_bins),
         "z_median": lambda part: grid.quantile(part, 0.5),
         "z_mode": grid.mode,
         "z_lower": lambda part: grid.quantile(part, 0.16),
@@ -139,9 +132,11 @@ def _point_estimates(pdf, bad, grid):
     return columns
 
 
-def _check_probability(pdf, obj_id):
-    """Raise a ValueError that names the first galaxy whose PDF is negative or does not sum to one."""
-    wrong = (pdf < 0).any(axis=1) | ~(np.abs(pdf.sum(axis=1, dtype=float) - 1) < SUM_TOLERANCE)
+def _check_probability(pdf, good, obj_id):
+    """Raise a ValueError that names the first good galaxy whose PDF is negative or does not sum to one."""
+    total = in_slices(lambda part: part.sum(axis=1, dtype=float), pdf)
+    least = in_slices(lambda part: part.min(axis=1), pdf)
+    wrong = good & ~((np.abs(total - 1) < SUM_TOLERANCE) & (least >= 0))
     if wrong.any():
         first = np.argmax(wrong)
         raise ValueError(
@@ -150,15 +145,17 @@ def _check_probability(pdf, obj_id):
         )
 
 
-def write_predictions(table, path):
-    """Write predictions to a temporary name, then rename it; the suffix says FITS or Parquet.
+def write_predictions(table, path, max_cdf_error=None):
+    """Write predictions to a temporary name, then rename it; the suffix says in which format.
 
     Parameters
     ----------
     table : Table
         From `predictions_table`.
     path : path-like
-        Ends in .fits or .parquet.
+        Ends in .fits, .parquet, .hdf5 (a qp ensemble) or .hats (a folder that does not exist).
+    max_cdf_error : float, optional
+        Write compact PDFs, whose cumulative distribution is off by this at most; see `compact_pdfs`.
 
     Raises
     ------
@@ -166,13 +163,24 @@ def write_predictions(table, path):
         If the suffix is another one, or a meta value or column has no form on disk.
     """
     path = Path(path)
-    _grid_of(table, path)
+    _check_suffix(path)
+    grid = _grid_of(table, path)
+    if max_cdf_error is not None:
+        if path.suffix == ".hdf5":
+            raise ValueError(f"{path}: qp reads whole PDFs only; write compact ones as .fits, .parquet or .hats")
+        table = compact(table, grid, max_cdf_error)
+    if path.suffix == ".hats":
+        write_hats(table, path)
+        return
     with write_whole(path) as part:
-        _by_suffix(path, _write_fits, _write_parquet)(table, part)
+        if path.suffix == ".hdf5":
+            write_qp(table, grid, part)
+        else:
+            (write_fits if path.suffix == ".fits" else write_parquet)(table, part)
 
 
 def read_predictions(path):
-    """Predictions and their redshift grid, checked.
+    """Predictions and their redshift grid, checked; compact PDFs are probabilities of bins again.
 
     Parameters
     ----------
@@ -191,20 +199,26 @@ def read_predictions(path):
         If the file is truncated, is not a predictions table, or contradicts its own grid.
     """
     path = Path(path)
-    read = _by_suffix(path, _read_fits, _read_parquet)
-    if not path.is_file():
+    _check_suffix(path)
+    if not (path.is_dir() if path.suffix == ".hats" else path.is_file()):
         raise FileNotFoundError(f"{path}: no such file; `photoz predict` writes it")
     try:
-        table = read(path)
+        table = expand(READERS[path.suffix](path))
     except UNREADABLE as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: not a predictions table, or truncated ({reason}); predict again") from error
     grid, good = _grid_of(table, path), np.asarray(table["flag"]) == 0
     try:
-        _check_probability(np.asarray(table["pdf"])[good], table["obj_id"][good])
+        _check_probability(np.asarray(table["pdf"]), good, table["obj_id"])
     except ValueError as error:
         raise ValueError(f"{path}: {error}; predict again") from error
     return table, grid
+
+
+def _check_suffix(path):
+    """Raise a ValueError if the name of a file does not say one of our formats."""
+    if path.suffix not in READERS:
+        raise ValueError(f"{path}: predictions are written as {', '.join(READERS)}, not {path.suffix!r}")
 
 
 def _grid_of(table, path):
@@ -224,74 +238,3 @@ def _grid_of(table, path):
             f"{(len(table), grid.n_bins)}; predict again"
         )
     return grid
-
-
-def _by_suffix(path, for_fits, for_parquet):
-    """The one of two functions that the suffix asks for."""
-    if path.suffix not in (".fits", ".parquet"):
-        raise ValueError(f"{path}: predictions are written as .fits or .parquet, not {path.suffix!r}")
-    return for_fits if path.suffix == ".fits" else for_parquet
-
-
-def _write_fits(table, path):
-    """One binary table; keys of meta are header keywords, descriptions are TCOMMn."""
-    bare = table.copy(copy_data=False)
-    bare.meta = {}
-    hdu = fits.BinTableHDU(bare, name="PREDICTIONS")
-    for number, column in enumerate(table.itercols(), 1):
-        if column.description:
-            hdu.header[f"TCOMM{number}"] = column.description
-    for key, value in table.meta.items():
-        hdu.header[key.upper() if len(key) <= 8 else f"HIERARCH {key.upper()}"] = value
-    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path, overwrite=True)
-
-
-def _read_fits(path):
-    """Table with meta keys in lower case and numbers in the machine's byte order."""
-    with warnings.catch_warnings():
-        # astropy would go on with what is left
-        warnings.filterwarnings("error", message=".*truncated|Error validating")
-        with fits.open(path, memmap=False) as hdus:
-            table = Table.read(hdus["PREDICTIONS"], mask_invalid=False, character_as_bytes=False)
-    header = {key.lower(): value for key, value in table.meta.items()}
-    table = _plain_columns(table)
-    for number, name in enumerate(table.colnames, 1):
-        table[name].description = header.pop(f"tcomm{number}", None)
-    table.meta = {key: value for key, value in header.items() if key != "extname"}
-    return table
-
-
-def _write_parquet(table, path):
-    """Vector columns are fixed-size lists; meta is JSON in the file's metadata, unit and description in the fields'."""
-    fields, arrays = [], []
-    for name in table.colnames:
-        column = table[name]
-        if column.ndim > 2:
-            raise ValueError(f"column {name} has shape {column.shape}; Parquet takes one number or vector per galaxy")
-        values = pa.array(np.asarray(column).ravel())
-        array = values if column.ndim == 1 else pa.FixedSizeListArray.from_arrays(values, column.shape[1])
-        notes = {"unit": str(column.unit or ""), "description": column.description or ""}
-        fields.append(pa.field(name, array.type, metadata=notes))
-        arrays.append(array)
-    header = {"photoz_morph": json.dumps(table.meta, default=lambda number: number.item())}
-    content = pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=header))
-    pq.write_table(content, path, write_page_checksum=True)
-
-
-def _read_parquet(path):
-    """Table with its meta, units and descriptions."""
-    stored = pq.read_table(path, page_checksum_verification=True)
-    table = Table(meta=json.loads(stored.schema.metadata[b"photoz_morph"]))
-    for field, chunks in zip(stored.schema, stored.columns):
-        array = chunks.combine_chunks()
-        if pa.types.is_fixed_size_list(field.type):
-            values = array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), field.type.list_size)
-        else:
-            values = array.to_numpy(zero_copy_only=False)
-        notes = {key.decode(): text.decode() for key, text in (field.metadata or {}).items()}
-        table[field.name] = Column(
-            values.astype(str) if values.dtype == object else values,
-            unit=notes.get("unit") or None,
-            description=notes.get("description") or None,
-        )
-    return table

@@ -53,7 +53,45 @@ def export(run_dir, out_dir, fold=0):
             f"{run_dir}: fold {fold} has {len(members[fold])} finished networks of {asked[0]}; finish it with the same "
             "`photoz train`"
         )
-    model, survey, grid = load_ensemble(members[fold]), get_survey(config.survey), config.redshift
+    facts = {
+        "model": config.model.name,
+        "with_ebv": config.model.with_ebv,
+        "photometric_inputs": config.model.photometric_inputs,
+        "n_members": len(members[fold]),
+        "fold": fold,
+        "trained_on": {key: dataset[key] for key in ("name", "origin", "galaxies_per_fold")},
+    }
+    return export_network(
+        load_ensemble(members[fold]), get_survey(config.survey), config.redshift, out_dir, facts
+    )
+
+
+def export_network(network, survey, grid, out_dir, facts, z_phot_bins="midpoints"):
+    """One SavedModel of a network, with its point estimates inside, and its `estimator.json`.
+
+    Parameters
+    ----------
+    network : keras.Model
+        {"image", "ebv"} to a PDF on the grid.
+    survey : Survey
+    grid : RedshiftGrid
+    out_dir : path-like
+        Must not exist.
+    facts : dict
+        For `estimator.json`: at least "model", "n_members" and "trained_on" with its "name" and "origin".
+    z_phot_bins : {"midpoints", "left-edges"}
+        Over what z_phot is a mean; see `RedshiftGrid.positions`.
+
+    Returns
+    -------
+    dict
+        What `estimator.json` holds.
+
+    Raises
+    ------
+    ValueError
+        If the folder exists.
+    """
     description = {
         "survey": survey.name,
         "bands": survey.bands,
@@ -62,13 +100,9 @@ def export(run_dir, out_dir, fold=0):
         "image_unit": survey.image_unit,
         "ebv_unit": "mag",
         "redshift": {"z_min": grid.z_min, "z_max": grid.z_max, "n_bins": grid.n_bins},
+        "z_phot_bins": z_phot_bins,
         "outputs": OUTPUTS,
-        "model": config.model.name,
-        "with_ebv": config.model.with_ebv,
-        "photometric_inputs": config.model.photometric_inputs,
-        "n_members": len(members[fold]),
-        "fold": fold,
-        "trained_on": {key: dataset[key] for key in ("name", "origin", "galaxies_per_fold")},
+        **facts,
     }
     signature = [
         tf.TensorSpec((None, *survey.image_shape), tf.float32, name="image"),
@@ -76,31 +110,34 @@ def export(run_dir, out_dir, fold=0):
     ]
 
     def serve(image, ebv):
-        return point_estimates(model({"image": image, "ebv": ebv}), grid)
+        return point_estimates(network({"image": image, "ebv": ebv}), grid, z_phot_bins)
 
     write_saved_model(out_dir, {"serve": (serve, signature)}, description)
     return description
 
 
-def point_estimates(pdf, grid):
+def point_estimates(pdf, grid, z_phot_bins="midpoints"):
     """What a binned PDF says, as tensors; the same definitions as `RedshiftGrid`.
 
     Parameters
     ----------
     pdf : tensor, shape (n, n_bins)
     grid : RedshiftGrid
+    z_phot_bins : {"midpoints", "left-edges"}
 
     Returns
     -------
     dict of str to tensor
         `OUTPUTS`; all but `pdf` have shape (n,). The bounds enclose 68 % and leave 16 % on each side.
     """
-    midpoints = ops.convert_to_tensor(grid.midpoints, "float32")
+    midpoints, positions = (
+        ops.convert_to_tensor(redshifts, "float32") for redshifts in (grid.midpoints, grid.positions(z_phot_bins))
+    )
     cdf = ops.cumsum(pdf, axis=-1)
     cdf = cdf / cdf[:, -1:]
     return {
         "pdf": pdf,
-        "z_phot": ops.sum(pdf * midpoints, axis=-1),
+        "z_phot": ops.sum(pdf * positions, axis=-1),
         "z_median": _quantile(pdf, cdf, grid, 0.5),
         "z_mode": ops.take(midpoints, ops.argmax(pdf, axis=-1)),
         "z_lower": _quantile(pdf, cdf, grid, 0.16),
@@ -128,6 +165,8 @@ class Estimator:
             self.grid = RedshiftGrid(**self.description["redshift"])
             stated = tuple(self.description[key] for key in ("bands", "pixel_scale_arcsec", "image_size", "image_unit"))
             self.description["model"], self.description["n_members"]
+            self.z_phot_bins = self.description.get("z_phot_bins", "midpoints")  # older exports do not say
+            self.grid.positions(self.z_phot_bins)
         except (KeyError, TypeError, ValueError) as error:
             reason = f"no key {error}" if isinstance(error, KeyError) else error
             raise ValueError(f"{described}: describes no exported model ({reason}); export the model again") from error
@@ -205,8 +244,9 @@ class Estimator:
         if good.any():
             pdf[good] = self.predict(image[good], np.asarray(table["ebv"])[good], source)["pdf"]
         return predictions_table(
-            table, pdf, self.grid, self.survey, origin, self.description["model"], self.description["n_members"]
-        )
+            table, pdf, self.grid, self.survey, origin, self.description["model"], self.description["n_members"],
+            meta={"z_phot_bins": self.z_phot_bins},
+        )  # fmt: skip
 
 
 def load_estimator(folder):

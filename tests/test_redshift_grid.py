@@ -21,6 +21,12 @@ def test_z_phot_uses_bin_midpoints():
     np.testing.assert_allclose(SMALL.expectation([[0, 1, 0, 0], [0.5, 0, 0, 0.5]]), [0.15, 0.2])
 
 
+def test_left_edges_lower_z_phot_by_half_a_bin():
+    np.testing.assert_allclose(SMALL.expectation([[0, 1, 0, 0], [0.5, 0, 0, 0.5]], "left-edges"), [0.1, 0.15])
+    with pytest.raises(ValueError, match="over bin midpoints or left-edges, got 'edges'"):
+        SMALL.expectation([[0, 1, 0, 0]], "edges")
+
+
 def test_mean_of_members_is_the_mean_of_the_mean_pdf():
     grid, rng = RedshiftGrid(), np.random.default_rng(0)
     members = rng.dirichlet(np.ones(180), size=(6, 20))

@@ -9,6 +9,17 @@ TRAINED_ON = {
     ),
     "stacked": "stacks of real survey frames with spectroscopic redshifts (`photoz stack`).",
 }
+IMPORTED = {  # whether the files are the published ones
+    True: (
+        "These are the files of the authors' repository: real SDSS Main Galaxy Sample stacks. Which of the paper's "
+        "folds they were trained on is not published, so a galaxy of that sample may have been in training, and "
+        "scores on it may be too good."
+    ),
+    False: (
+        "Names and shapes are those of the published network, the bytes are not the files of the authors' repository: "
+        "nothing here proves what it was trained on."
+    ),
+}
 
 
 def model_card(description, scores=None):
@@ -25,23 +36,23 @@ def model_card(description, scores=None):
     -------
     str
     """
-    redshift, trained_on = description["redshift"], description["trained_on"]
-    n_galaxies = sum(trained_on["galaxies_per_fold"]) - trained_on["galaxies_per_fold"][description["fold"]]
+    redshift, n_members = description["redshift"], description["n_members"]
+    networks = f"the mean of {n_members} networks" if n_members > 1 else "one network"
     size, bands = description["image_size"], "".join(description["bands"])
     evaluated = "Of the galaxies no network had seen:" if scores else "Not evaluated yet; see `photoz evaluate`."
     return f"""# Photometric redshift model `{description["model"]}`
 
 **What it does.** From a {size}x{size} *{bands}* stack and E(B-V) to the probability of {redshift["n_bins"]} redshift
-bins between {redshift["z_min"]} and {redshift["z_max"]}: the mean of {description["n_members"]} networks of the family
-of Pasquet et al. (2019). Run it with `photoz infer`, or load it with TensorFlow alone and call `serve(image, ebv)`.
+bins between {redshift["z_min"]} and {redshift["z_max"]}: {networks} of the family of Pasquet et al. (2019). `z_phot` is
+the mean of the PDF over bin {description["z_phot_bins"].replace("-", " ")}. Run it with `photoz infer`, or load it with
+TensorFlow alone and call `serve(image, ebv)`.
 
 **Input.** {description["survey"].upper()} stacks, pixels of {description["pixel_scale_arcsec"]}" in
 {description["image_unit"]}, north up, east left, the galaxy at the centre, float32 of shape
 (n, {size}, {size}, {len(bands)}); E(B-V) of Schlegel et al. (1998) in mag, shape (n,). `estimator.json` says the same
 to programs.
 
-**Training data.** About {n_galaxies:,} galaxies of `{trained_on["name"]}` (fold {description["fold"]} held out):
-{TRAINED_ON[trained_on["origin"]]}
+**Training data.** {_training_data(description)}
 
 **Scores.** {evaluated}
 
@@ -55,3 +66,18 @@ says.
 **Cite** Pasquet et al. (2019, A&A 621, A26) for the method, Schlegel, Finkbeiner & Davis (1998, ApJ 500, 525) for
 E(B-V), and the Sloan Digital Sky Survey; `CITATION.cff` of photoz-morph has the rest.
 """
+
+
+def _training_data(description):
+    """What the networks saw: folds of a dataset, or what is known of a checkpoint of the authors."""
+    trained_on = description["trained_on"]
+    if "source" not in description:
+        sizes, fold = trained_on["galaxies_per_fold"], description["fold"]
+        return (
+            f"About {sum(sizes) - sizes[fold]:,} galaxies of `{trained_on['name']}` (fold {fold} held out):\n"
+            f"{TRAINED_ON[trained_on['origin']]}"
+        )
+    source = description["source"]
+    files = ", ".join(f"`{name}` (SHA-256 {sha256})" for name, sha256 in source["sha256"].items())
+    return f"""Imported from the TensorFlow 1 checkpoint `{source["checkpoint"]}`: {files}.
+{IMPORTED[source["is_published"]]}"""

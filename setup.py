@@ -39,9 +39,17 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "beam": ["apache-beam>=2.77,<2.78"],
-        "rail": ["pz-rail-base>=2.0", "qp-prob>=1.0"],
+        "rail": ["pz-rail-base>=2.0.11", "qp-prob>=1.1"],
+        "hats": ["hats>=0.11"],
         "tables": ["kcorrect>=5.1.9", "speclite>=1.0"],  # only scripts/make_sdss_tables.py, which needs SDSS files too
-        "dev": ["pytest>=8", "jax[cpu]>=0.7", "statmorph>=0.7"],  # the last two are compared with in tests
+        "dev": [
+            "pytest>=8",
+            "jax[cpu]>=0.7",  # this and statmorph are compared with in tests
+            "statmorph>=0.7",
+            "pz-rail-base>=2.0.11",  # as [rail] and [hats], which are tested
+            "qp-prob>=1.1",
+            "hats>=0.11",
+        ],
     },
     entry_points={
         "console_scripts": ["photoz = photoz_morph.cli.photoz:main", "morph = photoz_morph.cli.morph:main"],

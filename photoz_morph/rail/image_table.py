@@ -1,0 +1,107 @@
+"""Tables as RAIL passes them, with one image per row, to arrays as our networks take them."""
+
+import dataclasses
+
+import numpy as np
+
+LAYOUTS = ("rows_columns_bands", "bands_rows_columns")
+N_MEDIAN = 200  # galaxies whose median image shows where the galaxies are
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageColumns:
+    """How a table holds its images.
+
+    `layout` is the order of the axes of one row of column `images`, flattened or not; "bands_rows_columns" is that of
+    rail_deepdisc. `bands` are the bands in their order along that axis, those of the survey among them. `ebv` is the
+    column of Galactic reddening [mag].
+    """
+
+    images: str = "images"
+    ebv: str = "ebv"
+    bands: tuple[str, ...] = ()
+    layout: str = LAYOUTS[0]
+
+    def __post_init__(self):
+        object.__setattr__(self, "bands", tuple(self.bands))
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"image_layout is {self.layout!r}, must be one of {', '.join(LAYOUTS)}")
+
+    def changed(self, **changes):
+        """These columns with those of the changes that are not None."""
+        return dataclasses.replace(self, **{name: value for name, value in changes.items() if value is not None})
+
+    def read_images(self, table, survey):
+        """Images of a table as the networks of a survey take them.
+
+        Parameters
+        ----------
+        table : dict of str to ndarray, first axis n
+        survey : Survey
+
+        Returns
+        -------
+        ndarray, shape (n, size, size, n_bands), float32
+            Bands in the order of the survey.
+
+        Raises
+        ------
+        ValueError
+            If the column is missing, a band is, or the images have another shape.
+        """
+        bands = self.bands or survey.bands
+        missing = [band for band in survey.bands if band not in bands]
+        if missing:
+            raise ValueError(f"bands are {','.join(bands)}, {survey.name} needs {','.join(missing)} too; give all")
+        images = read_column(table, self.images)
+        size, n_bands = survey.stamp_size, len(bands)
+        shape = (size, size, n_bands) if self.layout == LAYOUTS[0] else (n_bands, size, size)
+        if images.shape[1:] not in (shape, (np.prod(shape),)):
+            raise ValueError(
+                f"column '{self.images}' has rows of shape {images.shape[1:]}; {survey.name} in bands "
+                f"{','.join(bands)} and order {self.layout} needs {shape}, or that flattened: {np.prod(shape)}"
+            )
+        images = images.reshape(-1, *shape)
+        if self.layout == LAYOUTS[1]:
+            images = np.moveaxis(images, 1, -1)
+        if bands != survey.bands:
+            images = images[..., [bands.index(band) for band in survey.bands]]
+        return np.ascontiguousarray(images, np.float32)
+
+    def read_ebv(self, table, n_galaxies, is_used=True):
+        """E(B-V) of a table [mag], shape (n,), float32; zeros where the networks do not look at it."""
+        return read_column(table, self.ebv, n_galaxies).astype(np.float32) if is_used else np.zeros(n_galaxies, "f4")
+
+
+def read_column(table, name, n_galaxies=None):
+    """A column of a table; a ValueError if there is none, or it has not one number for each of `n_galaxies`."""
+    if name not in table:
+        raise ValueError(f"the table has no column '{name}'; it has {', '.join(map(str, table.keys()))}")
+    values = np.asarray(table[name])
+    if n_galaxies is None:
+        return values
+    if values.size != n_galaxies:
+        raise ValueError(f"column '{name}' has shape {values.shape}, the table has {n_galaxies} images")
+    return values.reshape(-1)
+
+
+def check_centred(images, columns):
+    """Raise a ValueError unless the galaxies are in the middle: flattened images do not tell in which order they are.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, size, size, n_bands)
+    columns : ImageColumns
+        Named in the error.
+    """
+    size = images.shape[1]
+    median = np.median(images[:: -(-len(images) // N_MEDIAN)], axis=0).reshape(size * size, -1)
+    peaks = np.stack(np.unravel_index(np.argmax(median, axis=0), (size, size)), axis=1)
+    # In the wrong order the middle of the table's row is still the middle of one band, hence more than half of them.
+    is_centred = np.abs(peaks - (size - 1) / 2).max(axis=1) <= size / 8
+    if is_centred.mean() <= 0.5:
+        where = ", ".join(f"({row}, {column})" for row, column in peaks)
+        raise ValueError(
+            f"the median image of column '{columns.images}' peaks at pixels {where} of {size} x {size} in its bands, "
+            f"not in the middle: are its axes in the order {columns.layout}? Give image_layout, or centre the cutouts"
+        )

@@ -1,0 +1,364 @@
+"""The RAIL stages, run through RAIL's own interface and ceci's, on galaxies whose colour tells their redshift."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+import qp
+import tables_io
+from rail.core.data import QPHandle, TableHandle
+from rail.evaluation.dist_to_point_evaluator import DistToPointEvaluator
+from rail.evaluation.single_evaluator import SingleEvaluator
+
+from conftest import TINY, colour_stacks
+from photoz_morph.config import load_config
+from photoz_morph.rail import (
+    NetworkModel,
+    NetworkModelHandle,
+    PhotozMorphEstimator,
+    PhotozMorphInformer,
+    model_from_run,
+    read_model,
+    write_model,
+)
+from photoz_morph.rail.image_table import ImageColumns
+from photoz_morph.run_folder import start_run
+from photoz_morph.surveys import SDSS
+
+pytestmark = pytest.mark.filterwarnings("ignore:There are non-finite values:RuntimeWarning")  # qp, of flagged galaxies
+SMALLEST = (*TINY, "model.blocks=[[4, 8]]", "train.epochs=1")
+BAD_PIXEL, NO_EBV = 4, 9  # rows of the galaxies to estimate
+
+
+def image_table(n_galaxies, first_id=0):
+    """Flattened images and their columns, as RAIL's readers give a group of an HDF5 file."""
+    images, table = colour_stacks(n_galaxies, first_id)
+    columns = {"ebv": "ebv", "redshift": "z_spec", "object_id": "obj_id"}
+    return {"images": images.reshape(n_galaxies, -1)} | {name: np.array(table[ours]) for name, ours in columns.items()}
+
+
+def inform(folder, table, name, **parameters):
+    options = {"n_members": 2, "origin": "simulated", "config_overrides": list(SMALLEST), **parameters}
+    stage = PhotozMorphInformer.make_stage(name=name, model=str(folder / f"{name}.zip"), **options)
+    return stage.inform(TableHandle("input", data={"photometry": table}))
+
+
+def estimate(folder, path, name, **parameters):
+    options = {"output": str(folder / f"{name}.hdf5"), "chunk_size": 10, "image_layout": "bands_rows_columns"}
+    stage = PhotozMorphEstimator.make_stage(name=name, **options | parameters)
+    return stage.estimate(TableHandle("test", path=str(path)))
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory):
+    """Two networks that were informed and written."""
+    folder = tmp_path_factory.mktemp("rail")
+    handle = inform(folder, image_table(60), "model")
+    assert isinstance(handle, NetworkModelHandle)
+    return folder / "model.zip"
+
+
+@pytest.fixture(scope="module")
+def test_path(model_path):
+    """A table of 25 other galaxies, bands first, not flattened; one lacks a pixel, one E(B-V)."""
+    table = image_table(25, first_id=1000)
+    table["images"] = np.moveaxis(table["images"].reshape(25, *SDSS.image_shape), -1, 1)
+    table["images"][BAD_PIXEL, 2, 7, 7] = np.nan
+    table["ebv"][NO_EBV] = np.nan
+    path = model_path.parent / "test.hdf5"
+    tables_io.write({"photometry": table}, str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def estimated(model_path, test_path):
+    """The ensemble of the 25 galaxies, from the file that the estimator wrote."""
+    estimates = ["zmode", "zmean", "zmedian", "zbest"]
+    parameters = {"model": str(model_path), "calculated_point_estimates": estimates, "calc_summary_stats": True}
+    estimate(model_path.parent, test_path, "estimated", **parameters)
+    return qp.read(str(model_path.parent / "estimated.hdf5"))
+
+
+def test_the_estimate_is_the_mean_pdf_of_the_networks_in_the_file(model_path, estimated, tmp_path):
+    from photoz_morph.inference import load_members
+
+    with zipfile.ZipFile(model_path) as archive:
+        archive.extractall(tmp_path)
+    images, table = colour_stacks(25, first_id=1000)
+    inputs = {"image": images, "ebv": np.array(table["ebv"], np.float32)}
+    pdf = np.mean([member(inputs) for member in load_members(sorted(tmp_path.glob("*.keras")))], axis=0)
+    good = estimated.ancil["flag"] == 0
+    assert len(estimated.metadata["bins"].ravel()) == 181
+    np.testing.assert_allclose(estimated.objdata["pdfs"][good] * 0.4 / 180, pdf[good], rtol=1e-4, atol=1e-7)
+    np.testing.assert_array_equal(estimated.ancil["id"], table["obj_id"])
+
+
+def test_rails_evaluators_take_the_estimate(model_path, estimated):
+    folder, good = model_path.parent, estimated.ancil["flag"] == 0
+    estimated[good].write_to(str(folder / "good.hdf5"))
+    z_spec = estimated.ancil["redshift"][good]
+    tables_io.write({"photometry": {"redshift": z_spec}}, str(folder / "truth.hdf5"))
+    truth = TableHandle("truth", path=str(folder / "truth.hdf5"))
+    common = {"hdf5_groupname": "photometry", "force_exact": True}
+    outputs = {name: str(folder / f"{name}.hdf5") for name in ("output", "summary", "single_distribution_summary")}
+    stage = DistToPointEvaluator.make_stage(
+        name="distributions", metrics=["cdeloss", "pit"], metric_integration_limits=[0, 0.4], **common, **outputs
+    )
+    result = stage.evaluate(QPHandle("input", path=str(folder / "good.hdf5")), truth)
+    model = read_model(model_path)
+    pit = model.grid.cdf_at(estimated[good].objdata["pdfs"], z_spec)
+    median_pit = np.squeeze(result["single_distribution_summary"].data["pit"].median())
+    assert median_pit == pytest.approx(np.median(pit), abs=0.05)  # qp interpolates 23 values on a grid
+    assert np.isfinite(result["summary"].data["cdeloss"]).all()
+
+    stage = SingleEvaluator.make_stage(
+        name="points", metrics=["point_bias"], point_estimates=["zmean"], truth_point_estimates=["redshift"],
+        metric_config={"point_bias": {}}, hdf5_groupname="photometry", force_exact=True, **outputs,
+    )  # fmt: skip
+    result = stage.evaluate(QPHandle("input", path=str(folder / "good.hdf5")), truth)
+    z_phot = model.grid.expectation(estimated[good].objdata["pdfs"] * model.grid.width)
+    expected = np.median((z_phot - z_spec) / (1 + z_spec))
+    assert result["summary"].data["point_bias_zmean_redshift"].item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_flagged_galaxies_keep_their_row_without_numbers(estimated):
+    flagged = np.isin(np.arange(25), [BAD_PIXEL, NO_EBV])
+    np.testing.assert_array_equal(estimated.ancil["flag"], flagged)
+    np.testing.assert_array_equal(np.isnan(estimated.objdata["pdfs"]).all(axis=1), flagged)
+    for name, values in estimated.ancil.items():
+        if name.startswith("z"):
+            np.testing.assert_array_equal(np.isnan(values).ravel(), flagged, err_msg=name)
+
+
+def test_point_estimates_are_those_of_our_grid(model_path, estimated):
+    grid, good = read_model(model_path).grid, estimated.ancil["flag"] == 0
+    pdf = estimated.objdata["pdfs"][good] * grid.width
+    ancil = {name: values[good].ravel() for name, values in estimated.ancil.items()}
+    for name in ("zmode", "z_mode"):
+        np.testing.assert_allclose(ancil[name], grid.mode(pdf), atol=1e-9)
+    for name in ("zmean", "z_mean"):
+        np.testing.assert_allclose(ancil[name], grid.expectation(pdf), atol=1e-6)
+    # RAIL calls them so; its own z_q84 is the quantile at 0.85
+    for name, probability in {"z_q2p5": 0.025, "z_q16": 0.16, "zmedian": 0.5, "z_q84": 0.84, "z_97p5": 0.975}.items():
+        np.testing.assert_allclose(ancil[name], grid.quantile(pdf, probability), atol=1e-6, err_msg=name)
+    assert set(ancil["distribution_type"]) == {1}  # a posterior
+
+
+def test_output_names_the_model_and_what_it_was_trained_on(model_path, estimated):
+    with h5py.File(model_path.parent / "estimated.hdf5") as file:
+        described = json.loads(file.attrs["photoz_morph_model"])
+    assert described == read_model(model_path).description()
+    trained_on = described["trained_on"]
+    assert (trained_on["origin"], trained_on["n_training"], trained_on["n_validation"]) == ("simulated", 40, 20)
+    assert len(described["members_sha256"]) == len(trained_on["validation"]) == 2
+
+
+def test_model_file_is_read_without_pickle(model_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise AssertionError("pickle was used")
+
+    for name in ("load", "loads", "Unpickler"):
+        monkeypatch.setattr(f"pickle.{name}", refuse)
+    network = read_model(model_path).network
+    assert network.output_shape == (None, 180)
+    with zipfile.ZipFile(model_path) as archive:
+        assert sorted(archive.namelist()) == ["config.yaml", "member_0.keras", "member_1.keras", "model.json"]
+        assert zipfile.is_zipfile(model_path)
+        with zipfile.ZipFile(archive.open("member_0.keras")) as network:
+            assert sorted(network.namelist()) == ["config.json", "metadata.json", "model.weights.h5"]
+
+
+def test_training_batches_pair_images_with_their_redshifts():
+    from photoz_morph.rail.training_table import TableFold
+
+    images, table = colour_stacks(60)
+    arrays = {"image": images, "ebv": np.array(table["ebv"], np.float32)}
+    arrays |= {"z_spec": np.array(table["z_spec"]), "obj_id": np.array(table["obj_id"])}
+    config = load_config("photoz_simulated.yaml", [*SMALLEST, "train.label_sigma=0"])
+    fold, seen = TableFold(config, arrays), []
+    for batch, (inputs, target) in enumerate(fold.train.epoch(seed=5, epoch=2).as_numpy_iterator()):
+        rows = fold.train.obj_ids(5, 2, batch)
+        np.testing.assert_array_equal(target.argmax(axis=1), config.redshift.bin_index(arrays["z_spec"][rows]))
+        np.testing.assert_array_equal(inputs["ebv"], arrays["ebv"][rows])
+        turned = [np.sort(image, axis=None) for image in inputs["image"]]  # a flip keeps the pixels
+        np.testing.assert_array_equal(turned, [np.sort(image, axis=None) for image in images[rows]])
+        seen.extend(rows)
+    assert len(set(seen)) == 32  # two full batches of the 40 training galaxies
+
+
+def test_model_survives_write_and_read(model_path, tmp_path):
+    model = read_model(model_path)
+    write_model(model, tmp_path / "copy.zip")
+    assert read_model(tmp_path / "copy.zip") == model
+
+
+def test_ceci_runs_the_estimator_in_another_process(model_path, test_path, estimated, tmp_path):
+    arguments = [f"--input={test_path}", f"--model={model_path}", f"--output={tmp_path / 'out.hdf5'}"]
+    (tmp_path / "config.yml").write_text("PhotozMorphEstimator: {chunk_size: 25, image_layout: bands_rows_columns}\n")
+    command = [sys.executable, "-m", "photoz_morph", "PhotozMorphEstimator", *arguments]  # as ceci does in a pipeline
+    result = subprocess.run([*command, f"--config={tmp_path / 'config.yml'}"], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    pdf = qp.read(str(tmp_path / "out.hdf5")).objdata["pdfs"]
+    np.testing.assert_allclose(pdf, estimated.objdata["pdfs"], rtol=1e-3, atol=1e-5)  # other sizes of batches
+
+
+def test_run_folder_becomes_the_same_model(model_path, tmp_path):
+    model = read_model(model_path)
+    dataset = {"path": "data", "name": "sdss_ugriz/1.0.0", "origin": "simulated", "galaxies_per_fold": [12] * 5}
+    start_run(tmp_path, model.config, dataset, devices=[])
+    for index, content in enumerate(model.members):
+        path = tmp_path / f"fold_0/member_{index}/model.keras"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+    from_run = model_from_run(tmp_path)
+    assert replace(from_run, trained_on=model.trained_on) == model
+    assert from_run.trained_on["origin"] == "simulated"
+    with pytest.raises(ValueError, match=r"fold 3 has no finished network; finished are folds \[0\]"):
+        model_from_run(tmp_path, fold=3)
+
+
+@pytest.mark.parametrize("layout", ["rows_columns_bands", "bands_rows_columns"])
+@pytest.mark.parametrize("is_flat", [True, False])
+def test_images_come_out_the_same_from_every_layout(layout, is_flat):
+    images = np.random.default_rng(1).normal(size=(3, *SDSS.image_shape)).astype(np.float32)
+    stored = images[..., ::-1]  # z to u
+    stored = np.moveaxis(stored, -1, 1) if layout == "bands_rows_columns" else stored
+    table = {"images": stored.reshape(3, -1) if is_flat else stored}
+    columns = ImageColumns(bands=("z", "i", "r", "g", "u"), layout=layout)
+    np.testing.assert_array_equal(columns.read_images(table, SDSS), images)
+
+
+@pytest.mark.parametrize(
+    "table, columns, message",
+    [
+        ({"images": np.zeros((2, 64 * 64 * 4))}, {}, r"rows of shape \(16384,\); sdss in bands u,g,r,i,z .*20480"),
+        ({"images": np.zeros((2, 5, 64, 64))}, {}, r"needs \(64, 64, 5\)"),
+        ({"stamps": np.zeros((2, 20480))}, {}, "no column 'images'; it has stamps"),
+        ({"images": np.zeros((2, 64 * 64 * 2))}, {"bands": ["g", "r"]}, "sdss needs u,i,z too"),
+    ],
+)
+def test_other_images_are_refused(table, columns, message):
+    with pytest.raises(ValueError, match=message):
+        ImageColumns(**columns).read_images(table, SDSS)
+
+
+def with_first(name, value):
+    values = np.array(image_table(60)[name])
+    values[0] = value
+    return {name: values}
+
+
+def bands_first():
+    images = image_table(60)["images"].reshape(60, *SDSS.image_shape)
+    return {"images": np.moveaxis(images, -1, 1).reshape(60, -1)}
+
+
+@pytest.mark.parametrize(
+    "changes, parameters, message",
+    [
+        (with_first("redshift", np.nan), {}, r"1 of 60 training galaxies have no finite 'redshift', .* row 0 \(id 0\)"),
+        (with_first("redshift", 0.7), {}, "a redshift outside 0.0-0.4"),
+        (with_first("ebv", np.nan), {}, "no finite 'ebv'"),
+        (with_first("images", np.nan), {}, "a pixel of 'images' that is not finite"),
+        ({}, {"image_layout": "bands_rows_columns"}, "not in the middle: .* bands_rows_columns"),
+        (bands_first(), {}, "not in the middle: .* rows_columns_bands"),
+        ({}, {"image_layout": "bands_last"}, "image_layout is 'bands_last', must be one of rows_columns_bands"),
+        ({}, {"origin": "real"}, "origin is 'real', must be simulated"),
+        ({}, {"n_members": 0}, "n_members is 0"),
+        ({}, {"hdf5_groupname": "cutouts"}, "no group 'cutouts' but photometry"),
+        ({}, {"config_overrides": ["data.n_validation=50"]}, "the table has 60 galaxies, fewer than"),
+        ({"redshift": np.full(59, 0.1)}, {}, r"column 'redshift' has shape \(59,\), the table has 60 images"),
+        ({}, {"config_overrides": [*SMALLEST, "data.train_fraction=0.2"]}, "choose the rows of the table"),
+        ({}, {"config_overrides": ["model.blocks=1"]}, "'model.blocks' must be list"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused(changes, parameters, message, tmp_path):
+    with pytest.raises(ValueError, match=message) as refusal:
+        inform(tmp_path, image_table(60) | changes, "refused", **parameters)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "parameters, message",
+    [
+        ({"zmax": 3.0}, "zmax is 3.0, the model gives 0.4; leave zmax out"),
+        ({"model": "None"}, "no model given"),
+        ({"image_layout": "bands"}, "image_layout is 'bands'"),
+    ],
+)
+def test_estimator_refuses_what_contradicts_the_model(parameters, message, model_path, test_path, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        estimate(tmp_path, test_path, "refused", **{"model": str(model_path), **parameters})
+
+
+def test_estimate_from_memory_and_the_handle_of_inform(model_path, test_path, estimated):
+    handle = NetworkModelHandle("model", data=read_model(model_path))
+    stage = PhotozMorphEstimator.make_stage(
+        name="memory", model=handle, output_mode="return", image_layout="bands_rows_columns", hdf5_groupname=""
+    )
+    ensemble = stage.estimate(tables_io.read(str(test_path))["photometry"]).data
+    np.testing.assert_allclose(ensemble.objdata["pdfs"], estimated.objdata["pdfs"], rtol=1e-3, atol=1e-5)
+    np.testing.assert_array_equal(ensemble.ancil["id"], estimated.ancil["id"])
+
+
+def test_reddening_is_not_asked_for_where_networks_do_not_look_at_it(model_path):
+    from photoz_morph.models import build_model
+
+    config = load_config("photoz_simulated.yaml", [*SMALLEST, "model.with_ebv=false"])
+    path = model_path.parent / "without_ebv.keras"
+    build_model(config).save(path)
+    model = NetworkModel(config, (path.read_bytes(),), ImageColumns(), {"origin": "simulated"})
+    handle = NetworkModelHandle("model", data=model)
+    stage = PhotozMorphEstimator.make_stage(name="blind", model=handle, output_mode="return", hdf5_groupname="")
+    ensemble = stage.estimate({"images": colour_stacks(3)[0]}).data
+    assert ensemble.ancil["flag"].sum() == 0
+    np.testing.assert_allclose(ensemble.cdf(0.4), 1, rtol=1e-6)
+
+
+def test_network_with_code_in_it_is_not_loaded(model_path):
+    import keras
+
+    inputs = keras.Input((64, 64, 5), name="image")
+    path = model_path.parent / "lambda.keras"
+    keras.Model(inputs, keras.layers.Lambda(lambda image: image[:, 0, :, 0])(inputs)).save(path)
+    model = replace(read_model(model_path), members=(path.read_bytes(),))
+    with pytest.raises(ValueError, match="a network of the model cannot be loaded: member_0.keras: .*[Ll]ambda"):
+        model.network  # noqa: B018
+
+
+def damage(path, content):
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    if content == "truncated":
+        return path.read_bytes()[:5000]
+    if content == "pickle":
+        return b"\x80\x05]\x94."
+    damaged = path.with_name("damaged_parts.zip")
+    described = json.loads(files["model.json"])
+    described["redshift"]["z_max"] = 0.5
+    with zipfile.ZipFile(damaged, "w") as archive:
+        archive.writestr("model.json", json.dumps(described))
+        for name in ("config.yaml", "member_0.keras", "member_1.keras"):
+            archive.writestr(name, files[name])
+    return damaged.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("truncated", "cannot be read as a model of photoz-morph"),
+        ("pickle", "cannot be read as a model of photoz-morph"),
+        ("other grid", "'redshift' of its model.json is .*0.5"),
+    ],
+)
+def test_damaged_model_is_refused_in_one_line(content, message, model_path, tmp_path):
+    path = tmp_path / "model.zip"
+    path.write_bytes(damage(model_path, content))
+    with pytest.raises(ValueError, match=message) as refusal:
+        NetworkModelHandle("model", path=str(path)).read()
+    assert str(refusal.value).startswith(f"{path}: ") and "\n" not in str(refusal.value)

@@ -122,13 +122,7 @@ def sky_map(ra, dec, ebv, title):
         axes.xaxis.set_major_formatter(lambda x, _: f"{round(x % 360, 6):g}")
         axes.yaxis.set_major_formatter("{x:g}")
     else:
-        _draw_galactic_plane(axes)
-        shown = np.array([-120, -60, 0, 60, 120])
-        axes.set_xticks(np.deg2rad(shown), [])
-        for x in shown:  # in the south, where no northern survey lies below the labels
-            axes.text(np.deg2rad(x), np.deg2rad(-42), f"{180 - x}°", ha="center", fontsize=8)
-        axes.set_yticks(np.deg2rad([-60, -30, 0, 30, 60]))
-        axes.set(xlabel="RA J2000 (east is left)", ylabel="Dec J2000")
+        label_all_sky(axes)
     axes.set_title(f"{title}, n = {len(ra):,}")
     return figure
 
@@ -139,13 +133,19 @@ def _edges(values, cell):
     return values.min() - cell + cell * np.arange(n_cells + 1)
 
 
-def _draw_galactic_plane(axes):
-    """The line b = 0 on a Mollweide map centred on RA 180."""
+def label_all_sky(axes):
+    """Ticks, labels and the Galactic plane of a Mollweide map centred on RA 180."""
     plane = SkyCoord(np.linspace(0, 360, 721), np.zeros(721), unit="deg", frame="galactic").icrs
     x = (180 - plane.ra.deg + 180) % 360 - 180
     order = np.argsort(x)
     axes.plot(np.deg2rad(x[order]), plane.dec.rad[order], color=GREY, linewidth=1.2, label="Galactic plane, b = 0")
     axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.12, -0.12), fontsize=8)
+    shown = np.array([-120, -60, 0, 60, 120])
+    axes.set_xticks(np.deg2rad(shown), [])
+    for x in shown:  # in the south, where no northern survey lies below the labels
+        axes.text(np.deg2rad(x), np.deg2rad(-42), f"{180 - x}°", ha="center", fontsize=8)
+    axes.set_yticks(np.deg2rad([-60, -30, 0, 30, 60]))
+    axes.set(xlabel="RA J2000 (east is left)", ylabel="Dec J2000")
 
 
 def linear_rgb(

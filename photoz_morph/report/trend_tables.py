@@ -1,0 +1,114 @@
+"""Trends of a whole catalogue of predictions, judged together, and as tables.
+
+In go the columns of a predictions table and the residuals; out come `Trend`s by name, rows for `html.table`, and CSV.
+"""
+
+import csv
+import io
+
+import numpy as np
+
+from photoz_morph.metrics.trend_lines import p_text
+from photoz_morph.metrics.trends import judge, trend
+
+# Columns with one number per galaxy: name on axes and in tables, unit.
+SINGLE = {
+    "z_phot": (r"z_phot", ""),
+    "z_spec": (r"z_spec", ""),
+    "petro_r": ("dereddened r", "mag"),
+    "ebv": ("E(B-V)", "mag"),
+    "axis_ratio": ("axis ratio b/a", ""),
+    "axis_ratio_disks": ("axis ratio b/a, disks", ""),
+    "n_neighbours": ("number of neighbours", "neighbour"),
+}
+STATISTICS = {"bias": "mean residual", "sigma_mad": "sigma_MAD"}
+HEADER = ("", "n", "slope", "sigma", "chi-square / dof", "p if flat", "finding")
+CSV_COLUMNS = (
+    "trend", "statistic", "n", "n_left_out", "slope", "slope_error", "per", "p_slope", "chi_square", "n_dof", "p_flat",
+    "finding",
+)  # fmt: skip
+
+
+def catalogue_trends(columns, residual, bands):
+    """Trends of bias and sigma_MAD with everything a predictions table knows of its galaxies.
+
+    Parameters
+    ----------
+    columns : Table or dict of str to ndarray
+        Those of `z_phot`, `z_spec`, `petro_r`, `ebv`, `axis_ratio` (with `is_early`: of disks alone, too),
+        `n_neighbours` of shape (n,) and `snr`, `psf_fwhm` of shape (n, n_bands) that are there are used.
+    residual : ndarray, shape (n,)
+        Normalised residuals.
+    bands : sequence of str
+        Names of the bands, in the order of the columns' last axis.
+
+    Returns
+    -------
+    dict of str to Trend
+        By column; `axis_ratio_disks`; `snr_u` ...; `psf_fwhm_u` ...; and the differences of neighbouring bands,
+        `psf_fwhm_u-g` ... Verdicts allow for the number of all of these together, see `trends.judge`.
+
+    Notes
+    -----
+    Pasquet et al. (2019), Figs. 8, 11 and C.1. Against z_spec the mean of a PDF has a slope for any method.
+    """
+    residual = np.asarray(residual, float)
+    there = {name: np.asarray(columns[name], float) for name in columns.keys() if name in (*SINGLE, "snr", "psf_fwhm")}
+    found = {}
+    for name, (label, unit) in SINGLE.items():
+        if name in there:
+            found[name] = trend(there[name], residual, label, unit)
+    if "axis_ratio" in there and "is_early" in columns.keys():
+        is_disk = np.asarray(columns["is_early"]) == 0
+        label, unit = SINGLE["axis_ratio_disks"]
+        if is_disk.any():
+            found["axis_ratio_disks"] = trend(there["axis_ratio"][is_disk], residual[is_disk], label, unit)
+    for index, band in enumerate(bands if "snr" in there else ()):
+        found[f"snr_{band}"] = trend(there["snr"][:, index], residual, f"S/N in {band}", is_log=True)
+    for index, band in enumerate(bands if "psf_fwhm" in there else ()):
+        found[f"psf_fwhm_{band}"] = trend(there["psf_fwhm"][:, index], residual, f"PSF FWHM in {band}", "arcsec")
+    for index, pair in enumerate(zip(bands, bands[1:]) if "psf_fwhm" in there else ()):
+        difference = there["psf_fwhm"][:, index] - there["psf_fwhm"][:, index + 1]
+        found[f"psf_fwhm_{'-'.join(pair)}"] = trend(difference, residual, f"PSF FWHM {' - '.join(pair)}", "arcsec")
+    return dict(zip(found, judge(list(found.values()))))
+
+
+def trend_rows(trends, statistic="bias"):
+    """Header and rows of a table of trends, as text for `html.table`.
+
+    Parameters
+    ----------
+    trends : dict of str to Trend
+    statistic : str
+        "bias" or "sigma_mad".
+
+    Returns
+    -------
+    header : tuple of str
+    rows : list of list of str
+        Name, galaxies, slope with its error and unit, slope over error, chi-square, its p-value, finding.
+    """
+    rows = []
+    for found in trends.values():
+        line = getattr(found, statistic)
+        numbers = ["-"] * 4
+        if np.isfinite(line.slope):
+            chi_square = f"{line.chi_square:.1f} / {line.n_dof}"
+            p_flat = p_text(line.p_flat).removeprefix("p ").removeprefix("= ")
+            numbers = [line.slope_text, f"{line.slope_sigmas:+.1f}", chi_square, p_flat]
+        rows.append([found.name, f"{found.n:,}", *numbers, line.finding])
+    return HEADER, rows
+
+
+def trends_csv(trends):
+    """All trends of both statistics as CSV with the columns `CSV_COLUMNS`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for key, found in trends.items():
+        for statistic in STATISTICS:
+            line = getattr(found, statistic)
+            numbers = [line.slope, line.slope_error, line.per, line.p_slope, line.chi_square, line.n_dof, line.p_flat]
+            numbers = [f"{value:.6g}" if isinstance(value, float) else value for value in numbers]
+            writer.writerow([key, statistic, found.n, found.n_left_out, *numbers, line.finding])
+    return text.getvalue()

@@ -1,0 +1,151 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+
+from photoz_morph.metrics.sky_cells import MEAN_COUNT, sky_cells
+from photoz_morph.report.sky_figures import bias_map, sky_text, width_map
+from photoz_morph.sdss_stripes import SUSPECT_STRIPES, survey_coordinates, survey_stripe
+from photoz_morph.simulation.mgs_population import Parents
+
+
+def cap(n, seed=0, radius=30.0):
+    """Uniform positions within `radius` deg of RA 185, Dec 32.5, and heavy-tailed residuals."""
+    rng = np.random.default_rng(seed)
+    centre = SkyCoord(185, 32.5, unit="deg")
+    distance = np.rad2deg(np.arccos(1 - rng.random(n) * (1 - np.cos(np.deg2rad(radius)))))
+    sky = centre.directional_offset_by(rng.uniform(0, 360, n) * centre.ra.unit, distance * centre.ra.unit)
+    return sky.ra.deg, sky.dec.deg, 0.012 * rng.standard_t(4, n)
+
+
+# Stripes
+
+
+def test_survey_centre_and_the_equator():
+    assert np.allclose(survey_coordinates([185.0], [32.5]), 0, atol=1e-9)
+    assert list(survey_stripe([185, 185, 0], [0, 32.5, 0])) == [10, 23, 82]
+
+
+def test_stripe_82_is_one_stripe_from_300_to_60_deg_and_the_southern_ones_are_76_82_86():
+    ra = np.r_[300:360:5, 0:61:5]
+    assert set(survey_stripe(ra, np.zeros(len(ra)))) == {82}
+    assert list(survey_stripe([5, 5, 5], [15.0, 0.0, -10.0])) == [76, 82, 86]
+
+
+def test_real_galaxies_of_the_south_lie_in_the_three_stripes_sdss_scanned_there():
+    parents = Parents()
+    south = SkyCoord(parents.ra, parents.dec, unit="deg").galactic.b.deg < 0
+    stripes = survey_stripe(parents.ra, parents.dec)
+    distance = np.abs(stripes[south, None] - [76, 82, 86]).min(axis=1)
+    assert distance.max() <= 1 and np.mean(distance == 0) > 0.85  # scans overlap at the edges of a stripe
+    assert stripes[~south].min() == 9 and stripes[~south].max() < 46
+    assert np.isin(stripes, SUSPECT_STRIPES).sum() > 0
+
+
+def test_great_circles_of_a_stripe_have_one_eta():
+    # Along a great circle of inclination i through (95, 0): Dec = i at RA 185, 0 at RA 95.
+    ra = np.linspace(100, 270, 18)
+    dec = np.rad2deg(np.arctan(np.tan(np.deg2rad(32.5)) * np.sin(np.deg2rad(ra - 95))))
+    _, eta = survey_coordinates(ra, dec)
+    assert np.allclose(eta, 0, atol=1e-9)
+
+
+# Cells
+
+
+def test_cell_size_follows_the_number_of_galaxies():
+    few, many = (sky_cells(*cap(n), n_shuffles=1) for n in (2000, 32_000))
+    assert many.nside == 4 * few.nside  # sixteen times the cells for sixteen times the galaxies
+    for cells in (few, many):
+        assert MEAN_COUNT < cells.count.mean() < 5 * MEAN_COUNT
+
+
+def test_means_are_those_of_the_galaxies_in_each_cell():
+    ra, dec, values = cap(3000)
+    cells = sky_cells(ra, dec, values, nside=8, n_shuffles=1)
+    # Galaxies nearest to a cell's centre by less than a third of its side are inside, whatever its shape.
+    sky = SkyCoord(ra, dec, unit="deg")
+    assert cells.count.sum() == cells.n == 3000 - cells.n_left_out
+    assert np.average(cells.mean, weights=cells.count) == pytest.approx(cells.overall)
+    marked = sky.separation(SkyCoord(cells.ra[5], cells.dec[5], unit="deg")).deg < cells.cell_deg / 3
+    lifted = sky_cells(ra, dec, np.where(marked, values + 1, values), nside=8, n_shuffles=1)
+    change = (lifted.mean - cells.mean) * cells.count
+    assert change[5] == pytest.approx(marked.sum()) and np.abs(np.delete(change, 5)).max() < 1e-9
+
+
+def test_errors_of_cells_are_right_for_residuals_that_know_no_position():
+    ratios = [sky_cells(*cap(3000, seed), n_shuffles=1) for seed in range(20)]
+    assert np.mean([cells.chi_square / cells.n_dof for cells in ratios]) == pytest.approx(1, abs=0.12)  # 3 errors
+
+
+def test_p_values_are_uniform_where_nothing_depends_on_position_outliers_or_not():
+    p_values = []
+    for seed in range(40):
+        ra, dec, values = cap(800, seed)
+        values[::300] = 0.3  # catastrophic outliers do not make a cell deviant: shuffled ones are as many
+        found = sky_cells(ra, dec, values, n_shuffles=40)
+        p_values.append((found.p_value, found.p_extreme))
+    assert np.all(np.mean(np.array(p_values) < 0.25, axis=0) < 0.25 + 3 * np.sqrt(0.25 * 0.75 / 40))
+    assert np.all(np.mean(np.array(p_values) < 0.25, axis=0) > 0)
+
+
+def test_a_bad_region_is_found_at_its_place():
+    ra, dec, values = cap(3000)
+    cells = sky_cells(ra, dec, values + 0.03 * ((ra > 180) & (ra < 190) & (dec > 30) & (dec < 40)))
+    assert cells.p_value == cells.p_extreme == pytest.approx(1 / 201)
+    assert 175 < cells.ra[cells.extreme] < 195 and 25 < cells.dec[cells.extreme] < 45
+    assert "depends on position" in sky_text(cells) and "p < 0.005" in sky_text(cells)
+
+
+def test_a_single_deviant_cell_is_enough_for_the_verdict():
+    ra, dec, values = cap(3000)
+    cells = sky_cells(ra, dec, values, n_shuffles=200)
+    assert "consistent with one value" in sky_text(cells)
+    assert "depends on position" in sky_text(replace(cells, p_extreme=1 / 201))
+
+
+def test_sparse_cells_and_galaxies_without_position_are_left_out_and_counted():
+    ra, dec, values = cap(500)
+    ra = np.concatenate([ra, [0, 0, np.nan]])
+    dec = np.concatenate([dec, [-80, -80, 0]])
+    cells = sky_cells(ra, dec, np.concatenate([values, [9, 9, 9]]), nside=2, n_shuffles=1)
+    assert cells.n_left_out >= 3 and np.abs(cells.mean).max() < 0.1 and cells.count.min() >= 10
+    with pytest.raises(ValueError, match="not finite"):
+        sky_cells([1.0], [1.0], [np.nan])
+    with pytest.raises(ValueError, match="no galaxy has a finite ra"):
+        sky_cells([np.nan], [1.0], [0.1])
+
+
+# Maps
+
+
+def test_bias_map_is_symmetric_about_zero_and_ringed_where_it_deviates_most():
+    ra, dec, values = cap(3000)
+    cells = sky_cells(ra, dec, values, n_shuffles=5)
+    figure = bias_map(ra, dec, values, "toy", cells)
+    axes = figure.axes[0]
+    mesh = axes.collections[0]
+    assert mesh.norm.vmin == -mesh.norm.vmax
+    shown = np.ma.compressed(mesh.get_array())
+    assert set(np.round(shown, 9)) == set(np.round(cells.mean, 9))
+    (ring,) = [line for line in axes.lines if line.get_label() == "most deviant cell"]
+    x, y = np.rad2deg(ring.get_xydata()[0])
+    assert (180 - x) % 360 == pytest.approx(cells.ra[cells.extreme]) and y == pytest.approx(cells.dec[cells.extreme])
+    bars = [patch for patch in figure.axes[-1].patches if hasattr(patch, "get_data")]
+    assert bars[0].get_data().values.sum() == len(cells.cell)
+
+
+def test_small_field_across_zero_hours_stays_whole_with_east_to_the_left():
+    rng = np.random.default_rng(0)
+    ra, dec = rng.uniform(-3, 3, 2000) % 360, rng.uniform(-3, 3, 2000)
+    axes = width_map(ra, dec, 0.03 + 0.01 * rng.random(2000), "toy").axes[0]
+    left, right = axes.get_xlim()
+    assert left > right and left - right < 10 and axes.name == "rectilinear"
+
+
+def test_map_of_five_galaxies_says_too_few():
+    ra, dec, values = cap(5)
+    figure = bias_map(ra, dec, values, "toy")
+    assert "too few cells" in figure.axes[-1].texts[0].get_text()
+    assert "too few" in sky_text(sky_cells(ra, dec, values))

@@ -10,7 +10,10 @@ stacks.
 `pipeline`, `models`: prepared dataset to batches; the networks.
 `training`, `workers`, `ensemble`, `run_folder`: fit one network, several at once, members x folds, where they lie.
 `inference`, `estimator`: predictions of the test galaxies; the exported model and predictions of new ones.
-`predictions`, `metrics`, `evaluation`, `baselines`: the table of PDFs, its scores, and what photometry alone achieves.
+`predictions`, `compact_pdfs`: the table of PDFs, as FITS, Parquet, qp HDF5 or HATS.
+`metrics`, `evaluation`, `trials`: its scores in the dialects of the paper and of RAIL, and the paper's trials.
+`baselines`, `boosting`, `photometric_catalog`: what photometry alone achieves.
+`rail`, `tf1_checkpoint`: the stages for RAIL; the authors' own network.
 `report`, `report_run`: tables, figures and the HTML page. `cli`: the commands `photoz` and `morph`.
 """
 

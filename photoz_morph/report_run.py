@@ -3,16 +3,21 @@
 `report` itself reads files and arrays only and never TensorFlow, which the dataset needs; this module joins the two.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from photoz_morph import pipeline
+from photoz_morph.inference import update_baselines
 from photoz_morph.report.photoz_report import write_report
+from photoz_morph.report.run_results import read_results
 from photoz_morph.run_folder import finished_members, read_run
+from photoz_morph.trials import SUSPECT_ZONE
 
 N_STACKS = 30
 
 
-def report_run(run_dir, out_dir=None, data_dir=None, progress=True):
+def report_run(run_dir, out_dir=None, data_dir=None, progress=True, trials=(), region=SUSPECT_ZONE):
     """Write the report of a run that has predictions.
 
     Parameters
@@ -24,6 +29,10 @@ def report_run(run_dir, out_dir=None, data_dir=None, progress=True):
         Prepared dataset; by default the one the run was trained on. If it is not there any more, the report says so
         and has no stamps.
     progress : bool
+    trials : list of path-like
+        Run folders of trials, with predictions.
+    region : str
+        A zone of the sky that one trial leaves out; see `trials.in_region`.
 
     Returns
     -------
@@ -35,6 +44,8 @@ def report_run(run_dir, out_dir=None, data_dir=None, progress=True):
     FileNotFoundError
         If the folder is no run folder, has no finished network or no predictions.
     """
+    baseline_note = update_baselines(run_dir, data_dir, progress=progress)
+    results = replace(read_results(run_dir, trials, region), baseline_note=baseline_note)
     _, dataset = read_run(run_dir)
     folds, note, stacks = sorted(finished_members(run_dir)), "", None
     try:
@@ -43,7 +54,7 @@ def report_run(run_dir, out_dir=None, data_dir=None, progress=True):
         if data_dir:
             raise
         note = f"the dataset is not in {dataset['path']} any more; give its folder with --data-dir"
-    return write_report(run_dir, out_dir, stacks, note, progress)
+    return write_report(results, out_dir, stacks, note, progress)
 
 
 def random_stacks(builder, folds, n_stacks):

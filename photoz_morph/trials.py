@@ -116,10 +116,10 @@ def narrowest(width, fraction):
     Returns
     -------
     ndarray of bool, shape (n,)
-        True for all not wider than the quantile 1 - fraction of the sample.
+        True for all not wider than the quantile 1 - fraction of the sample; not for a galaxy without PDF, width NaN.
     """
     width = np.asarray(width, float)
-    return width <= np.quantile(width, 1 - fraction)
+    return width <= np.nanquantile(width, 1 - fraction)
 
 
 def name_of_trial(config):
@@ -144,6 +144,40 @@ def name_of_trial(config):
     return ", ".join(choices) or "80 %"
 
 
+def select(table, depth="all", without_region=None, widest_removed=0.0):
+    """Which galaxies of a predictions table a trial is scored on.
+
+    Parameters
+    ----------
+    table : Table
+    depth : {"all", "deep", "shallow"}
+    without_region : str, optional
+        A zone to leave out; see `in_region`.
+    widest_removed : float
+        Share of those left whose PDFs are widest, to leave out too.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If the table lacks the columns that the choice needs, or the region cannot be read.
+    """
+    needed = ["n_frames"] * (depth != "all") + ["ra", "dec"] * (without_region is not None)
+    missing = [name for name in needed if name not in table.colnames]
+    if missing:
+        raise ValueError(f"the predictions have no column {', '.join(missing)}, which the choice of galaxies needs")
+    chosen = at_depth(table["n_frames"], depth) if depth != "all" else np.ones(len(table), bool)
+    if without_region is not None:
+        chosen &= ~in_region(table["ra"], table["dec"], without_region)
+    width = np.asarray(table["z_upper"], float) - np.asarray(table["z_lower"], float)
+    if widest_removed and np.isfinite(width[chosen]).any():
+        chosen[chosen] = narrowest(width[chosen], widest_removed)
+    return chosen
+
+
 def trial_samples(table, trial, region=SUSPECT_ZONE):
     """The rows of Table 2 that a run gives, and the test galaxies each is scored on.
 
@@ -161,30 +195,21 @@ def trial_samples(table, trial, region=SUSPECT_ZONE):
     dict of str to ndarray of bool, shape (n,)
         Rows with fewer than `MIN_GALAXIES` are left out, and those of depths where `n_frames` is not known.
     """
-    n = len(table)
-    has_position = {"ra", "dec"} <= set(table.colnames)
-    kept = ~in_region(table["ra"], table["dec"], region) if has_position else np.ones(n, bool)
-    n_frames = np.asarray(table["n_frames"]) if "n_frames" in table.colnames else np.full((n, 1), np.nan)
-    deep, shallow = (kept & at_depth(n_frames, depth) for depth in ("deep", "shallow"))
-    width = np.asarray(table["z_upper"], float) - np.asarray(table["z_lower"], float)
-
-    def without_widest(sample, fraction):
-        narrow = np.zeros(n, bool)
-        if sample.any():
-            narrow[sample] = narrowest(width[sample], fraction)
-        return narrow
-
+    region = region if {"ra", "dec"} <= set(table.colnames) else None
     if trial == "80 %":
-        samples = {
-            "80 %": np.ones(n, bool),
-            "without zone": kept,
-            "without the widest 10 %": without_widest(kept, 0.1),
-            "without the widest 20 %": without_widest(kept, 0.2),
-            "deep": deep,
-            "deep, without the widest 20 %": without_widest(deep, 0.2),
+        choices = {
+            "80 %": ("all", None, 0),
+            "without zone": ("all", region, 0),
+            "without the widest 10 %": ("all", region, 0.1),
+            "without the widest 20 %": ("all", region, 0.2),
+            "deep": ("deep", region, 0),
+            "deep, without the widest 20 %": ("deep", region, 0.2),
         }
     elif trial in ("deep", "shallow"):
-        samples = {f"trained on {trial}, tested on shallow": shallow, f"trained on {trial}, tested on deep": deep}
+        choices = {f"trained on {trial}, tested on {depth}": (depth, region, 0) for depth in ("shallow", "deep")}
     else:
-        samples = {trial: kept}
+        choices = {trial: ("all", region, 0)}
+    if "n_frames" not in table.colnames:
+        choices = {name: choice for name, choice in choices.items() if choice[0] == "all"}
+    samples = {name: select(table, *choice) for name, choice in choices.items()}
     return {name: sample for name, sample in samples.items() if sample.sum() >= MIN_GALAXIES}

@@ -286,7 +286,7 @@ def test_swarp_not_installed(place, monkeypatch):
 
 FULL_DISK = {
     "predict": (32, "predict {run} --out disk/p.fits", "disk/p.fits"),
-    "baseline": (32, "baseline {run} --out disk/p.parquet", "disk/p.parquet"),
+    "baseline": (32, "baseline {run} --method knn --out disk/p.parquet", "disk/p.parquet"),
     "evaluate": (0, "evaluate {run} --out disk/scores.json", "disk/scores.json"),
     "report": (200, "report {run} --out disk/report", "disk/report/"),
     "export": (200, "export {run} --out disk/export", "disk/export"),

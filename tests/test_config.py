@@ -108,9 +108,11 @@ def test_trials_differ_from_their_reference_in_one_choice():
     assert differing_keys(reference, load_config("photoz_simulated.yaml")) == [
         "simulation.n_galaxies", "simulation.deep_fraction", "train.epochs", "train.iterations"
     ]  # fmt: skip
-    for name, key in (("50", "data.train_fraction"), ("20", "data.train_fraction"), ("2", "data.train_fraction"),
-                      ("deep", "data.train_on"), ("shallow", "data.train_on"), ("no_ebv", "model.with_ebv")):  # fmt: skip
-        assert differing_keys(reference, load_config(f"photoz_trial_{name}.yaml")) == [key]
+    changed = {"50": ["data.train_fraction"], "20": ["data.train_fraction"], "deep": ["data.train_on"],
+               "2": ["data.train_fraction", "train.iterations"],  # it overfits sooner
+               "shallow": ["data.train_on"], "no_ebv": ["model.with_ebv"]}  # fmt: skip
+    for name, keys in changed.items():
+        assert differing_keys(reference, load_config(f"photoz_trial_{name}.yaml")) == keys
 
 
 def test_a_base_lies_beside_the_file_and_is_overridden_key_by_key(tmp_path):

@@ -39,6 +39,7 @@ def chain(tmp_path_factory):
             "evaluate": photoz("evaluate", RUN).output,
             "baseline": photoz("baseline", RUN).output,
             "against": photoz("evaluate", RUN, "--against", f"{RUN}/knn.fits").output,
+            "compare": photoz("compare", RUN, f"{RUN}/knn.fits", f"{RUN}/boosting.fits").output,
             "export": photoz("export", RUN).output,
             "infer": photoz(
                 "infer", f"{RUN}/export", "--stacks", "photoz_data/stacks", "--out", "infer.parquet",
@@ -85,6 +86,11 @@ def test_scores_compare_network_and_knn_on_the_same_galaxies(in_chain):
     assert tested["predictions.fits"] == tested["knn.fits"] and len(tested["knn.fits"]) == comparison["n_galaxies"]
 
 
+def test_compare_sets_every_score_of_the_run_beside_its_baselines(in_chain):
+    for text in ("k-NN", "gradient boosting", "sigma_IQR", "CDE loss", "95 % interval"):
+        assert text in in_chain["compare"], text
+
+
 def test_training_again_trains_nothing(in_chain):
     before = {path: path.read_bytes() for path in Path(RUN).glob("fold_*/**/*") if path.is_file()}
     printed = photoz(*TRAIN).stdout
@@ -125,7 +131,7 @@ def test_real_frames_to_pdfs(in_chain, tmp_path):
         ("build", "photoz_data/stacks", "--data-dir", "{tmp}/data"),
         TRAIN,
         ("predict", RUN, "--out", "{tmp}/predictions.parquet"),
-        ("baseline", RUN, "--out", "{tmp}/knn.fits"),
+        ("baseline", RUN, "--method", "knn", "--out", "{tmp}/knn.fits"),
         ("evaluate", RUN, "--against", f"{RUN}/knn.fits", "--out", "{tmp}/scores.json"),
         ("export", RUN, "--out", "{tmp}/export"),
         ("infer", f"{RUN}/export", "--stacks", "photoz_data/stacks", "--out", "{tmp}/infer.fits"),

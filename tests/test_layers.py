@@ -12,19 +12,20 @@ ROOT = Path(__file__).resolve().parents[1]
 # Module or package -> layer; a module may import the layers below it, and of its own only what is named in SIDEWAYS.
 LAYERS = {
     "files": 0, "fits_files": 0, "threads": 0, "processes": 0, "surveys": 0, "redshift_grid": 0, "config": 0,
-    "photoz_config": 0,
+    "photoz_config": 0, "sdss_stripes": 0,
     "morph_config": 0, "metrics": 0,
     "catalogs": 1, "dust": 1, "shards": 1, "frames": 1, "swarp": 1, "stacking": 1, "simulation": 1, "predictions": 1,
-    "evaluation": 1, "baselines": 1, "run_folder": 1,
+    "prediction_files": 1, "qp_files": 1, "hats_files": 1, "compact_pdfs": 1,
+    "evaluation": 1, "baselines": 1, "boosting": 1, "photometric_catalog": 1, "run_folder": 1,
     "scenes": 1, "scene_images": 1, "tng": 1, "released_arrays": 1, "galaxy_segment": 1, "morphology_labels": 1,
     "shard_folders": 1, "mocks": 1, "mock_shards": 1, "mock_sample": 1, "morph_predictions": 1, "morph_evaluation": 1,
-    "robustness": 1, "attack_tables": 1,
+    "robustness": 1, "attack_tables": 1, "trials": 1, "trial_scores": 1,
     "quiet": 2, "pipeline": 2, "morph_augmentation": 2, "morph_pipeline": 2, "models": 2,
     "workers": 3, "training": 3, "photoz_experiment": 3, "morph_experiment": 3, "ensemble": 3,
-    "saved_model": 3, "inference": 3, "estimator": 3, "morph_inference": 3, "morph_estimator": 3,
+    "saved_model": 3, "inference": 3, "estimator": 3, "tf1_checkpoint": 3, "morph_inference": 3, "morph_estimator": 3,
     "pixel_queries": 3, "attack_run": 3, "fragility": 3, "latent_run": 3, "perturbation_run": 3,
-    "report": 4, "report_run": 4, "morph_report_run": 4,
-    "cli": 5,
+    "report": 4, "report_run": 4, "morph_report_run": 4, "rail": 4,
+    "cli": 5, "__main__": 5,
 }  # fmt: skip
 SIDEWAYS = {
     "fits_files": {"files"},
@@ -41,8 +42,13 @@ SIDEWAYS = {
     "mocks": {"scenes"},
     "mock_sample": {"mock_shards", "mocks", "shard_folders", "morphology_labels", "scenes"},
     "simulation": {"catalogs", "shards", "shard_folders", "dust", "scenes", "mocks", "morphology_labels"},
+    "predictions": {"prediction_files", "qp_files", "hats_files", "compact_pdfs"},
+    "hats_files": {"prediction_files"},
     "evaluation": {"predictions"},
+    "baselines": {"boosting"},
+    "photometric_catalog": {"baselines", "catalogs", "dust", "predictions", "shards"},
     "morph_evaluation": {"morph_predictions"},
+    "trial_scores": {"trials"},
     "robustness": {"mocks", "morph_predictions", "run_folder"},
     "attack_tables": {"run_folder"},
     "morph_pipeline": {"pipeline", "morph_augmentation"},
@@ -50,6 +56,7 @@ SIDEWAYS = {
     "morph_experiment": {"training", "morph_inference"},
     "ensemble": {"training", "workers", "photoz_experiment", "morph_experiment"},
     "estimator": {"inference", "saved_model"},
+    "tf1_checkpoint": {"estimator"},
     "morph_inference": {"inference"},
     "morph_estimator": {"inference", "morph_inference", "saved_model"},
     "pixel_queries": {"morph_inference"},
@@ -66,6 +73,9 @@ HEAVY = {  # third-party package -> lowest layer that may import it, or the only
     "matplotlib": {"report"},
     "click": {"cli"},
     "galsim": {"simulation", "mocks"},
+    "rail": {"rail"},
+    "ceci": {"rail", "__main__"},
+    "qp": {"rail"},
 }
 
 

@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import re
@@ -9,14 +10,15 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 
 from photoz_morph.cli.photoz import main
 from photoz_morph.config import load_config, save_config
 from photoz_morph.evaluation import evaluate, read_scores, write_scores
-from photoz_morph.metrics.photoz import pit
+from photoz_morph.metrics.pdf_scores import pit
 from photoz_morph.predictions import predictions_table, read_predictions, write_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.report import html
+from photoz_morph.report import html, photoz_report
 from photoz_morph.report.photoz_report import write_report
 from photoz_morph.report.report_text import score_tables
 from photoz_morph.report.run_results import read_results
@@ -55,8 +57,16 @@ def toy_run(folder, table):
     return folder
 
 
-def report_text(run, **options):
-    return write_report(run, progress=False, **options).read_text()
+def report_text(run, trials=(), **options):
+    return write_report(read_results(run, trials), progress=False, **options).read_text()
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are not drawn: for tests of the words beside them."""
+    buffer = io.BytesIO()
+    Figure(figsize=(1, 1)).savefig(buffer, format="png")
+    monkeypatch.setattr(photoz_report, "_save", lambda draw, stem: buffer.getvalue())
 
 
 class Page(HTMLParser):
@@ -133,12 +143,12 @@ def test_page_needs_nothing_from_elsewhere(plain):
     text = plain[1]
     page = Page(text)
     assert all(re.match(r"#|data:image/png;base64,", address) for address in page.addresses)
-    assert sum(address.startswith("data:") for address in page.addresses) == 7  # figures without stacks
+    assert sum(address.startswith("data:") for address in page.addresses) == 13  # figures without stacks
     assert not {"script", "link", "iframe", "object"} & set(page.elements)
     assert "@import" not in text and "url(" not in text and "http" not in page.visible
 
 
-def test_what_a_user_can_write_is_escaped(tmp_path):
+def test_what_a_user_can_write_is_escaped(tmp_path, undrawn):
     run = toy_run(tmp_path / "run", toy_predictions(model="<b>net</b>"))
     (run / "config.yaml").write_text(f"# {SCRIPT}\n" + (run / "config.yaml").read_text())
     dataset = json.loads((run / "dataset.json").read_text())
@@ -167,24 +177,24 @@ def test_symbols_of_the_papers_are_set():
     assert text == "<p>σ<sub>MAD</sub> of <i>z</i><sub>phot</sub> &lt; 0.1</p>"
 
 
-def test_page_says_what_the_galaxies_are(plain, tmp_path):
+def test_page_says_what_the_galaxies_are(plain, tmp_path, undrawn):
     simulated = Page(plain[1]).visible
     assert "Simulated galaxies with known truth" in simulated and "simulated SDSS galaxies" in simulated
-    assert "real sdss" not in simulated.lower()
+    assert "real sdss" not in simulated.replace("paper, real SDSS", "").lower()
     real = Page(report_text(toy_run(tmp_path / "b", toy_predictions(origin="stacked")))).visible
     assert "Real SDSS galaxies" in real
     assert "simulated" not in re.sub(r"simulation:|photoz_simulated", "", real).lower()
 
 
 def test_comparison_is_there_with_the_knn_and_only_then(plain, tmp_path):
-    assert "Table 2" not in plain[1]
+    assert "Methods on the same" not in plain[1] and "No baseline stands beside" in plain[1]
     run = toy_run(tmp_path / "run", toy_predictions())
     read_results(run)  # writes scores without a comparison, newer than the table that comes now
     write_predictions(toy_predictions(sigma=0.03, model="k-NN"), run / "knn.fits")
     os.utime(run / "knn.fits", (0, 0))
     results = read_results(run)
     tables = Page("".join(score_tables(results))).visible
-    assert "Table 2" in tables and "toy beats k-NN on 300 simulated galaxies" in tables
+    assert "Methods on the same 300" in tables and "toy beats k-NN on 300 simulated galaxies" in tables
     difference = read_scores(run / "scores.json")["comparison"]["differences"]["k-NN"]["sigma_mad"]
     assert f"{difference['value']:.5f} ± {difference['error']:.5f}" in tables
 
@@ -201,22 +211,48 @@ def test_missing_stacks_are_told(plain):
 def test_folder_is_complete_and_has_no_temporary_files(tmp_path):
     run = toy_run(tmp_path / "run", toy_predictions())
     stacks = np.zeros((3, *SDSS.image_shape)), np.array([7, 1_000_000, 3])
-    page = write_report(run, tmp_path / "out" / "deep", stacks, progress=False)
+    page = write_report(read_results(run), tmp_path / "out" / "deep", stacks, progress=False)
     assert "2 random stamps" in Page(page.read_text()).visible  # one is not in the table
     assert page == tmp_path / "out" / "deep" / "report.html" and not (run / "report").exists()
     names = {path.name for path in page.parent.iterdir()}
     stems = {"z_phot_z_spec", "residuals", "bias_trends", "galaxies_with_pdf", "pit", "loss_curves",
-             "redshifts_magnitudes", "sky_map", "stamps"}  # fmt: skip
-    assert names == {"report.html", "table1.csv"} | {f"{stem}.{suffix}" for stem in stems for suffix in ("png", "pdf")}
+             "redshifts_magnitudes", "sky_map", "stamps", "width_cuts", "width_histogram", "coverage", "trend_ebv",
+             "sky_bias", "sky_width"}  # fmt: skip
+    figures = {f"{stem}.{suffix}" for stem in stems for suffix in ("png", "pdf")}
+    assert names == figures | {"report.html", "table1.csv", "table2.csv", "trends.csv"}
 
 
 def test_sections_come_in_the_order_of_a_referees_questions(plain):
     titles = re.findall(r'<h2 id="part-\d+">\d+\. (.*?)</h2>', plain[1])
     titles = [re.sub(r"<.*?>", "", title) for title in titles]
     assert titles == [
-        "Scores", "zphot against zspec", "Residuals", "Trends of the bias", "PDFs of random galaxies",
-        "Calibration of the PDFs", "Training", "Sample", "Random stamps", "Provenance",
+        "Scores", "The paper&#x27;s trials", "zphot against zspec", "Residuals", "PDFs of random galaxies",
+        "Calibration of the PDFs", "Widths and coverage", "Trends", "Sky", "Training", "Sample", "Random stamps",
+        "Provenance",
     ]  # fmt: skip
+
+
+def test_a_trial_stands_in_table_2_and_beside_the_run_in_figure_11(tmp_path, undrawn):
+    run = toy_run(tmp_path / "run", toy_predictions())
+    trial = toy_run(tmp_path / "no_ebv", toy_predictions(sigma=0.03))
+    save_config(load_config("photoz_simulated.yaml", ["model.with_ebv=false"]), trial / "config.yaml")
+    deep = toy_run(tmp_path / "deep", toy_predictions(sigma=0.05))
+    save_config(load_config("photoz_simulated.yaml", ["data.train_on=deep"]), deep / "config.yaml")
+    page = Page(report_text(run, [trial, deep])).visible
+    assert "The second network is not told E(B-V)" in page and page.count("without E(B-V)") >= 1
+    assert "Not here: " in page and "The dataset does not know inclination, neighbours" in page
+    rows = (run / "report" / "table2.csv").read_text().splitlines()
+    assert rows[1].startswith('simulated,"80 %",,300,') and rows[-1].startswith('simulated,"without E(B-V)",,')
+    # No frames are known: nothing says which test galaxies are deep.
+    assert not any("deep" in row for row in rows)
+    with pytest.raises(ValueError, match="run: trains on all that it can, like .*run; it is no trial of it"):
+        read_results(run, [run])
+    dataset = json.loads((trial / "dataset.json").read_text()) | {"galaxies_per_fold": [8] * 5}
+    (trial / "dataset.json").write_text(json.dumps(dataset))
+    with pytest.raises(ValueError, match="no_ebv: was trained on another dataset than .*run"):
+        read_results(run, [trial])
+    with pytest.raises(ValueError, match="region 'north' is neither"):
+        read_results(run, region="north")
 
 
 def test_provenance_tells_how_long_and_how_to_repeat(plain):
@@ -227,7 +263,7 @@ def test_provenance_tells_how_long_and_how_to_repeat(plain):
     assert "label_sigma: " in page
 
 
-def test_predictions_without_the_pit_of_members_are_reported_and_say_so(reported, tmp_path):
+def test_predictions_without_the_pit_of_members_are_reported_and_say_so(reported, tmp_path, undrawn):
     run = shutil.copytree(reported[0], tmp_path / "run")
     table, _ = read_predictions(run / "predictions.fits")
     table.remove_column("pit_member")
@@ -284,7 +320,7 @@ def test_pit_of_each_member_is_stored_and_that_of_its_own_pdf(reported, data_dir
         np.testing.assert_allclose(in_fold["pit_member"][:, number], own, atol=1e-5)
 
 
-def test_run_whose_dataset_is_gone_is_reported_without_stamps(reported, tmp_path):
+def test_run_whose_dataset_is_gone_is_reported_without_stamps(reported, tmp_path, undrawn):
     run = shutil.copytree(reported[0], tmp_path / "run")
     dataset = json.loads((run / "dataset.json").read_text())
     (run / "dataset.json").write_text(json.dumps({**dataset, "path": str(tmp_path / "gone")}))

@@ -15,6 +15,7 @@ from photoz_morph.cli.options import (
     output_file,
     overwrite_option,
     quiet_option,
+    run_argument,
     say,
     say_status,
     seed_option,
@@ -28,7 +29,6 @@ IMAGE_OPTIONS = ("unit", "pixel_kpc", "redshift", "band_axis", "dataset")  # of 
 TNG_OPTIONS = ("pixel_kpc", "redshift", "zero_point", "groups")
 
 config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Path())
-run_argument = click.argument("run", type=click.Path())
 data_dir_option = click.option(
     "--data-dir", default="morph_data", show_default=True, type=click.Path(), help="Folder of the prepared dataset."
 )

@@ -1,5 +1,6 @@
 """What the commands share: options, and errors on one line."""
 
+import importlib.util
 import os
 import re
 import sys
@@ -11,6 +12,9 @@ from photoz_morph.files import reason_and_remedy
 
 DEFAULT_CONFIG = "photoz_simulated.yaml"
 
+FORMATS = (".fits", ".parquet", ".hdf5", ".hats")  # of predictions.write_predictions
+
+run_argument = click.argument("run", type=click.Path())
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress bar and no messages, only errors.")
 seed_option = click.option("--seed", type=int, help="Instead of the seed of the config.")
 set_option = click.option(
@@ -38,6 +42,10 @@ def output_file(*suffixes):
             raise ValueError(f"{path}: {param.opts[0]} must end in {' or '.join(suffixes)}")
         if path and not path.parent.is_dir():
             raise ValueError(f"{path}: there is no folder {path.parent}; make it or give another {param.opts[0]}")
+        if path and path.suffix == ".hats" and path.exists():
+            raise ValueError(f"{path}: is in the way; remove it or give another {param.opts[0]}")
+        if path and path.suffix == ".hats" and importlib.util.find_spec("hats") is None:
+            raise ValueError(f"{path}: needs the package hats, which is not installed; `pip install hats`")
         if path and path.is_dir():
             raise ValueError(f"{path}: is a folder; give the name of a file as {param.opts[0]}")
         return value

@@ -7,26 +7,27 @@ import click
 from photoz_morph import __version__
 from photoz_morph.cli.options import (
     DEFAULT_CONFIG,
+    FORMATS,
     OneLineErrors,
     build_alone,
     data_dir_option,
-    is_overtaken,
     jobs_option,
     output_file,
     overwrite_option,
     quiet_option,
+    run_argument,
     say,
     say_status,
     seed_option,
     set_option,
     strategy_option,
 )
+from photoz_morph.cli.photoz_science import baseline, compare, convert, evaluate, predict, report
 from photoz_morph.quiet import quiet_tensorflow
 
 MAX_SHOWN = 20  # galaxies that `infer` lists and draws one by one
 
 config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Path())
-run_argument = click.argument("run", type=click.Path())
 
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,17 +40,25 @@ def main():
     """
 
 
+for command in (predict, baseline, evaluate, compare, report, convert):
+    main.add_command(command)
+
+
 @main.command()
 @click.option("--n-galaxies", default=10_000, show_default=True, type=click.IntRange(min=1))
 @click.option("--seed", default=1, show_default=True)
 @click.option("--out", default="stacks", show_default=True, type=click.Path(), help="Folder of the shards.")
+@click.option("--deep-fraction", default=0.03, show_default=True, type=click.FloatRange(0, 1),
+              help="Of the galaxies: stacks of 10 to 64 frames, like Stripe 82.")  # fmt: skip
 @click.option("--processes", type=click.IntRange(min=1), help="All cores by default; the galaxies are the same.")
 @quiet_option
-def simulate(n_galaxies, seed, out, processes, quiet):
+def simulate(n_galaxies, seed, out, deep_fraction, processes, quiet):
     """Simulate SDSS Main Galaxy Sample stacks with known truth (the embedded default)."""
     from photoz_morph.simulation.sdss_sample import simulate_sample
 
-    simulate_sample(out, n_galaxies, seed, n_processes=processes, progress=not quiet)
+    simulate_sample(
+        out, n_galaxies, seed, n_processes=processes, progress=not quiet, deep_fraction=deep_fraction
+    )
     say(f"{n_galaxies} simulated galaxies in {out}/stacks-*.fits. Next: photoz build {out}", quiet)
 
 
@@ -133,93 +142,6 @@ def status(run):
 
 @main.command()
 @run_argument
-@click.option("--data-dir", type=click.Path(), help="Instead of the dataset the run was trained on.")
-@click.option("--out", type=click.Path(), callback=output_file(".fits", ".parquet"),
-              help="A .fits or .parquet file; by default RUN/predictions.fits.")  # fmt: skip
-@quiet_option
-def predict(run, data_dir, out, quiet):
-    """Redshift PDFs of the test galaxies of each fold of RUN, from the members that have not seen them."""
-    quiet_tensorflow()
-    from photoz_morph.inference import predict_run
-    from photoz_morph.predictions import write_predictions
-
-    out = out or Path(run) / "predictions.fits"
-    table = predict_run(run, data_dir, progress=not quiet)
-    write_predictions(table, out)
-    say(f"{len(table)} galaxies in {out}. Next: photoz evaluate {run}", quiet)
-
-
-@main.command()
-@run_argument
-@click.option("--data-dir", type=click.Path(), help="Instead of the dataset the run was trained on.")
-@click.option("--out", type=click.Path(), callback=output_file(".fits", ".parquet"),
-              help="A .fits or .parquet file; by default RUN/knn.fits.")  # fmt: skip
-@quiet_option
-def baseline(run, data_dir, out, quiet):
-    """The same galaxies by local-linear k-NN on their magnitudes (Beck et al. 2016), for `evaluate` to compare."""
-    quiet_tensorflow()
-    from photoz_morph.inference import predict_knn
-    from photoz_morph.predictions import write_predictions
-
-    out = out or Path(run) / "knn.fits"
-    table = predict_knn(run, data_dir)
-    write_predictions(table, out)
-    say(f"{len(table)} galaxies in {out}. Next: photoz evaluate {run} --against {out}", quiet)
-
-
-@main.command()
-@click.argument("predictions", metavar="RUN_OR_FILE", type=click.Path())
-@click.option("--against", type=click.Path(), help="Predictions of another method for the same galaxies.")
-@click.option("--out", type=click.Path(), help="JSON file; by default scores.json beside the predictions.")
-@quiet_option
-def evaluate(predictions, against, out, quiet):
-    """Scores per fold and their mean, in the form of the paper's Table 1, printed and saved as JSON.
-
-    RUN_OR_FILE is a run folder, whose test galaxies are predicted first if need be, or a table of predictions.
-    """
-    from photoz_morph.evaluation import compare, write_scores
-    from photoz_morph.evaluation import evaluate as evaluate_table
-    from photoz_morph.predictions import read_predictions
-    from photoz_morph.report.tables import comparison_markdown, scores_markdown
-
-    path = _predictions_of(Path(predictions), quiet)
-    table, grid = read_predictions(path)
-    try:
-        scores = evaluate_table(table, grid)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    say(scores_markdown(scores), quiet)
-    if against:
-        other, other_grid = read_predictions(against)
-        names = [table.meta.get("model") or "predictions", other.meta.get("model") or "other"]
-        if names[0] == names[1]:  # of two runs of one network
-            names = [str(path), str(against)]
-        scores["comparison"] = compare(dict(zip(names, (table, other))), dict(zip(names, (grid, other_grid))))
-        say(comparison_markdown(scores["comparison"]), quiet)
-    out = out or path.with_name("scores.json")
-    write_scores(scores, out)
-    say(f"Scores in {out}.", quiet)
-
-
-@main.command()
-@run_argument
-@click.option("--data-dir", type=click.Path(), help="Instead of the dataset the run was trained on.")
-@click.option("--out", type=click.Path(), help="Folder of the report; by default RUN/report.")
-@quiet_option
-def report(run, data_dir, out, quiet):
-    """One HTML page about RUN, with every figure also as PNG and PDF.
-
-    The test galaxies are predicted and scored first if need be; RUN/knn.fits is compared with where it is.
-    """
-    _predictions_of(Path(run), quiet, data_dir)
-    quiet_tensorflow()
-    from photoz_morph.report_run import report_run
-
-    say(f"Report in {report_run(run, out, data_dir, progress=not quiet)}.", quiet)
-
-
-@main.command()
-@run_argument
 @click.option("--fold", default=0, show_default=True, type=click.IntRange(min=0), help="Whose members to export.")
 @click.option("--out", type=click.Path(), help="Folder of the SavedModel; by default RUN/export.")
 @quiet_option
@@ -238,13 +160,44 @@ def export(run, fold, out, quiet):
     say(f"SavedModel in {out}. Next: photoz infer {out} --catalog CATALOG --frames FRAMES", quiet)
 
 
+@main.command("import-checkpoint")
+@click.argument("checkpoint", type=click.Path())
+@click.option("--bins", default="midpoints", show_default=True, type=click.Choice(["midpoints", "left-edges"]),
+              help="z_phot over bin midpoints (Eq. 2 of the paper) or left edges (the authors' script).")  # fmt: skip
+@click.option("--out", default="export", show_default=True, type=click.Path(), help="Folder of the SavedModel.")
+@quiet_option
+def import_checkpoint(checkpoint, bins, out, quiet):
+    """Write the authors' network, from their TensorFlow 1 CHECKPOINT, as a SavedModel that `photoz infer` takes.
+
+    CHECKPOINT is the folder of the pretrained model, or the prefix of its files.
+    """
+    quiet_tensorflow()
+    from photoz_morph.redshift_grid import RedshiftGrid
+    from photoz_morph.report.model_card import model_card
+    from photoz_morph.report.style import write_text
+    from photoz_morph.tf1_checkpoint import import_checkpoint as import_authors_checkpoint
+
+    description = import_authors_checkpoint(checkpoint, out, bins)
+    write_text(model_card(description), Path(out) / "MODEL_CARD.md")
+    source, half_a_bin = description["source"], RedshiftGrid(**description["redshift"]).width / 2
+    say(f"{source['n_parameters']:,} parameters in {source['n_variables']} variables of {source['checkpoint']}; "
+        f"{source['n_left_out']} of the optimizer left out.", quiet)  # fmt: skip
+    say("These are the files of the authors' repository, by their SHA-256. They do not say which fold was held out: "
+        "scores on the paper's own sample may be too good." if source["is_published"] else
+        "These are not the files of the authors' repository: what this network was trained on is not known.", quiet)
+    other = "left edges" if bins == "midpoints" else "midpoints"
+    say(f"z_phot is over bin {bins.replace('-', ' ')}; over {other} it would be "
+        f"{half_a_bin:.5f} {'less' if bins == 'midpoints' else 'more'}, with the same PDF.", quiet)  # fmt: skip
+    say(f"SavedModel in {out}. Next: photoz infer {out} --stacks STACKS", quiet)
+
+
 @main.command()
 @click.argument("model", type=click.Path())
 @click.option("--catalog", type=click.Path(), help="With --frames: galaxies to stack first.")
 @click.option("--frames", type=click.Path(), help="Folder of survey frames.")
 @click.option("--stacks", type=click.Path(), help="Instead of both: a folder of shards.")
-@click.option("--out", default="predictions.fits", show_default=True, type=click.Path(), help=".fits or .parquet",
-              callback=output_file(".fits", ".parquet"))  # fmt: skip
+@click.option("--out", default="predictions.fits", show_default=True, type=click.Path(),
+              help=", ".join(FORMATS), callback=output_file(*FORMATS))  # fmt: skip
 @click.option("--figure", type=click.Path(), callback=output_file(".png", ".pdf"),
               help=f"Draw the first {MAX_SHOWN} galaxies beside their PDFs: a .png or .pdf file.")  # fmt: skip
 @click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]))
@@ -303,12 +256,14 @@ def _dataset_or_default(config, data_dir, quiet):
     except FileNotFoundError:
         if config.simulation.n_galaxies is None:
             raise
-    n_galaxies, seed = config.simulation.n_galaxies, config.simulation.seed
+    n_galaxies = config.simulation.n_galaxies
     from photoz_morph.simulation.sdss_sample import simulate_sample
 
     stacks = Path(data_dir) / "stacks"
     say(f"No dataset in {data_dir}: making the embedded default there, {n_galaxies} simulated SDSS galaxies.", quiet)
-    simulate_sample(stacks, n_galaxies, seed, progress=not quiet)
+    simulate_sample(
+        stacks, n_galaxies, config.simulation.seed, progress=not quiet, deep_fraction=config.simulation.deep_fraction
+    )
     build_alone(_build, str(stacks), data_dir, False, quiet)
 
 
@@ -320,18 +275,6 @@ def _build(stacks, data_dir, overwrite, quiet):
     counts = build_dataset(stacks, data_dir, overwrite, progress=not quiet)
     left_out = ", ".join(f"{number} {reason}" for reason, number in counts.items() if reason != "galaxies")
     say(f"{counts['galaxies']} galaxies in {data_dir}/sdss_ugriz; left out: {left_out}. Next: photoz train", quiet)
-
-
-def _predictions_of(path, quiet, data_dir=None):
-    """The predictions file of a run folder, made if it is not there or older than a network; a file is itself."""
-    if not path.is_dir():
-        return path
-    from photoz_morph.run_folder import finished_members
-
-    predictions = path / "predictions.fits"
-    if is_overtaken(predictions, finished_members(path)):
-        click.get_current_context().invoke(predict, run=str(path), data_dir=data_dir, out=None, quiet=quiet)
-    return predictions
 
 
 def _keep_first(parts, images):

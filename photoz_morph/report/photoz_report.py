@@ -1,8 +1,8 @@
 """The report of a photo-z run: figures as PNG and PDF, Table 1 as CSV, and one HTML page with all of it inside.
 
-In goes a run folder with its predictions, and stacks of a few galaxies if there are any; out comes the path of the
+In go the results of a run and of its trials, and stacks of a few galaxies if there are any; out comes the path of the
 page. The sections follow the questions of a referee: which data, how good, where it fails, can the PDFs be trusted,
-was it trained to the end, what does the sample look like, how do I repeat it.
+on what does it depend, was it trained to the end, what does the sample look like, how do I repeat it.
 """
 
 from datetime import UTC, datetime
@@ -12,33 +12,29 @@ import numpy as np
 from tqdm import tqdm
 
 from photoz_morph.metrics import photoz as metrics
-from photoz_morph.report import html
+from photoz_morph.metrics.pdf_scores import pit
+from photoz_morph.report import html, science_report
 from photoz_morph.report.pdf_figures import galaxies_with_pdf, pit_histogram, rescaled_pit
 from photoz_morph.report.photoz_figures import (
-    EUCLID_BIAS,
-    MIN_GALAXIES,
-    bias_trends,
     residual_histogram,
     z_phot_against_z_spec,
 )
 from photoz_morph.report.report_text import BANNERS, count, provenance, score_tables, summary
-from photoz_morph.report.run_results import read_results
 from photoz_morph.report.sample_figures import random_stamps, redshifts_and_magnitudes, sky_map
 from photoz_morph.report.style import save_figure, write_text
 from photoz_morph.report.tables import scores_csv
 from photoz_morph.report.training_figures import loss_curves
 
 N_WITH_PDF = 8  # galaxies beside their PDF
-Z_MAX_STEP = 0.1  # redshift axes end at the next multiple of it
 
 
-def write_report(run_dir, out_dir=None, stacks=None, note="", progress=True):
+def write_report(results, out_dir=None, stacks=None, note="", progress=True):
     """Write the report of a run.
 
     Parameters
     ----------
-    run_dir : path-like
-        With `predictions.fits`; see `run_results.read_results`.
+    results : RunResults
+        From `run_results.read_results`.
     out_dir : path-like, optional
         By default `report` in the run folder.
     stacks : tuple of (ndarray, shape (n, size, size, n_bands); ndarray, shape (n,)), optional
@@ -52,21 +48,25 @@ def write_report(run_dir, out_dir=None, stacks=None, note="", progress=True):
     Path
         The page, `report.html`.
     """
-    results = read_results(run_dir)
     out_dir = Path(out_dir or results.run_dir / "report")
     out_dir.mkdir(parents=True, exist_ok=True)
-    write_text(scores_csv(results.scores), out_dir / "table1.csv")
+    files = {"table1.csv": scores_csv(results.scores)}
     sections = [html.Section("Scores", (summary(results), *score_tables(results)))]
     with_pdf, stamps = _stack_figures(results, stacks, note)
-    plan = [*_performance(results), with_pdf, *_calibration(results), *_training_and_sample(results), stamps]
+    plan = [*science_report.trials(results, files), *_performance(results), with_pdf, *_calibration(results)]
+    plan += [entry for part in (science_report.widths, science_report.trends, science_report.sky)
+             for entry in part(results, files)]  # fmt: skip
+    plan += [*_training_and_sample(results), stamps]
+    for name, text in files.items():
+        write_text(text, out_dir / name)
     n_figures = 0
     with tqdm(plan, desc="report", unit=" figures", disable=not progress) as bar:
         parts = {}
         for title, name, caption, draw in bar:
-            piece = html.paragraph(caption)
-            if draw is not None:
+            piece = draw if isinstance(draw, str) else html.paragraph(caption)
+            if callable(draw):
                 n_figures += 1
-                piece = html.picture(_save(draw(), out_dir / name), name, n_figures, caption)
+                piece = html.picture(_save(draw, out_dir / name), name, n_figures, caption)
             parts.setdefault(title, []).append(piece)
     sections += [html.Section(title, tuple(pieces)) for title, pieces in parts.items()]
     sections.append(html.Section("Provenance", provenance(results)))
@@ -82,8 +82,9 @@ def write_report(run_dir, out_dir=None, stacks=None, note="", progress=True):
     return out_dir / "report.html"
 
 
-def _save(figure, stem):
-    """The figure written as PNG and PDF beside the page; the PNG's bytes."""
+def _save(draw, stem):
+    """A figure drawn and written as PNG and PDF beside the page; the PNG's bytes."""
+    figure = draw()
     save_figure(figure, stem.with_name(f"{stem.name}.pdf"))
     path = stem.with_name(f"{stem.name}.png")
     save_figure(figure, path)
@@ -94,22 +95,16 @@ def _performance(results):
     """Section, file name, caption and drawing of the figures of point estimates."""
     table, title, n = results.table, results.title, f"n = {len(results.table):,}"
     z_spec, z_phot = np.asarray(table["z_spec"], float), np.asarray(table["z_phot"], float)
-    limit, z_max = metrics.ETA_THRESHOLD, _z_max(results)
+    limit = metrics.ETA_THRESHOLD
     return [
         ("z_phot against z_spec", "z_phot_z_spec",
          f"Density of galaxies in the plane of z_phot and z_spec, {n}. The line is equality, dotted lines are the "
          f"limits of outliers, |residual| = {limit}; the lower panel shows the residuals.",
-         lambda: z_phot_against_z_spec(z_spec, z_phot, title, z_max)),
+         lambda: z_phot_against_z_spec(z_spec, z_phot, title, results.z_max)),
         ("Residuals", "residuals",
          f"Histogram of the residuals, {n}, on a linear axis (core) and a logarithmic one (wings). The curve is the "
          f"Gaussian of the bias and sigma_MAD given below it, not a fit; outliers beyond {limit} are hatched.",
          lambda: residual_histogram(z_spec, z_phot, title)),
-        ("Trends of the bias", "bias_trends",
-         f"Mean residual in bins of z_spec and z_phot with its standard error, {n}; bins of fewer than {MIN_GALAXIES} "
-         "galaxies are left out. Grey: galaxies per bin. Against z_phot it should be flat; against z_spec the mean "
-         "of a PDF leans towards the redshifts where most galaxies are, for any method. The band is the "
-         f"{EUCLID_BIAS} that Euclid requires of the mean redshift of a tomographic bin.",
-         lambda: bias_trends(z_spec, z_phot, title, z_max)),
     ]  # fmt: skip
 
 
@@ -128,8 +123,8 @@ def _calibration(results):
             f"every PDF 20 % {name}": rescaled_pit(z_spec, pdf, grid, factor)
             for name, factor in (("wider", 1.2), ("narrower", 0.8))
         }
-        pit = metrics.pit(z_spec, pdf, grid)
-        return pit_histogram(pit, results.title, 20, table["pit_member"] if has_members else None, rescaled)
+        pit_member = table["pit_member"] if has_members else None
+        return pit_histogram(pit(z_spec, pdf, grid), results.title, 20, pit_member, rescaled)
 
     caption = (
         f"Probability integral transform{members}, {n}: the share of a PDF that lies below z_spec. Flat if the PDFs "
@@ -175,7 +170,7 @@ def _training_and_sample(results):
          lambda: loss_curves(list(results.histories.values()), title)),
         ("Sample", "redshifts_magnitudes",
          f"Redshifts and dereddened r magnitudes of the test galaxies, {n}, and both together.",
-         lambda: redshifts_and_magnitudes(table["z_spec"], table["z_phot"], _r_mag(table), title, _z_max(results))),
+         lambda: redshifts_and_magnitudes(table["z_spec"], table["z_phot"], _r_mag(table), title, results.z_max)),
     ]  # fmt: skip
     if {"ra", "dec", "ebv"} <= set(table.colnames):
         caption = f"Positions of the test galaxies, {n}, and the mean Galactic E(B-V) of the galaxies in each cell."
@@ -186,9 +181,3 @@ def _training_and_sample(results):
 def _r_mag(table):
     """Dereddened r magnitudes, NaN where the dataset has none."""
     return np.asarray(table["petro_r"] if "petro_r" in table.colnames else np.full(len(table), np.nan), float)
-
-
-def _z_max(results):
-    """End of the redshift axes: the grid, or less where no galaxy is beyond."""
-    highest = max(np.max(results.table["z_spec"]), np.max(results.table["z_phot"]))
-    return min(results.grid.z_max, Z_MAX_STEP * np.ceil(highest / Z_MAX_STEP))

@@ -7,7 +7,7 @@ import shlex
 
 from photoz_morph.metrics import photoz as metrics
 from photoz_morph.report import html
-from photoz_morph.report.tables import COLUMNS, verdicts
+from photoz_morph.report.tables import COLUMNS, PDF_COLUMNS, PDF_NOTE, RAIL_COLUMNS, RAIL_NOTE, verdicts
 
 BANNERS = {
     False: "Simulated galaxies with known truth. Nothing on this page is a measurement of the sky, and no score of it "
@@ -35,40 +35,55 @@ def summary(results):
 
 
 def score_tables(results):
-    """Table 1 and the comparison with another method."""
+    """Scores in the dialects of the paper and of RAIL, and the comparison with the baselines."""
     scores = results.scores
     titles = [title for title, _, _ in COLUMNS.values()]
-    rows = [[f"fold {fold}", f"{part['n_galaxies']:,}", *_cells(part)] for fold, part in scores["folds"].items()]
-    if len(rows) > 1:
-        rows.append(["mean ± sd over folds", f"{scores['n_galaxies']:,}", *_cells(scores["mean"], "sd_over_folds")])
-        rows.append(["all together", f"{scores['n_galaxies']:,}", *_cells(scores["all"])])
     caption = (
-        f"Table 1. {results.title}. Residuals (z_phot - z_spec) / (1 + z_spec): bias is their mean, sigma_MAD 1.4826 "
-        f"times their median absolute deviation about the median, η the share beyond {metrics.ETA_THRESHOLD}. "
+        f"{results.title}, the scores of the paper. Residuals (z_phot - z_spec) / (1 + z_spec): bias is their mean, "
+        "sigma_MAD 1.4826 times their median absolute deviation about the median, η the share beyond "
+        f"{metrics.ETA_THRESHOLD}. "
         f"A flat PIT has sd {metrics.FLAT_PIT_STD:.4f}. ± is the bootstrap error ({scores['n_bootstrap']} resamples) "
         "where not said otherwise."
     )
-    parts = [html.table(["", "n", *titles], rows, caption, n_strong=2 if len(rows) > 1 else 0)]
+    parts = [
+        _fold_table(scores, COLUMNS, caption),
+        _fold_table(scores, RAIL_COLUMNS, f"The same, point estimates as RAIL and qp score them. {RAIL_NOTE}"),
+        _fold_table(scores, PDF_COLUMNS, f"The same, PDFs. {PDF_NOTE}"),
+    ]
     comparison = scores.get("comparison")
     if comparison:
         rows = [[name, *_cells(part)] for name, part in comparison["methods"].items()]
         first = next(iter(comparison["methods"]))
         rows += [[f"{name} - {first}", *_cells(part)] for name, part in comparison["differences"].items()]
         caption = (
-            f"Table 2. Methods on the same {comparison['n_galaxies']:,} {results.galaxies}; the errors of "
-            "differences are paired."
+            f"Methods on the same {comparison['n_galaxies']:,} {results.galaxies}; the errors of differences are "
+            "paired. k-NN is the local linear regression of Beck et al. (2016); k-NN and boosting know magnitudes and "
+            "E(B-V)."
         )
-        if "k-NN" in comparison["methods"]:
-            caption += " k-NN: local linear regression on magnitudes and E(B-V), as Beck et al. (2016)."
         parts += [html.table(["", *titles], rows, caption), *map(html.paragraph, verdicts(comparison))]
+    else:
+        reason = results.baseline_note or f"make it with photoz baseline {results.run_dir}"
+        parts.append(html.paragraph(f"No baseline stands beside: {reason}."))
     return parts
 
 
-def _cells(part, error="error"):
+def _fold_table(scores, columns, caption):
+    """A row for each fold, then mean and sd over folds, and all galaxies together."""
+    rows = [[f"fold {fold}", f"{part['n_galaxies']:,}", *_cells(part, columns=columns)]
+            for fold, part in scores["folds"].items()]  # fmt: skip
+    if len(rows) > 1:
+        n = f"{scores['n_galaxies']:,}"
+        rows.append(["mean ± sd over folds", n, *_cells(scores["mean"], "sd_over_folds", columns)])
+        rows.append(["all together", n, *_cells(scores["all"], columns=columns)])
+    titles = [title for title, _, _ in columns.values()]
+    return html.table(["", "n", *titles], rows, caption, n_strong=2 if len(rows) > 1 else 0)
+
+
+def _cells(part, error="error", columns=COLUMNS):
     """Each score with its error, as text."""
     return [
         f"{part[name]['value'] * factor:.{digits}f} ± {part[name][error] * factor:.{digits}f}"
-        for name, (_, factor, digits) in COLUMNS.items()
+        for name, (_, factor, digits) in columns.items()
     ]
 
 

@@ -38,7 +38,7 @@ def main(n_galaxies):
         obj_id = write_run(run_dir, n_galaxies)
         images = np.random.default_rng(0).normal(0, 0.05, (N_STACKS, *SDSS.image_shape))
         start = time.perf_counter()
-        photoz_report.write_report(run_dir, stacks=(images, obj_id[:N_STACKS]), progress=False)
+        photoz_report.write_report(read_results(run_dir), stacks=(images, obj_id[:N_STACKS]), progress=False)
         print(f"{'in all':45s} {time.perf_counter() - start:6.1f} s for {n_galaxies:,} galaxies")
         print(f"{'report.html':45s} {(run_dir / 'report' / 'report.html').stat().st_size / 1e6:6.1f} MB")
 

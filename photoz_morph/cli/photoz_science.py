@@ -1,0 +1,268 @@
+"""The commands of `photoz` that predict and judge: predict, baseline, convert, evaluate, compare, report."""
+
+from pathlib import Path
+
+import click
+
+from photoz_morph.cli.options import FORMATS, is_overtaken, output_file, quiet_option, run_argument, say
+from photoz_morph.quiet import quiet_tensorflow
+
+REGION_HELP = "SDSS stripes, such as stripes=38-39, or 'ra=350-10 dec=-1.25-1.25' [deg]."
+
+
+
+@click.command()
+@run_argument
+@click.option("--data-dir", type=click.Path(), help="Instead of the dataset the run was trained on.")
+@click.option("--out", type=click.Path(), callback=output_file(*FORMATS),
+              help="A .fits, .parquet, .hdf5 or .hats file; by default RUN/predictions.fits.")  # fmt: skip
+@quiet_option
+def predict(run, data_dir, out, quiet):
+    """Redshift PDFs of the test galaxies of each fold of RUN, from the members that have not seen them."""
+    quiet_tensorflow()
+    from photoz_morph.inference import predict_run
+    from photoz_morph.predictions import write_predictions
+
+    out = out or Path(run) / "predictions.fits"
+    table = predict_run(run, data_dir, progress=not quiet)
+    write_predictions(table, out)
+    say(f"{len(table)} galaxies in {out}. Next: photoz evaluate {run}", quiet)
+
+
+@click.command()
+@click.argument("source", metavar="[CATALOGUE_OR_RUN]", required=False, type=click.Path())
+@click.option("--method", default="all", show_default=True, type=click.Choice(["all", "knn", "boosting"]))
+@click.option("--out", type=click.Path(), callback=output_file(*FORMATS),
+              help="With one --method: a file, by default baseline_METHOD.fits or RUN/METHOD.fits.")  # fmt: skip
+@click.option("--simulated", is_flag=True, help="Of a CATALOGUE: its magnitudes are simulated, not of the sky.")
+@click.option("--z-max", type=click.FloatRange(0.0, 20.0, min_open=True),
+              help="Of a CATALOGUE: end of the redshift grid, 0.4 by default.")  # fmt: skip
+@click.option("--data-dir", type=click.Path(), help="Of a RUN: instead of the dataset it was trained on.")
+@quiet_option
+def baseline(source, method, out, simulated, z_max, data_dir, quiet):
+    """Redshift PDFs from magnitudes alone: local-linear k-NN (Beck et al. 2016) and gradient boosting.
+
+    Without argument: 9,811 real galaxies of the SDSS Main Galaxy Sample, which ship with the package. CATALOGUE is
+    FITS, CSV or Parquet with obj_id, ra, dec [deg], z_spec, optionally ebv and group_id, and magnitudes not corrected
+    for Galactic dust: mag_u ... mag_z, or modelMag_, cModelMag_, psfMag_, petroMag_ in the same way, or one column
+    mags; petroMag_r serves as r magnitude where it is there. A folder of stacks serves too, such as simulated ones.
+    RUN is a run folder, whose test galaxies are predicted for `evaluate` and `report` to compare. Each galaxy is
+    predicted from the other folds; one without z_spec from all.
+    """
+    methods = ["knn", "boosting"] if method == "all" else [method]
+    if out and method == "all":
+        raise click.UsageError("--out is one file; give --method knn or --method boosting with it")
+    is_run = source is not None and not _is_catalog(Path(source))
+    if (simulated or z_max) and (is_run or source is None):
+        raise click.UsageError("--simulated and --z-max are for a CATALOGUE")
+    if data_dir and not is_run:
+        raise click.UsageError("--data-dir is for a RUN")
+    if is_run:
+        _baseline_of_run(source, methods, out, data_dir, quiet)
+    else:
+        _baseline_of_catalog(source, methods, out, simulated, z_max, quiet)
+
+
+@click.command()
+@click.argument("predictions", type=click.Path())
+@click.argument("out", type=click.Path(), callback=output_file(*FORMATS))
+@click.option("--compact", metavar="MAX_CDF_ERROR", type=float,
+              help="Largest error of a CDF, from 1e-5 on: one byte a bin (two below 0.001), not four.")  # fmt: skip
+@quiet_option
+def convert(predictions, out, compact, quiet):
+    """Write PREDICTIONS in another format, which the suffix of OUT names.
+
+    .fits and .parquet are one table with units and descriptions. .hdf5 is an ensemble of qp, as RAIL reads it. .hats is
+    a folder of Parquet files by position on the sky, as LSDB reads it, and needs the package hats. With --compact (not
+    .hdf5) the file is read back, and what it changes is measured and printed for every score.
+    """
+    from photoz_morph.predictions import ORIGINS, read_predictions, write_predictions
+
+    table, grid = read_predictions(predictions)
+    write_predictions(table, out, compact)
+    path = Path(out)
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    size = sum(file.stat().st_size for file in files) / max(len(table), 1)
+    say(f"{len(table)} galaxies in {out}, {size:.0f} bytes each.", quiet)
+    if compact is None or quiet:
+        return
+    from photoz_morph.compact_pdfs import compact_errors, score_bounds
+
+    cdf_error, score_errors = compact_errors(table, read_predictions(out)[0], grid)
+    say(f"Largest error of a cumulative distribution: {cdf_error:.2e}, promised {compact:g}.")
+    if score_errors:
+        say(f"Scores of these {ORIGINS[table.meta['origin']]} galaxies, what compact PDFs change, and could at most:")
+        bounds = score_bounds(compact, grid)
+        for name, (value, change) in score_errors.items():
+            say(f"  {name:18s} {value:10.5f} {change:+9.1e}" + (f" {bounds[name]:8.1e}" if name in bounds else ""))
+
+
+@click.command()
+@click.argument("predictions", metavar="RUN_OR_FILE", type=click.Path())
+@click.option("--against", type=click.Path(), help="Predictions of another method for the same galaxies.")
+@click.option("--depth", default="all", show_default=True, type=click.Choice(["all", "deep", "shallow"]),
+              help="Galaxies of ten frames or more in every band, or of fewer.")  # fmt: skip
+@click.option("--without", metavar="REGION", help=f"Leave a zone out: {REGION_HELP}")
+@click.option("--widest-removed", default=0.0, show_default=True, type=click.FloatRange(0, 1, max_open=True),
+              help="Share of the galaxies with the widest PDFs to leave out.")  # fmt: skip
+@click.option("--out", type=click.Path(),
+              help="JSON file; by default scores.json beside the predictions, or none for a choice.")  # fmt: skip
+@quiet_option
+def evaluate(predictions, against, depth, without, widest_removed, out, quiet):
+    """Scores per fold and their mean: the paper's Table 1, then those of RAIL and qp; printed and saved as JSON.
+
+    RUN_OR_FILE is a run folder, whose test galaxies are predicted first if need be, or a table of predictions. The
+    options that choose galaxies are the trials of the paper's Table 2.
+    """
+    from photoz_morph.evaluation import compare, write_scores
+    from photoz_morph.evaluation import evaluate as evaluate_table
+    from photoz_morph.predictions import read_predictions
+    from photoz_morph.report.tables import comparison_markdown, rail_markdown, scores_markdown
+    from photoz_morph.trials import select
+
+    path = _predictions_of(Path(predictions), quiet)
+    table, grid = read_predictions(path)
+    try:
+        chosen = select(table, depth, without, widest_removed)
+        table = table[chosen]
+        scores = evaluate_table(table, grid)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    say(scores_markdown(scores), quiet)
+    say(rail_markdown(scores), quiet)
+    if against:
+        other, other_grid = read_predictions(against)
+        names = [table.meta.get("model") or "predictions", other.meta.get("model") or "other"]
+        if names[0] == names[1]:  # of two runs of one network
+            names = [str(path), str(against)]
+        scores["comparison"] = compare(dict(zip(names, (table, other))), dict(zip(names, (grid, other_grid))))
+        say(comparison_markdown(scores["comparison"]), quiet)
+    if out is None and chosen.all():
+        out = path.with_name("scores.json")
+    if out:
+        write_scores(scores, out)
+        say(f"Scores in {out}.", quiet)
+
+
+@click.command()
+@click.argument("methods", metavar="RUN_OR_FILE...", nargs=-1, required=True, type=click.Path())
+@click.option("--n-bootstrap", default=200, show_default=True, type=click.IntRange(min=2),
+              help="Samples redrawn from the galaxies for the errors.")  # fmt: skip
+@click.option("--out", type=click.Path(), callback=output_file(".json"), help="JSON file of the same numbers.")
+@quiet_option
+def compare(methods, n_bootstrap, out, quiet):
+    """Two runs or more on the galaxies they share: scores side by side, paired differences from the first, verdicts.
+
+    Each RUN_OR_FILE is a run folder, whose test galaxies are predicted first if need be, or a table of predictions.
+    """
+    from photoz_morph.evaluation import compare as compare_tables
+    from photoz_morph.evaluation import write_scores
+    from photoz_morph.predictions import read_predictions
+    from photoz_morph.report.tables import comparison_markdown
+
+    names = _method_names(methods)
+    if len(names) < 2:
+        raise click.UsageError("give two run folders or tables of predictions, or more")
+    tables, grids = {}, {}
+    for name, path in zip(names, methods):
+        tables[name], grids[name] = read_predictions(_predictions_of(Path(path), quiet))
+    comparison = compare_tables(tables, grids, n_bootstrap)
+    say(comparison_markdown(comparison), quiet)
+    if out:
+        write_scores(comparison, out)
+        say(f"Comparison in {out}.", quiet)
+
+
+@click.command()
+@run_argument
+@click.argument("trials", nargs=-1, type=click.Path(), metavar="[TRIAL]...")
+@click.option("--region", default="stripes=38-39", show_default=True,
+              help=f"A zone that one trial leaves out: {REGION_HELP}")  # fmt: skip
+@click.option("--data-dir", type=click.Path(), help="Instead of the dataset the run was trained on.")
+@click.option("--out", type=click.Path(), help="Folder of the report; by default RUN/report.")
+@quiet_option
+def report(run, trials, region, data_dir, out, quiet):
+    """One HTML page about RUN, with every figure also as PNG and PDF.
+
+    Each TRIAL is the run folder of a photoz_trial_*.yaml, trained on the same dataset; together they give Table 2 of
+    the paper.
+
+    The test galaxies are predicted and scored first if need be; RUN/knn.fits is compared with where it is.
+    """
+    for folder in (run, *trials):
+        _predictions_of(Path(folder), quiet, data_dir)
+    quiet_tensorflow()
+    from photoz_morph.report_run import report_run
+
+    say(f"Report in {report_run(run, out, data_dir, not quiet, trials, region)}.", quiet)
+
+
+def _is_catalog(path):
+    """Whether `baseline` is to read a file or a folder of stacks, and not a run."""
+    from photoz_morph.catalogs import CATALOG_SUFFIXES
+
+    is_stacks = not (path / "config.yaml").exists() and any(path.glob("stacks-*.fits"))
+    return path.is_file() or path.name.lower().endswith(CATALOG_SUFFIXES) or is_stacks
+
+
+def _baseline_of_run(run, methods, out, data_dir, quiet):
+    """Baselines of the test galaxies of a run."""
+    quiet_tensorflow()
+    from photoz_morph.inference import predict_baselines
+    from photoz_morph.predictions import write_predictions
+
+    for method, table in predict_baselines(run, methods, data_dir, progress=not quiet).items():
+        path = out or Path(run) / f"{method}.fits"
+        write_predictions(table, path)
+        say(f"{len(table)} galaxies in {path}. Next: photoz evaluate {run} --against {path}", quiet)
+
+
+def _baseline_of_catalog(catalog, methods, out, simulated, z_max, quiet):
+    """Baselines of a catalogue, or of the real galaxies shipped with the package, and their scores."""
+    from photoz_morph.evaluation import evaluate as evaluate_table
+    from photoz_morph.photometric_catalog import predict_catalog, read_photometry, real_galaxies
+    from photoz_morph.predictions import write_predictions
+    from photoz_morph.redshift_grid import RedshiftGrid
+    from photoz_morph.report.tables import scores_markdown
+
+    table, origin = (real_galaxies(), "catalogue") if catalog is None else read_photometry(catalog)
+    origin, grid = "simulated" if simulated else origin, RedshiftGrid()
+    if z_max:  # in bins of the same width
+        grid = RedshiftGrid(0.0, z_max, max(1, round(z_max / grid.width)))
+    if catalog is None:
+        say(f"{len(table)} real galaxies of the SDSS Main Galaxy Sample (r < 17.8, z_spec <= 0.4).", quiet)
+    for method in methods:
+        path = out or f"baseline_{method}.fits"
+        predicted = predict_catalog(table, method, grid, origin, source=catalog or "shipped", progress=not quiet)
+        write_predictions(predicted, path)
+        n_flagged = (predicted["flag"] != 0).sum()
+        say(f"{len(predicted)} galaxies in {path}, {n_flagged} of them flagged without a PDF.\n", quiet)
+        say(scores_markdown(evaluate_table(predicted, grid)), quiet)
+
+
+def _predictions_of(path, quiet, data_dir=None):
+    """The predictions file of a run folder, made if it is not there or older than a network; a file is itself."""
+    if not path.is_dir() or path.suffix == ".hats":
+        return path
+    from photoz_morph.run_folder import finished_members
+
+    predictions = path / "predictions.fits"
+    if is_overtaken(predictions, finished_members(path)):
+        click.get_current_context().invoke(predict, run=str(path), data_dir=data_dir, out=None, quiet=quiet)
+    return predictions
+
+
+def _method_names(paths):
+    """Run folders or tables of predictions by name, with as many of the folders above as tell them apart."""
+    whole = [Path(path).resolve() for path in paths]
+    is_run = [path.is_dir() and path.suffix not in FORMATS for path in whole]
+    tables = [path / "predictions.fits" if run else path for path, run in zip(whole, is_run)]
+    for table, given in zip(tables, paths):
+        if tables.count(table) > 1:
+            raise ValueError(f"{given}: given twice; compare different runs")
+    parts = [path.parts if run else path.with_suffix("").parts for path, run in zip(whole, is_run)]
+    for depth in range(1, max(map(len, parts))):
+        names = ["/".join(part[-depth:]) for part in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [str(path) for path in tables]

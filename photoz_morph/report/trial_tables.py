@@ -1,0 +1,131 @@
+"""Tables 1 and 2 of Pasquet et al. (2019) with a row of the paper above each row of this run, as HTML and CSV.
+
+Each row says whose it is and which galaxies it is of: the paper's are real, a run's may be simulated, and then the two
+are set in one layout to be read, not to be compared.
+"""
+
+from photoz_morph.report import html
+from photoz_morph.trial_scores import TABLE_SCORES
+from photoz_morph.trials import PAPER_TABLE_2
+
+# Pasquet et al. (2019), Table 1, last row: mean and standard deviation over five folds, 6 networks each.
+PAPER_TABLE_1 = {"bias": (0.00010, 5e-5), "sigma_mad": (0.00912, 2e-5), "eta": (0.0031, 9e-5)}
+HEADER = ("bias", "sigma_MAD", "η [%]", "CRPS")
+FORMS = {"bias": (1, 5), "sigma_mad": (1, 5), "eta": (100, 2), "crps": (1, 5)}
+PAPER = "paper, real SDSS"
+
+
+def table_1(scores, kind):
+    """The mean over folds beside that of the paper.
+
+    Parameters
+    ----------
+    scores : dict
+        From `evaluation.evaluate`.
+    kind : str
+        What this run saw, such as "simulated SDSS".
+
+    Returns
+    -------
+    str
+    """
+    mean = scores["mean"]
+    rows = [
+        [PAPER, "5", *(_cell(name, PAPER_TABLE_1[name]) for name in PAPER_TABLE_1)],
+        [f"this run, {kind}", str(mean["n_folds"]),
+         *(_cell(name, (mean[name]["value"], mean[name]["sd_over_folds"])) for name in PAPER_TABLE_1)],
+    ]  # fmt: skip
+    caption = f"Table 1 of Pasquet et al. (2019), last row: mean ± sd over the folds. {_warning(kind)}"
+    return html.table(["paper / this run", "folds", *HEADER[:3]], rows, caption)
+
+
+def table_2(rows, kind, region):
+    """Table 2 with a row of the paper above each row of this run.
+
+    Parameters
+    ----------
+    rows : list of TrialRow
+    kind : str
+        What this run saw, such as "simulated SDSS".
+    region : str
+        The zone left out.
+
+    Returns
+    -------
+    str
+    """
+    lines = []
+    for row in rows:
+        paper = PAPER_TABLE_2.get(row.name)
+        if paper:
+            values = [_cell(name, (getattr(paper, name),)) for name in TABLE_SCORES]
+            lines.append([row.name, PAPER, _count(paper.n_train), _count(paper.n_test), *values, ""])
+        difference = row.difference.get("sigma_mad")
+        lines.append(
+            ["" if paper else row.name, f"this run, {kind}", _count(row.n_train), _count(row.n_test),
+             *(_cell(name, row.scores[name]) for name in TABLE_SCORES),
+             _cell("sigma_mad", difference, sign="+") if difference else ""]
+        )  # fmt: skip
+    caption = (
+        f"Table 2 of Pasquet et al. (2019). The zone is {region}; all rows below its first mention leave it out. Deep "
+        "is ten frames or more in each band, Stripe 82 in the paper; the widest PDFs are those of q84 - q16. ± is the "
+        "bootstrap error; the last column is paired, on the galaxies that both runs have tested. "
+        f"{_warning(kind)}"
+    )
+    return html.table(
+        ["trial", "paper / this run", "n train", "n test", *HEADER, "sigma_MAD - that of 80 %"], lines, caption
+    )
+
+
+def table_2_csv(rows, data):
+    """The rows of this run as CSV: data, trial, sizes, value and error of each score and paired difference.
+
+    Parameters
+    ----------
+    rows : list of TrialRow
+    data : str
+        "simulated" or "real".
+
+    Returns
+    -------
+    str
+    """
+    names = [f"{name}{suffix}" for name in TABLE_SCORES for suffix in ("", "_error")]
+    names += [f"{name}_minus_reference{suffix}" for name in TABLE_SCORES for suffix in ("", "_error")]
+    lines = [",".join(["data", "trial", "n_train", "n_test", *names])]
+    for row in rows:
+        numbers = [repr(number) for name in TABLE_SCORES for number in row.scores[name]]
+        numbers += [repr(n) for name in TABLE_SCORES for n in row.difference.get(name, ())] or [""] * 8
+        n_train = "" if row.n_train is None else str(row.n_train)
+        lines.append(",".join([data, f'"{row.name}"', n_train, str(row.n_test), *numbers]))
+    return "\n".join(lines) + "\n"
+
+
+def missing_trials(rows):
+    """Sentence on the rows of the paper's table that this run does not have, "" where it has them all."""
+    missing = [name for name in PAPER_TABLE_2 if name not in {row.name for row in rows}]
+    if not missing:
+        return ""
+    return (
+        f"Not here: {'; '.join(missing)}. Train photoz_trial_*.yaml on the same dataset and give the run folders to "
+        "photoz report after this one."
+    )
+
+
+def _warning(kind):
+    """What keeps a simulated number from being read as the paper's equal."""
+    if "simulated" not in kind:
+        return "Another sample than the paper's unless it was selected in the same way."
+    return "The paper's galaxies are real: its rows and those of this run are not comparable."
+
+
+def _cell(name, numbers, sign=""):
+    """A value with its error where known."""
+    factor, digits = FORMS[name]
+    if numbers[0] is None:
+        return ""
+    return " ± ".join(f"{number * factor:{sign if i == 0 else ''}.{digits}f}" for i, number in enumerate(numbers))
+
+
+def _count(number):
+    return "" if number is None else f"{number:,}"

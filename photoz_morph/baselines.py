@@ -81,10 +81,11 @@ def knn_photoz(train_features, train_z, test_features, n_neighbours=N_NEIGHBOURS
     bad = np.count_nonzero(~(np.isfinite(train_features).all(axis=1) & np.isfinite(train_z)))
     if bad:
         raise ValueError(f"{bad} of {len(train_z)} training galaxies have a feature or z_spec that is not finite")
-    if not train_features.shape[1] + 1 < n_neighbours <= len(train_z):
+    n_coefficients = train_features.shape[1] + 1
+    if not n_coefficients < n_neighbours <= len(train_z):
         raise ValueError(
-            f"n_neighbours = {n_neighbours} must exceed the {train_features.shape[1] + 1} coefficients of the fit and "
-            f"not the {len(train_z)} training galaxies"
+            f"k-NN needs {n_neighbours} training galaxies or more, and more than the {n_coefficients} coefficients of "
+            f"its fit; there are {len(train_z)}: give a catalogue with more z_spec"
         )
     mean, spread = train_features.mean(axis=0), train_features.std(axis=0)
     train, test = (train_features - mean) / spread, (test_features - mean) / spread

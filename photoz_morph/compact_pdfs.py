@@ -18,6 +18,7 @@ tenth of the error may become zero: logarithms of compact densities mean nothing
 import numpy as np
 from astropy.table import Column
 
+from photoz_morph.metrics.checks import scored_rows
 from photoz_morph.metrics.pdf_scores import in_slices
 from photoz_morph.metrics.photoz import IQR_OF_GAUSSIAN, scores
 
@@ -191,9 +192,9 @@ def compact_errors(exact, compacted, grid):
     good = np.isfinite(first[:, 0])
     off = in_slices(lambda one, other: np.abs(grid.cdf(one) - grid.cdf(other)).max(axis=1), first, second)
     cdf_error = float(off[good].max(initial=0))
-    z_spec = np.asarray(exact["z_spec"], float) if "z_spec" in exact.colnames else np.full(len(exact), np.nan)
-    scored = good & np.isfinite(z_spec) & (np.asarray(exact["flag"]) == 0)
+    scored = good & scored_rows(exact)
     if not scored.any():
         return cdf_error, {}
-    before, after = (scores(z_spec[scored], pdf[scored], grid) for pdf in (first, second))
+    z_spec = np.asarray(exact["z_spec"], float)[scored]
+    before, after = (scores(z_spec, pdf[scored], grid) for pdf in (first, second))
     return cdf_error, {name: (value, after[name] - value) for name, value in before.items()}

@@ -74,9 +74,9 @@ def _read_values(path, above=()):
     if not isinstance(base, str):
         raise ValueError(f"{path}: 'base' must be the name of a config file, got {base!r}")
     found = find_config(path.parent / base if (path.parent / base).exists() else base)
-    if found in (path, *above):
+    if found.resolve() in (path.resolve(), *above):
         raise ValueError(f"{path}: its base {found} is based on it; name another one")
-    return _updated(_read_values(found, (path, *above)), values)
+    return _updated(_read_values(found, (path.resolve(), *above)), values)
 
 
 def _updated(values, changes):

@@ -189,7 +189,7 @@ class _Session:
             "n_members": self.n_members,
             "n_folds": self.n_folds,
             "n_epochs": self._length(0)[1],
-            "n_training": self.experiment.n_training(0),
+            "n_training": [self.experiment.n_training(fold) for fold in range(self.n_folds)],
             "n_trained": self.n_trained,
             "seconds": round(time.time() - self.start, 1),
             "peak_memory_gb": round(own_memory + self.workers_memory, 2),

@@ -2,7 +2,8 @@
 
 `photoz evaluate` and `photoz compare` call it; `report/tables.py` prints what it returns. Every dictionary says under
 `data` whether the galaxies are "simulated" or "real", so that a number never travels without it. Each score is
-`{"value", "error"}`, the error from a bootstrap over galaxies; eta and the other rates are fractions.
+`{"value", "error"}`, the error from a bootstrap over galaxies, copies of one parent (`group_id`) together; eta and the
+other rates are fractions.
 """
 
 import json
@@ -12,43 +13,53 @@ import numpy as np
 
 from photoz_morph.files import write_whole
 from photoz_morph.metrics.bootstrap import bootstrap_scores
-from photoz_morph.metrics.photoz import SCORES, galaxy_scores
+from photoz_morph.metrics.checks import parent_id, scored_rows
+from photoz_morph.metrics.photoz import SCORES, galaxy_scores, score_error
 from photoz_morph.metrics.pit_tests import COVERAGE_LEVELS, coverage
 from photoz_morph.predictions import ORIGINS
 
 INTERVAL_ERRORS = 1.96  # standard errors on either side of a 95 % interval
 
 
-def evaluate(table, grid, n_bootstrap=200, seed=0):
+def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
     """Scores of predictions for each fold, their mean over folds, and of all galaxies together.
 
     Parameters
     ----------
     table : Table
-        From `predictions_table` or `read_predictions`, with column `z_spec`; `fold` where cross-validated.
+        From `predictions_table` or `read_predictions`, with column `z_spec`; `fold` where cross-validated, `group_id`
+        where several galaxies have one parent.
     grid : RedshiftGrid
     n_bootstrap, seed : int
-        Resamples of the galaxies behind each error, and their seed.
+        Resamples behind each error, and their seed.
+    choice : str
+        Which galaxies of the sample the table holds, such as "depth deep"; "" for all. It goes with the numbers.
 
     Returns
     -------
     dict
-        `data`, `survey`, `model`, the grid; `n_galaxies` scored, `n_flagged` and `n_without_z_spec` left out,
-        `n_outside_grid` scored though no PDF can reach them; `folds` (fold -> scores and n_galaxies), `mean` (score ->
-        value, error, sd_over_folds), `all` (scores of all galaxies together) and `coverage` of all galaxies together (a
-        list of level, value, error).
+        `data`, `survey`, `model`, `choice`, the grid; `n_galaxies` scored, of `n_groups` parents, `n_flagged` and
+        `n_without_z_spec` left out, `n_outside_grid` scored though no PDF can reach them; `folds` (fold -> scores,
+        n_galaxies and n_groups), `mean` (score -> value, error, and sd_over_folds, None of one fold), `all` (scores of
+        all galaxies together) and `coverage` of all galaxies together (a list of level, value, error).
 
     Raises
     ------
     ValueError
-        If no galaxy is left or one alone in its fold, a column is missing, or a good row holds a non-finite value.
+        If no galaxy is left, those of a fold are one or of one parent, a column is missing, or a good row holds a
+        non-finite value.
 
     Notes
     -----
     Pasquet et al. (2019), Table 1; the last row of that table is the mean and the population standard deviation
     (divided by the number of folds) of the rows above.
+
+    What is redrawn for the errors is the parent galaxy: simulated galaxies are copies of fewer real ones at other
+    redshifts, share much of their residuals, and come and go together. Without `group_id`, and for real galaxies,
+    each is its own parent. The error of a rate without outliers is that of `photoz.score_error`.
     """
     good, header = _good_rows(table)
+    parents = parent_id(table)[good]
     z_spec = np.asarray(table["z_spec"], float)[good]
     z_phot, pdf = np.asarray(table["z_phot"], float)[good], np.asarray(table["pdf"])[good]
     per_galaxy = galaxy_scores(z_spec, pdf, grid, z_phot)
@@ -58,18 +69,25 @@ def evaluate(table, grid, n_bootstrap=200, seed=0):
         in_fold = {quantity: values[fold == number] for quantity, values in per_galaxy.items()}
         if np.sum(fold == number) < 2:
             raise ValueError(f"fold {number}: scores are of two galaxies or more, there is a single one to score")
-        folds[str(number)] = _with_errors(in_fold, bootstrap_scores(SCORES, in_fold, n_bootstrap, seed))
+        try:
+            resampled = bootstrap_scores(SCORES, in_fold, n_bootstrap, seed, parents[fold == number])
+        except ValueError as error:
+            raise ValueError(f"fold {number}: {error}") from error
+        folds[str(number)] = _with_errors(in_fold, resampled, len(np.unique(parents[fold == number])))
+    n_groups = len(np.unique(parents))
     return header | {
+        "choice": choice,
+        "n_groups": n_groups,
         "grid": {"z_min": grid.z_min, "z_max": grid.z_max, "n_bins": grid.n_bins},
         "n_outside_grid": int(np.sum(~grid.contains(z_spec))),
         "n_bootstrap": n_bootstrap,
         "seed": seed,
         "folds": folds,
         "mean": _mean_over_folds(folds),
-        "all": _with_errors(per_galaxy, bootstrap_scores(SCORES, per_galaxy, n_bootstrap, seed)),
+        "all": _with_errors(per_galaxy, bootstrap_scores(SCORES, per_galaxy, n_bootstrap, seed, parents), n_groups),
         "coverage": [
             {"level": level, "value": float(share), "error": float(error)}
-            for level, share, error in zip(COVERAGE_LEVELS, *coverage(per_galaxy["pit"]))
+            for level, share, error in zip(COVERAGE_LEVELS, *coverage(per_galaxy["pit"], group_id=parents))
         ],
     }
 
@@ -79,8 +97,8 @@ def _good_rows(table):
     if "z_spec" not in table.colnames:
         raise ValueError(f"predictions have no column z_spec to be scored with, only {', '.join(table.colnames)}")
     flagged = np.asarray(table["flag"]) != 0
-    without = np.isnan(np.asarray(table["z_spec"], float))
-    good = ~flagged & ~without
+    without = ~np.isfinite(np.asarray(table["z_spec"], float))
+    good = scored_rows(table)
     if not good.any():
         raise ValueError(
             f"no galaxy to score: of {len(table)} predictions {flagged.sum()} are flagged, {without.sum()} lack z_spec"
@@ -96,17 +114,17 @@ def _good_rows(table):
     return good, header
 
 
-def _with_errors(per_galaxy, resampled):
-    """Each score of a sample with its bootstrap error, and the number of galaxies."""
-    scores = {"n_galaxies": len(per_galaxy["residual"])}
+def _with_errors(per_galaxy, resampled, n_groups):
+    """Each score of a sample with its bootstrap error, and the number of galaxies and of their parents."""
+    scores = {"n_galaxies": len(per_galaxy["residual"]), "n_groups": n_groups}
     for name, (quantity, condense) in SCORES.items():
-        error = np.std(resampled[name], ddof=1)
-        scores[name] = {"value": float(condense(per_galaxy[quantity])), "error": float(error)}
+        error = score_error(name, resampled[name], n_groups)
+        scores[name] = {"value": float(condense(per_galaxy[quantity])), "error": error}
     return scores
 
 
 def _mean_over_folds(folds):
-    """Unweighted mean over folds of each score, its error, and the scatter of the folds."""
+    """Unweighted mean over folds of each score, its error, and the scatter of the folds where there are several."""
     mean = {"n_folds": len(folds), "n_galaxies": sum(scores["n_galaxies"] for scores in folds.values())}
     for name in SCORES:
         values = np.array([scores[name]["value"] for scores in folds.values()])
@@ -114,12 +132,12 @@ def _mean_over_folds(folds):
         mean[name] = {
             "value": float(values.mean()),
             "error": float(np.sqrt(np.sum(errors**2)) / len(folds)),
-            "sd_over_folds": float(values.std()),
+            "sd_over_folds": float(values.std()) if len(folds) > 1 else None,
         }
     return mean
 
 
-def compare(tables, grids, n_bootstrap=200, seed=0):
+def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
     """Scores of several methods on the same galaxies, and how much each differs from the first.
 
     Parameters
@@ -127,20 +145,21 @@ def compare(tables, grids, n_bootstrap=200, seed=0):
     tables : dict of str to Table
         Predictions of each method, such as {"network": ..., "k-NN": ...}; matched by `obj_id`.
     grids : dict of str to RedshiftGrid
-    n_bootstrap, seed : int
+    n_bootstrap, seed, choice
+        As for `evaluate`.
 
     Returns
     -------
     dict
-        `data`, `n_galaxies` good in every table, `methods` (method -> scores) and `differences` (every method but the
-        first -> score -> value, error and 95 % interval of method minus first). The galaxies of a difference are
-        redrawn together, so what they share cancels.
+        `data`, `choice`, `n_galaxies` good in every table and their `n_groups`, `methods` (method -> scores) and
+        `differences` (every method but the first -> score -> value, error and 95 % interval of method minus first). The
+        same galaxies, by parent as in `evaluate`, are redrawn for all methods, so what they share cancels.
 
     Raises
     ------
     ValueError
-        If there are fewer than two methods, they share fewer than two galaxies, or their z_spec, `data` or ids
-        contradict.
+        If there are fewer than two methods, they share fewer than two galaxies or these are of one parent, or their
+        z_spec, `data` or ids contradict.
     """
     if len(tables) < 2:
         raise ValueError(f"a comparison needs two methods or more, got {', '.join(tables) or 'none'}")
@@ -162,12 +181,20 @@ def compare(tables, grids, n_bootstrap=200, seed=0):
         z_phot = np.asarray(part["z_phot"], float)
         per_galaxy[name] = galaxy_scores(z_first, np.asarray(part["pdf"]), grids[name], z_phot)
     first = next(iter(tables))
+    # A table of magnitudes alone may not know the groups.
+    knows_groups = next((name for name, table in tables.items() if "group_id" in table.colnames), first)
+    parents = parent_id(tables[knows_groups])[rows[knows_groups]]
+    n_groups = len(np.unique(parents))
     # One seed redraws the same galaxies for every method.
-    resampled = {name: bootstrap_scores(SCORES, values, n_bootstrap, seed) for name, values in per_galaxy.items()}
-    methods = {name: _with_errors(values, resampled[name]) for name, values in per_galaxy.items()}
+    resampled = {
+        name: bootstrap_scores(SCORES, values, n_bootstrap, seed, parents) for name, values in per_galaxy.items()
+    }
+    methods = {name: _with_errors(values, resampled[name], n_groups) for name, values in per_galaxy.items()}
     return {
         "data": kinds[first],
+        "choice": choice,
         "n_galaxies": len(z_first),
+        "n_groups": n_groups,
         "n_left_out": {name: len(table) - len(z_first) for name, table in tables.items()},
         "n_bootstrap": n_bootstrap,
         "seed": seed,
@@ -175,7 +202,8 @@ def compare(tables, grids, n_bootstrap=200, seed=0):
         "differences": {
             name: {
                 score: _paired_difference(
-                    methods[name][score], methods[first][score], resampled[name][score] - resampled[first][score]
+                    methods[name][score]["value"] - methods[first][score]["value"],
+                    score_error(score, resampled[name][score] - resampled[first][score], n_groups),
                 )
                 for score in SCORES
             }
@@ -209,11 +237,10 @@ def _common_rows(tables):
     return {name: good[np.searchsorted(obj_id, common)] for name, (obj_id, good) in rows.items()}
 
 
-def _paired_difference(score, first, resampled):
-    """A score of a method minus that of the first, from the same difference in redrawn samples."""
-    value, error = score["value"] - first["value"], float(np.std(resampled, ddof=1))
-    # Not the percentiles of `resampled`: a redrawn PIT is rougher than the PIT, its distances from uniform are larger,
-    # and more so for the better calibrated of two methods.
+def _paired_difference(value, error):
+    """A score of a method minus that of the first, with the error of it in redrawn samples and an interval."""
+    # Not the percentiles of redrawn samples: a redrawn PIT is rougher than the PIT, its distances from uniform are
+    # larger, and more so for the better calibrated of two methods.
     half = INTERVAL_ERRORS * error
     return {"value": value, "error": error, "interval": [value - half, value + half]}
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from photoz_morph import pipeline
 from photoz_morph.baselines import MODELS, cross_validate, photometric_features
 from photoz_morph.models import load_network
-from photoz_morph.predictions import predictions_table, read_predictions, write_predictions
+from photoz_morph.predictions import CATALOGUE, predictions_table, read_predictions, write_predictions
 from photoz_morph.run_folder import finished_members, read_run
 from photoz_morph.surveys import get_survey
 from photoz_morph.trials import at_depth
@@ -109,13 +109,18 @@ def predict_run(run_dir, data_dir=None, progress=True):
                 pits.append(np.stack([grid.cdf_at(pdf.numpy(), z_spec) for pdf in member_pdf], axis=1))
                 n_done += len(z_spec)
                 bar.update(len(z_spec))
-    merged = {name: np.concatenate([part[name] for part in columns]) for name in columns[0]}
+    merged = {name: np.concatenate([part[name] for part in columns]) for name in _known_first(columns[0])}
     survey = get_survey(config.survey)
     origin = builder.info.metadata["origin"]
     table = predictions_table(merged, np.concatenate(pdfs), grid, survey, origin, config.model.name, n_members.pop())
     pit_member = np.concatenate(pits).astype(np.float32)
     table["pit_member"] = Column(pit_member, description="PIT of z_spec in the PDF of each member")
     return table
+
+
+def _known_first(names):
+    """Names of columns, those that every catalogue has before the others; a dataset has them by letter."""
+    return [name for name in CATALOGUE if name in names] + [name for name in names if name not in CATALOGUE]
 
 
 def _member_function(members):
@@ -163,7 +168,7 @@ def predict_baselines(run_dir, methods=tuple(MODELS), data_dir=None, progress=Tr
     config, dataset = read_run(run_dir)
     builder = _dataset_of_run(dataset, data_dir)
     parts = [pipeline.read_columns(builder, f"fold_{fold}") for fold in range(len(pipeline.split_sizes(builder)))]
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in _known_first(parts[0])}
     columns["fold"] = np.repeat(np.arange(len(parts)), [len(part["obj_id"]) for part in parts])
     if not np.isfinite(columns["mags"]).all(axis=1).any():
         raise ValueError(
@@ -197,6 +202,11 @@ def update_baselines(run_dir, data_dir=None, methods=tuple(MODELS), progress=Tru
     -------
     str
         Why they could not be made, in one line: the dataset is gone, or has no magnitudes. Empty if all are there.
+
+    Raises
+    ------
+    ValueError, OSError
+        The same reasons, if `data_dir` was given: that one was to be used.
     """
     folds = set(finished_members(run_dir))
     paths = {method: Path(run_dir) / f"{method}.fits" for method in methods}
@@ -204,6 +214,8 @@ def update_baselines(run_dir, data_dir=None, methods=tuple(MODELS), progress=Tru
     try:
         tables = predict_baselines(run_dir, wanted, data_dir, progress) if wanted else {}
     except (ValueError, OSError, RuntimeError) as error:
+        if data_dir:
+            raise
         return " ".join(str(error).split())
     for method, table in tables.items():
         write_predictions(table, paths[method])
@@ -211,6 +223,9 @@ def update_baselines(run_dir, data_dir=None, methods=tuple(MODELS), progress=Tru
 
 
 def _folds_in(path):
-    """Folds whose galaxies a predictions file holds."""
-    table, _ = read_predictions(path)
+    """Folds whose galaxies a predictions file holds; none if it cannot be read."""
+    try:
+        table, _ = read_predictions(path)
+    except ValueError:
+        return set()
     return set(np.unique(table["fold"])) if "fold" in table.colnames else set()

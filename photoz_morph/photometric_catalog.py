@@ -21,6 +21,7 @@ R_LIMIT, Z_LIMIT = 17.8, 0.4  # the Main Galaxy Sample as cut by Pasquet et al. 
 # Column names PREFIX_BAND in any letter case; the first prefix that a table has in all bands is taken.
 MAGNITUDE_PREFIXES = ("mag", "modelMag", "cModelMag", "psfMag", "petroMag")
 VALID_MAGNITUDES = (0, 50)  # others stand for a missing one, such as -9999 in SDSS and 99 elsewhere [mag]
+MAX_REDSHIFT = 20.0  # catalogues write 999 or 9999 where they have none
 WRITTEN_COLUMNS = ("fold", *(name for name in ESTIMATES if name != "flag"))
 
 
@@ -104,7 +105,7 @@ def predict_catalog(catalog, method, grid, origin="catalogue", survey=SDSS, sour
         raise ValueError(f"{source}: column {', '.join(taken)} would be overwritten by the predictions; rename it")
     mags, r_mag, names = catalog_magnitudes(catalog, survey, source)
     table, z_spec = catalog.copy(), np.asarray(catalog["z_spec"], float)
-    wrong = np.isinf(z_spec) | (z_spec <= -1)
+    wrong = np.isinf(z_spec) | (z_spec <= -1) | (z_spec > MAX_REDSHIFT)
     if wrong.any():
         raise ValueError(
             f"{source}: z_spec of obj_id {table['obj_id'][wrong][0]} is {z_spec[wrong][0]} ({wrong.sum()} such rows); "
@@ -119,8 +120,10 @@ def predict_catalog(catalog, method, grid, origin="catalogue", survey=SDSS, sour
     before = np.asarray(table["flag_reason"]).astype(str) if "flag_reason" in table.colnames else ""
     table["flag_reason"] = np.where(before == "", lacking, before)
     features = photometric_features(mags, table["ebv"], survey, r_mag)
+    trusted = np.asarray(table["flag"]) == 0 if "flag" in table.colnames else True
+    z_train = np.where(trusted, z_spec, np.nan)  # a flagged galaxy is predicted but teaches nothing
     try:
-        pdf = cross_validate(method, features, z_spec, table["fold"], grid, progress)
+        pdf = cross_validate(method, features, z_train, table["fold"], grid, progress)
         return predictions_table(table, pdf, grid, survey, origin, MODELS[method], meta={"photom": names})
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error

@@ -9,6 +9,7 @@ from photoz_morph import pipeline
 from photoz_morph.metrics.photoz import residuals, sigma_mad
 from photoz_morph.models import LAYERS, build_model, load_network
 from photoz_morph.models.photometric_inputs import adapt_to_training_set
+from photoz_morph.splits import cross_validation_splits
 from photoz_morph.training import learning_rate_schedule
 from photoz_morph.trials import at_depth
 
@@ -48,11 +49,11 @@ class PhotozExperiment:
 
     def member_name(self, fold, member):
         """Name of a network in messages."""
-        return f"fold {fold + 1} member {member + 1}"
+        return f"fold {fold} member {member}"
 
     def _splits(self, fold):
         data = self.config.data
-        return pipeline.cross_validation_splits(self.builder, fold, data.n_validation, data.train_fraction)
+        return cross_validation_splits(self.builder, fold, data.n_validation, data.train_fraction)
 
 
 class PhotozFold:
@@ -61,19 +62,20 @@ class PhotozFold:
     def __init__(self, config, builder, splits):
         self.config = config
         batch_size, depth = config.data.batch_size, config.data.train_on
-        for split in (splits.train, splits.validation):
-            columns = pipeline.read_columns(builder, split)
-            pipeline.check_redshifts(columns, config.redshift, builder.data_dir)
-            if not at_depth(columns["n_frames"], depth).any():
+        columns = {split: pipeline.read_columns(builder, split) for split in (splits.train, splits.validation)}
+        for split, part in columns.items():
+            pipeline.check_redshifts(part, config.redshift, builder.data_dir)
+            if not at_depth(part["n_frames"], depth).any():
                 raise ValueError(
-                    f"{builder.data_dir}: none of {len(columns['z_spec'])} galaxies of {split} is {depth}, or n_frames "
+                    f"{builder.data_dir}: none of {len(part['z_spec'])} galaxies of {split} is {depth}, or n_frames "
                     "is not known; give another data.train_on or --data-dir"
                 )
         self.train = pipeline.PhotozBatches(
             builder, splits.train, config.redshift, batch_size, config.train.label_sigma, depth
         )
         self._validation = pipeline.image_batches(builder, splits.validation, batch_size, depth)
-        self._z_spec = columns["z_spec"][at_depth(columns["n_frames"], depth)]
+        validation = columns[splits.validation]
+        self._z_spec = validation["z_spec"][at_depth(validation["n_frames"], depth)]
         self.adaptation_sample = pipeline.image_batches(builder, splits.train, batch_size, depth).take(
             -(-N_ADAPTATION // batch_size)
         )

@@ -48,6 +48,10 @@ CATALOGUE = {
     "psf_fwhm": ("arcsec", "seeing in each band"),
     "snr": ("", "signal to noise in each band"),
     "n_frames": ("", "exposures in the stack of each band"),
+    "true_mags": ("mag", "true magnitude in each band"),
+    "r_e": ("arcsec", "true half-light radius along the major axis"),
+    "axis_ratio": ("", "axis ratio b/a"),
+    "n_neighbours": ("", "neighbours in or at the edge of the stamp"),
 }
 REQUIRED_META = ("survey", "origin", "z_min", "z_max", "n_bins")
 UNREADABLE = (

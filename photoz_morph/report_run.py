@@ -71,7 +71,8 @@ def random_stacks(builder, folds, n_stacks):
     -------
     images : ndarray, shape (n, size, size, n_bands)
     obj_id : ndarray, shape (n,)
-        The first galaxies of each fold. They are a random choice: TFDS stores examples in the order of a hash.
+        The first galaxies of each fold, one of each `group_id`. They are a random choice: TFDS stores examples in
+        the order of a hash.
     """
     images, ids = [], []
     for index, fold in enumerate(folds):
@@ -79,7 +80,10 @@ def random_stacks(builder, folds, n_stacks):
         wanted = min(wanted, pipeline.n_galaxies(builder, f"fold_{fold}"))
         if wanted == 0:
             continue
-        split = f"fold_{fold}[:{wanted}]"
-        images.append(next(pipeline.image_batches(builder, split, wanted).as_numpy_iterator())["image"])
-        ids.append(pipeline.read_columns(builder, split)["obj_id"])
+        split = f"fold_{fold}[:{min(2 * wanted, pipeline.n_galaxies(builder, f'fold_{fold}'))}]"  # some are copies
+        columns = pipeline.read_columns(builder, split)
+        rows = np.sort(np.unique(columns["group_id"], return_index=True)[1])[:wanted]
+        batch = next(pipeline.image_batches(builder, split, len(columns["obj_id"])).as_numpy_iterator())
+        images.append(batch["image"][rows])
+        ids.append(columns["obj_id"][rows])
     return np.concatenate(images), np.concatenate(ids)

@@ -7,7 +7,6 @@ import numpy as np
 
 NODE_DEG, ETA_OFFSET_DEG = 95.0, 32.5  # of the survey's system: Stoughton et al. (2002), Sec. 3.2.2
 STRIPE_WIDTH_DEG = 2.5
-SUSPECT_STRIPES = (38, 39)  # Pasquet et al. (2019), Sec. 5: mean residual 0.0033 there, likely bad photometry
 
 
 def survey_coordinates(ra, dec):

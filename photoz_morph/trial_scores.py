@@ -1,7 +1,8 @@
 """Scores of a run and of the trials trained beside it, in the rows of Pasquet et al. (2019), Table 2.
 
 In go tables of predictions of one dataset, out come rows: scores with bootstrap errors on the galaxies of each row, and
-how much a trial differs from the reference on the galaxies that both have predicted.
+how much a trial differs from the reference on the galaxies that both have predicted. Galaxies of one `group_id` are
+redrawn together.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from photoz_morph.metrics.bootstrap import bootstrap_scores
-from photoz_morph.metrics.photoz import SCORES, galaxy_scores
+from photoz_morph.metrics.checks import parent_id, scored_rows
+from photoz_morph.metrics.photoz import SCORES, galaxy_scores, score_error
 from photoz_morph.trials import PAPER_TABLE_2, SUSPECT_ZONE, trial_samples
 
 TABLE_SCORES = {name: SCORES[name] for name in ("bias", "sigma_mad", "eta", "crps")}
@@ -42,34 +44,40 @@ class ScoredTable:
     """A table of predictions with the quantities of its single galaxies, computed once for all rows."""
 
     def __init__(self, table, grid):
+        self.table = table = table[scored_rows(table)]
+        self.obj_id, self.parent_id = np.asarray(table["obj_id"]), parent_id(table)
         z_spec, z_phot = np.asarray(table["z_spec"], float), np.asarray(table["z_phot"], float)
-        good = (np.asarray(table["flag"]) == 0) & np.isfinite(z_spec)
-        self.table, self.obj_id = table[good], np.asarray(table["obj_id"])[good]
-        self.values = galaxy_scores(z_spec[good], np.asarray(table["pdf"])[good], grid, z_phot[good])
+        self.values = galaxy_scores(z_spec, np.asarray(table["pdf"]), grid, z_phot)
 
     def scores(self, rows, n_bootstrap, seed):
         """Value and error of each score of some rows, given as a mask or as numbers."""
-        values, resampled = self._resampled(rows, n_bootstrap, seed)
-        return {name: (values[name], float(np.std(resampled[name], ddof=1))) for name in TABLE_SCORES}
+        parents = self.parent_id[rows]
+        values, resampled = self._resampled(rows, parents, n_bootstrap, seed)
+        n_groups = len(np.unique(parents))
+        return {name: (values[name], score_error(name, resampled[name], n_groups)) for name in TABLE_SCORES}
 
     def difference(self, other, rows, n_bootstrap, seed):
         """Score minus that of another table on those of the rows that it has too: value and paired error."""
-        common, mine, theirs = np.intersect1d(self.obj_id[rows], other.obj_id, return_indices=True)
-        if len(common) < 2:
+        _, mine, theirs = np.intersect1d(self.obj_id[rows], other.obj_id, return_indices=True)
+        # A table of magnitudes alone may not know the groups.
+        parents = self.parent_id[rows][mine] if "group_id" in self.table.colnames else other.parent_id[theirs]
+        n_groups = len(np.unique(parents))
+        if n_groups < 2:
             return {}
         # One seed redraws the same galaxies in both.
-        first, first_resampled = self._resampled(np.flatnonzero(rows)[mine], n_bootstrap, seed)
-        second, second_resampled = other._resampled(theirs, n_bootstrap, seed)
+        first, first_resampled = self._resampled(np.flatnonzero(rows)[mine], parents, n_bootstrap, seed)
+        second, second_resampled = other._resampled(theirs, parents, n_bootstrap, seed)
         return {
-            name: (first[name] - second[name], float(np.std(first_resampled[name] - second_resampled[name], ddof=1)))
+            name: (first[name] - second[name],
+                   score_error(name, first_resampled[name] - second_resampled[name], n_groups))
             for name in TABLE_SCORES
-        }
+        }  # fmt: skip
 
-    def _resampled(self, rows, n_bootstrap, seed):
-        """Each score of some rows, and of redrawn samples of them."""
+    def _resampled(self, rows, parents, n_bootstrap, seed):
+        """Each score of some rows, and of samples of them redrawn by parent galaxy."""
         per_galaxy = {quantity: self.values[quantity][rows] for quantity, _ in TABLE_SCORES.values()}
         values = {name: float(condense(per_galaxy[quantity])) for name, (quantity, condense) in TABLE_SCORES.items()}
-        return values, bootstrap_scores(TABLE_SCORES, per_galaxy, n_bootstrap, seed)
+        return values, bootstrap_scores(TABLE_SCORES, per_galaxy, n_bootstrap, seed, parents)
 
 
 def score_trials(reference, trials=(), knn=None, region=SUSPECT_ZONE, n_bootstrap=200, seed=0):

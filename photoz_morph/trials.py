@@ -89,16 +89,20 @@ def in_region(ra, dec, region):
         If the text is neither.
     """
     ra, dec = np.asarray(ra, float), np.asarray(dec, float)
-    number = r"([-+]?[\d.]+)"
+    number = r"([-+]?(?:\d+\.?\d*|\.\d+))"
     stripes = re.fullmatch(r"stripes=(\d+)-(\d+)", region.strip())
     if stripes:
         first, last = map(int, stripes.groups())
+        if first > last:
+            raise ValueError(f"region {region!r}: the first stripe is beyond the last; write stripes={last}-{first}")
         stripe = survey_stripe(ra, dec)
         return (stripe >= first) & (stripe <= last)
     box = re.fullmatch(rf"ra={number}-{number}\s+dec={number}-{number}", region.strip())
     if not box:
         raise ValueError(f"region {region!r} is neither like stripes=38-39 nor like 'ra=350-10 dec=-1.25-1.25' in deg")
     ra_min, ra_max, dec_min, dec_max = map(float, box.groups())
+    if dec_min > dec_max:
+        raise ValueError(f"region {region!r}: the first dec is above the second; write the lower one first")
     inside = (ra >= ra_min) & (ra <= ra_max) if ra_min <= ra_max else (ra >= ra_min) | (ra <= ra_max)
     return inside & (dec >= dec_min) & (dec <= dec_max)
 
@@ -193,9 +197,11 @@ def trial_samples(table, trial, region=SUSPECT_ZONE):
     Returns
     -------
     dict of str to ndarray of bool, shape (n,)
-        Rows with fewer than `MIN_GALAXIES` are left out, and those of depths where `n_frames` is not known.
+        Rows with fewer than `MIN_GALAXIES` are left out, those of depths where `n_frames` is not known, and those
+        without the zone where it has no galaxy.
     """
-    region = region if {"ra", "dec"} <= set(table.colnames) else None
+    has_position = {"ra", "dec"} <= set(table.colnames)
+    region = region if has_position and in_region(table["ra"], table["dec"], region).any() else None
     if trial == "80 %":
         choices = {
             "80 %": ("all", None, 0),
@@ -209,6 +215,8 @@ def trial_samples(table, trial, region=SUSPECT_ZONE):
         choices = {f"trained on {trial}, tested on {depth}": (depth, region, 0) for depth in ("shallow", "deep")}
     else:
         choices = {trial: ("all", region, 0)}
+    if region is None:
+        choices.pop("without zone", None)
     if "n_frames" not in table.colnames:
         choices = {name: choice for name, choice in choices.items() if choice[0] == "all"}
     samples = {name: select(table, *choice) for name, choice in choices.items()}

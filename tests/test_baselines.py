@@ -8,6 +8,7 @@ from photoz_morph.metrics import pdf_scores
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.surveys import SDSS
 
+
 def test_features_are_dereddened_r_and_colours():
     mags = np.array([[19.0, 18.0, 17.5, 17.2, 17.0]])
     np.testing.assert_allclose(photometric_features(mags, [0.0], SDSS), [[17.5, 1.0, 0.5, 0.3, 0.2]])
@@ -72,7 +73,7 @@ def test_galaxy_without_a_feature_has_no_redshift():
 
 def test_impossible_fits_are_refused():
     train, z = np.zeros((50, 5)), np.zeros(50)
-    with pytest.raises(ValueError, match="exceed the 6 coefficients of the fit and not the 50 training"):
+    with pytest.raises(ValueError, match="k-NN needs 100 training galaxies or more.*there are 50"):
         knn_photoz(train, z, train)
     with pytest.raises(ValueError, match="1 of 50 training galaxies"):
         knn_photoz(train, np.where(np.arange(50) == 3, np.nan, z), train, 20)

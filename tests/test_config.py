@@ -126,10 +126,11 @@ def test_a_base_lies_beside_the_file_and_is_overridden_key_by_key(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [("base: mine.yaml", "its base .*mine.yaml is based on it"), ("base: nowhere.yaml", "nowhere.yaml: no such config"),
+     ("base: ../{folder}/mine.yaml", "its base .*mine.yaml is based on it"),
      ("base: 3", "'base' must be the name of a config file, got 3")],
 )  # fmt: skip
 def test_a_bad_base_is_named(tmp_path, text, message):
     path = tmp_path / "mine.yaml"
-    path.write_text(text)
+    path.write_text(text.format(folder=tmp_path.name))
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         load_config(path)

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from photoz_morph.evaluation import _mean_over_folds, compare, evaluate, read_scores, write_scores
-from photoz_morph.metrics.photoz import SCORES
+from photoz_morph.metrics.checks import scored_rows
+from photoz_morph.metrics.photoz import RATES, SCORES
 from photoz_morph.metrics.pit_tests import COVERAGE_LEVELS
+from photoz_morph.metrics.shares import share_error
 from photoz_morph.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.surveys import SDSS
@@ -135,8 +137,9 @@ def test_comparison_matches_by_id_whatever_the_order():
     shuffled, _ = gaussian_predictions(0.01, 0.0, order=np.random.default_rng(1).permutation(3000))
     comparison = compare({"a": first, "b": shuffled}, {"a": grid, "b": grid}, n_bootstrap=20)
     assert comparison["n_galaxies"] == 3000
-    for difference in comparison["differences"]["b"].values():
-        assert difference["value"] == 0 and difference["error"] == 0
+    for name, difference in comparison["differences"]["b"].items():
+        # Of 3000 galaxies none is an outlier in one table alone.
+        assert difference["value"] == 0 and difference["error"] == (share_error(0, 3000) if name in RATES else 0)
 
 
 def test_paired_error_is_smaller_than_the_unpaired_one():
@@ -205,3 +208,77 @@ def test_comparisons_that_mean_nothing_are_refused():
     twice["obj_id"] = 7
     with pytest.raises(ValueError, match="b: obj_id 7 occurs 2 times"):
         compare({"a": table, "b": twice}, grids)
+
+
+def with_copies(table):
+    """Every galaxy of a table twice, as two children of one parent."""
+    both = table[np.tile(np.arange(len(table)), 2)]
+    both["obj_id"] = np.arange(len(both))
+    both["group_id"] = np.tile(np.arange(len(table)), 2)
+    return both
+
+
+def test_copies_of_a_parent_are_redrawn_together():
+    table, grid = gaussian_predictions(0.01, 0.0, n=1000)
+    once, twice = evaluate(table, grid), evaluate(with_copies(table), grid)
+    assert (once["n_groups"], twice["n_groups"], twice["n_galaxies"]) == (1000, 1000, 2000)
+    assert twice["folds"]["0"]["n_groups"] == 1000
+    for name in ("bias", "sigma_mad", "crps", "pit_std"):
+        assert twice["all"][name]["value"] == pytest.approx(once["all"][name]["value"])
+        assert twice["all"][name]["error"] == pytest.approx(once["all"][name]["error"], rel=0.25)  # 3.5 / sqrt(200)
+    copies = with_copies(table)
+    copies.remove_column("group_id")
+    assert evaluate(copies, grid)["all"]["bias"]["error"] < 0.85 * once["all"]["bias"]["error"]
+    for part, of_copies in zip(once["coverage"], twice["coverage"]):
+        assert of_copies["error"] == pytest.approx(part["error"], rel=0.01)
+
+
+@pytest.mark.parametrize("knows_groups", [("a", "b"), ("b",)])
+def test_comparison_redraws_parents_even_if_one_table_does_not_know_them(knows_groups):
+    tables = {"a": gaussian_predictions(0.01, 0.0, n=1000)[0], "b": gaussian_predictions(0.012, 0.0, n=1000)[0]}
+    grids = dict.fromkeys(tables, RedshiftGrid())
+    once = compare(tables, grids)
+    copies = {name: with_copies(table) for name, table in tables.items()}
+    for name in set(copies) - set(knows_groups):
+        copies[name].remove_column("group_id")
+    twice = compare(copies, grids)
+    assert (twice["n_galaxies"], twice["n_groups"]) == (2000, 1000)
+    for name in ("bias", "sigma_mad", "crps"):
+        first, second = (part["differences"]["b"][name] for part in (once, twice))
+        assert second["value"] == pytest.approx(first["value"])
+        assert second["error"] == pytest.approx(first["error"], rel=0.25)
+
+
+def test_galaxies_of_one_parent_have_no_error():
+    table = one_bin_predictions([0, 1, 2], [0.1, 0.1, 0.1], group_id=np.array([5, 5, 5]))
+    with pytest.raises(ValueError, match="fold 0: all 3 galaxies have group_id 5"):
+        evaluate(table, GRID)
+
+
+def test_no_outlier_among_few_galaxies_is_no_proof_that_there_are_none():
+    table, grid = gaussian_predictions(0.001, 0.0, n=40)
+    scores = evaluate(table, grid)["all"]
+    assert scores["eta"] == {"value": 0, "error": pytest.approx(share_error(0, 40))}
+    assert scores["outlier_rate"]["error"] > 0
+    difference = compare({"a": table, "b": table}, {"a": grid, "b": grid})["differences"]["b"]["eta"]
+    assert difference["value"] == 0 and difference["error"] > 0
+
+
+def test_one_fold_does_not_scatter():
+    scores = evaluate(one_bin_predictions([0, 1], [0.1, 0.1]), GRID, n_bootstrap=20)
+    assert all(scores["mean"][name]["sd_over_folds"] is None for name in SCORES)
+
+
+def test_scores_say_which_galaxies_were_chosen():
+    table = one_bin_predictions([0, 1], [0.1, 0.1])
+    assert evaluate(table, GRID, 20)["choice"] == ""
+    assert evaluate(table, GRID, 20, choice="depth deep")["choice"] == "depth deep"
+    tables, grids = {"a": table, "b": table}, {"a": GRID, "b": GRID}
+    assert compare(tables, grids, 20, choice="depth deep")["choice"] == "depth deep"
+
+
+def test_rows_that_can_be_scored_have_a_pdf_and_a_redshift():
+    table = one_bin_predictions([0, None, 1, 2], [0.1, 0.1, np.nan, 0.2])
+    np.testing.assert_array_equal(scored_rows(table), [True, False, False, True])
+    table.remove_column("z_spec")
+    assert not scored_rows(table).any()

@@ -1,8 +1,10 @@
 """The import rules of ARCHITECTURE.md, section 4, read off the files."""
 
 import ast
+import re
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ LAYERS = {
     "scenes": 1, "scene_images": 1, "tng": 1, "released_arrays": 1, "galaxy_segment": 1, "morphology_labels": 1,
     "shard_folders": 1, "mocks": 1, "mock_shards": 1, "mock_sample": 1, "morph_predictions": 1, "morph_evaluation": 1,
     "robustness": 1, "attack_tables": 1, "trials": 1, "trial_scores": 1,
-    "quiet": 2, "pipeline": 2, "morph_augmentation": 2, "morph_pipeline": 2, "models": 2,
+    "quiet": 2, "pipeline": 2, "splits": 2, "morph_augmentation": 2, "morph_pipeline": 2, "models": 2,
     "workers": 3, "training": 3, "photoz_experiment": 3, "morph_experiment": 3, "ensemble": 3,
     "saved_model": 3, "inference": 3, "estimator": 3, "tf1_checkpoint": 3, "morph_inference": 3, "morph_estimator": 3,
     "pixel_queries": 3, "attack_run": 3, "fragility": 3, "latent_run": 3, "perturbation_run": 3,
@@ -51,6 +53,7 @@ SIDEWAYS = {
     "trial_scores": {"trials"},
     "robustness": {"mocks", "morph_predictions", "run_folder"},
     "attack_tables": {"run_folder"},
+    "splits": {"pipeline"},
     "morph_pipeline": {"pipeline", "morph_augmentation"},
     "photoz_experiment": {"training"},
     "morph_experiment": {"training", "morph_inference"},
@@ -117,6 +120,12 @@ def test_imports_point_down(path):
             assert LAYERS[here] >= rule and here != "report", f"{here} imports {package}"
         elif rule:
             assert here in rule, f"{here} imports {package}"
+
+
+def test_every_module_stands_in_the_tree_of_the_architecture():
+    named = re.findall(r"[\w*]+\.py", (ROOT / "ARCHITECTURE.md").read_text())
+    missing = [path for path in modules() if not any(fnmatch(path.name, name) for name in [*named, "__init__.py"])]
+    assert missing == []
 
 
 def test_every_module_has_a_layer():

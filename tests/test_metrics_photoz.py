@@ -147,3 +147,11 @@ def test_pit_and_quantiles_agree_with_qp():
     ensemble = qp.hist.create_ensemble(bins=grid.edges, pdfs=pdf)
     np.testing.assert_allclose(pdf_scores.pit(z_spec, pdf, grid), ensemble.cdf(z_spec[:, None])[:, 0], atol=1e-9)
     np.testing.assert_allclose(grid.quantile(pdf, 0.16), ensemble.ppf(0.16)[:, 0], atol=1e-9)
+
+
+def test_a_rate_without_outliers_has_the_error_of_jeffreys_and_other_scores_that_of_the_samples():
+    for drawn in (np.zeros(20), np.ones(20)):
+        assert metrics.score_error("eta", drawn, 99) == pytest.approx(stats.beta(0.5, 99.5).std())
+        assert metrics.score_error("bias", drawn, 99) == 0
+    drawn = np.array([0.1, 0.2, 0.3])
+    assert metrics.score_error("eta", drawn, 99) == metrics.score_error("bias", drawn, 99) == pytest.approx(0.1)

@@ -5,6 +5,7 @@ import tensorflow as tf
 from photoz_morph import pipeline
 from photoz_morph.catalogs import assign_fold
 from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.splits import cross_validation_splits
 
 GRID = RedshiftGrid()
 
@@ -29,7 +30,7 @@ def test_eight_elements_of_the_dihedral_group_are_distinct_and_keep_the_pixels()
 
 def test_training_validation_and_test_are_disjoint_and_complete(builder):
     for fold in range(5):
-        splits = pipeline.cross_validation_splits(builder, fold, n_validation=20)
+        splits = cross_validation_splits(builder, fold, n_validation=20)
         expressions = (splits.train, splits.validation, splits.test)
         parts = [pipeline.read_columns(builder, split)["obj_id"] for split in expressions]
         assert len(parts[1]) == 20
@@ -40,15 +41,17 @@ def test_smaller_training_sets_lie_in_larger_ones(builder):
     sizes = pipeline.split_sizes(builder)
     larger = None
     for fraction in (0.8, 0.5, 0.2, 0.02):
-        splits = pipeline.cross_validation_splits(builder, 0, 20, fraction)
+        splits = cross_validation_splits(builder, 0, 20, fraction)
         parts = [set(pipeline.read_columns(builder, part)["obj_id"]) for part in (splits.train, splits.validation)]
         assert not parts[0] & parts[1] and len(parts[1]) == 20
         assert larger is None or parts[0] < larger
         if fraction < 0.8:  # of the whole dataset, up to the galaxy of each fold that rounding gives or takes
             assert abs(len(parts[0]) - fraction * (sum(sizes) - sizes[0]) * 5 / 4) <= 2
         larger = parts[0]
+    with pytest.raises(ValueError, match="train_fraction is 0.001: less than a galaxy of each fold"):
+        cross_validation_splits(builder, 0, 20, 0.001)
     with pytest.raises(ValueError, match="train_fraction is 0.9; one fold is tested, 0.8 is the most"):
-        pipeline.cross_validation_splits(builder, 0, 20, 0.9)
+        cross_validation_splits(builder, 0, 20, 0.9)
 
 
 def test_batches_of_a_depth_hold_the_galaxies_of_that_depth(builder):
@@ -126,9 +129,9 @@ def test_errors_name_what_is_wrong(builder, tmp_path):
     with pytest.raises(FileNotFoundError, match="photoz build"):
         pipeline.open_dataset(tmp_path)
     with pytest.raises(ValueError, match="no fold 5, the dataset has 5"):
-        pipeline.cross_validation_splits(builder, 5, 20)
+        cross_validation_splits(builder, 5, 20)
     with pytest.raises(ValueError, match="data.n_validation is 500, fold 1 it is taken from has"):
-        pipeline.cross_validation_splits(builder, 0, 500)
+        cross_validation_splits(builder, 0, 500)
     columns = {"obj_id": np.array([7, 8]), "z_spec": np.array([0.1, 0.55])}
     with pytest.raises(ValueError, match=r"1 galaxies have z_spec outside \[0.0, 0.4\], the first is 8 with 0.55"):
         pipeline.check_redshifts(columns, GRID, "data")

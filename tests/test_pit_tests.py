@@ -127,7 +127,7 @@ def test_coverage_of_five_galaxies_worked_by_hand():
     # Central 50 %: 0.25 to 0.75; central 90 %: 0.05 to 0.95.
     share, error = pit_tests.coverage([0.01, 0.2, 0.4, 0.7, 0.9], levels=[0.5, 0.9])
     np.testing.assert_allclose(share, [2 / 5, 4 / 5])
-    np.testing.assert_allclose(error, [np.sqrt(2.5 * 3.5 / 6**3), np.sqrt(4.5 * 1.5 / 6**3)])
+    np.testing.assert_allclose(error, [np.sqrt(2.5 * 3.5 / 6**2 / 7), np.sqrt(4.5 * 1.5 / 6**2 / 7)])
 
 
 def test_coverage_of_calibrated_pdfs_is_the_level_within_its_error():
@@ -148,3 +148,15 @@ def test_too_narrow_pdfs_cover_too_little():
 def test_level_in_per_cent_is_refused():
     with pytest.raises(ValueError, match="between 0 and 1"):
         pit_tests.coverage([0.5], levels=[68])
+
+
+def test_coverage_of_copies_has_the_error_of_the_originals():
+    pit = np.random.default_rng(8).random(3000)
+    share, error = pit_tests.coverage(pit)
+    group_id = np.tile(np.arange(3000), 2)
+    of_copies, error_of_copies = pit_tests.coverage(np.tile(pit, 2), group_id=group_id)
+    np.testing.assert_allclose(of_copies, share)
+    np.testing.assert_allclose(error_of_copies, error, rtol=1e-3)
+    np.testing.assert_allclose(pit_tests.coverage(np.tile(pit, 2))[1], error / np.sqrt(2), rtol=1e-3)
+    _, none_inside = pit_tests.coverage(np.zeros(6000), [0.5], group_id)
+    assert none_inside == pytest.approx(np.sqrt(0.5) / 3000, rel=1e-3)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import qp
 import tables_io
+from conftest import TINY, colour_stacks
 from rail.core.data import QPHandle, TableHandle
 from rail.evaluation.dist_to_point_evaluator import DistToPointEvaluator
 from rail.evaluation.single_evaluator import SingleEvaluator
 
-from conftest import TINY, colour_stacks
 from photoz_morph.config import load_config
 from photoz_morph.rail import (
     NetworkModel,

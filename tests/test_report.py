@@ -10,11 +10,18 @@ from photoz_morph.evaluation import compare, evaluate
 from photoz_morph.metrics.photoz import SCORES
 from photoz_morph.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.report.comparison_tables import comparison_markdown, verdicts
 from photoz_morph.report.images import image_grid, rgb
 from photoz_morph.report.pdf_figures import galaxies_with_pdf, pit_histogram
 from photoz_morph.report.photoz_figures import z_phot_against_z_spec
 from photoz_morph.report.style import save_figure
-from photoz_morph.report.tables import comparison_markdown, rail_markdown, scores_csv, scores_markdown, verdicts
+from photoz_morph.report.tables import (
+    COLUMNS,
+    fold_rows,
+    rail_markdown,
+    scores_csv,
+    scores_markdown,
+)
 from photoz_morph.surveys import SDSS
 
 GRID = RedshiftGrid()
@@ -80,6 +87,44 @@ def test_second_table_speaks_rail_and_says_what_differs():
     assert "median of the residuals and not their mean" in text and "max(0.06, 3 sigma_IQR) and not 0.05" in text
     half = next(part for part in scores["coverage"] if part["level"] == 0.5)
     assert f"{100 * half['value']:.1f} ± {100 * half['error']:.1f} of 50" in text
+
+
+def test_one_fold_has_one_row_and_no_scatter_of_folds():
+    table = predictions()
+    table.remove_column("fold")
+    scores = evaluate(table, GRID, n_bootstrap=20)
+    titles, rows = fold_rows(scores, COLUMNS)
+    assert titles[:3] == ["fold", "n", "bias"] and [row[:2] for row in rows] == [["0", "400"]]
+    _, mean, _ = csv.DictReader(io.StringIO(scores_csv(scores)))
+    assert mean["eta_error"] == "" and float(mean["eta"]) == scores["mean"]["eta"]["value"]
+
+
+def test_choice_of_galaxies_stands_in_every_title():
+    choice = "depth deep, without stripes=38-39"
+    scores = evaluate(predictions(), GRID, n_bootstrap=20, choice=choice)
+    assert f"simulated galaxies: {choice}**" in scores_markdown(scores).splitlines()[0]
+    assert rail_markdown(scores).count(choice) == 2
+    assert {row["choice"] for row in csv.DictReader(io.StringIO(scores_csv(scores)))} == {choice}
+    comparison = compare({"a": predictions(), "b": predictions(0.03)}, {"a": GRID, "b": GRID}, 20, choice=choice)
+    assert f"on the same 400 simulated galaxies: {choice}**" in comparison_markdown(comparison)
+    assert choice in verdicts(comparison)[0]
+
+
+def test_note_says_what_was_redrawn():
+    table = predictions()
+    assert "(20 resamples; of a rate" in scores_markdown(evaluate(table, GRID, n_bootstrap=20))
+    table["group_id"] = np.arange(400) // 10
+    words = "20 resamples redrawn by parent galaxy, of which there are 40"
+    assert words in scores_markdown(evaluate(table, GRID, n_bootstrap=20))
+    assert words in comparison_markdown(compare({"a": table, "b": predictions(0.03)}, {"a": GRID, "b": GRID}, 20))
+
+
+def test_no_method_beats_another_for_certain_by_outliers_that_neither_has():
+    comparison = compare({"a": predictions(), "b": predictions(0.002)}, {"a": GRID, "b": GRID}, n_bootstrap=20)
+    assert comparison["methods"]["a"]["eta"]["value"] == comparison["methods"]["b"]["eta"]["value"] == 0
+    (sentence,) = verdicts(comparison, "eta")
+    assert "tie" in sentence and "0.0 standard errors" in sentence
+    assert all("inf" not in line for line in comparison_markdown(comparison).splitlines())
 
 
 def test_comparison_has_a_row_per_score_with_its_paired_interval():

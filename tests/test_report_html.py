@@ -186,6 +186,20 @@ def test_page_says_what_the_galaxies_are(plain, tmp_path, undrawn):
     assert "simulated" not in re.sub(r"simulation:|photoz_simulated", "", real).lower()
 
 
+@pytest.mark.parametrize("options", [[], ["--widest-removed", "0.5", "--out", "{run}/scores.json"]])
+def test_scores_of_something_else_are_not_taken_for_those_of_the_run(tmp_path, options):
+    run = toy_run(tmp_path / "run", toy_predictions())
+    write_predictions(toy_predictions(sigma=0.03, model="k-NN"), run / "knn.fits")
+    source = run / "predictions.fits" if options else run / "knn.fits"
+    arguments = ["evaluate", str(source), *(option.format(run=run) for option in options)]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    scores = read_results(run).scores
+    assert scores["model"] == "toy" and scores["n_galaxies"] == 300
+    assert list(scores["comparison"]["methods"]) == ["toy", "k-NN"]
+    (run / "knn.fits").unlink()
+    assert "comparison" not in read_results(run).scores
+
+
 def test_comparison_is_there_with_the_knn_and_only_then(plain, tmp_path):
     assert "Methods on the same" not in plain[1] and "No baseline stands beside" in plain[1]
     run = toy_run(tmp_path / "run", toy_predictions())
@@ -238,15 +252,24 @@ def test_a_trial_stands_in_table_2_and_beside_the_run_in_figure_11(tmp_path, und
     save_config(load_config("photoz_simulated.yaml", ["model.with_ebv=false"]), trial / "config.yaml")
     deep = toy_run(tmp_path / "deep", toy_predictions(sigma=0.05))
     save_config(load_config("photoz_simulated.yaml", ["data.train_on=deep"]), deep / "config.yaml")
+    write_predictions(toy_predictions(sigma=0.02, model="k-NN"), run / "knn.fits")
     page = Page(report_text(run, [trial, deep])).visible
-    assert "The second network is not told E(B-V)" in page and page.count("without E(B-V)") >= 1
+    assert "zphot of without E(B-V) minus zphot with E(B-V): consistent with flat" in page
+    assert "zphot of k-NN minus zphot with E(B-V): consistent with flat" in page
     assert "Not here: " in page and "The dataset does not know inclination, neighbours" in page
     rows = (run / "report" / "table2.csv").read_text().splitlines()
     assert rows[1].startswith('simulated,"80 %",,300,') and rows[-1].startswith('simulated,"without E(B-V)",,')
     # No frames are known: nothing says which test galaxies are deep.
     assert not any("deep" in row for row in rows)
-    with pytest.raises(ValueError, match="run: trains on all that it can, like .*run; it is no trial of it"):
+    assert "1 x 2 folds" in page and "data.train_on" in page and f"photoz report {run}_again {trial} {deep}" in page
+    with pytest.raises(ValueError, match=r"run: is trained as .*run is \(80 %\); it is no trial of it"):
         read_results(run, [run])
+    with pytest.raises(ValueError, match="no_ebv: is the trial 'without E.*' like .*no_ebv; give one"):
+        read_results(run, [trial, trial])
+    save_config(load_config("photoz_simulated.yaml", ["data.train_on=deep", "model.crop=40"]), deep / "config.yaml")
+    with pytest.raises(ValueError, match="deep: differs from .*run in model.crop too; a trial differs in one choice"):
+        read_results(run, [deep])
+    assert "This run is itself a trial: without E(B-V)" in Page(report_text(trial)).visible
     dataset = json.loads((trial / "dataset.json").read_text()) | {"galaxies_per_fold": [8] * 5}
     (trial / "dataset.json").write_text(json.dumps(dataset))
     with pytest.raises(ValueError, match="no_ebv: was trained on another dataset than .*run"):

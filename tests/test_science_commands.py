@@ -65,8 +65,8 @@ def test_a_choice_of_galaxies_is_scored_and_does_not_become_the_scores_of_the_ru
 
     result = evaluate("--widest-removed", 0.25, "--out", tmp_path / "narrow.json")
     assert result.exit_code == 0 and "(300 scored" in result.output and (tmp_path / "narrow.json").is_file()
-    assert evaluate("--widest-removed", 0.25).exit_code == 0 and not (tmp_path / "scores.json").exists()
-    assert evaluate().exit_code == 0 and (tmp_path / "scores.json").is_file()
+    assert evaluate("--widest-removed", 0.25).exit_code == 0 and not list(tmp_path.glob("*scores.json"))
+    assert evaluate().exit_code == 0 and (tmp_path / "table_scores.json").is_file()
     refused = evaluate("--without", "stripes=38-39")
     assert refused.exit_code == 1 and refused.output.count("\n") == 1
     assert "table.fits: the predictions have no column ra, dec" in refused.output

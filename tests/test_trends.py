@@ -5,9 +5,11 @@ import pytest
 from scipy import stats
 
 from photoz_morph.metrics.bootstrap import bootstrap
+from photoz_morph.metrics.group_sums import mad_error, number_groups, pair_covariance, share_design_effect
 from photoz_morph.metrics.photoz import sigma_mad
-from photoz_morph.metrics.trend_lines import FLAT, HINT, NOT_FLAT, SLOPE, mad_error
-from photoz_morph.metrics.trends import MIN_PER_BIN, judge, trend
+from photoz_morph.metrics.trend_lines import FLAT, HINT, NOT_FLAT, SLOPE
+from photoz_morph.metrics.trends import judge, trend
+from photoz_morph.report.style import BLUE, ORANGE
 from photoz_morph.report.trend_figures import trend_figure, trend_grid
 from photoz_morph.report.trend_tables import catalogue_trends, trend_rows, trends_csv
 
@@ -120,12 +122,6 @@ def test_galaxies_of_one_value_stay_in_one_bin():
     assert list(found.count) == [300, 500, 250]
 
 
-def test_given_edges_are_used_and_small_bins_left_out():
-    x = np.repeat([0.5, 1.5, 2.5, 3.0, 9.0], [50, MIN_PER_BIN - 1, 50, 60, 7])
-    found = trend(x, np.random.default_rng(6).normal(0, 0.01, len(x)), edges=[0, 1, 2, 3])
-    assert list(found.count) == [50, 110] and found.n_left_out == 7 + MIN_PER_BIN - 1  # 3.0 closes the last bin
-
-
 def test_too_few_galaxies_give_no_verdict():
     x, residual = np.arange(59.0), np.random.default_rng(7).normal(0, 0.01, 59)
     found = trend(x, residual)
@@ -162,6 +158,89 @@ def test_mad_error_agrees_with_the_bootstrap():
     assert mad_error(values) == pytest.approx(np.std(bootstrap(sigma_mad, values, 200)), rel=0.3)  # noise 10 %
 
 
+# Groups
+
+
+def copies(n_groups, rng):
+    """Group of each galaxy, 1 to 6 copies of one, and values that correlate by 1/2 within groups."""
+    group = np.repeat(np.arange(n_groups), rng.integers(1, 7, n_groups))
+    shared, own = rng.standard_t(4, n_groups), rng.standard_t(4, len(group))
+    return group, (shared[group] + own) / np.sqrt(2)
+
+
+@pytest.mark.parametrize("own", [0, 1])
+def test_copies_of_one_galaxy_make_no_trend(own):
+    # x is the same for all copies, as E(B-V), or differs, as the PSF.
+    rng, found, naive = np.random.default_rng(20 + own), [], []
+    for _ in range(250):
+        group, values = copies(600, rng)
+        x = dust(600, rng)[group] + own * rng.normal(0, 0.02, len(group))
+        found.append(trend(x, 0.012 * values, group_id=group))
+        if own == 0:
+            naive.append(trend(x, 0.012 * values))
+    for lines in ([t.bias for t in found], [t.sigma_mad for t in found]):
+        for p_value in ("p_slope", "p_flat", "p_value"):
+            share = np.mean([getattr(line, p_value) < 0.05 for line in lines])
+            assert 0.01 < share < 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 250)
+    assert own or np.mean([t.bias.p_value < 0.05 for t in naive]) > 0.2
+
+
+def test_errors_of_copies_that_are_all_alike_are_those_of_one_of_each():
+    rng = np.random.default_rng(22)
+    x, residual = rng.uniform(0, 1, 1000), residuals(1000, rng)
+    alone, copied = trend(x, residual), trend(*np.repeat([x, residual], 3, axis=1), group_id=np.repeat(range(1000), 3))
+    assert (copied.n, copied.n_groups, alone.n_groups) == (3000, 1000, 1000)
+    for field in ("slope", "slope_error", "chi_square", "p_slope", "p_flat"):
+        assert getattr(copied.bias, field) == pytest.approx(getattr(alone.bias, field))
+    assert copied.bias.at_pivot_error == pytest.approx(alone.bias.at_pivot_error, rel=3e-3)  # leverage of one of three
+    assert copied.bias.errors == pytest.approx(alone.bias.errors)
+    # The density at the median, for sigma_MAD, is counted within a distance that shrinks with n.
+    assert copied.sigma_mad.errors == pytest.approx(alone.sigma_mad.errors, rel=0.15)
+    assert copied.sigma_mad.slope_error == pytest.approx(alone.sigma_mad.slope_error, rel=0.15)
+
+
+def test_slope_error_of_groups_is_the_jackknife():
+    rng = np.random.default_rng(23)
+    group, values = copies(60, rng)
+    x = rng.normal(size=len(group))
+    slope = np.polyfit(x, values, 1)[0]
+    without = [np.polyfit(x[group != g], values[group != g], 1)[0] for g in range(60)]
+    assert trend(x, values, group_id=group).bias.slope_error == pytest.approx(np.sqrt(np.sum((without - slope) ** 2)))
+
+
+def test_groups_of_one_change_nothing():
+    rng = np.random.default_rng(24)
+    x, residual = dust(900, rng), residuals(900, rng)
+    alone, grouped = trend(x, residual), trend(x, residual, group_id=rng.permutation(900))
+    for one, other in ((alone.bias, grouped.bias), (alone.sigma_mad, grouped.sigma_mad)):
+        assert one.slope_error == pytest.approx(other.slope_error, rel=1e-12)
+        assert one.p_flat == pytest.approx(other.p_flat, rel=1e-10)
+    slope, _ = np.polyfit(x, residual, 1)
+    leverage = 1 / 900 + (x - x.mean()) ** 2 / np.sum((x - x.mean()) ** 2)
+    rest = (residual - np.polyval(np.polyfit(x, residual, 1), x)) / (1 - leverage)  # HC3
+    assert alone.bias.slope_error == pytest.approx(
+        np.sqrt(np.sum(((x - x.mean()) * rest) ** 2)) / np.sum((x - x.mean()) ** 2)
+    )
+
+
+def test_bins_hold_thirty_groups_or_there_is_no_verdict():
+    group, values = copies(59, np.random.default_rng(25))
+    found = trend(group, values, group_id=group)
+    assert found.bias.verdict == f"too few galaxies (n = {len(group)} in 59 groups, 60 needed)"
+    with pytest.raises(ValueError, match=r"group_id has shape \(2,\)"):
+        trend(group, values, group_id=group[:2])
+
+
+def test_groups_are_numbered_as_they_appear_and_pairs_counted_by_hand():
+    group, n_groups = number_groups(np.array(["b", "a", "b", "c"]), 4)
+    assert list(group) == [0, 1, 0, 2] and n_groups == 3
+    assert pair_covariance(np.array([2.0, 1, 3, 1]), group) == 6  # the one pair, 2 * 3
+    assert pair_covariance(np.array([2.0, 1, -3, 1]), group) == 0
+    # All copies the same: 12 galaxies in groups of three are worth four.
+    assert share_design_effect(np.repeat([True, False, False, False], 3), np.repeat(range(4), 3)) == pytest.approx(3)
+    assert share_design_effect(np.zeros(12, bool), np.repeat(range(4), 3)) == 3
+
+
 # Many trends
 
 
@@ -187,7 +266,8 @@ def test_judge_is_holms_procedure():
         replace(found, bias=with_p(0.0015, 0.5), sigma_mad=with_p(0.9, 0.3)),  # p = 0.003 <= 0.01 / 3
         replace(found, bias=with_p(0.0045, 0.5), sigma_mad=with_p(0.4, 0.0002)),  # 0.009 > 0.01 / 2; 0.0004 <= 0.01 / 4
     ]
-    assert [(t.bias.finding, t.sigma_mad.finding) for t in judge(family)] == [(SLOPE, FLAT), (HINT, NOT_FLAT)]
+    for trends in (family, judge(family)):  # judging again, with more trends or the same, starts anew
+        assert [(t.bias.finding, t.sigma_mad.finding) for t in judge(trends)] == [(SLOPE, FLAT), (HINT, NOT_FLAT)]
     assert "within chance for so many trends" in judge(family)[1].bias.verdict
 
 
@@ -205,16 +285,27 @@ def test_catalogue_trends_find_the_band_whose_seeing_matters():
     assert found["axis_ratio_disks"].n == np.sum(~columns["is_early"])
 
 
+def test_columns_without_a_known_value_are_skipped_and_groups_are_used():
+    columns, residual = photometry(1000)
+    columns["petro_r"], columns["axis_ratio"] = np.full((2, 1000), np.nan)
+    columns["snr"][:, 0] = np.nan
+    columns["group_id"] = np.arange(1000) // 2
+    found = catalogue_trends(columns, residual, BANDS)
+    assert not {"petro_r", "axis_ratio", "axis_ratio_disks", "snr_u"} & set(found) and "snr_g" in found
+    assert {t.n_groups for t in found.values()} == {500}
+
+
 def test_every_trend_has_a_row_with_its_verdict():
     columns, residual = photometry(1000)
-    columns["petro_r"] = np.full(1000, np.nan)
+    columns["petro_r"] = np.where(np.arange(1000) < 7, 17.0, np.nan)
     found = catalogue_trends(columns, residual, BANDS)
     header, rows = trend_rows(found, "sigma_mad")
     assert len(rows) == len(found) and {len(row) for row in rows} == {len(header)}
     assert all(row[-1] for row in rows)
     (unknown,) = [row for row in rows if row[0] == "dereddened r"]
-    assert unknown[1:3] == ["0", "-"] and "too few" in unknown[-1]
-    lines = trends_csv(found).splitlines()
+    assert unknown[1:3] == ["7", "-"] and "too few" in unknown[-1]
+    lines = trends_csv(found, "simulated").splitlines()
+    assert lines[0].startswith("data,trend,") and lines[1].startswith("simulated,z_phot,bias,1000,1000,0,")
     assert len(lines) == 1 + 2 * len(found) and {line.count(",") for line in lines[:3]} == {lines[0].count(",")}
 
 
@@ -250,6 +341,18 @@ def test_trend_grid_has_a_panel_with_a_verdict_for_each_band_and_pair():
     assert len([axes for axes in figure.axes if axes.axison]) == 9
     with pytest.raises(ValueError, match="lack the columns"):
         trend_grid({}, BANDS, "toy")
+
+
+def test_only_real_trends_are_orange():
+    columns, residual = photometry(1000)
+    found = catalogue_trends({"snr": columns["snr"]}, residual, BANDS)
+    findings = (SLOPE, NOT_FLAT, HINT, FLAT)
+    keys = [f"snr_{band}" for band in "ugri"]
+    lines = {key: replace(found[key].bias, finding=name) for key, name in zip(keys, findings)}
+    given = {key: replace(found[key], bias=line) for key, line in lines.items()}
+    given["snr_z"] = trend(columns["snr"][:20, 4], residual[:20], is_log=True)
+    colours = [axes.lines[0].get_color() for axes in trend_grid(given, BANDS, "toy").axes]
+    assert colours == [ORANGE, ORANGE, BLUE, BLUE, BLUE]
 
 
 def test_trend_figure_of_too_few_galaxies_says_so():

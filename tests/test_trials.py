@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from astropy.table import Table
+from scipy.stats import median_abs_deviation
 
 from photoz_morph.config import load_config
 from photoz_morph.predictions import predictions_table
@@ -42,6 +43,10 @@ def test_regions_are_stripes_or_boxes_across_ra_zero():
     np.testing.assert_array_equal(in_region(ra, dec, "ra=350-10 dec=-1.25-1.25"), [True, True, False, False, False])
     np.testing.assert_array_equal(in_region(ra, dec, "ra=0-10.5 dec=-20--5"), [False, False, False, True, False])
     np.testing.assert_array_equal(in_region(ra, dec, "stripes=10-10"), [False, False, False, False, True])
+    for text, message in (("stripes=39-38", "write stripes=38-39"), ("ra=0-1 dec=5-1", "the first dec is above"),
+                          ("ra=1.2.3-4 dec=0-1", "is neither like")):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            in_region(ra, dec, text)
     with pytest.raises(ValueError, match="region 'north' is neither like stripes=38-39 nor like"):
         in_region(ra, dec, "north")
 
@@ -68,7 +73,7 @@ def test_rows_of_a_run_are_those_of_the_paper_and_leave_the_zone_out():
     box = "ra=100-150 dec=0-60"
     zone = in_region(table["ra"], table["dec"], box)
     samples = trial_samples(table, "80 %", box)
-    assert list(samples) == [name for name in PAPER_TABLE_2 if name in samples] or len(samples) == 6
+    assert list(samples) == [name for name in PAPER_TABLE_2 if name in samples] and len(samples) == 6
     assert samples["80 %"].all() and np.array_equal(samples["without zone"], ~zone)
     for name in list(samples)[2:]:
         assert not (samples[name] & zone).any()
@@ -77,6 +82,7 @@ def test_rows_of_a_run_are_those_of_the_paper_and_leave_the_zone_out():
     pair = trial_samples(table, "shallow", box)
     assert list(pair) == ["trained on shallow, tested on shallow", "trained on shallow, tested on deep"]
     assert (pair["trained on shallow, tested on shallow"] ^ pair["trained on shallow, tested on deep"] ^ zone).all()
+    assert "without zone" not in trial_samples(table, "80 %", "stripes=100-101")
     unknown = Table(table, copy=True)
     unknown.replace_column("n_frames", np.full((len(table), 5), np.nan))
     assert "deep" not in trial_samples(unknown, "80 %", box) and not trial_samples(unknown, "deep", box)
@@ -104,17 +110,35 @@ def test_scores_and_paired_differences_of_trials():
     assert full.scores["bias"][0] == pytest.approx(residual.mean())
     assert full.scores["eta"][0] == pytest.approx(np.mean(np.abs(residual) > 0.05))
     # The same noise, twice as wide: on the common galaxies the difference is the reference's own score.
-    value, error = twenty.difference["sigma_mad"]
-    assert value > 5 * error > 0
     kept = ~in_region(worse["ra"], worse["dec"], "stripes=38-39")
     common = gaussian_table(0.01, ids=np.arange(0, 1200, 2))[kept]
     z_common = np.asarray(common["z_spec"])
     ours = (np.asarray(common["z_phot"]) - z_common) / (1 + z_common)
     theirs = (np.asarray(worse["z_phot"][kept]) - z_common) / (1 + z_common)
     assert twenty.difference["bias"][0] == pytest.approx(theirs.mean() - ours.mean())
+    value, error = twenty.difference["sigma_mad"]
+    assert value == pytest.approx(median_abs_deviation(theirs, scale="normal")
+                                  - median_abs_deviation(ours, scale="normal"), rel=1e-4)  # fmt: skip
+    assert value == pytest.approx(median_abs_deviation(ours, scale="normal"), rel=0.1) and value > 5 * error > 0
     # Deep galaxies are twice as precise here, and the widest PDFs are the least precise.
     assert by_name["deep"].scores["sigma_mad"][0] < full.scores["sigma_mad"][0]
     assert by_name["without the widest 20 %"].scores["crps"][0] < full.scores["crps"][0]
+
+
+def test_trials_redraw_parents_and_not_their_copies():
+    def row(copies):
+        tables = []
+        for sigma in (0.01, 0.02):
+            table = gaussian_table(sigma)[np.tile(np.arange(1200), copies)]
+            table["group_id"], table["obj_id"] = table["obj_id"], np.arange(len(table))
+            tables.append(table)
+        rows = score_trials((tables[0], GRID, None), [("20 %", tables[1], GRID, None)])
+        return {row.name: row for row in rows}["20 %"]
+
+    once, twice = row(1), row(2)
+    for name in ("bias", "sigma_mad", "crps"):
+        assert twice.scores[name][1] == pytest.approx(once.scores[name][1], rel=0.25)  # 3.5 / sqrt(200)
+        assert twice.difference[name][1] == pytest.approx(once.difference[name][1], rel=0.25)
 
 
 def test_tables_say_whose_each_row_is_and_which_rows_are_missing():

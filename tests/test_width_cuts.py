@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from photoz_morph.metrics.mean_pdf import mean_pdf_test
 from photoz_morph.metrics.bootstrap import bootstrap
+from photoz_morph.metrics.mean_pdf import mean_pdf_test
 from photoz_morph.metrics.photoz import eta, sigma_mad
-from photoz_morph.metrics.width_cuts import width_cuts
+from photoz_morph.metrics.shares import share_error
+from photoz_morph.metrics.width_cuts import MIN_GALAXIES, width_cuts
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.report.mean_pdf_figures import mean_pdfs
 from photoz_morph.report.width_figures import coverage_figure, width_cut_figure, width_histogram
@@ -65,8 +66,31 @@ def test_eta_without_outliers_has_an_error():
 def test_cuts_refuse_what_they_cannot_score():
     with pytest.raises(ValueError, match="20 of 40 galaxies would be left"):
         width_cuts(np.ones(40), np.ones(40), shares=(0.5,))
-    with pytest.raises(ValueError, match="crps of shape"):
+    with pytest.raises(ValueError, match="crps has shape"):
         width_cuts(np.ones(40), np.ones(40), np.ones(39))
+
+
+def test_shares_that_leave_too_few_are_dropped():
+    width, residual = sample(50)
+    cuts = width_cuts(width, residual)
+    assert cuts["n"].min() == 30 and cuts["removed"].max() == pytest.approx(0.4)
+    for n in (MIN_GALAXIES, 34):
+        axes = width_cut_figure(width[:n], residual[:n], "toy").axes[0]
+        marked = [line for line in axes.lines if line.get_marker() == "o"]
+        assert len(marked) == (1 if n == MIN_GALAXIES else 2)  # 0 %, and 10 % of 34
+    with pytest.raises(ValueError, match="29 of 29"):
+        width_cut_figure(width[:29], residual[:29], "toy")
+
+
+def test_errors_of_copies_that_are_all_alike_are_those_of_one_of_each():
+    width, residual = sample(2000)
+    residual *= 3
+    alone = width_cuts(width, residual, np.abs(residual), (0, 0.2))
+    copied = (np.repeat(array, 4) for array in (width, residual, np.abs(residual)))
+    grouped = width_cuts(*copied, (0, 0.2), np.repeat(np.arange(2000), 4))
+    for name, rel in (("bias", 1e-9), ("crps", 1e-9), ("eta", 0.02), ("sigma_mad", 0.15)):
+        assert grouped[name] == pytest.approx(alone[name])
+        assert grouped[f"{name}_error"] == pytest.approx(alone[f"{name}_error"], rel=rel)
 
 
 def test_width_figure_marks_the_cuts_of_the_paper():
@@ -86,11 +110,15 @@ def test_width_figure_marks_the_cuts_of_the_paper():
 def test_coverage_figure_shows_the_difference_from_calibration():
     levels = np.linspace(0, 1, 11)
     observed = levels**0.8
-    upper, lower = coverage_figure(levels, observed, np.full(11, 0.01), "toy").axes
+    error = share_error(100 * observed, 100)
+    upper, lower = coverage_figure(levels, observed, 2 * error, 100, "toy").axes
     (curve,) = [line for line in upper.lines if line.get_label() == "observed"]
     assert np.allclose(curve.get_ydata(), observed)
     (curve,) = [line for line in lower.lines if line.get_label() == "observed"]
     assert np.allclose(curve.get_ydata(), observed - levels)
+    (band,) = lower.collections
+    top = band.get_paths()[0].get_extents().y1
+    assert top == pytest.approx(2 * 1.96 * 0.05, rel=1e-3)  # at the level 1/2: 0.05 for 100 galaxies, twice for groups
 
 
 # Mean PDF
@@ -132,8 +160,41 @@ def test_z_spec_beyond_the_grid_counts_in_the_last_cell():
     z_spec, pdf = calibrated(100)
     z_spec[:3] = 0.9
     assert mean_pdf_test(z_spec, pdf, GRID).observed.sum() == 100
-    with pytest.raises(ValueError, match="1 of 100 galaxies"):
+    with pytest.raises(ValueError, match="z_spec: 1 of 100 values are not finite"):
         mean_pdf_test(np.where(np.arange(100) == 5, np.nan, z_spec), pdf, GRID)
+
+
+def test_chi_square_does_not_depend_on_the_sums_of_the_pdfs():
+    z_spec, pdf = calibrated(500)
+    test, other = (mean_pdf_test(z_spec, factor * pdf, GRID) for factor in (1, 1 - 9e-5))
+    assert other.chi_square == pytest.approx(test.chi_square, rel=1e-9) and other.mean_shift == pytest.approx(
+        test.mean_shift
+    )
+    # The same as with all cells and the pseudo-inverse, whose empty direction is known here.
+    starts = np.searchsorted(GRID.edges, test.edges[:-1] - 1e-9)
+    p = np.add.reduceat(pdf, starts, axis=1)
+    inverse = np.linalg.pinv(np.diag(p.sum(axis=0)) - p.T @ p, rcond=1e-9, hermitian=True)
+    offset = test.observed - p.sum(axis=0)
+    assert test.chi_square == pytest.approx(offset @ inverse @ offset)
+
+
+def test_copies_of_one_galaxy_leave_the_mean_pdf_right():
+    p_values, naive = [], []
+    for seed in range(150):
+        group = np.repeat(np.arange(150), np.random.default_rng(seed).integers(1, 7, 150))
+        z_spec, pdf = (array[group] for array in calibrated(150, seed))
+        found = mean_pdf_test(z_spec, pdf, GRID, group)
+        p_values.append(found.p_value)
+        naive.append(mean_pdf_test(z_spec, pdf, GRID).p_value)
+    assert 0.005 < np.mean(np.array(p_values) < 0.05) < 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 150)
+    assert np.mean(np.array(naive) < 0.05) > 0.5
+    assert 2 < found.design_effect < 6  # 91 / 21 for copies that are all alike
+
+
+def test_pdfs_that_leave_no_freedom_have_no_chi_square():
+    pdf = np.eye(GRID.n_bins)[np.repeat([20, 60, 100], 20)]
+    test = mean_pdf_test(np.repeat([0.05, 0.14, 0.23], 20), pdf, GRID)
+    assert len(test.observed) == 3 and np.isnan(test.p_value)
 
 
 def test_figure_shows_each_region_beside_its_z_spec():

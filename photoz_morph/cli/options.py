@@ -69,6 +69,9 @@ class OneLineErrors(click.Group):
             message = " ".join(error.format_message().split()).rstrip(".")
             click.echo(f"Error: {message}; see `{command} --help`.", err=True)
             ctx.exit(error.exit_code)
+        except BrokenPipeError:  # of `| head`: nobody reads on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
+            ctx.exit(1)
         except errors_to_mend() as error:
             if os.environ.get("PHOTOZ_MORPH_TRACEBACK"):
                 raise

@@ -135,7 +135,7 @@ def status(run):
     from photoz_morph.run_folder import run_status
 
     def name(entry):
-        return f"fold {entry['fold'] + 1} member {entry['member'] + 1}"
+        return f"fold {entry['fold']} member {entry['member']}"
 
     say_status(run_status(run), name, "validation_sigma_mad")
 
@@ -248,10 +248,13 @@ def summary(config, overrides):
 
 def _dataset_or_default(config, data_dir, quiet):
     """Make and build the embedded default if no dataset is there and the config asks for one."""
-    from photoz_morph.pipeline import open_dataset
+    from photoz_morph.pipeline import open_dataset, split_sizes
 
     try:
-        open_dataset(data_dir)
+        n_found = sum(split_sizes(open_dataset(data_dir)))
+        if config.simulation.n_galaxies not in (None, n_found):
+            say(f"{data_dir} holds a dataset of {n_found} galaxies: training on it, not on the simulation of the "
+                f"config ({config.simulation.n_galaxies}); for that one give another --data-dir.", quiet)  # fmt: skip
         return
     except FileNotFoundError:
         if config.simulation.n_galaxies is None:

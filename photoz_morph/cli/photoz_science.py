@@ -64,13 +64,13 @@ def baseline(source, method, out, simulated, z_max, data_dir, quiet):
 
 
 @click.command()
-@click.argument("predictions", type=click.Path())
+@click.argument("predictions", metavar="RUN_OR_FILE", type=click.Path())
 @click.argument("out", type=click.Path(), callback=output_file(*FORMATS))
 @click.option("--compact", metavar="MAX_CDF_ERROR", type=float,
               help="Largest error of a CDF, from 1e-5 on: one byte a bin (two below 0.001), not four.")  # fmt: skip
 @quiet_option
 def convert(predictions, out, compact, quiet):
-    """Write PREDICTIONS in another format, which the suffix of OUT names.
+    """Write predictions in another format, which the suffix of OUT names.
 
     .fits and .parquet are one table with units and descriptions. .hdf5 is an ensemble of qp, as RAIL reads it. .hats is
     a folder of Parquet files by position on the sky, as LSDB reads it, and needs the package hats. With --compact (not
@@ -78,7 +78,7 @@ def convert(predictions, out, compact, quiet):
     """
     from photoz_morph.predictions import ORIGINS, read_predictions, write_predictions
 
-    table, grid = read_predictions(predictions)
+    table, grid = read_predictions(_predictions_of(Path(predictions), quiet))
     write_predictions(table, out, compact)
     path = Path(out)
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
@@ -91,22 +91,25 @@ def convert(predictions, out, compact, quiet):
     cdf_error, score_errors = compact_errors(table, read_predictions(out)[0], grid)
     say(f"Largest error of a cumulative distribution: {cdf_error:.2e}, promised {compact:g}.")
     if score_errors:
-        say(f"Scores of these {ORIGINS[table.meta['origin']]} galaxies, what compact PDFs change, and could at most:")
+        say(f"Scores of these {ORIGINS[table.meta['origin']]} galaxies:\n")
+        say(f"  {'score':18s} {'exact':>10s} {'compact - exact':>16s} {'at most':>10s}")
         bounds = score_bounds(compact, grid)
         for name, (value, change) in score_errors.items():
-            say(f"  {name:18s} {value:10.5f} {change:+9.1e}" + (f" {bounds[name]:8.1e}" if name in bounds else ""))
+            bound = f"{bounds[name]:10.1e}" if name in bounds else f"{'no bound':>10s}"
+            say(f"  {name:18s} {value:10.5f} {change:+16.1e} {bound}")
 
 
 @click.command()
 @click.argument("predictions", metavar="RUN_OR_FILE", type=click.Path())
-@click.option("--against", type=click.Path(), help="Predictions of another method for the same galaxies.")
+@click.option("--against", metavar="RUN_OR_FILE", type=click.Path(),
+              help="Predictions of another method for the same galaxies.")  # fmt: skip
 @click.option("--depth", default="all", show_default=True, type=click.Choice(["all", "deep", "shallow"]),
               help="Galaxies of ten frames or more in every band, or of fewer.")  # fmt: skip
 @click.option("--without", metavar="REGION", help=f"Leave a zone out: {REGION_HELP}")
 @click.option("--widest-removed", default=0.0, show_default=True, type=click.FloatRange(0, 1, max_open=True),
               help="Share of the galaxies with the widest PDFs to leave out.")  # fmt: skip
 @click.option("--out", type=click.Path(),
-              help="JSON file; by default scores.json beside the predictions, or none for a choice.")  # fmt: skip
+              help="JSON file; by default RUN/scores.json or FILE_scores.json, none for a choice.")  # fmt: skip
 @quiet_option
 def evaluate(predictions, against, depth, without, widest_removed, out, quiet):
     """Scores per fold and their mean: the paper's Table 1, then those of RAIL and qp; printed and saved as JSON.
@@ -117,28 +120,33 @@ def evaluate(predictions, against, depth, without, widest_removed, out, quiet):
     from photoz_morph.evaluation import compare, write_scores
     from photoz_morph.evaluation import evaluate as evaluate_table
     from photoz_morph.predictions import read_predictions
-    from photoz_morph.report.tables import comparison_markdown, rail_markdown, scores_markdown
+    from photoz_morph.report.comparison_tables import comparison_markdown
+    from photoz_morph.report.tables import rail_markdown, scores_markdown
     from photoz_morph.trials import select
 
     path = _predictions_of(Path(predictions), quiet)
     table, grid = read_predictions(path)
+    other, other_grid = read_predictions(_predictions_of(Path(against), quiet)) if against else (None, None)
+    parts = [depth] * (depth != "all") + [f"without {without}"] * (without is not None)
+    parts += [f"without the widest {100 * widest_removed:g} %"] * (widest_removed > 0)
+    choice = ", ".join(parts)
     try:
         chosen = select(table, depth, without, widest_removed)
         table = table[chosen]
-        scores = evaluate_table(table, grid)
+        scores = evaluate_table(table, grid, choice=choice)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     say(scores_markdown(scores), quiet)
     say(rail_markdown(scores), quiet)
     if against:
-        other, other_grid = read_predictions(against)
         names = [table.meta.get("model") or "predictions", other.meta.get("model") or "other"]
         if names[0] == names[1]:  # of two runs of one network
             names = [str(path), str(against)]
-        scores["comparison"] = compare(dict(zip(names, (table, other))), dict(zip(names, (grid, other_grid))))
+        grids = dict(zip(names, (grid, other_grid)))
+        scores["comparison"] = compare(dict(zip(names, (table, other))), grids, choice=choice)
         say(comparison_markdown(scores["comparison"]), quiet)
-    if out is None and chosen.all():
-        out = path.with_name("scores.json")
+    if out is None and not choice:  # scores.json is that of the run
+        out = path.with_name("scores.json" if path.stem == "predictions" else f"{path.stem}_scores.json")
     if out:
         write_scores(scores, out)
         say(f"Scores in {out}.", quiet)
@@ -158,7 +166,7 @@ def compare(methods, n_bootstrap, out, quiet):
     from photoz_morph.evaluation import compare as compare_tables
     from photoz_morph.evaluation import write_scores
     from photoz_morph.predictions import read_predictions
-    from photoz_morph.report.tables import comparison_markdown
+    from photoz_morph.report.comparison_tables import comparison_markdown
 
     names = _method_names(methods)
     if len(names) < 2:
@@ -187,7 +195,7 @@ def report(run, trials, region, data_dir, out, quiet):
     Each TRIAL is the run folder of a photoz_trial_*.yaml, trained on the same dataset; together they give Table 2 of
     the paper.
 
-    The test galaxies are predicted and scored first if need be; RUN/knn.fits is compared with where it is.
+    The test galaxies are predicted and scored first if need be, by the baselines too.
     """
     for folder in (run, *trials):
         _predictions_of(Path(folder), quiet, data_dir)

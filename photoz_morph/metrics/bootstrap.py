@@ -1,12 +1,13 @@
-"""Errors of scores: the scores of samples redrawn with replacement from the galaxies.
+"""Errors of scores: the scores of samples redrawn with replacement from the galaxies, or from their parents.
 
 In go one value per galaxy, or several quantities of the same galaxies; out come the scores of each redrawn sample. The
-same number of galaxies and seed redraw the same galaxies, so the difference of two calls is a paired bootstrap.
+same number of galaxies, groups and seed redraw the same galaxies, so the difference of two calls is a paired bootstrap.
 """
 
 import numpy as np
 
 from photoz_morph.metrics.checks import checked
+from photoz_morph.metrics.group_sums import number_groups
 
 RESAMPLE_ENTRIES = 1_000_000  # galaxies times resamples drawn at once: 8 MB an array
 
@@ -38,7 +39,7 @@ def bootstrap(statistic, values, n_resamples=200, seed=0):
     return bootstrap_scores({"score": ("values", statistic)}, {"values": values}, n_resamples, seed)["score"]
 
 
-def bootstrap_scores(scores, per_galaxy, n_resamples=200, seed=0):
+def bootstrap_scores(scores, per_galaxy, n_resamples=200, seed=0, group_id=None):
     """Several scores of redrawn samples, the same samples for all of them.
 
     Parameters
@@ -48,6 +49,9 @@ def bootstrap_scores(scores, per_galaxy, n_resamples=200, seed=0):
     per_galaxy : dict of str to ndarray, shape (n,)
         The quantities, of the same galaxies in the same order.
     n_resamples, seed : int
+    group_id : ndarray, shape (n,), optional
+        Galaxies that share it are redrawn together: copies of one parent are no independent draws, and errors that
+        take them for such are too small. By default each galaxy is a group.
 
     Returns
     -------
@@ -56,10 +60,14 @@ def bootstrap_scores(scores, per_galaxy, n_resamples=200, seed=0):
     Raises
     ------
     ValueError
-        If a quantity is empty or not finite, or `n_resamples` is below 2.
+        If a quantity is empty or not finite, `n_resamples` is below 2, or `group_id` is of another length or a single
+        group.
 
     Notes
     -----
+    Efron (1979); with groups as units (cluster bootstrap, as in `group_errors`) a sample has as many groups as the
+    original and about as many galaxies.
+
     Resamples are drawn a few at a time, so memory does not grow with their number. A quantity of several scores is
     sorted beforehand and put together in order, from how often each galaxy was drawn: medians and distances between
     distributions are then found without sorting every sample for every score.
@@ -68,20 +76,37 @@ def bootstrap_scores(scores, per_galaxy, n_resamples=200, seed=0):
         raise ValueError(f"a bootstrap error needs at least 2 resamples, got {n_resamples}")
     per_galaxy = {quantity: checked(per_galaxy[quantity], quantity) for quantity, _ in scores.values()}
     n = len(next(iter(per_galaxy.values())))
-    rng, at_once = np.random.default_rng(seed), max(1, RESAMPLE_ENTRIES // n)
+    group, n_groups = _groups(group_id, n)
+    # Redrawn groups do not add up to the same number of galaxies, and such samples are no rows of one array.
+    at_once = max(1, RESAMPLE_ENTRIES // n) if group is None else 1
+    rng = np.random.default_rng(seed)
     parts = {score: [] for score in scores}
     made_of = {quantity: [score for score in scores if scores[score][0] == quantity] for quantity in per_galaxy}
     orders = {quantity: np.argsort(values) for quantity, values in per_galaxy.items() if len(made_of[quantity]) > 1}
     for start in range(0, n_resamples, at_once):
-        drawn = rng.integers(0, n, (min(at_once, n_resamples - start), n))
-        counts = [np.bincount(galaxies, minlength=n) for galaxies in drawn] if orders else []
+        drawn = rng.integers(0, n_groups, (min(at_once, n_resamples - start), n_groups))
+        counts = [np.bincount(units, minlength=n_groups) for units in drawn] if orders or group is not None else []
+        if group is not None:
+            counts = [count[group] for count in counts]
         for quantity, values in per_galaxy.items():
             if quantity in orders:
                 order = orders[quantity]
                 in_order = values[order]
                 resamples = np.stack([np.repeat(in_order, count[order]) for count in counts])
-            else:
+            elif group is None:
                 resamples = values[drawn]
+            else:
+                resamples = np.stack([np.repeat(values, count) for count in counts])
             for score in made_of[quantity]:
                 parts[score].append(scores[score][1](resamples))
     return {score: np.concatenate(values) for score, values in parts.items()}
+
+
+def _groups(group_id, n):
+    """Number of the group of each galaxy, None where each is its own, and how many groups there are."""
+    group, n_groups = number_groups(group_id, n)
+    if n_groups < 2 and group_id is not None:
+        raise ValueError(
+            f"all {n} galaxies have group_id {group_id[0]}; errors need galaxies of two parents or more to redraw"
+        )
+    return (None if n_groups == n else group), n_groups

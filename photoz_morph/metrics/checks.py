@@ -1,6 +1,7 @@
 """What the scores of redshifts ask of their input: something is left to score, all of it finite, shapes that match.
 
-In go arrays as they came, out come arrays to calculate with, or a ValueError that says what is wrong.
+In go arrays as they came, out come arrays to calculate with, or a ValueError that says what is wrong; of a table of
+predictions, which rows can be scored and which of them are of one parent galaxy.
 """
 
 import numpy as np
@@ -36,3 +37,25 @@ def checked_pair(z_spec, pdf, grid):
     if z_spec.shape != (len(pdf),):
         raise ValueError(f"z_spec has shape {z_spec.shape}, the {len(pdf)} PDFs need ({len(pdf)},)")
     return z_spec, pdf
+
+
+def scored_rows(table):
+    """Which predictions can be scored: those with flag 0 and a finite z_spec.
+
+    Parameters
+    ----------
+    table : Table
+        From `predictions.predictions_table`; without column `z_spec` no row can be scored.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    if "z_spec" not in table.colnames:
+        return np.zeros(len(table), bool)
+    return (np.asarray(table["flag"]) == 0) & np.isfinite(np.asarray(table["z_spec"], float))
+
+
+def parent_id(table):
+    """What the copies of one galaxy share: `group_id` where the table has it, `obj_id` otherwise; shape (n,)."""
+    return np.asarray(table["group_id" if "group_id" in table.colnames else "obj_id"])

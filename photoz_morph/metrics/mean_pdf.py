@@ -9,8 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from photoz_morph.metrics.checks import checked_pair
+from photoz_morph.metrics.group_sums import mean_error, number_groups
+
 MIN_EXPECTED = 5  # the usual rule of chi-square tests: neighbouring cells are joined until they expect so many
 CELL = 0.02  # our choice: of the order of a PDF's width
+MAX_CONDITION = 1e10  # of a covariance that can be inverted; beyond it some number of galaxies cannot vary at all
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,9 @@ class MeanPdf:
     observed, expected, error : ndarray, shape (n_cells,)
         Galaxies with z_spec in each cell, the sum of the PDFs there, and the standard deviation of the former.
     chi_square, n_dof, p_value : float, int, float
-        NaN if all galaxies share a cell.
+        NaN if all galaxies share a cell, or PDFs are so narrow that the numbers cannot vary.
+    design_effect : float
+        By what factor groups increase the variance of the numbers, and decrease chi-square; 1 without groups.
     mean_shift, mean_shift_error : float
         Mean redshift of the mean PDF minus that of z_spec.
     """
@@ -41,11 +47,12 @@ class MeanPdf:
     chi_square: float
     n_dof: int
     p_value: float
+    design_effect: float
     mean_shift: float
     mean_shift_error: float
 
 
-def mean_pdf_test(z_spec, pdf, grid, cell=CELL):
+def mean_pdf_test(z_spec, pdf, grid, group_id=None):
     """Whether the mean PDF of galaxies is their redshift distribution.
 
     Parameters
@@ -53,9 +60,11 @@ def mean_pdf_test(z_spec, pdf, grid, cell=CELL):
     z_spec : ndarray, shape (n,)
         Redshifts beyond the grid count in its outermost cells.
     pdf : ndarray, shape (n, n_bins)
+        Each is divided by its sum.
     grid : RedshiftGrid
-    cell : float
-        Width of the redshift cells, rounded to whole bins; cells that expect fewer than `MIN_EXPECTED` are joined.
+    group_id : ndarray, shape (n,), optional
+        Galaxies of one group may resemble each other in any way, those of two groups are independent. By default every
+        galaxy is independent.
 
     Returns
     -------
@@ -70,39 +79,54 @@ def mean_pdf_test(z_spec, pdf, grid, cell=CELL):
     -----
     As Pasquet et al. (2019), Fig. 13. If each z_spec is a draw from its galaxy's PDF p_i, the numbers n_k have the
     covariance sum_i (p_ik delta_kl - p_ik p_il), smaller than Poisson's as the galaxies are given: chi-square is with
-    that matrix.
+    that matrix, of all cells but the last, as the numbers add up to n. With groups it is divided by their mean design
+    effect (Rao & Scott 1981): their galaxies are neither one, as each has its own PDF, nor independent.
     """
-    z_spec, pdf = np.asarray(z_spec, float), np.asarray(pdf)
-    if pdf.shape != (len(z_spec), grid.n_bins) or len(pdf) == 0:
-        raise ValueError(f"{len(z_spec)} z_spec and pdf of shape {pdf.shape}; needed are some, and (n, {grid.n_bins})")
-    in_bins = pdf.sum(axis=0, dtype=float)
-    bad = np.count_nonzero(~np.isfinite(z_spec) | ~np.isfinite(pdf.sum(axis=1)))
-    if bad:
-        raise ValueError(f"{bad} of {len(pdf)} galaxies have no finite z_spec or PDF; leave them out")
-    starts = _joined_cells(in_bins, max(round(cell / grid.width), 1))
+    z_spec, pdf = checked_pair(z_spec, pdf, grid)
+    group, _ = number_groups(group_id, len(pdf))
+    norm = pdf.sum(axis=1, dtype=float)
+    in_bins = np.einsum("ij,i->j", pdf, 1 / norm)
+    starts = _joined_cells(in_bins, max(round(CELL / grid.width), 1))
     edges = grid.edges[[*starts, grid.n_bins]]
-    in_cells = np.add.reduceat(pdf, starts, axis=1).astype(float)
+    in_cells = np.add.reduceat(pdf, starts, axis=1, dtype=float) / norm[:, None]
     expected = in_cells.sum(axis=0)
-    observed, _ = np.histogram(np.clip(z_spec, grid.z_min, grid.z_max), edges)
+    redshift = np.clip(z_spec, grid.z_min, grid.z_max)
+    observed, _ = np.histogram(redshift, edges)
     covariance = np.diag(expected) - in_cells.T @ in_cells
-    difference = observed - expected
-    inverse = np.linalg.pinv(covariance, rcond=1e-9, hermitian=True)  # the numbers add up to n: one direction is empty
     n_dof = len(expected) - 1
-    chi_square = float(difference @ inverse @ difference) if n_dof else np.nan
-    shift = grid.expectation(pdf) - z_spec
+    chi_square, effect = np.nan, 1.0
+    if n_dof and np.linalg.cond(covariance[:-1, :-1]) < MAX_CONDITION:
+        inverse = np.linalg.inv(covariance[:-1, :-1])
+        difference = (observed - expected)[:-1]
+        differences = -in_cells
+        differences[np.arange(len(z_spec)), np.searchsorted(edges[1:-1], redshift, side="right")] += 1
+        effect = _design_effect(differences[:, :-1], inverse, group)
+        chi_square = float(difference @ inverse @ difference) / effect
+    shift = grid.expectation(pdf) / norm - z_spec
     return MeanPdf(
         n=len(z_spec),
-        mean_pdf=in_bins / in_bins.sum(),
+        mean_pdf=in_bins / len(pdf),
         edges=edges,
         observed=observed,
         expected=expected,
-        error=np.sqrt(np.maximum(np.diag(covariance), 0)),
+        error=np.sqrt(np.maximum(np.diag(covariance), 0) * effect),
         chi_square=chi_square,
         n_dof=n_dof,
-        p_value=float(stats.chi2.sf(chi_square, n_dof)) if n_dof else np.nan,
+        p_value=float(stats.chi2.sf(chi_square, n_dof)),
+        design_effect=effect,
         mean_shift=float(shift.mean()),
-        mean_shift_error=float(shift.std() / np.sqrt(len(shift))),
+        mean_shift_error=mean_error(shift, group),
     )
+
+
+def _design_effect(differences, inverse, group):
+    """Mean factor by which groups increase the variance of sums of differences, shape (n, n_cells); 1 or more."""
+    n_groups = group.max() + 1
+    if n_groups == len(group):
+        return 1.0
+    sums = np.stack([np.bincount(group, column, n_groups) for column in differences.T], axis=1)
+    pairs = np.sum(sums @ inverse * sums) - np.sum(differences @ inverse * differences)
+    return max(1 + float(pairs) / len(inverse), 1.0)
 
 
 def _joined_cells(in_bins, bins_per_cell):

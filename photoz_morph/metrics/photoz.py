@@ -18,6 +18,7 @@ import numpy as np
 from photoz_morph.metrics.checks import checked, checked_pair
 from photoz_morph.metrics.pdf_scores import cde_loss, crps, in_slices, interval_width, pit
 from photoz_morph.metrics.pit_tests import pit_ad, pit_cvm, pit_ks, pit_outlier_rate
+from photoz_morph.metrics.shares import share_error
 
 ETA_THRESHOLD = 0.05  # Pasquet et al. (2019), Sec. 4.1; deep surveys often quote 0.15
 OUTLIER_THRESHOLD, OUTLIER_SIGMA = 0.06, 3.0  # of qp's point_outlier_rate, after the LSST Science Book
@@ -136,6 +137,29 @@ SCORES = {
     "pit_ad": ("pit", pit_ad),
     "pit_outlier_rate": ("pit", pit_outlier_rate),
 }
+RATES = ("eta", "outlier_rate", "pit_outlier_rate")  # shares of galaxies
+
+
+def score_error(name, resampled, n_groups):
+    """Standard error of a score, or of a paired difference of two, from its values in redrawn samples.
+
+    Parameters
+    ----------
+    name : str
+        Of `SCORES`.
+    resampled : ndarray, shape (n_resamples,)
+        From `bootstrap.bootstrap_scores`.
+    n_groups : int
+        What was redrawn: galaxies, or groups of them.
+
+    Returns
+    -------
+    float
+        The standard deviation. Where that of a rate is 0, because no galaxy is an outlier or all are (of a difference:
+        none is an outlier of one method alone), `shares.share_error` of none in `n_groups`.
+    """
+    error = float(np.std(resampled, ddof=1))
+    return float(share_error(0, n_groups)) if error == 0 and name in RATES else error
 
 
 def galaxy_scores(z_spec, pdf, grid, z_phot=None):

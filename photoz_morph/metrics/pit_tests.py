@@ -10,6 +10,8 @@ import math
 import numpy as np
 
 from photoz_morph.metrics.checks import checked
+from photoz_morph.metrics.group_sums import number_groups, share_design_effect
+from photoz_morph.metrics.shares import share_error
 
 PIT_LIMITS = (0.0001, 0.9999)  # of qp; beyond them z_spec is where the PDF says it cannot be
 COVERAGE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.68, 0.7, 0.8, 0.9, 0.95)  # our choice
@@ -146,7 +148,7 @@ def pit_outlier_rate(pit):
     return np.mean((pit < low) | (pit > high), axis=-1)
 
 
-def coverage(pit, levels=COVERAGE_LEVELS):
+def coverage(pit, levels=COVERAGE_LEVELS, group_id=None):
     """How many galaxies have z_spec inside the central interval of their PDF, for several probabilities inside.
 
     Parameters
@@ -154,11 +156,13 @@ def coverage(pit, levels=COVERAGE_LEVELS):
     pit : ndarray, shape (n,)
     levels : sequence of float, shape (n_levels,)
         Probabilities inside; the share of calibrated PDFs equals the level.
+    group_id : ndarray, shape (n,), optional
+        Galaxies that share it, copies of one parent, are not counted as independent in the error.
 
     Returns
     -------
     share, error : ndarray, shape (n_levels,)
-        Fraction of galaxies, and its binomial standard error.
+        Fraction of galaxies, and its standard error.
 
     Raises
     ------
@@ -167,16 +171,20 @@ def coverage(pit, levels=COVERAGE_LEVELS):
 
     Notes
     -----
-    z_spec is inside the central interval if its PIT is within half the level of 1/2. The error has half a galaxy
-    added to both sides (Agresti & Coull 1998), for else a share of 0 or 1 would have none.
+    z_spec is inside the central interval if its PIT is within half the level of 1/2. The error is `shares.share_error`,
+    which is not 0 where none or all are inside; with groups it is that of as many independent galaxies as have the
+    same variance (`group_sums.share_design_effect`).
     """
     pit, levels = checked(pit, "pit"), np.asarray(levels, float)
     if not np.all((levels > 0) & (levels < 1)):
         raise ValueError(f"levels of coverage are probabilities between 0 and 1, got {levels.tolist()}")
-    from_middle = np.sort(np.abs(pit - 0.5))
-    inside = np.searchsorted(from_middle, levels / 2, side="right")
-    softened = (inside + 0.5) / (len(pit) + 1)
-    return inside / len(pit), np.sqrt(softened * (1 - softened) / (len(pit) + 1))
+    from_middle = np.abs(pit - 0.5)
+    n, n_inside = len(pit), np.searchsorted(np.sort(from_middle), levels / 2, side="right")
+    group, n_groups = number_groups(group_id, n)
+    effect = np.ones(len(levels))
+    if n_groups < n:
+        effect = np.array([share_design_effect(from_middle <= level / 2, group) for level in levels])
+    return n_inside / n, share_error(n_inside / effect, n / effect)
 
 
 def _in_order(pit):

@@ -1,6 +1,6 @@
 """Straight lines through bias and sigma_MAD in bins of a property: slope, error, flatness, and what they show.
 
-In go the residuals of each bin and x; out comes a `Line`. `trends.trend` makes the bins.
+In go the residuals of each bin, x, and the group of each galaxy; out comes a `Line`. `trends.trend` makes the bins.
 """
 
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
+from photoz_morph.metrics.group_sums import count_groups, mad_influence, pair_covariance
 from photoz_morph.metrics.photoz import sigma_mad
 
 FLAT, HINT, SLOPE, NOT_FLAT = "consistent with flat", "hint", "slope", "not flat"  # findings
@@ -89,61 +90,110 @@ class Line:
         return self.finding
 
 
-def bias_line(x, residual_bins, per):
-    """Line of the mean residual; `x` of single galaxies in the order of the joined bins."""
-    residual = np.concatenate(residual_bins)
+def bias_line(x, residual_bins, group, per):
+    """Line of the mean residual; `x` and number of the group of single galaxies, in the order of the joined bins."""
+    residual, n = np.concatenate(residual_bins), len(x)
     centred = x - x.mean()
     spread = np.sum(centred**2)
     slope = np.sum(centred * residual) / spread
-    leverage = 1 / len(x) + centred**2 / spread
-    rest = (residual - residual.mean() - slope * centred) / (1 - np.minimum(leverage, 1 - 1e-9))
-    slope_error = np.sqrt(np.sum((centred * rest) ** 2)) / spread
-    count = np.array([len(part) for part in residual_bins])
+    offset = residual - residual.mean() - slope * centred
+    slope_error = _slope_error(centred, offset, group)
     values = np.array([part.mean() for part in residual_bins])
-    errors = np.array([part.std(ddof=1) for part in residual_bins]) / np.sqrt(count)
-    chi_square, p_flat = _welch(values, errors, count)
-    p_slope = 2 * stats.t.sf(abs(slope) / slope_error, len(x) - 2) if slope_error > 0 else np.nan
+    covariance, freedom = _mean_covariance(residual_bins, values, group)
+    chi_square, p_flat = _welch(values, covariance, freedom)
+    p_slope = 2 * stats.t.sf(abs(slope) / slope_error, count_groups(group) - 2) if slope_error > 0 else np.nan
+    rest = offset / (1 - np.minimum(1 / n + centred**2 / spread, 1 - 1e-9))
+    at_pivot_error = np.sqrt(np.sum(np.bincount(group, rest - rest.mean()) ** 2)) / n
     return Line(
-        values, errors, slope, slope_error, x.mean(), residual.mean(), rest.std() / np.sqrt(len(x)), chi_square,
-        len(count) - 1, p_slope, p_flat, per,
+        values, np.sqrt(np.diag(covariance)), slope, slope_error, x.mean(), residual.mean(), at_pivot_error,
+        chi_square, len(values) - 1, p_slope, p_flat, per,
     )  # fmt: skip
 
 
-def _welch(values, errors, count):
+def _slope_error(centred, offset, group):
+    """Sandwich estimate CR3 of a slope's error: root of the summed squares of what leaving out each group changes."""
+    n, spread = len(centred), np.sum(centred**2)
+    count, sum_x, sum_xx, sum_y, sum_xy = (
+        np.bincount(group, weights) for weights in (None, centred, centred**2, offset, centred * offset)
+    )
+    # The normal equations of all galaxies but those of one group, solved for each group in turn.
+    determinant = np.maximum((n - count) * (spread - sum_xx) - sum_x**2, 1e-9 * n * spread)
+    change = ((n - count) * sum_xy + sum_x * sum_y) / determinant
+    return np.sqrt(np.sum(change**2))
+
+
+def _mean_covariance(residual_bins, values, group):
+    """Covariance CR2 of the means of bins, shape (n_bins, n_bins), and the degrees of freedom of each bin."""
+    offset = np.concatenate([part - value for part, value in zip(residual_bins, values)])
+    count, sums = (_group_table(residual_bins, group, weights) for weights in (None, offset))
+    n = count.sum(axis=0)
+    share = sums / np.sqrt(1 - np.minimum(count / n, 1 - 1e-9)) / n
+    # Kish (1965), Sec. 11.2: how many groups of one size are worth as much.
+    return share.T @ share, n**2 / np.sum(count**2, axis=0) - 1
+
+
+def _group_table(residual_bins, group, weights=None):
+    """Sum of the weights (or number) of the galaxies of each group in each bin, shape (n_groups, n_bins)."""
+    n_bins = len(residual_bins)
+    entry = group * n_bins + np.repeat(np.arange(n_bins), [len(part) for part in residual_bins])
+    return np.bincount(entry, weights, (group.max() + 1) * n_bins).reshape(-1, n_bins).astype(float)
+
+
+def _welch(values, covariance, freedom):
     """Chi-square of bins about their weighted mean, and its p-value after Welch (1951); NaN without scatter."""
-    if not np.all(errors > 0):
+    if not np.all(np.diag(covariance) > 0):
         return np.nan, np.nan
-    weight, n_bins = errors**-2, len(values)
-    chi_square = np.sum(weight * (values - np.average(values, weights=weight)) ** 2)
-    unsure = np.sum((1 - weight / weight.sum()) ** 2 / (count - 1)) / (n_bins**2 - 1)
+    chi_square, weight = _chi_square(values, covariance)
+    n_bins = len(values)
+    unsure = np.sum((1 - weight / weight.sum()) ** 2 / freedom) / (n_bins**2 - 1)
     ratio = chi_square / (n_bins - 1) / (1 + 2 * (n_bins - 2) * unsure)
     return chi_square, stats.f.sf(ratio, n_bins - 1, 1 / (3 * unsure))
 
 
-def sigma_mad_line(x, residual_bins, per):
-    """Line of sigma_MAD; `x` of the bins."""
+def _chi_square(values, covariance):
+    """Of values about the mean that makes it smallest, and the weights of that mean."""
+    weight = np.linalg.solve(covariance, np.ones(len(values)))
+    offset = values - np.sum(weight * values) / weight.sum()
+    return offset @ np.linalg.solve(covariance, offset), weight
+
+
+def sigma_mad_line(x, residual_bins, group, per):
+    """Line of sigma_MAD; `x` of the bins, number of the group of galaxies in the order of the joined bins."""
     count = np.array([len(part) for part in residual_bins])
     values = np.array([sigma_mad(part) for part in residual_bins])
     if not np.all(values > 0):
         return replace(no_line(per), values=values, errors=np.full(len(values), np.nan))
     alike = np.concatenate([(part - np.median(part)) / value for part, value in zip(residual_bins, values)])
-    relative = mad_error(alike) * np.sqrt(len(alike) / count * (1 + SMALL_BIN / count))
-    errors = relative * values
+    relative = _relative_covariance(alike, residual_bins, group)
+    covariance = relative * np.outer(values, values)
     pivot = np.average(x, weights=count)
     centred = x - pivot
     spread = np.sum(count * centred**2)
     slope = np.sum(count * centred * values) / spread
-    slope_error = np.sqrt(np.sum((count * centred * errors) ** 2)) / spread
+    slope_error = np.sqrt(count * centred @ covariance @ (count * centred)) / spread
     # Of the logarithms: errors in proportion to the values would give low bins more weight.
-    logs = np.log(values)
-    chi_square = np.sum(((logs - np.average(logs, weights=relative**-2)) / relative) ** 2)
+    chi_square, _ = _chi_square(np.log(values), relative) if np.all(np.isfinite(relative)) else (np.nan, None)
     n_dof = len(count) - 1
     p_flat, p_slope = stats.chi2.sf(chi_square, n_dof), 2 * stats.norm.sf(abs(slope) / slope_error)
     at_pivot = np.average(values, weights=count)
-    at_pivot_error = np.sqrt(np.sum((count * errors) ** 2)) / count.sum()
+    at_pivot_error = np.sqrt(count @ covariance @ count) / count.sum()
     return Line(
-        values, errors, slope, slope_error, pivot, at_pivot, at_pivot_error, chi_square, n_dof, p_slope, p_flat, per
-    )
+        values, np.sqrt(np.diag(covariance)), slope, slope_error, pivot, at_pivot, at_pivot_error, chi_square, n_dof,
+        p_slope, p_flat, per,
+    )  # fmt: skip
+
+
+def _relative_covariance(alike, residual_bins, group):
+    """Covariance of ln sigma_MAD of bins, if all galaxies scatter alike, and all pairs of a group go together alike."""
+    influence, factor = mad_influence(alike)
+    if not np.isfinite(factor):
+        return np.full((len(residual_bins), len(residual_bins)), np.nan)
+    count = _group_table(residual_bins, group)
+    n = count.sum(axis=0)
+    variance, shared = np.mean(influence**2), pair_covariance(influence, group)
+    relative = (np.diag((variance - shared) * n) + shared * (count.T @ count)) / np.outer(n, n)
+    small = np.sqrt(1 + SMALL_BIN * np.diag(relative) / variance)
+    return factor**2 * relative * np.outer(small, small)
 
 
 def no_line(per):
@@ -165,35 +215,3 @@ def finding(line, threshold, alone=0.0):
         return HINT if line.p_value <= alone else FLAT
     return SLOPE if 2 * line.p_slope <= threshold else NOT_FLAT
 
-
-def mad_error(values):
-    """Standard error of `sigma_mad`, from the density of the values at their median and one MAD from it.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-
-    Returns
-    -------
-    float
-        NaN where half of the values are one number. For a Gaussian 1.166 sigma / sqrt(n).
-
-    Notes
-    -----
-    Root mean square of the influence function of the MAD (Hampel et al. 1986, Sec. 2.3; Falk 1997 for skewed
-    distributions). As exact as a bootstrap, without its hundreds of medians. Densities are counts within 0.7 MAD
-    n^(-1/5) of a point.
-    """
-    values = np.asarray(values, float)
-    offset = values - np.median(values)
-    mad = np.median(np.abs(offset))
-    half_width = 0.7 * mad * len(values) ** -0.2
-    if mad == 0:
-        return np.nan
-    below, middle, above = (
-        np.mean(np.abs(offset - point) < half_width) / (2 * half_width) for point in (-mad, 0, mad)
-    )
-    if min(below + above, middle) == 0:
-        return np.nan
-    influence = np.sign(np.abs(offset) - mad) - (above - below) / middle * np.sign(offset)
-    return 1.4826 * np.sqrt(np.mean(influence**2) / len(values)) / (2 * (above + below))

@@ -6,15 +6,17 @@ share removed. No z_spec is needed to make the cut, so it can be made on any cat
 
 import numpy as np
 
-from photoz_morph.metrics.photoz import bias, eta, sigma_mad
-from photoz_morph.metrics.trend_lines import mad_error
-from photoz_morph.metrics.trends import MIN_PER_BIN
+from photoz_morph.metrics.checks import checked
+from photoz_morph.metrics.group_sums import mad_error, mean_error, number_groups, share_design_effect
+from photoz_morph.metrics.photoz import ETA_THRESHOLD, bias, eta, sigma_mad
+from photoz_morph.metrics.shares import share_error
 
+MIN_GALAXIES = 30  # our choice: fewer have no useful error bar
 PAPER_SHARES = (0.1, 0.2)  # Pasquet et al. (2019), Table 2
 SHARES = np.linspace(0, 0.5, 26)
 
 
-def width_cuts(width, residual, crps=None, shares=SHARES):
+def width_cuts(width, residual, crps=None, shares=SHARES, group_id=None):
     """Scores after removing the galaxies with the widest PDFs.
 
     Parameters
@@ -26,7 +28,10 @@ def width_cuts(width, residual, crps=None, shares=SHARES):
     crps : ndarray, shape (n,), optional
         Of each galaxy.
     shares : sequence of float
-        Of the galaxies that are removed, 0 to below 1.
+        Of the galaxies that are removed, 0 to below 1. Those that would leave fewer than `MIN_GALAXIES` are left out.
+    group_id : ndarray, shape (n,), optional
+        Galaxies of one group may resemble each other in any way, those of two groups are independent. By default every
+        galaxy is independent.
 
     Returns
     -------
@@ -37,43 +42,48 @@ def width_cuts(width, residual, crps=None, shares=SHARES):
     Raises
     ------
     ValueError
-        If the input is empty or not finite, the lengths differ, or fewer than `MIN_PER_BIN` galaxies would be left.
+        If the input is empty or not finite, the lengths differ, or every share leaves fewer than `MIN_GALAXIES`.
 
     Notes
     -----
-    Pasquet et al. (2019), Sec. 5 and Table 2. Errors are those of a mean, `trend_lines.mad_error` for sigma_MAD, and
-    for eta the standard deviation of its posterior under Jeffreys' prior, which is not 0 where no outlier is left: the
-    same as of a bootstrap (a test shows it) for a hundredth of its time. Neighbouring shares have most galaxies in
-    common.
+    Pasquet et al. (2019), Sec. 5 and Table 2. Errors are those of a mean, `group_sums.mad_error` for sigma_MAD, and
+    for eta `shares.share_error`, which is not 0 where no outlier is left, of as many independent galaxies as the groups
+    are worth: the same as of a bootstrap (a test shows it) for a hundredth of its time. Neighbouring shares have most
+    galaxies in common.
     """
-    width, residual = np.asarray(width, float), np.asarray(residual, float)
-    values = {"residual": residual} | ({} if crps is None else {"crps": np.asarray(crps, float)})
-    for name, array in (("width", width), *values.items()):
-        if array.shape != width.shape or not np.all(np.isfinite(array)):
-            raise ValueError(f"{name} of shape {array.shape} must be finite and of the shape of width, {width.shape}")
-    counts = [round(len(width) * (1 - share)) for share in shares]
-    if min(counts) < MIN_PER_BIN:
-        raise ValueError(f"{min(counts)} of {len(width)} galaxies would be left; scores need {MIN_PER_BIN} or more")
+    width = checked(width, "width")
+    values = {"residual": checked(residual, "residual")} | ({} if crps is None else {"crps": checked(crps, "crps")})
+    for name, array in values.items():
+        if array.shape != width.shape:
+            raise ValueError(f"{name} has shape {array.shape}, the widths have {width.shape}")
+    counts = {share: round(len(width) * (1 - share)) for share in shares}
+    if max(counts.values()) < MIN_GALAXIES:
+        raise ValueError(
+            f"{max(counts.values())} of {len(width)} galaxies would be left; scores need {MIN_GALAXIES} or more"
+        )
+    group, _ = number_groups(group_id, len(width))
     order = np.argsort(width, kind="stable")
     rows = []
-    for share, n in zip(shares, counts):
+    for share, n in counts.items():
+        if n < MIN_GALAXIES:
+            continue
         kept = order[:n]
-        row = {"removed": share, "n": n, "widest": width[kept[-1]]} | _scores(residual[kept])
+        row = {"removed": share, "n": n, "widest": width[kept[-1]]} | _scores(values["residual"][kept], group[kept])
         if crps is not None:
-            row |= {"crps": values["crps"][kept].mean(), "crps_error": values["crps"][kept].std() / np.sqrt(n)}
+            row |= {"crps": values["crps"][kept].mean(), "crps_error": mean_error(values["crps"][kept], group[kept])}
         rows.append(row)
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-def _scores(residual):
+def _scores(residual, group):
     """Scores of point estimates with their standard errors."""
-    n, fraction = len(residual), eta(residual)
-    smoothed = (n * fraction + 0.5) / (n + 1)
+    fraction = eta(residual)
+    n_independent = len(residual) / share_design_effect(np.abs(residual) > ETA_THRESHOLD, group)
     return {
         "bias": bias(residual),
-        "bias_error": residual.std() / np.sqrt(n),
+        "bias_error": mean_error(residual, group),
         "sigma_mad": sigma_mad(residual),
-        "sigma_mad_error": mad_error(residual),
+        "sigma_mad_error": mad_error(residual, group),
         "eta": fraction,
-        "eta_error": np.sqrt(smoothed * (1 - smoothed) / (n + 2)),
+        "eta_error": share_error(n_independent * fraction, n_independent),
     }

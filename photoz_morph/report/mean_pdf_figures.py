@@ -11,7 +11,7 @@ from photoz_morph.metrics.trend_lines import p_text
 from photoz_morph.report.style import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE
 
 
-def mean_pdfs(regions, z_spec, pdf, grid, title, z_max=None):
+def mean_pdfs(regions, z_spec, pdf, grid, title, group_id=None):
     """Mean PDF of regions beside their distribution of z_spec, with the test that both are the same.
 
     Parameters
@@ -23,8 +23,8 @@ def mean_pdfs(regions, z_spec, pdf, grid, title, z_max=None):
     grid : RedshiftGrid
     title : str
         Says whether the galaxies are real or simulated.
-    z_max : float, optional
-        End of the redshift axis; by default that of the grid, or less where no galaxy is beyond.
+    group_id : ndarray, shape (n,), optional
+        Galaxies that share it are not counted as independent.
 
     Returns
     -------
@@ -46,7 +46,8 @@ def mean_pdfs(regions, z_spec, pdf, grid, title, z_max=None):
     empty = [name for name, mask in regions.items() if not np.any(mask)]
     if empty:
         raise ValueError(f"region {empty[0]!r} has no galaxy; leave it out")
-    tests = {name: mean_pdf_test(z_spec[mask], pdf[mask], grid) for name, mask in regions.items()}
+    group_id = np.arange(len(z_spec)) if group_id is None else np.asarray(group_id)
+    tests = {name: mean_pdf_test(z_spec[mask], pdf[mask], grid, group_id[mask]) for name, mask in regions.items()}
     figure = Figure(figsize=(1.2 + 4.2 * len(tests), 5.2), layout="constrained")
     panels = figure.subplots(2, len(tests), sharex=True, sharey="row", squeeze=False, height_ratios=[3, 1])
     first_name, first = next(iter(tests.items()))
@@ -77,8 +78,8 @@ def mean_pdfs(regions, z_spec, pdf, grid, title, z_max=None):
         lower.set_xlabel("redshift z")
     # Where the PDFs end, and not before the point of the last cell, which may be wide.
     ends = [grid.edges[1 + np.flatnonzero(test.mean_pdf > 1e-4).max(initial=0)] for test in tests.values()]
-    highest = max(*ends, *(test.edges[-2:].mean() + grid.width for test in tests.values()))
-    panels[0, 0].set(xlim=(grid.z_min, z_max or highest), ylim=(0, None), ylabel="normalised density")
+    highest = max(*ends, *(test.edges[-2:].mean() + 3 * grid.width for test in tests.values()))
+    panels[0, 0].set(xlim=(grid.z_min, highest), ylim=(0, None), ylabel="normalised density")
     panels[1, 0].set_ylabel(r"($z_\mathrm{spec}$ - PDF) / error", fontsize=9)
     limit = max(3.5, *(np.abs(line.get_ydata()).max() * 1.15 for axes in panels[1] for line in axes.lines[1:]))
     panels[1, 0].set_ylim(-limit, limit)
@@ -90,5 +91,5 @@ def verdict_text(test):
     """Chi-square of the mean PDF and the shift of its mean redshift, as text."""
     chi_square = f"chi-square {test.chi_square:.1f} for {test.n_dof}, {p_text(test.p_value)}"
     if not np.isfinite(test.p_value):
-        chi_square = "too few galaxies for a chi-square"
+        chi_square = "too few galaxies or too narrow PDFs for a chi-square"
     return f"{chi_square}\nmean of PDFs - mean z_spec: {test.mean_shift:+.5f} ± {test.mean_shift_error:.5f}"

@@ -41,7 +41,7 @@ def z_phot_against_z_spec(z_spec, z_phot, title, z_max=0.4, n_cells=100):
 
     Notes
     -----
-    The lower panel shows Delta z = z_phot - z_spec over 1 + z_spec; dotted lines are the limits of outliers, 0.05.
+    The lower panel shows Delta z = (z_phot - z_spec) / (1 + z_spec); dotted lines are the limits of outliers, 0.05.
     """
     z_spec, z_phot = np.asarray(z_spec, float), np.asarray(z_phot, float)
     residual = metrics.residuals(z_phot, z_spec)
@@ -71,7 +71,7 @@ def z_phot_against_z_spec(z_spec, z_phot, title, z_max=0.4, n_cells=100):
         lower.axhline(sign * threshold, color=ORANGE, linestyle=":", linewidth=1.2)
     upper.text(0.04, 0.96, "\n".join(texts), transform=upper.transAxes, va="top")
     upper.set(xlim=(0, z_max), ylim=(0, z_max), ylabel=r"$z_\mathrm{phot}$", title=title)
-    lower.set(xlabel=r"$z_\mathrm{spec}$", ylabel=r"$\Delta z\,/\,(1 + z_\mathrm{spec})$")
+    lower.set(xlabel=r"$z_\mathrm{spec}$", ylabel=r"$\Delta z$")
     return figure
 
 

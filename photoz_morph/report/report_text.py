@@ -7,7 +7,17 @@ import shlex
 
 from photoz_morph.metrics import photoz as metrics
 from photoz_morph.report import html
-from photoz_morph.report.tables import COLUMNS, PDF_COLUMNS, PDF_NOTE, RAIL_COLUMNS, RAIL_NOTE, verdicts
+from photoz_morph.report.comparison_tables import verdicts
+from photoz_morph.report.tables import (
+    COLUMNS,
+    PDF_COLUMNS,
+    PDF_NOTE,
+    RAIL_COLUMNS,
+    RAIL_NOTE,
+    error_note,
+    fold_rows,
+    score_text,
+)
 
 BANNERS = {
     False: "Simulated galaxies with known truth. Nothing on this page is a measurement of the sky, and no score of it "
@@ -37,13 +47,11 @@ def summary(results):
 def score_tables(results):
     """Scores in the dialects of the paper and of RAIL, and the comparison with the baselines."""
     scores = results.scores
-    titles = [title for title, _, _ in COLUMNS.values()]
     caption = (
         f"{results.title}, the scores of the paper. Residuals (z_phot - z_spec) / (1 + z_spec): bias is their mean, "
         "sigma_MAD 1.4826 times their median absolute deviation about the median, η the share beyond "
-        f"{metrics.ETA_THRESHOLD}. "
-        f"A flat PIT has sd {metrics.FLAT_PIT_STD:.4f}. ± is the bootstrap error ({scores['n_bootstrap']} resamples) "
-        "where not said otherwise."
+        f"{metrics.ETA_THRESHOLD}. A flat PIT has sd {metrics.FLAT_PIT_STD:.4f}. ± is the {error_note(scores)} where "
+        "not said otherwise."
     )
     parts = [
         _fold_table(scores, COLUMNS, caption),
@@ -52,39 +60,27 @@ def score_tables(results):
     ]
     comparison = scores.get("comparison")
     if comparison:
-        rows = [[name, *_cells(part)] for name, part in comparison["methods"].items()]
         first = next(iter(comparison["methods"]))
-        rows += [[f"{name} - {first}", *_cells(part)] for name, part in comparison["differences"].items()]
+        differences = {f"{name} - {first}": part for name, part in comparison["differences"].items()}
+        rows = [[name, *(score_text(part[score], column) for score, column in COLUMNS.items())]
+                for name, part in (comparison["methods"] | differences).items()]  # fmt: skip
         caption = (
             f"Methods on the same {comparison['n_galaxies']:,} {results.galaxies}; the errors of differences are "
             "paired. k-NN is the local linear regression of Beck et al. (2016); k-NN and boosting know magnitudes and "
             "E(B-V)."
         )
+        titles = [title for title, _, _ in COLUMNS.values()]
         parts += [html.table(["", *titles], rows, caption), *map(html.paragraph, verdicts(comparison))]
-    else:
+    if results.baseline_note or not comparison:
         reason = results.baseline_note or f"make it with photoz baseline {results.run_dir}"
-        parts.append(html.paragraph(f"No baseline stands beside: {reason}."))
+        parts.append(html.paragraph(f"No {'other ' if comparison else ''}baseline stands beside: {reason}."))
     return parts
 
 
 def _fold_table(scores, columns, caption):
     """A row for each fold, then mean and sd over folds, and all galaxies together."""
-    rows = [[f"fold {fold}", f"{part['n_galaxies']:,}", *_cells(part, columns=columns)]
-            for fold, part in scores["folds"].items()]  # fmt: skip
-    if len(rows) > 1:
-        n = f"{scores['n_galaxies']:,}"
-        rows.append(["mean ± sd over folds", n, *_cells(scores["mean"], "sd_over_folds", columns)])
-        rows.append(["all together", n, *_cells(scores["all"], columns=columns)])
-    titles = [title for title, _, _ in columns.values()]
-    return html.table(["", "n", *titles], rows, caption, n_strong=2 if len(rows) > 1 else 0)
-
-
-def _cells(part, error="error", columns=COLUMNS):
-    """Each score with its error, as text."""
-    return [
-        f"{part[name]['value'] * factor:.{digits}f} ± {part[name][error] * factor:.{digits}f}"
-        for name, (_, factor, digits) in columns.items()
-    ]
+    titles, rows = fold_rows(scores, columns)
+    return html.table(titles, rows, caption, n_strong=2 if len(rows) > 1 else 0)
 
 
 def provenance(results):
@@ -100,6 +96,8 @@ def provenance(results):
         "networks": f"{n_members} in each fold, {len(results.histories)} in all",
         "epochs": _spread([len(history["epoch"]) for history in results.histories.values()], "{:d}"),
     }
+    if results.trials:
+        rows["trials"] = ", ".join(f"{trial.name}: {trial.run_dir.resolve()}" for trial in results.trials)
     if seconds:
         rows["training time"] = f"{sum(seconds) / 60:.1f} min in all, {_spread(seconds, '{:.0f}')} s a network"
     if results.sessions:
@@ -114,7 +112,8 @@ def provenance(results):
     sized = ["--ensemble", str(n_members), "--cv", str(len(folds))]
     commands = [["photoz", "train", config, *sized, "--data-dir", dataset["path"], "--run-dir", again]]
     commands += [["photoz", "baseline", again], ["photoz", "evaluate", again, "--against", f"{again}/knn.fits"]]
-    commands += [["photoz", "report", again]]
+    trials = [trial.run_dir for trial in results.trials]
+    commands += [["photoz", "report", again, *trials, "--region", results.region]]
     return (
         html.facts(rows),
         html.paragraph("Where it was trained:"),

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
+from photoz_morph.config import differing_keys
 from photoz_morph.evaluation import compare, evaluate, read_scores, write_scores
+from photoz_morph.metrics.checks import scored_rows
 from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.predictions import ORIGINS, read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
@@ -18,7 +20,8 @@ from photoz_morph.run_folder import finished_members, read_history, read_json, r
 from photoz_morph.surveys import get_survey
 from photoz_morph.trials import SUSPECT_ZONE, in_region, name_of_trial
 
-
+# What a trial may change: its choice, and how long it then trains.
+TRIAL_KEYS = ("data.train_fraction", "data.train_on", "model.with_ebv", "train.iterations", "train.epochs")
 Z_MAX_STEP = 0.1  # redshift axes end at the next multiple of it
 BASELINES = ("knn", "boosting")  # files of the run folder, without suffix, that stand beside its predictions
 
@@ -99,8 +102,18 @@ class RunResults:
 
     @property
     def n_training(self):
-        """Galaxies each network was trained on; None for runs of an earlier version."""
+        """Galaxies the networks were trained on, mean over folds; None for runs of an earlier version."""
         return n_training(self.sessions)
+
+    @property
+    def networks(self):
+        """How many networks were trained, such as "6 x 5 folds"."""
+        return f"{self.n_members} x {len(self.folds)} fold{'s' * (len(self.folds) > 1)}"
+
+    @property
+    def trial_name(self):
+        """What this run is a trial of itself; "80 %" for one that trains on all that it can."""
+        return name_of_trial(self.config)
 
     @property
     def folds(self):
@@ -110,17 +123,30 @@ class RunResults:
 
 @dataclass(frozen=True)
 class Trial:
-    """Another run on the same dataset that differs in one choice: its `trials.name_of_trial` and predictions."""
+    """Another run on the same dataset that differs in what `trials.name_of_trial` says, and its predictions.
+
+    `n_training` as in `RunResults`; `networks` says how many, and `changes` which keys of the config are others.
+    """
 
     name: str
+    run_dir: Path
     table: Table
     grid: RedshiftGrid
     n_training: int | None
+    networks: str
+    changes: list
 
 
 def n_training(sessions):
-    """Galaxies that each network of a run was trained on, from its sessions; None where they do not say."""
-    return sessions[-1].get("n_training") if sessions else None
+    """Galaxies that the networks of a run were trained on, mean over folds, from its sessions; None if not said."""
+    found = sessions[-1].get("n_training") if sessions else None
+    return round(np.mean(found)) if found else None
+
+
+def networks_of(finished):
+    """How many networks were trained, such as "2 x 5 folds", from `run_folder.finished_members`."""
+    n_folds = len(finished)
+    return f"{max(len(paths) for paths in finished.values())} x {n_folds} fold{'s' * (n_folds > 1)}"
 
 
 def read_results(run_dir, trials=(), region=SUSPECT_ZONE):
@@ -152,14 +178,13 @@ def read_results(run_dir, trials=(), region=SUSPECT_ZONE):
     finished = finished_members(run_dir)
     table, grid = read_predictions(run_dir / "predictions.fits")
     scores = _current_scores(run_dir, table, grid)
-    scored = (np.asarray(table["flag"]) == 0) & np.isfinite(np.asarray(table["z_spec"], float))
     environment = run_dir / "environment.json"
     return RunResults(
         run_dir=run_dir,
         config_text=(run_dir / "config.yaml").read_text(),
         dataset=dataset,
         environment=read_json(environment) if environment.exists() else {},
-        table=table[scored],
+        table=table[scored_rows(table)],
         grid=grid,
         scores=scores,
         histories={
@@ -169,26 +194,44 @@ def read_results(run_dir, trials=(), region=SUSPECT_ZONE):
         },
         sessions=read_sessions(run_dir),
         config=config,
-        trials=[_read_trial(Path(trial), run_dir, dataset) for trial in trials],
+        trials=_read_trials(trials, run_dir, config, dataset),
         region=region,
         baseline=read_predictions(run_dir / "knn.fits") if (run_dir / "knn.fits").exists() else None,
     )
 
 
-def _read_trial(trial_dir, run_dir, dataset):
-    """Predictions of a trial, which must be of the dataset of the run."""
+def _read_trials(trial_dirs, run_dir, config, dataset):
+    """Predictions of the trials of a run, each of them another one."""
+    trials = {}
+    for trial_dir in map(Path, trial_dirs):
+        trial = _read_trial(trial_dir, run_dir, config, dataset)
+        if trial.name in trials:
+            raise ValueError(f"{trial_dir}: is the trial {trial.name!r} like {trials[trial.name].run_dir}; give one")
+        trials[trial.name] = trial
+    return list(trials.values())
+
+
+def _read_trial(trial_dir, run_dir, run_config, dataset):
+    """Predictions of a trial, which must be of the dataset of the run and differ from it in no other choice."""
     config, trial_dataset = read_run(trial_dir)
     if {**trial_dataset, "path": None} != {**dataset, "path": None}:
         raise ValueError(
             f"{trial_dir}: was trained on another dataset than {run_dir} ({trial_dataset['path']}, not "
             f"{dataset['path']}); a trial differs in one choice"
         )
-    name = name_of_trial(config)
-    if name == "80 %":
-        raise ValueError(f"{trial_dir}: trains on all that it can, like {run_dir}; it is no trial of it")
+    name, changes = name_of_trial(config), differing_keys(run_config, config)
+    if name == name_of_trial(run_config):
+        raise ValueError(f"{trial_dir}: is trained as {run_dir} is ({name}); it is no trial of it")
+    others = [key for key in changes if key not in TRIAL_KEYS]
+    if others:
+        raise ValueError(
+            f"{trial_dir}: differs from {run_dir} in {', '.join(others)} too; a trial differs in one choice of "
+            f"{', '.join(TRIAL_KEYS)}"
+        )
     table, grid = read_predictions(trial_dir / "predictions.fits")
-    good = (np.asarray(table["flag"]) == 0) & np.isfinite(np.asarray(table["z_spec"], float))
-    return Trial(name, table[good], grid, n_training(read_sessions(trial_dir)))
+    networks = networks_of(finished_members(trial_dir))
+    n_train = n_training(read_sessions(trial_dir))
+    return Trial(name, trial_dir, table[scored_rows(table)], grid, n_train, networks, changes)
 
 
 def _history(member):
@@ -204,23 +247,23 @@ def _history(member):
 
 def _current_scores(run_dir, table, grid):
     """Scores of the predictions, beside those of the baselines there are; written where they were missing or old."""
-    path, baselines = run_dir / "scores.json", [run_dir / f"{name}.fits" for name in BASELINES]
-    baselines = [file for file in baselines if file.exists()]
-    inputs = [run_dir / "predictions.fits", *baselines]
-    is_current = path.exists() and path.stat().st_mtime >= max(file.stat().st_mtime for file in inputs)
-    scores = read_scores(path) if is_current else evaluate(table, grid)
-    n_compared = len(scores.get("comparison", {}).get("differences", {}))
-    if is_current and {"folds", "coverage"} <= set(scores) and n_compared == len(baselines):
-        return scores
-    if "coverage" not in scores:  # of an earlier version
-        scores = evaluate(table, grid)
-    if baselines:
-        methods = {table.meta.get("model") or "predictions": (table, grid)}
-        for file in baselines:
+    path, methods = run_dir / "scores.json", {table.meta.get("model") or "predictions": (table, grid)}
+    inputs = [run_dir / "predictions.fits"]
+    for file in (run_dir / f"{name}.fits" for name in BASELINES):
+        if file.exists():
+            inputs.append(file)
             other, other_grid = read_predictions(file)
             methods[other.meta.get("model") or file.stem] = (other, other_grid)
-        scores["comparison"] = compare(
-            {name: method[0] for name, method in methods.items()}, {name: method[1] for name, method in methods.items()}
-        )
-    write_scores(scores, path)
+    is_current = path.exists() and path.stat().st_mtime >= max(file.stat().st_mtime for file in inputs)
+    saved = read_scores(path) if is_current else {}
+    # `photoz evaluate` may have written what is there, of another method or of a choice of galaxies.
+    is_of_table = saved.get("model") == table.meta.get("model", "") and not saved.get("choice")
+    scores = dict(saved) if is_of_table and {"folds", "coverage", "n_groups"} <= set(saved) else evaluate(table, grid)
+    comparison = scores.pop("comparison", None)
+    if len(methods) > 1:
+        if list((comparison or {}).get("methods", {})) != list(methods) or "n_groups" not in comparison:
+            comparison = compare(*({name: pair[i] for name, pair in methods.items()} for i in (0, 1)))
+        scores["comparison"] = comparison
+    if scores != saved:
+        write_scores(scores, path)
     return scores

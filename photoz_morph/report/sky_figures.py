@@ -28,7 +28,7 @@ def bias_map(ra, dec, residual, title, cells=None):
     title : str
         Says whether the galaxies are real or simulated.
     cells : SkyCells, optional
-        From `sky_cells(ra, dec, residual)`, where that was called before.
+        From `sky_cells`, with groups or called before; by default every galaxy counts as independent.
 
     Returns
     -------
@@ -81,9 +81,10 @@ def sky_text(cells, quantity="the mean residual"):
     # Counted twice for the two looks, as in `trend_lines`; 200 shuffles can just tell.
     is_flat = 2 * min(cells.p_value, cells.p_extreme) > LEVEL
     verdict = "is consistent with one value" if is_flat else "depends on position"
+    how = "shuffling" if cells.n_groups == cells.n else f"shuffling {cells.n_groups:,} groups of {cells.n:,} galaxies"
     return (
         f"{size}: {quantity} {verdict} (chi-square {cells.chi_square:.0f} for {cells.n_dof}, "
-        f"{_chance(cells.p_value, cells.n_shuffles)} by shuffling); the most deviant cell, {where}, has "
+        f"{_chance(cells.p_value, cells.n_shuffles)} by {how}); the most deviant cell, {where}, has "
         f"{cells.mean[cells.extreme]:.4f} ± {cells.error[cells.extreme]:.4f} ({cells.deviation[cells.extreme]:+.1f} "
         f"sigma; {_chance(cells.p_extreme, cells.n_shuffles)} for any of {len(cells.cell)} cells)."
     )

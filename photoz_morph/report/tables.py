@@ -4,9 +4,6 @@ In go the dictionaries of `evaluation.evaluate` and `evaluation.compare`, out co
 galaxies are simulated or real; eta and the other rates are fractions in the scores and per cent here.
 """
 
-import math
-
-from photoz_morph.evaluation import INTERVAL_ERRORS
 from photoz_morph.metrics.photoz import ETA_THRESHOLD, OUTLIER_SIGMA, OUTLIER_THRESHOLD
 from photoz_morph.metrics.pit_tests import CALIBRATED_AD, CALIBRATED_CVM, CALIBRATED_KS
 from photoz_morph.predictions import ORIGINS
@@ -40,13 +37,11 @@ RAIL_NOTE = (
     f"{ETA_THRESHOLD}."
 )
 PDF_NOTE = (
-    "Of 100 samples of n galaxies with calibrated PDFs, 95 have "
+    "Of 100 samples of n independent galaxies with calibrated PDFs, 95 have "
     f"PIT KS below {CALIBRATED_KS:.2f} / sqrt(n), CvM below {CALIBRATED_CVM:.2f} and AD below {CALIBRATED_AD:.2f}; CvM "
     "and AD grow with n. 0.02 % PIT outliers (below 0.0001 or above 0.9999) are expected. CDE loss: lower is better."
 )
-VERDICT_SCORES = ("bias", "sigma_mad", "eta", "crps", "pit_ks")  # what `comparison_markdown` puts into words
 DATA_NAMES = {"simulated": "simulated galaxies", "real": "real galaxies"}
-TIE_SIGMA = INTERVAL_ERRORS  # fewer standard errors than this are called a tie
 
 
 def scores_markdown(scores):
@@ -61,8 +56,8 @@ def scores_markdown(scores):
     -------
     str
     """
-    note = f"± is the bootstrap error ({scores['n_bootstrap']} resamples) where not said otherwise."
-    return "\n".join([_title(scores, _left_out(scores)), "", *_fold_rows(scores, COLUMNS), "", note]) + "\n"
+    note = f"± is the {error_note(scores)} where not said otherwise."
+    return "\n".join([_title(scores, _left_out(scores)), "", *_fold_table(scores, COLUMNS), "", note]) + "\n"
 
 
 def rail_markdown(scores):
@@ -83,14 +78,16 @@ def rail_markdown(scores):
         if part["level"] in (0.5, 0.68, 0.9, 0.95)
     )
     return "\n".join([
-        _title(scores, "point estimates as in RAIL and qp"), "", *_fold_rows(scores, RAIL_COLUMNS), "", RAIL_NOTE, "",
-        _title(scores, "PDFs"), "", *_fold_rows(scores, PDF_COLUMNS), "", PDF_NOTE, "",
+        _title(scores, "point estimates as in RAIL and qp"), "", *_fold_table(scores, RAIL_COLUMNS), "", RAIL_NOTE, "",
+        _title(scores, "PDFs"), "", *_fold_table(scores, PDF_COLUMNS), "", PDF_NOTE, "",
         f"Coverage, the share of galaxies [%] with z_spec in the central interval of their PDF: {shares}.",
     ]) + "\n"  # fmt: skip
 
 
 def scores_csv(scores):
-    """All scores as CSV: data, fold, n, then value and error of each score; the mean row has sd as error.
+    """All scores as CSV: data, choice, fold, n, then value and error of each score; the mean row has sd as error.
+
+    The error is empty where there is none, as the sd of a single fold.
 
     Parameters
     ----------
@@ -102,97 +99,81 @@ def scores_csv(scores):
     str
     """
     names = [f"{name}{suffix}" for name in ALL_COLUMNS for suffix in ("", "_error")]
-    lines = [",".join(["data", "fold", "n_galaxies", *names])]
+    lines = [",".join(["data", "choice", "fold", "n_galaxies", *names])]
+    choice = f'"{scores["choice"]}"' if scores.get("choice") else ""
     parts = [(fold, part, "error") for fold, part in scores["folds"].items()]
     parts += [("mean", scores["mean"], "sd_over_folds"), ("all", scores["all"], "error")]
     for fold, part, error in parts:
-        numbers = [repr(part[name][key]) for name in ALL_COLUMNS for key in ("value", error)]
-        lines.append(",".join([scores["data"], fold, str(part["n_galaxies"]), *numbers]))
+        numbers = [part[name][key] for name in ALL_COLUMNS for key in ("value", error)]
+        numbers = ["" if number is None else repr(number) for number in numbers]
+        lines.append(",".join([scores["data"], choice, fold, str(part["n_galaxies"]), *numbers]))
     return "\n".join(lines) + "\n"
 
 
-def comparison_markdown(comparison):
-    """Methods side by side on the same galaxies, a row per score, their paired differences, and verdicts in words.
+def fold_rows(scores, columns):
+    """A row per fold, then mean and sd over folds, and all galaxies together, as text.
 
     Parameters
     ----------
-    comparison : dict
-        From `evaluation.compare`.
+    scores : dict
+        From `evaluation.evaluate`.
+    columns : dict
+        Such as `COLUMNS`.
+
+    Returns
+    -------
+    titles : list of str
+        Of all columns; the first two are the fold and the number of galaxies.
+    rows : list of list of str
+        A single row where there is a single fold; otherwise the last two are not of a fold.
+    """
+    titles = ["fold", "n", *(title for title, _, _ in columns.values())]
+    parts = [(fold, part, "error") for fold, part in scores["folds"].items()]
+    if len(parts) > 1:
+        parts += [("mean ± sd over folds", scores["mean"], "sd_over_folds"), ("all together", scores["all"], "error")]
+    rows = [
+        [label, str(part["n_galaxies"]), *(score_text(part[name], column, error) for name, column in columns.items())]
+        for label, part, error in parts
+    ]
+    return titles, rows
+
+
+def score_text(score, column, error="error"):
+    """A score as text, "value ± error", in the unit and digits of its column.
+
+    Parameters
+    ----------
+    score : dict
+        With `value` and the error.
+    column : tuple
+        Of `ALL_COLUMNS`: title, factor, digits.
+    error : str
+        Key of what follows the ±; the value stands alone where it is None.
 
     Returns
     -------
     str
     """
-    methods, differences = comparison["methods"], comparison["differences"]
-    first = next(iter(methods))
-    titles = ["score", *methods]
-    for name in differences:
-        titles += [f"{name} - {first}", "95 % interval"]
-    rows = []
-    for score, column in ALL_COLUMNS.items():
-        cells = [column[0], *(_number(part[score], column) for part in methods.values())]
-        for part in differences.values():
-            cells += [_number(part[score], column), _interval(part[score], column)]
-        rows.append("| " + " | ".join(cells) + " |")
-    sentences = [sentence for score in VERDICT_SCORES for sentence in verdicts(comparison, score)]
-    lines = [
-        f"**{' and '.join(methods)} on the same {comparison['n_galaxies']} {DATA_NAMES[comparison['data']]}**"
-        f"{_not_common(comparison)}",
-        "",
-        "| " + " | ".join(titles) + " |",
-        "|---" * len(titles) + "|",
-        *rows,
-        "",
-        *(f"- {sentence}" for sentence in sentences),
-        "",
-        f"± is the bootstrap error ({comparison['n_bootstrap']} resamples); differences are paired, their interval is "
-        f"{INTERVAL_ERRORS} errors to either side, and a tie is an interval that holds 0.",
-    ]
-    return "\n".join(lines) + "\n"
+    _, factor, digits = column
+    numbers = [score["value"]] if score[error] is None else [score["value"], score[error]]
+    return " ± ".join(f"{number * factor:.{digits}f}" for number in numbers)
 
 
-def verdicts(comparison, score="sigma_mad"):
-    """One sentence for each method but the first: which of the two has the lower score, by how many standard errors.
+def error_note(scores):
+    """What ± is, to follow "± is the": how many resamples of what.
 
     Parameters
     ----------
-    comparison : dict
-        From `evaluation.compare`.
-    score : str
-        A score that is better when lower, or a bias, better when nearer to zero.
+    scores : dict
+        From `evaluation.evaluate` or `evaluation.compare`.
 
     Returns
     -------
-    list of str
+    str
     """
-    title, factor, digits = ALL_COLUMNS[score]
-    methods = comparison["methods"]
-    first = next(iter(methods))
-    sentences = []
-    for name, differences in comparison["differences"].items():
-        if score in ("bias", "median_bias"):
-            value, error = _nearer_to_zero(methods[name][score], methods[first][score], differences[score]["error"])
-        else:
-            value, error = differences[score]["value"], differences[score]["error"]
-        names = (name, first) if value < 0 else (first, name)
-        better, worse = (f"{methods[key][score]['value'] * factor:.{digits}f}" for key in names)
-        n_sigma = abs(value) / error if error > 0 else (float("inf") if value else 0.0)
-        difference = f"{title} {better} against {worse}, {n_sigma:.1f} standard errors of the paired difference"
-        where = f"on {comparison['n_galaxies']} {DATA_NAMES[comparison['data']]}"
-        if n_sigma < TIE_SIGMA:
-            sentences.append(f"{names[0]} and {names[1]} tie {where}: {difference}.")
-        else:
-            sentences.append(f"{names[0]} beats {names[1]} {where}: {difference}.")
-    return sentences
-
-
-def _nearer_to_zero(score, first, error_of_difference):
-    """|score| - |first| with its error, from the paired error of score - first."""
-    if score["value"] * first["value"] >= 0:
-        error = error_of_difference
-    else:  # Then it is the sum that counts: var(a + b) = 2 var(a) + 2 var(b) - var(a - b).
-        error = math.sqrt(max(2 * score["error"] ** 2 + 2 * first["error"] ** 2 - error_of_difference**2, 0.0))
-    return abs(score["value"]) - abs(first["value"]), error
+    n_groups = scores.get("n_groups", scores["n_galaxies"])  # scores of an earlier version redrew galaxies
+    by = f" redrawn by parent galaxy, of which there are {n_groups}" if n_groups < scores["n_galaxies"] else ""
+    return f"bootstrap error ({scores['n_bootstrap']} resamples{by}; of a rate that is 0, Jeffreys' error)"
 
 
 def redshifts_text(table):
@@ -223,40 +204,24 @@ def _left_out(scores):
     return text + (f"; {scores['n_outside_grid']} beyond the redshift grid" if scores["n_outside_grid"] else "")
 
 
-def _not_common(comparison):
-    """Which galaxies of the tables were not compared."""
-    left_out = [f"{number} of {name}" for name, number in comparison["n_left_out"].items() if number]
-    return f" (left out, not good in every table: {', '.join(left_out)})" if left_out else ""
-
-
 def _title(scores, remark):
-    """Model, survey and whether the galaxies are real, in bold, and a remark."""
+    """Model, survey, whether the galaxies are real and which they are, in bold, and a remark."""
     name = " ".join(part for part in (scores.get("model"), scores["survey"]) if part)
-    return f"**{name}, {DATA_NAMES[scores['data']]}** ({remark})"
+    return f"**{name}, {galaxies_of(scores)}** ({remark})"
 
 
-def _fold_rows(scores, columns):
-    """Markdown table: a row per fold, then mean and sd over folds, and all galaxies together."""
-    titles = ["fold", "n", *(title for title, _, _ in columns.values())]
-    rows = [([fold, part["n_galaxies"]], part, "error") for fold, part in scores["folds"].items()]
-    if len(rows) > 1:
-        rows.append((["mean ± sd over folds", scores["mean"]["n_galaxies"]], scores["mean"], "sd_over_folds"))
-        rows.append((["all together", scores["n_galaxies"]], scores["all"], "error"))
-    lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
-    for (label, n_galaxies), part, error in rows:
-        cells = [label, str(n_galaxies), *(_number(part[name], column, error) for name, column in columns.items())]
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+def galaxies_of(scores):
+    """Whether the galaxies are real, and which choice of them it is."""
+    choice = f": {scores['choice']}" if scores.get("choice") else ""
+    return DATA_NAMES[scores["data"]] + choice
 
 
-def _number(score, column, error="error"):
-    """A score with the error of that key, in the unit and digits of its column."""
-    _, factor, digits = column
-    return f"{score['value'] * factor:.{digits}f} ± {score[error] * factor:.{digits}f}"
+def _fold_table(scores, columns):
+    """`fold_rows` as lines of Markdown."""
+    return markdown_table(*fold_rows(scores, columns))
 
 
-def _interval(score, column):
-    """The 95 % interval of a difference."""
-    _, factor, digits = column
-    low, high = (f"{value * factor:.{digits}f}" for value in score["interval"])
-    return f"{low} to {high}"
+def markdown_table(titles, rows):
+    """Lines of a Markdown table."""
+    lines = ["| " + " | ".join(cells) + " |" for cells in (titles, *rows)]
+    return [lines[0], "|---" * len(titles) + "|", *lines[1:]]

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
-from photoz_morph.metrics.trend_lines import FLAT
+from photoz_morph.metrics.trend_lines import NOT_FLAT, SLOPE
 from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE
 
 STATISTIC_LABELS = {
@@ -63,8 +63,10 @@ def trend_figure(trends, title, statistics=("bias",)):
         for number, ((label, found), mark) in enumerate(zip(trends.items(), MARKS)):
             shift = SHIFT_POINTS * (number - (len(trends) - 1) / 2)
             line = getattr(found, statistic)
+            notes = [f"in {found.n_groups:,} groups"] if found.n_groups < found.n else []
+            notes += [f"{found.n_left_out:,} left out"] if found.n_left_out else []
             text = f"{label}, n = {found.n:,}" if label else f"n = {found.n:,}"
-            text += f" ({found.n_left_out:,} left out)" if found.n_left_out else ""
+            text += f" ({', '.join(notes)})" if notes else ""
             _draw(axes, found, line, mark, f"{text}:\n{line.verdict}", 4.5, shift)
         _finish(axes, first, statistic, [getattr(found, statistic) for found in trends.values()])
         axes.set(xlabel=_axis_label(first), ylabel=STATISTIC_LABELS[statistic])
@@ -114,7 +116,7 @@ def trend_grid(trends, bands, title, statistic="bias"):
     for row, line_of_panels in zip(rows, panels):
         for found, axes in zip(row, line_of_panels):
             line = getattr(found, statistic)
-            colour = BLUE if line.finding == FLAT else ORANGE
+            colour = ORANGE if line.finding in (SLOPE, NOT_FLAT) else BLUE
             _draw(axes, found, line, (colour, "o", "-"), "_trend", 3)
             _finish(axes, found, statistic, lines)
             axes.set_xlabel(_axis_label(found), fontsize=9)
@@ -124,7 +126,9 @@ def trend_grid(trends, bands, title, statistic="bias"):
         for axes in line_of_panels[len(row) :]:
             axes.set_axis_off()
         line_of_panels[0].set_ylabel(STATISTIC_LABELS[statistic], fontsize=9)
-    figure.suptitle(f"{title}, n = {max(found.n for row in rows for found in row):,}")
+    largest = max((found for row in rows for found in row), key=lambda found: found.n)
+    groups = f" in {largest.n_groups:,} groups" if largest.n_groups < largest.n else ""
+    figure.suptitle(f"{title}, n = {largest.n:,}{groups}")
     return figure
 
 

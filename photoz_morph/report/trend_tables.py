@@ -24,8 +24,8 @@ SINGLE = {
 STATISTICS = {"bias": "mean residual", "sigma_mad": "sigma_MAD"}
 HEADER = ("", "n", "slope", "sigma", "chi-square / dof", "p if flat", "finding")
 CSV_COLUMNS = (
-    "trend", "statistic", "n", "n_left_out", "slope", "slope_error", "per", "p_slope", "chi_square", "n_dof", "p_flat",
-    "finding",
+    "data", "trend", "statistic", "n", "n_groups", "n_left_out", "slope", "slope_error", "per", "p_slope", "chi_square",
+    "n_dof", "p_flat", "finding",
 )  # fmt: skip
 
 
@@ -36,7 +36,8 @@ def catalogue_trends(columns, residual, bands):
     ----------
     columns : Table or dict of str to ndarray
         Those of `z_phot`, `z_spec`, `petro_r`, `ebv`, `axis_ratio` (with `is_early`: of disks alone, too),
-        `n_neighbours` of shape (n,) and `snr`, `psf_fwhm` of shape (n, n_bands) that are there are used.
+        `n_neighbours` of shape (n,) and `snr`, `psf_fwhm` of shape (n, n_bands) that hold a finite value are used; of
+        a `group_id`, galaxies that share it are not counted as independent.
     residual : ndarray, shape (n,)
         Normalised residuals.
     bands : sequence of str
@@ -53,24 +54,29 @@ def catalogue_trends(columns, residual, bands):
     Pasquet et al. (2019), Figs. 8, 11 and C.1. Against z_spec the mean of a PDF has a slope for any method.
     """
     residual = np.asarray(residual, float)
-    there = {name: np.asarray(columns[name], float) for name in columns.keys() if name in (*SINGLE, "snr", "psf_fwhm")}
+    groups = np.asarray(columns["group_id"]) if "group_id" in columns.keys() else np.arange(len(residual))
     found = {}
-    for name, (label, unit) in SINGLE.items():
-        if name in there:
-            found[name] = trend(there[name], residual, label, unit)
+    for key, (x, label, unit, is_log) in _quantities(columns, bands).items():
+        chosen = np.asarray(columns["is_early"]) == 0 if key == "axis_ratio_disks" else np.ones(len(x), bool)
+        if np.isfinite(x[chosen]).any():  # a column of NaN stands for what the dataset does not know
+            found[key] = trend(x[chosen], residual[chosen], label, unit, is_log, group_id=groups[chosen])
+    return dict(zip(found, judge(list(found.values()))))
+
+
+def _quantities(columns, bands):
+    """Of each trend by its key: values of all galaxies, name, unit, whether in log10."""
+    there = {name: np.asarray(columns[name], float) for name in columns.keys() if name in (*SINGLE, "snr", "psf_fwhm")}
     if "axis_ratio" in there and "is_early" in columns.keys():
-        is_disk = np.asarray(columns["is_early"]) == 0
-        label, unit = SINGLE["axis_ratio_disks"]
-        if is_disk.any():
-            found["axis_ratio_disks"] = trend(there["axis_ratio"][is_disk], residual[is_disk], label, unit)
+        there["axis_ratio_disks"] = there["axis_ratio"]
+    wanted = {name: (there[name], *SINGLE[name], False) for name in SINGLE if name in there}
     for index, band in enumerate(bands if "snr" in there else ()):
-        found[f"snr_{band}"] = trend(there["snr"][:, index], residual, f"S/N in {band}", is_log=True)
+        wanted[f"snr_{band}"] = there["snr"][:, index], f"S/N in {band}", "", True
     for index, band in enumerate(bands if "psf_fwhm" in there else ()):
-        found[f"psf_fwhm_{band}"] = trend(there["psf_fwhm"][:, index], residual, f"PSF FWHM in {band}", "arcsec")
+        wanted[f"psf_fwhm_{band}"] = there["psf_fwhm"][:, index], f"PSF FWHM in {band}", "arcsec", False
     for index, pair in enumerate(zip(bands, bands[1:]) if "psf_fwhm" in there else ()):
         difference = there["psf_fwhm"][:, index] - there["psf_fwhm"][:, index + 1]
-        found[f"psf_fwhm_{'-'.join(pair)}"] = trend(difference, residual, f"PSF FWHM {' - '.join(pair)}", "arcsec")
-    return dict(zip(found, judge(list(found.values()))))
+        wanted[f"psf_fwhm_{'-'.join(pair)}"] = difference, f"PSF FWHM {' - '.join(pair)}", "arcsec", False
+    return wanted
 
 
 def trend_rows(trends, statistic="bias"):
@@ -100,8 +106,8 @@ def trend_rows(trends, statistic="bias"):
     return HEADER, rows
 
 
-def trends_csv(trends):
-    """All trends of both statistics as CSV with the columns `CSV_COLUMNS`."""
+def trends_csv(trends, data):
+    """All trends of both statistics as CSV with the columns `CSV_COLUMNS`; `data` is "simulated" or "real"."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
@@ -110,5 +116,6 @@ def trends_csv(trends):
             line = getattr(found, statistic)
             numbers = [line.slope, line.slope_error, line.per, line.p_slope, line.chi_square, line.n_dof, line.p_flat]
             numbers = [f"{value:.6g}" if isinstance(value, float) else value for value in numbers]
-            writer.writerow([key, statistic, found.n, found.n_left_out, *numbers, line.finding])
+            size = [found.n, found.n_groups, found.n_left_out]
+            writer.writerow([data, key, statistic, *size, *numbers, line.finding])
     return text.getvalue()

@@ -30,12 +30,14 @@ def table_1(scores, kind):
     str
     """
     mean = scores["mean"]
+    error = "sd_over_folds" if mean["n_folds"] > 1 else "error"
     rows = [
         [PAPER, "5", *(_cell(name, PAPER_TABLE_1[name]) for name in PAPER_TABLE_1)],
         [f"this run, {kind}", str(mean["n_folds"]),
-         *(_cell(name, (mean[name]["value"], mean[name]["sd_over_folds"])) for name in PAPER_TABLE_1)],
+         *(_cell(name, (mean[name]["value"], mean[name][error])) for name in PAPER_TABLE_1)],
     ]  # fmt: skip
-    caption = f"Table 1 of Pasquet et al. (2019), last row: mean ± sd over the folds. {_warning(kind)}"
+    caption = "Table 1 of Pasquet et al. (2019), last row: mean ± sd over the folds"
+    caption += f". {_warning(kind)}" if error == "sd_over_folds" else f", of one fold ± its error. {_warning(kind)}"
     return html.table(["paper / this run", "folds", *HEADER[:3]], rows, caption)
 
 
@@ -54,6 +56,10 @@ def table_2(rows, kind, region):
     -------
     str
     """
+    has_zone = any(row.name == "without zone" for row in rows)
+    zone = f"No galaxy of this run lies in the zone {region}, which the paper's rows leave out."
+    if has_zone:
+        zone = f"The zone is {region}; all rows below its first mention leave it out."
     lines = []
     for row in rows:
         paper = PAPER_TABLE_2.get(row.name)
@@ -67,9 +73,9 @@ def table_2(rows, kind, region):
              _cell("sigma_mad", difference, sign="+") if difference else ""]
         )  # fmt: skip
     caption = (
-        f"Table 2 of Pasquet et al. (2019). The zone is {region}; all rows below its first mention leave it out. Deep "
+        f"Table 2 of Pasquet et al. (2019). {zone} Deep "
         "is ten frames or more in each band, Stripe 82 in the paper; the widest PDFs are those of q84 - q16. ± is the "
-        "bootstrap error; the last column is paired, on the galaxies that both runs have tested. "
+        "bootstrap error, parents redrawn; the last column is paired, on the galaxies that both runs have tested. "
         f"{_warning(kind)}"
     )
     return html.table(

@@ -6,6 +6,7 @@ Each function takes arrays and returns a matplotlib Figure, made without pyplot;
 import numpy as np
 from matplotlib.figure import Figure
 
+from photoz_morph.metrics.shares import share_error
 from photoz_morph.metrics.width_cuts import PAPER_SHARES, width_cuts
 from photoz_morph.report.style import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE
 
@@ -20,7 +21,7 @@ NAMED_LEVELS = (0.68, 0.9)  # whose coverage is written in the figure
 WIDTH_LABEL = r"width of the PDF, $q_{84} - q_{16}$"
 
 
-def width_cut_figure(width, residual, title, crps=None):
+def width_cut_figure(width, residual, title, crps=None, group_id=None):
     """Scores of the galaxies that are left, against the share with the widest PDFs that was removed.
 
     Parameters
@@ -33,6 +34,8 @@ def width_cut_figure(width, residual, title, crps=None):
         Says whether the galaxies are real or simulated.
     crps : ndarray, shape (n,), optional
         Of each galaxy.
+    group_id : ndarray, shape (n,), optional
+        Galaxies that share it are not counted as independent.
 
     Returns
     -------
@@ -41,14 +44,14 @@ def width_cut_figure(width, residual, title, crps=None):
     Raises
     ------
     ValueError
-        As `width_cuts`.
+        As `width_cuts`: among others for fewer than `width_cuts.MIN_GALAXIES` galaxies.
 
     Notes
     -----
     Pasquet et al. (2019), Sec. 5 and Table 2. Bands are standard errors; neighbouring points share most galaxies.
-    The cuts of the paper, 10 % and 20 %, are marked.
+    The cuts of the paper, 10 % and 20 %, are marked where they leave `MIN_GALAXIES`.
     """
-    cuts = width_cuts(width, residual, crps)
+    cuts = width_cuts(width, residual, crps, group_id=group_id)
     shown = [name for name in PANELS if name in cuts]
     figure = Figure(figsize=(8.6, 6.0), layout="constrained")
     panels = figure.subplots(2, 2, sharex=True)
@@ -65,6 +68,8 @@ def width_cut_figure(width, residual, title, crps=None):
         texts = []
         for share in (0, *PAPER_SHARES):
             at = np.argmin(np.abs(cuts["removed"] - share))
+            if not np.isclose(cuts["removed"][at], share):
+                continue
             axes.plot(removed[at], value[at], color=ORANGE, marker="o", markersize=5)
             if share:
                 axes.axvline(removed[at], color=ORANGE, linewidth=0.8, linestyle=":")
@@ -77,7 +82,7 @@ def width_cut_figure(width, residual, title, crps=None):
         axes.set_axis_off()
     for axes in panels[1]:
         axes.set_xlabel("widest PDFs removed [%]")
-    panels[0, 0].set_xlim(0, removed.max())
+    panels[0, 0].set_xlim(0, max(removed.max(), 1))
     figure.suptitle(f"{title}, n = {len(width):,}")
     return figure
 
@@ -120,7 +125,7 @@ def width_histogram(width, title, n_bins=60):
     return figure
 
 
-def coverage_figure(levels, observed, error, title):
+def coverage_figure(levels, observed, error, n, title):
     """Share of z_spec inside the central interval of each PDF against its probability, above their difference.
 
     Parameters
@@ -130,7 +135,9 @@ def coverage_figure(levels, observed, error, title):
     observed : ndarray, shape (n_levels,)
         Share of galaxies whose z_spec is inside.
     error : ndarray, shape (n_levels,)
-        Standard error of `observed`; binomial: the square root of observed (1 - observed) / n.
+        Standard error of `observed`, as from `pit_tests.coverage`.
+    n : int
+        Galaxies.
     title : str
         Says whether the galaxies are real or simulated.
 
@@ -140,15 +147,17 @@ def coverage_figure(levels, observed, error, title):
 
     Notes
     -----
-    On the diagonal if the PDFs are calibrated; above it PDFs are too wide, below it too narrow. The band is 1.96
-    errors about the diagonal. Levels share galaxies, so a curve that leaves the band does so over many of them.
+    On the diagonal if the PDFs are calibrated; above it PDFs are too wide, below it too narrow. The band is 1.96 times
+    the square root of level (1 - level) / n about the diagonal, larger by as much as groups make `error` larger than
+    that of n independent galaxies. Levels share galaxies, so a curve that leaves the band does so over many of them.
     """
     levels, observed, error = (np.asarray(values, float) for values in (levels, observed, error))
+    band = 1.96 * np.sqrt(levels * (1 - levels) / n) * error / share_error(n * observed, n)
     figure = Figure(figsize=(5.2, 6.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.3])
     for axes, base in ((upper, levels), (lower, np.zeros(len(levels)))):
         label = "95 % if calibrated"
-        axes.fill_between(levels, base - 1.96 * error, base + 1.96 * error, color=GREY, alpha=0.3, lw=0, label=label)
+        axes.fill_between(levels, base - band, base + band, color=GREY, alpha=0.3, lw=0, label=label)
         axes.plot(levels, base, color=BLACK, linewidth=1, linestyle=":", label="calibrated")
         axes.plot(levels, base + observed - levels, color=BLUE, marker=".", linewidth=1.4, label="observed")
         axes.grid(color=LIGHT_GREY, linewidth=0.4)
@@ -157,7 +166,7 @@ def coverage_figure(levels, observed, error, title):
             upper.plot(level, share, color=ORANGE, marker="o", markersize=5, linestyle="none",
                        label=f"{100 * level:.0f} %: {100 * share:.1f} ± {100 * noise:.1f} %")  # fmt: skip
             lower.plot(level, share - level, color=ORANGE, marker="o", markersize=5)
-    limit = 1.15 * max(np.abs(observed - levels).max(), 1.96 * error.max(), 1e-3)
+    limit = 1.15 * max(np.abs(observed - levels).max(), band.max(), 1e-3)
     upper.set(xlim=(0, 1), ylim=(0, 1), ylabel=r"share of $z_\mathrm{spec}$ inside", title=title)
     upper.legend(frameon=False, fontsize=9, loc="upper left")
     lower.set(ylim=(-limit, limit), xlabel="probability of the central interval", ylabel="observed - nominal")

@@ -22,7 +22,7 @@ GALAXY_DENSITY, GALAXY_SLOPE = 2.3, 0.38
 STAR_DENSITY, STAR_SLOPE = 0.95, 0.18
 FAINTEST_NEIGHBOUR = 23.0  # r magnitude; fainter ones drown in the noise of one frame
 BRIGHTEST_NEIGHBOUR = 14.0  # brighter stars saturate, and SDSS masks the galaxies around them
-DEEP_FRACTION = 0.03  # of galaxies, as in Pasquet et al. (2019), whose Stripe 82 has 19,714 of 516,525
+DEEP_FRACTION = 0.03  # of galaxies; our choice, Pasquet et al. (2019) have 3.8 % in Stripe 82
 SINGLE_FRACTION = 0.70 / 0.97  # of the others: in one frame, the rest in two
 MARGIN = 8  # neighbours are centred up to so many pixels outside the stamp
 # Stellar locus against g - i: colours u-g, g-r, r-i, i-z, medians of the same field (Covey et al. 2007 agree to 0.1).

@@ -153,6 +153,8 @@ def cross_validate(method, features, z_spec, fold, grid, progress=False):
     predict = {"knn": knn_pdf, "boosting": boosting_pdf}[method]
     features, z_spec, fold = np.asarray(features, float), np.asarray(z_spec, float), np.asarray(fold)
     trains = np.isfinite(features).all(axis=1) & np.isfinite(z_spec)
+    if not np.isfinite(z_spec).any():
+        raise ValueError("no galaxy has a z_spec; a baseline trains on those that have one")
     if len(np.unique(fold[trains])) < 2:
         raise ValueError(
             f"cross-validation needs galaxies with z_spec and all magnitudes in two folds or more; {trains.sum()} of "

@@ -56,7 +56,7 @@ def load_config(path, overrides=(), task=None):
     config = _build(TASKS[found], values, path)
     for override in overrides:
         config = _override(config, override)
-    _check(config, path)
+    _check(config, " ".join([str(path), *(f"--set {override}" for override in overrides)]))
     return config
 
 

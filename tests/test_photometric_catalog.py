@@ -163,7 +163,7 @@ def without_redshifts(catalog):
         (with_minus_9999, "z_spec of obj_id 2 is -9999.0 (1 such rows); leave it empty"),
         (with_redshift_estimates, "column z_phot would be overwritten by the predictions; rename it"),
         (with_pdf, "is a table of predictions; give the catalogue or the run that it was made from"),
-        (without_redshifts, "0 of 300 have both, in 0"),
+        (without_redshifts, "no galaxy has a z_spec"),
     ],
 )
 def test_unusable_catalogue_is_refused_in_one_line(spoil, message, tmp_path):

@@ -260,6 +260,7 @@ def _dataset_or_default(config, data_dir, quiet):
         if config.simulation.n_galaxies is None:
             raise
     n_galaxies = config.simulation.n_galaxies
+    _check_sizes(config)
     from photoz_morph.simulation.sdss_sample import simulate_sample
 
     stacks = Path(data_dir) / "stacks"
@@ -268,6 +269,23 @@ def _dataset_or_default(config, data_dir, quiet):
         stacks, n_galaxies, config.simulation.seed, progress=not quiet, deep_fraction=config.simulation.deep_fraction
     )
     build_alone(_build, str(stacks), data_dir, False, quiet)
+
+
+def _check_sizes(config):
+    """Raise a ValueError if the simulation is too small to train on; its own check comes after minutes of work."""
+    from photoz_morph.catalogs import N_FOLDS
+
+    n_galaxies, data = config.simulation.n_galaxies, config.data
+    if data.n_validation >= n_galaxies / N_FOLDS:
+        raise ValueError(
+            f"data.n_validation is {data.n_validation}, a fold of {n_galaxies} simulated galaxies has about "
+            f"{n_galaxies // N_FOLDS}; lower it or raise simulation.n_galaxies"
+        )
+    if data.train_fraction * n_galaxies < data.batch_size:
+        raise ValueError(
+            f"data.train_fraction {data.train_fraction} of {n_galaxies} simulated galaxies is less than a batch of "
+            f"{data.batch_size}; raise simulation.n_galaxies or lower data.batch_size"
+        )
 
 
 def _build(stacks, data_dir, overwrite, quiet):

@@ -144,8 +144,8 @@ def test_trials_redraw_parents_and_not_their_copies():
 def test_tables_say_whose_each_row_is_and_which_rows_are_missing():
     reference = gaussian_table(0.01)
     rows = score_trials((reference, GRID, 960), n_bootstrap=10)
-    page = table_2(rows, "simulated SDSS", "stripes=38-39")
-    assert page.count("paper, real SDSS") == len(rows) == page.count("this run, simulated SDSS")
+    page = table_2(rows, "simulated", "stripes=38-39")
+    assert page.count("paper, real") == len(rows) == page.count("this run, simulated")
     assert "0.00912" in page and "393,219" in page and "are not comparable" in page
     assert "2 %" in missing_trials(rows) and "80 %;" not in missing_trials(rows)
     text = table_2_csv(rows, "simulated")
@@ -153,7 +153,7 @@ def test_tables_say_whose_each_row_is_and_which_rows_are_missing():
     assert len(names) == len(first) and first[:2] == ["simulated", '"80 %"'] and first[3] == "1200"
     scores = {"mean": {"n_folds": 5} | {name: {"value": 0.01, "sd_over_folds": 0.001}
                                         for name in ("bias", "sigma_mad", "eta")}}  # fmt: skip
-    page = table_1(scores, "real SDSS")
+    page = table_1(scores, "real")
     assert "0.00912 ± 0.00002" in page and "1.00 ± 0.10" in page and "not comparable" not in page
 
 

@@ -48,14 +48,14 @@ def trials(results, out_files):
     out_files : dict of str to str
         Gets the text of each file written beside the page.
     """
-    title, kind = "The paper's trials", results.galaxies.removesuffix(" galaxies")
+    title, kind = "The paper's trials", "real" if results.is_real else "simulated"
     if results.trial_name != "80 %":
         text = f"This run is itself a trial: {results.trial_name}. Its row stands in the report of the run on 80 %"
         return [(title, "", f"{text}: photoz report RUN TRIAL.", None)]
     others = [(trial.name, trial.table, trial.grid, trial.n_training) for trial in results.trials]
     reference = (results.table, results.grid, results.n_training)
     rows = score_trials(reference, others, results.baseline, results.region)
-    out_files["table2.csv"] = table_2_csv(rows, "real" if results.is_real else "simulated")
+    out_files["table2.csv"] = table_2_csv(rows, kind)
     plan = [
         (title, "", "", table_1(results.scores, kind)),
         (title, "", "", table_2(rows, kind, results.region)),

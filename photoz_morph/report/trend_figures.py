@@ -164,6 +164,9 @@ def _finish(axes, found, statistic, lines):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator())
         axes.xaxis.set_minor_formatter(NullFormatter())
+    elif len(found.x) > 1 and found.high[-1] - found.x[-1] > np.ptp(found.x):
+        # A few galaxies far out, such as those behind much dust, would leave half of the panel to their last bin.
+        axes.set_xlim(found.low[0] - 0.05 * np.ptp(found.x), found.x[-1] + 0.5 * np.ptp(found.x))
     if statistic == "bias":
         axes.axhline(0, color=BLACK, linewidth=0.8)
         half = 1.15 * np.abs(ends).max()

@@ -12,7 +12,7 @@ from photoz_morph.trials import PAPER_TABLE_2
 PAPER_TABLE_1 = {"bias": (0.00010, 5e-5), "sigma_mad": (0.00912, 2e-5), "eta": (0.0031, 9e-5)}
 HEADER = ("bias", "sigma_MAD", "η [%]", "CRPS")
 FORMS = {"bias": (1, 5), "sigma_mad": (1, 5), "eta": (100, 2), "crps": (1, 5)}
-PAPER = "paper, real SDSS"
+PAPER = "paper, real"
 
 
 def table_1(scores, kind):
@@ -23,7 +23,7 @@ def table_1(scores, kind):
     scores : dict
         From `evaluation.evaluate`.
     kind : str
-        What this run saw, such as "simulated SDSS".
+        What this run saw, "simulated" or "real" galaxies.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def table_2(rows, kind, region):
     ----------
     rows : list of TrialRow
     kind : str
-        What this run saw, such as "simulated SDSS".
+        What this run saw, "simulated" or "real" galaxies.
     region : str
         The zone left out.
 
@@ -73,14 +73,12 @@ def table_2(rows, kind, region):
              _cell("sigma_mad", difference, sign="+") if difference else ""]
         )  # fmt: skip
     caption = (
-        f"Table 2 of Pasquet et al. (2019). {zone} Deep "
-        "is ten frames or more in each band, Stripe 82 in the paper; the widest PDFs are those of q84 - q16. ± is the "
-        "bootstrap error, parents redrawn; the last column is paired, on the galaxies that both runs have tested. "
+        f"Table 2 of Pasquet et al. (2019). {zone} Deep is ten frames or more in each band, Stripe 82 in the paper; the "
+        "widest PDFs are those of q84 - q16. ± is the bootstrap error, parents redrawn; the last column is the paired "
+        "difference of sigma_MAD on the galaxies that both runs have tested. "
         f"{_warning(kind)}"
     )
-    return html.table(
-        ["trial", "paper / this run", "n train", "n test", *HEADER, "sigma_MAD - that of 80 %"], lines, caption
-    )
+    return html.table(["trial", "paper / this run", "n train", "n test", *HEADER, "minus 80 %"], lines, caption)
 
 
 def table_2_csv(rows, data):

@@ -73,9 +73,9 @@ def table_2(rows, kind, region):
              _cell("sigma_mad", difference, sign="+") if difference else ""]
         )  # fmt: skip
     caption = (
-        f"Table 2 of Pasquet et al. (2019). {zone} Deep is ten frames or more in each band, Stripe 82 in the paper; the "
-        "widest PDFs are those of q84 - q16. ± is the bootstrap error, parents redrawn; the last column is the paired "
-        "difference of sigma_MAD on the galaxies that both runs have tested. "
+        f"Table 2 of Pasquet et al. (2019). {zone} Deep is ten frames or more in each band, Stripe 82 in the paper; "
+        "the widest PDFs are those of q84 - q16. ± is the bootstrap error, parents redrawn; the last column is the "
+        "paired difference of sigma_MAD on the galaxies that both runs have tested. "
         f"{_warning(kind)}"
     )
     return html.table(["trial", "paper / this run", "n train", "n test", *HEADER, "minus 80 %"], lines, caption)

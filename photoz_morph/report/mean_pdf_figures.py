@@ -67,7 +67,7 @@ def mean_pdfs(regions, z_spec, pdf, grid, title, group_id=None):
         upper.stairs(test.mean_pdf / grid.width, grid.edges, color=BLUE, linewidth=1.6, baseline=None,
                      label="mean PDF")  # fmt: skip
         upper.stairs(test.expected / (test.n * cell), test.edges, color=BLUE, linewidth=0.8, linestyle="--",
-                     baseline=None, label="mean PDF in the cells")  # fmt: skip
+                     baseline=None, label="mean PDF in the bins")  # fmt: skip
         upper.legend(frameon=False, fontsize=8)
         words = verdict_text(test).replace("z_spec", r"$z_\mathrm{spec}$")
         upper.set_title(f"{name}, n = {test.n:,}\n{words}", fontsize=9)
@@ -80,7 +80,7 @@ def mean_pdfs(regions, z_spec, pdf, grid, title, group_id=None):
     ends = [grid.edges[1 + np.flatnonzero(test.mean_pdf > 1e-4).max(initial=0)] for test in tests.values()]
     highest = max(*ends, *(test.edges[-2:].mean() + 3 * grid.width for test in tests.values()))
     panels[0, 0].set(xlim=(grid.z_min, highest), ylim=(0, None), ylabel="normalised density")
-    panels[1, 0].set_ylabel(r"($z_\mathrm{spec}$ - PDF) / error", fontsize=9)
+    panels[1, 0].set_ylabel("difference / error", fontsize=9)
     limit = max(3.5, *(np.abs(line.get_ydata()).max() * 1.15 for axes in panels[1] for line in axes.lines[1:]))
     panels[1, 0].set_ylim(-limit, limit)
     figure.suptitle(title)

@@ -87,7 +87,7 @@ def test_scores_compare_network_and_knn_on_the_same_galaxies(in_chain):
 
 
 def test_compare_sets_every_score_of_the_run_beside_its_baselines(in_chain):
-    for text in ("k-NN", "gradient boosting", "sigma_IQR", "CDE loss", "95 % interval"):
+    for text in ("photoz_simulated and knn and boosting", "sigma_IQR", "CDE loss", "95 % interval"):
         assert text in in_chain["compare"], text
 
 

@@ -110,9 +110,8 @@ case.run("report_of_a_truncated_history", "report", HISTORY, lambda path: cut_sh
 case.run("report_without_a_history", "report", HISTORY, os.unlink, "history.csv: missing", "remove", "photoz train")
 case.run("report_with_truncated_environment", "report", "environment.json", cut_short, "run/environment.json", *RESTORE)
 case.run("report_with_stacks_of_no_dataset", "report --data-dir nowhere", "", untouched, "no prepared dataset")
-for words in ("report", "export --out m"):
-    case.run(f"broken_scores_at_{words.split()[0]}", words, "scores.json", lambda path: path.write_text('{"data": '),
-             "scores.json: not a file of scores", "evaluate again")  # fmt: skip
+case.run("broken_scores", "export --out m", "scores.json", lambda path: path.write_text('{"data": '),
+         "scores.json: not a file of scores", "evaluate again")  # fmt: skip
 case.run("export_twice", "export", "", untouched, "run/export: exists; remove it or give another --out")
 case.command("export_of_a_fold_not_trained", "export {run} --fold 3 --out model",
              "fold 3 has no finished network; finished are folds [0, 1]")  # fmt: skip
@@ -188,7 +187,7 @@ case.command("no_predictions", "evaluate {run} --against missing.fits --out scor
 case.command("comparison_with_itself", "evaluate {run} --against {run}/predictions.fits --out scores.json",
              "a comparison needs two methods or more")  # fmt: skip
 case.command("shard_for_predictions", "evaluate {stacks}/stacks-00000.fits", "not a predictions table", "predict again")
-case.command("text_for_predictions", f"evaluate {GALAXIES}", "galaxies.csv: predictions are written as .fits or .parq")
+case.command("text_for_predictions", f"evaluate {GALAXIES}", "galaxies.csv: predictions are written as .fits, .parq")
 
 
 # Exported models and what they are given

@@ -61,12 +61,18 @@ def report_text(run, trials=(), **options):
     return write_report(read_results(run, trials), progress=False, **options).read_text()
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Figures are not drawn: for tests of the words beside them."""
+@pytest.fixture(scope="module")
+def blank():
+    """The bytes of a figure."""
     buffer = io.BytesIO()
     Figure(figsize=(1, 1)).savefig(buffer, format="png")
-    monkeypatch.setattr(photoz_report, "_save", lambda draw, stem: buffer.getvalue())
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def undrawn(monkeypatch, blank):
+    """Figures are not drawn: for tests of the words beside them."""
+    monkeypatch.setattr(photoz_report, "_save", lambda draw, stem: blank)
 
 
 class Page(HTMLParser):
@@ -91,10 +97,12 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    """A toy run with its report, and the page's text."""
+def plain(tmp_path_factory, blank):
+    """A toy run with its report, and the page's text; its figures are blank."""
     run = toy_run(tmp_path_factory.mktemp("plain") / "my run", toy_predictions(n_flagged=20))
-    return run, report_text(run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(photoz_report, "_save", lambda draw, stem: blank)
+        return run, report_text(run)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import html
 import struct
 from dataclasses import dataclass
 
+MANY_COLUMNS = 8  # more are set smaller, to fit the page
 # Plain text on the left, as captions and tables have it; symbols of the papers on the right.
 SYMBOLS = {
     "sigma_MAD": "σ<sub>MAD</sub>", "z_phot": "<i>z</i><sub>phot</sub>", "z_spec": "<i>z</i><sub>spec</sub>",
@@ -38,6 +39,9 @@ caption { caption-side: top; text-align: left; font-size: .93rem; padding-bottom
 th, td { text-align: right; padding: .25rem .5rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 tr.strong td { font-weight: bold; }
+table.dense { font-size: .78rem; }
+table.dense th, table.dense td { padding: .25rem .3rem; }
+table.dense th:first-child, table.dense td:first-child { padding-left: 0; }
 table.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 figure { margin: 1rem 0 1.8rem; }
 figure img { display: block; max-width: 100%; height: auto; background: #ffffff; border-radius: 3px; padding: .3rem;
@@ -115,7 +119,8 @@ def table(header, rows, caption="", n_strong=0):
         strong = ' class="strong"' if number >= len(rows) - n_strong else ""
         lines.append(f"<tr{strong}>" + "".join(f"<td>{prose(cell)}</td>" for cell in row) + "</tr>")
     caption = f"<caption>{prose(caption)}</caption>" if caption else ""
-    return f'<div class="wide"><table>{caption}<tr>{head}</tr>{"".join(lines)}</table></div>'
+    dense = ' class="dense"' if len(header) > MANY_COLUMNS else ""
+    return f'<div class="wide"><table{dense}>{caption}<tr>{head}</tr>{"".join(lines)}</table></div>'
 
 
 def picture(png, name, number, caption):

@@ -73,7 +73,7 @@ def convert(predictions, out, compact, quiet):
     """Write predictions in another format, which the suffix of OUT names.
 
     .fits and .parquet are one table with units and descriptions. .hdf5 is an ensemble of qp, as RAIL reads it. .hats is
-    a folder of Parquet files by position on the sky, as LSDB reads it, and needs the package hats. With --compact (not
+    a HATS catalogue, a folder of Parquet files by position on the sky, and needs the package hats. With --compact (not
     .hdf5) the file is read back, and what it changes is measured and printed for every score.
     """
     from photoz_morph.predictions import ORIGINS, read_predictions, write_predictions

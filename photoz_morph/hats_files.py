@@ -1,6 +1,6 @@
 """A table of predictions as a HATS catalogue: a folder of Parquet files, one for each HEALPix pixel, and back.
 
-In go an astropy Table with `ra` and `dec` and the name of a folder. Out comes what `hats.read_hats` and LSDB open: rows
+In go an astropy Table with `ra` and `dec` and the name of a folder. Out comes what `hats.read_hats` opens: rows
 sorted by `_healpix_29`, pixels of the lowest order that hold at most `MAX_ROWS` rows, `properties`,
 `partition_info.csv`, maps of the counts, `_metadata`. The PDF is a list column with the edges of its bins in the
 metadata of the field; `catalog_row` is the place of a galaxy in the table, and `read_hats_predictions` puts it back

@@ -1,0 +1,48 @@
+"""The options of every command, as users have them in their scripts.
+
+`data/help/` holds what `--help` prints for each command. After a change that is meant, write the files anew with
+`python tests/test_help.py` and look at the difference before it is committed.
+"""
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from photoz_morph.cli.morph import main as morph
+from photoz_morph.cli.photoz import main as photoz
+
+HELP = Path(__file__).parent / "data" / "help"
+COMMANDS = {"photoz": photoz, "morph": morph}
+WIDTH = 100  # columns, whatever the terminal
+
+
+def command_lines(command, words):
+    """The words of a command, and of every command below it."""
+    yield words
+    if isinstance(command, click.Group):
+        for name, below in sorted(command.commands.items()):
+            yield from command_lines(below, [*words, name])
+
+
+def help_text(name):
+    """What `--help` prints for a console command and all below it."""
+    parts = []
+    for words in command_lines(COMMANDS[name], [name]):
+        result = CliRunner().invoke(
+            COMMANDS[name], [*words[1:], "--help"], prog_name=name, terminal_width=WIDTH, max_content_width=WIDTH
+        )
+        assert result.exit_code == 0, f"{' '.join(words)} --help: {result.output}"
+        parts.append(f"$ {' '.join(words)} --help\n{result.output}")
+    return "\n".join(parts)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_and_options_are_those_users_know(name):
+    assert help_text(name) == (HELP / f"{name}.txt").read_text()
+
+
+if __name__ == "__main__":
+    for name in COMMANDS:
+        (HELP / f"{name}.txt").write_text(help_text(name))

@@ -22,7 +22,10 @@ from tqdm import tqdm
 from photoz_morph.morphology_labels import CLASS_NAMES, MERGER, classify
 from photoz_morph.simulation.encounters import load_encounter
 from photoz_morph.simulation.morphology_candidates import (
-    TYPE_SHARES, WEIGHTS, draw_candidate, measure,
+    TYPE_SHARES,
+    WEIGHTS,
+    draw_candidate,
+    measure,
 )  # fmt: skip
 from photoz_morph.threads import one_thread
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 from astropy.table import vstack
-from synthetic_attacks import toy_attack, toy_images
 
 from photoz_morph.report import attack_figures
 from photoz_morph.report.attack_gallery import attack_gallery
 from photoz_morph.report.morph_images import CLASS_COLOURS
+from tests.support.attacks import toy_attack, toy_images
 
 
 def lines_of(axes):

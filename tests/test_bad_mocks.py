@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from click.testing import CliRunner
-from conftest import MOCK_HEADER, shape_mocks
 
 from photoz_morph.cli.morph import main
 from photoz_morph.mock_shards import mock_shard_path, write_mock_shard
+from tests.support.samples import MOCK_HEADER, shape_mocks
 
 
 @pytest.fixture(autouse=True)

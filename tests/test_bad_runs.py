@@ -10,7 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from broken_input import (
+
+from photoz_morph.estimator import export
+from photoz_morph.inference import predict_run
+from photoz_morph.predictions import read_predictions, write_predictions
+from photoz_morph.run_folder import locked, read_history, read_json
+from tests.support.broken_input import (
     SETTINGS,
     SHARD_DAMAGE,
     Cases,
@@ -24,13 +29,8 @@ from broken_input import (
     replace_text,
     untouched,
 )
-from conftest import TINY
-from synthetic_frames import DATA
-
-from photoz_morph.estimator import export
-from photoz_morph.inference import predict_run
-from photoz_morph.predictions import read_predictions, write_predictions
-from photoz_morph.run_folder import locked, read_history, read_json
+from tests.support.paths import DATA
+from tests.support.samples import TINY
 
 FRAMES, GALAXIES = DATA / "frames", DATA / "galaxies.csv"
 case = Cases()

@@ -12,7 +12,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from broken_input import (
+
+from photoz_morph import pipeline
+from photoz_morph.shards import read_shard, shard_path, write_shard
+from photoz_morph.surveys import SDSS
+from tests.support.broken_input import (
     SHARD_DAMAGE,
     Cases,
     Workplace,
@@ -24,12 +28,9 @@ from broken_input import (
     flipped,
     run_command,
 )
-from conftest import colour_stacks
-from synthetic_frames import DATA, frame_header, swarp_test, write_frame
-
-from photoz_morph import pipeline
-from photoz_morph.shards import read_shard, shard_path, write_shard
-from photoz_morph.surveys import SDSS
+from tests.support.frames import frame_header, swarp_test, write_frame
+from tests.support.paths import DATA
+from tests.support.samples import colour_stacks
 
 FRAMES, GALAXIES = DATA / "frames", DATA / "galaxies.csv"
 case = Cases()

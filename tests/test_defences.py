@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from conftest import MORPH_TINY
 from scipy.stats import entropy
 
 from photoz_morph import morph_pipeline, pipeline
@@ -24,6 +23,7 @@ from photoz_morph.morph_experiment import MorphExperiment
 from photoz_morph.morph_pipeline import MorphBatches
 from photoz_morph.surveys import LSST
 from photoz_morph.training import choose_strategy, fit
+from tests.support.samples import MORPH_TINY
 
 ALL = ("data.noise_augmentation=true", "data.pixel_augmentation=0.5")
 

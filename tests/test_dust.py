@@ -1,13 +1,13 @@
 """Reddening of the shipped map against published values and the SDSS catalogue."""
 
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from photoz_morph.dust import sfd_ebv
+from tests.support.paths import SHARED_DATA
 
-GST10K = Path(__file__).resolve().parents[2] / "shared" / "data" / "sdss_gst10k" / "gst10k.npz"
+GST10K = SHARED_DATA / "sdss_gst10k" / "gst10k.npz"
 
 
 @pytest.mark.skipif(not GST10K.is_file(), reason=f"no catalogue of 10,000 SDSS galaxies at {GST10K}")

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from click.testing import CliRunner
-from conftest import TINY
-from synthetic_frames import DATA, swarp_test
 
 from photoz_morph.cli.photoz import main
 from photoz_morph.predictions import read_predictions
 from photoz_morph.shards import find_shards, read_catalog
+from tests.support.frames import swarp_test
+from tests.support.paths import DATA
+from tests.support.samples import TINY
 
 RUN = "runs/photoz_simulated"
 SETTINGS = [word for setting in (*TINY, "simulation.n_galaxies=300") for word in ("--set", setting)]

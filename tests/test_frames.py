@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
-from synthetic_frames import DATA, R_ONLY, SIDE_ARCSEC, frame_header, write_frame
 
 from photoz_morph.frames import index_frames, overlapping_frames, read_frame, to_pixels
 from photoz_morph.surveys import SDSS
+from tests.support.frames import R_ONLY, SIDE_ARCSEC, frame_header, write_frame
+from tests.support.paths import DATA
 
 
 def test_pixel_coordinates_agree_with_astropy(tmp_path):

@@ -5,7 +5,6 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import colour_stacks
 
 from photoz_morph import pipeline
 from photoz_morph.config import load_config, save_config
@@ -17,6 +16,7 @@ from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.run_folder import finished_members
 from photoz_morph.shards import shard_path, write_shard
 from photoz_morph.surveys import SDSS
+from tests.support.samples import colour_stacks
 
 GRID = RedshiftGrid()
 

@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
-from synthetic_latents import toy_attack, toy_run
-from synthetic_morph import CLASSES
 
 from photoz_morph.report.latent_figures import church_figure, distance_histograms, isomap_3d_figure, triplet_figure
 from photoz_morph.report.morph_images import CLASS_COLOURS
@@ -11,6 +9,8 @@ from photoz_morph.report.style import save_figure
 from photoz_morph.robustness.church_windows import church_window
 from photoz_morph.robustness.latent_geometry import class_separation
 from photoz_morph.robustness.latent_scores import measure_latents
+from tests.support.latents import toy_attack, toy_run
+from tests.support.morph import CLASSES
 
 TITLE = "Simulated galaxies"
 ARMS = {"regular": {}, "MMD": {"stretch": 2.3, "adaptation": "mmd"}}

@@ -3,7 +3,6 @@ import json
 import numpy as np
 import pytest
 from astropy.table import Table
-from synthetic_latents import N_LATENT, toy_attack, toy_head, toy_run
 
 from photoz_morph.robustness.church_windows import church_window, common_triplet, pixel_church_window
 from photoz_morph.robustness.latent_geometry import (
@@ -16,6 +15,7 @@ from photoz_morph.robustness.latent_geometry import (
 )
 from photoz_morph.robustness.latent_means import UNITS, LatentSpace, paired_ratio, scale_of, scaled_means
 from photoz_morph.robustness.latent_scores import LENGTHS, SHARES, compare_latents, latent_scores, measure_latents
+from tests.support.latents import N_LATENT, toy_attack, toy_head, toy_run
 
 RESAMPLES = 300
 

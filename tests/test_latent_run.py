@@ -2,8 +2,6 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import MORPH_TINY
-from synthetic_latents import softmax, toy_attack
 
 from photoz_morph import morph_pipeline
 from photoz_morph.attack_tables import attack_shards, start_attack, write_attack_shard
@@ -16,6 +14,8 @@ from photoz_morph.morph_inference import predict_morph_run
 from photoz_morph.morph_predictions import read_morph_predictions, write_morph_predictions
 from photoz_morph.robustness.latent_geometry import class_separation, distances
 from photoz_morph.run_folder import member_dir, start_run
+from tests.support.latents import softmax, toy_attack
+from tests.support.samples import MORPH_TINY
 
 RESAMPLES = 100
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from broken_input import cut_short, flipped
 
 from photoz_morph import mock_sample
 from photoz_morph.mock_sample import mock_scene_list, mock_scenes
@@ -19,6 +18,7 @@ from photoz_morph.mock_shards import (
 from photoz_morph.morphology_labels import CLASS_NAMES
 from photoz_morph.scene_images import read_scene_image
 from photoz_morph.scenes import NATIVE_PIXEL_KPC, Scene, scene_shard_path, write_scene_shard
+from tests.support.broken_input import cut_short, flipped
 
 CARDS = [("PIXSCALE", 1.0, ""), ("ORIGIN", "simulated", ""), ("BINNING", "sum", ""), ("FIELDKPC", 100.0, ""),
          ("NESTED", False, ""), ("SEED", 1, "")]  # fmt: skip

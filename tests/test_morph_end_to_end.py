@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from click.testing import CliRunner
-from conftest import MORPH_TINY
 
 from photoz_morph.cli.morph import main
 from photoz_morph.morph_predictions import read_morph_predictions
+from tests.support.samples import MORPH_TINY
 
 RUNS = {"regular": "runs/morph_regular", "mmd": "runs/morph_mmd"}
 SETTINGS = [word for setting in (*MORPH_TINY, "simulation.n_galaxies=120") for word in ("--set", setting)]

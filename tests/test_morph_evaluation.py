@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score
-from synthetic_morph import CLASSES, toy_predictions
 
 from photoz_morph.metrics.classification import scores as plain_scores
 from photoz_morph.morph_evaluation import (
@@ -15,6 +14,7 @@ from photoz_morph.morph_evaluation import (
     write_morph_scores,
 )
 from photoz_morph.morph_predictions import morph_predictions_table
+from tests.support.morph import CLASSES, toy_predictions
 
 RESAMPLES = 300
 

@@ -2,11 +2,9 @@ import dataclasses
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import MORPH_TINY
 
 from photoz_morph.config import load_config
 from photoz_morph.ensemble import train_ensemble
@@ -15,6 +13,8 @@ from photoz_morph.morph_experiment import MorphExperiment, new_classifier
 from photoz_morph.morph_inference import predict_morph_run
 from photoz_morph.run_folder import finished_members, read_history, read_run, run_status
 from photoz_morph.training import choose_strategy, fit
+from tests.support.paths import ROOT
+from tests.support.samples import MORPH_TINY
 
 
 def fit_arm(arm, data_dir, folder, seed=1, overrides=(), on_batch=None):
@@ -124,7 +124,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 sys.path.insert(0, sys.argv[1])
-from conftest import MORPH_TINY
+from tests.support.samples import MORPH_TINY
 from photoz_morph.config import load_config
 from photoz_morph.ensemble import train_ensemble
 config = load_config("morph_mmd.yaml", [*MORPH_TINY, "train.epochs=1"])
@@ -133,7 +133,7 @@ train_ensemble(config, sys.argv[2], sys.argv[3], 1, 1, strategy="mirrored", prog
 
 
 def test_a_run_trains_on_two_replicas(morph_data_dir, tmp_path):
-    arguments = [str(Path(__file__).parent), str(tmp_path / "run"), str(morph_data_dir)]
+    arguments = [str(ROOT), str(tmp_path / "run"), str(morph_data_dir)]
     result = subprocess.run([sys.executable, "-c", TWO_REPLICAS, *arguments], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
     history = read_history(tmp_path / "run" / "fold_0" / "member_0")
@@ -185,9 +185,8 @@ def test_an_option_that_a_network_does_not_have_is_refused():
 
 
 def test_predictions_of_mocks_with_other_settings_are_refused(morph_run_dirs, tmp_path):
-    from conftest import MOCK_HEADER, shape_mocks
-
     from photoz_morph.mock_shards import mock_shard_path, write_mock_shard
+    from tests.support.samples import MOCK_HEADER, shape_mocks
     from tfds_builders.tng_lsst_mocks import build
 
     header = [("BINNING", "sum", "") if card[0] == "BINNING" else card for card in MOCK_HEADER]

@@ -1,19 +1,25 @@
 """Gini-M20 labels against the TNG100 catalogue, closed forms and statmorph."""
 
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-import synthetic_galaxies
 from scipy import ndimage
 
 from photoz_morph.morphology_labels import (
-    CLASS_NAMES, boundary_distance, bulge_statistic, classify, gini_coefficient, gini_m20, merger_statistic,
+    CLASS_NAMES,
+    boundary_distance,
+    bulge_statistic,
+    classify,
+    gini_coefficient,
+    gini_m20,
+    merger_statistic,
     second_moment_of_brightest,
 )  # fmt: skip
+from tests.support import galaxies
+from tests.support.paths import DATA
 
-# Gini and M20 of the images of synthetic_galaxies.py by statmorph 0.7.2, with `statmorph_gini_m20` below.
+# Gini and M20 of the images of support/galaxies.py by statmorph 0.7.2, with `statmorph_gini_m20` below.
 STATMORPH = {
     ("spiral", 0): (0.5922, -2.2559), ("spiral", 1): (0.5422, -1.9983), ("spiral", 2): (0.5834, -2.4261),
     ("spiral", 3): (0.5079, -1.8406), ("spiral", 4): (0.5891, -2.4402), ("spiral", 5): (0.4887, -1.9389),
@@ -28,14 +34,14 @@ DETECTION = 3.75e-6  # of the total flux: 1.5 sigma of a ten-year i image per pi
 
 @pytest.fixture(scope="module")
 def tng():
-    with np.load(Path(__file__).parent / "data" / "tng100_gini_m20.npz") as columns:
+    with np.load(DATA / "tng100_gini_m20.npz") as columns:
         return dict(columns)
 
 
 @pytest.fixture(scope="module")
 def measured():
     """Our values for the images of STATMORPH, and statmorph's: shape (n, 2) each."""
-    ours = [gini_m20(getattr(synthetic_galaxies, kind)(seed)) for kind, seed in STATMORPH]
+    ours = [gini_m20(getattr(galaxies, kind)(seed)) for kind, seed in STATMORPH]
     assert all(ok for _, _, ok in ours)
     return np.array(ours)[:, :2], np.array(list(STATMORPH.values()))
 
@@ -149,14 +155,14 @@ def test_label_is_that_of_statmorph(measured):
 @pytest.mark.filterwarnings("ignore:Image is not background-subtracted")
 @pytest.mark.parametrize("kind, seed", [("elliptical", 4), ("merger", 3)])
 def test_stored_values_are_those_of_the_statmorph_installed(kind, seed):
-    image = getattr(synthetic_galaxies, kind)(seed)
+    image = getattr(galaxies, kind)(seed)
     live = statmorph_gini_m20(image[150:350, 150:350])  # the whole image takes it half a minute
     np.testing.assert_allclose(live, STATMORPH[kind, seed], atol=0.003)
 
 
 @pytest.mark.parametrize("kind", ["spiral", "elliptical", "merger"])
 def test_flux_scale_flips_and_turns_change_nothing(kind):
-    image = getattr(synthetic_galaxies, kind)(3)
+    image = getattr(galaxies, kind)(3)
     expected = gini_m20(image)[:2]
     np.testing.assert_allclose(gini_m20(1e6 * image)[:2], expected, rtol=1e-6)
     # Blocks of binned pixels and ties between centres do not turn with the image.
@@ -165,13 +171,13 @@ def test_flux_scale_flips_and_turns_change_nothing(kind):
 
 
 def test_faint_distant_companion_does_not_count():
-    image = synthetic_galaxies.elliptical(1)
-    companion = synthetic_galaxies.sersic((60, 440), 5, 1.0, 0.9, 0.0, 0.05)
+    image = galaxies.elliptical(1)
+    companion = galaxies.sersic((60, 440), 5, 1.0, 0.9, 0.0, 0.05)
     np.testing.assert_allclose(gini_m20(image + companion)[:2], gini_m20(image)[:2], atol=0.005)
 
 
 def test_image_of_another_size_and_dtype():
-    image = synthetic_galaxies.elliptical(4)
+    image = galaxies.elliptical(4)
     np.testing.assert_allclose(gini_m20(image[70:430, 40:460].astype(np.float32))[:2], gini_m20(image)[:2], atol=0.003)
 
 
@@ -182,7 +188,7 @@ def test_image_without_a_galaxy_is_not_measured(value):
 
 
 def test_galaxy_that_fills_the_image_is_not_measured():
-    disk = synthetic_galaxies.sersic((250, 250), 60, 1.0, 0.8, 0.3, 1.0)  # Petrosian radius about 120 pixels
+    disk = galaxies.sersic((250, 250), 60, 1.0, 0.8, 0.3, 1.0)  # Petrosian radius about 120 pixels
     assert gini_m20(disk)[2] and not gini_m20(disk[200:300, 200:300])[2]
 
 
@@ -198,7 +204,7 @@ def test_cube_is_refused():
 
 
 def test_measurement_takes_under_30_ms():
-    images = [getattr(synthetic_galaxies, kind)(seed) for kind in ("spiral", "elliptical", "merger") for seed in (1, 2)]
+    images = [getattr(galaxies, kind)(seed) for kind in ("spiral", "elliptical", "merger") for seed in (1, 2)]
     seconds = []
     for _ in range(3):
         start = time.process_time()  # of this process alone: other programs do not count

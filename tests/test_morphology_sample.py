@@ -1,6 +1,5 @@
 """A simulated morphology sample on disk: reproducible, resumable, its rejections counted, its labels like TNG100's."""
 
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,14 +11,20 @@ from photoz_morph.morphology_labels import ELLIPTICAL, MERGER, SPIRAL, classify
 from photoz_morph.scenes import find_scene_shards, iter_scenes, read_scene_catalog
 from photoz_morph.simulation import morphology_candidates, morphology_sample
 from photoz_morph.simulation.morphology_candidates import (
-    N_ENCOUNTERS, TYPE_SHARES, AcceptanceTable, draw_accepted, draw_type, measure,
+    N_ENCOUNTERS,
+    TYPE_SHARES,
+    AcceptanceTable,
+    draw_accepted,
+    draw_type,
+    measure,
 )  # fmt: skip
 from photoz_morph.simulation.morphology_sample import simulate_galaxy, simulate_morphology
 from photoz_morph.simulation.populations import Galaxy
+from tests.support.paths import DATA
 
 SEED = 6
 N = 9  # objects of the sample, in shards of four
-TNG_CATALOGUE = Path(__file__).parent / "data" / "tng100_gini_m20.npz"
+TNG_CATALOGUE = DATA / "tng100_gini_m20.npz"
 
 
 @pytest.fixture(autouse=True)

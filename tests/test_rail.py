@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import qp
 import tables_io
-from conftest import TINY, colour_stacks
 from rail.core.data import QPHandle, TableHandle
 from rail.evaluation.dist_to_point_evaluator import DistToPointEvaluator
 from rail.evaluation.single_evaluator import SingleEvaluator
@@ -29,6 +28,7 @@ from photoz_morph.rail import (
 from photoz_morph.rail.image_table import ImageColumns
 from photoz_morph.run_folder import start_run
 from photoz_morph.surveys import SDSS
+from tests.support.samples import TINY, colour_stacks
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are non-finite values:RuntimeWarning")  # qp, of flagged galaxies
 SMALLEST = (*TINY, "model.blocks=[[4, 8]]", "train.epochs=1")

@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -23,9 +22,9 @@ from photoz_morph.report.photoz_report import write_report
 from photoz_morph.report.report_text import score_tables
 from photoz_morph.report.run_results import read_results
 from photoz_morph.surveys import SDSS
+from tests.support.pages import SCRIPT, Page
 
 GRID = RedshiftGrid()
-SCRIPT = "<script>alert('z')</script>"
 
 
 def toy_predictions(n=300, sigma=0.01, origin="simulated", model="toy", n_flagged=0):
@@ -73,27 +72,6 @@ def blank():
 def undrawn(monkeypatch, blank):
     """Figures are not drawn: for tests of the words beside them."""
     monkeypatch.setattr(photoz_report, "_save", lambda draw, stem: blank)
-
-
-class Page(HTMLParser):
-    """Visible text of each cell, addresses and element names of a page."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.addresses, self.elements, self.words = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append(tag)
-        self.addresses += [value for name, value in attributes if name in ("src", "href", "srcset", "data", "action")]
-
-    def handle_data(self, data):
-        if self.elements and self.elements[-1] != "style":
-            self.words.append(data)
-
-    @property
-    def visible(self):
-        return "".join(self.words)
 
 
 @pytest.fixture(scope="module")

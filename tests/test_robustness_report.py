@@ -4,15 +4,14 @@ from io import BytesIO
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from synthetic_attacks import attack_on, head_of, toy_images
-from synthetic_morph import toy_history, toy_predictions
-from test_report_html import Page
-from test_robustness_tables import perturbed
 
 from photoz_morph.morph_evaluation import evaluate_morph
 from photoz_morph.report import latent_report, morph_report, robustness_report, robustness_tables
 from photoz_morph.report.attack_choice import chosen_attack, own_attacks
 from photoz_morph.robustness.latent_scores import latent_scores, measure_latents
+from tests.support.attacks import attack_on, head_of, perturbed, toy_images
+from tests.support.morph import toy_history, toy_predictions
+from tests.support.pages import Page
 
 TITLE = "Simulated stand-in galaxies with known truth"
 SECTIONS = ["One-pixel attack", "Latent geometry", "Perturbations", "Defences"]

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 from astropy.stats import binom_conf_interval
-from synthetic_attacks import attack_on, head_of, toy_attack
-from synthetic_morph import toy_predictions
 
 from photoz_morph.morph_evaluation import evaluate_morph
 from photoz_morph.report import latent_tables, perturbation_tables, robustness_tables
 from photoz_morph.robustness.latent_scores import compare_latents, latent_scores, measure_latents
+from tests.support.attacks import attack_on, head_of, perturbed, toy_attack
+from tests.support.morph import toy_predictions
 
 DATA = "simulated galaxies"
 
@@ -244,21 +244,6 @@ def test_first_table_behind_a_defence_counts():
 
 
 # Perturbations
-
-
-def perturbed(right, names=("rice", "jpeg"), obj_ids=range(6)):
-    """Scores of one network, right for five of six galaxies, and for so many under each kind at its one severity."""
-    def scores(n_right):
-        share = {"value": n_right / 6, "interval": [0, 1]}
-        hit = [int(i < n_right) for i in range(6)]
-        return {"severity": 1, "accuracy": share, "flip_rate": {"value": 1 - n_right / 6, "interval": [0, 1]},
-                "n_right": hit}  # fmt: skip
-
-    galaxies = {"obj_id": list(obj_ids), "copy": [0] * 6, "group_id": list(range(6)), "label": [0, 1, 2] * 2}
-    kinds = {name: {"title": name.upper(), "unit": "", "severities": [scores(n)]} for name, n in zip(names, right)}
-    clean = {"accuracy": {"value": 5 / 6, "interval": [0, 1]}, "n_right": [1, 1, 1, 1, 1, 0]}
-    settings = {"seed": 0, "n_images": 6, "domain": "Y10", "networks": ["member_0"]}
-    return {"settings": settings, "galaxies": galaxies, "clean": clean, "kinds": kinds}
 
 
 def test_corruption_score_is_the_error_over_that_of_the_first_run():

@@ -7,7 +7,6 @@ import time
 
 import numpy as np
 import pytest
-from conftest import TINY
 
 from photoz_morph.run_folder import (
     finished_members,
@@ -18,6 +17,7 @@ from photoz_morph.run_folder import (
     read_sessions,
     run_status,
 )
+from tests.support.samples import TINY
 
 
 def test_status_of_a_finished_run(run_dir):

@@ -6,7 +6,6 @@ import pytest
 from astropy.cosmology import FlatLambdaCDM
 from astropy.io import fits
 from astropy.table import Table
-from broken_input import cut_short, flipped
 
 from photoz_morph.scene_images import read_scene_image
 from photoz_morph.scenes import (
@@ -17,6 +16,7 @@ from photoz_morph.scenes import (
     scene_shard_path,
     write_scene_shard,
 )
+from tests.support.broken_input import cut_short, flipped
 
 TNG = FlatLambdaCDM(H0=67.74, Om0=0.3089)
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from conftest import colour_stacks
 
 from photoz_morph import pipeline
 from photoz_morph.shards import shard_path, write_shard
 from photoz_morph.surveys import SDSS
+from tests.support.samples import colour_stacks
 from tfds_builders.sdss_ugriz import build
 
 

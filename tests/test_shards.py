@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 from astropy.io import fits
-from conftest import colour_stacks
 
 from photoz_morph.shards import find_shards, read_catalog, read_shard, write_shard
 from photoz_morph.surveys import SDSS
+from tests.support.samples import colour_stacks
 
 
 @pytest.fixture

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
-from synthetic_frames import DATA, frame_header, swarp_test, synthetic_survey_folder, write_frame
 
 from photoz_morph import stacking
 from photoz_morph.catalogs import read_galaxy_catalog
 from photoz_morph.shards import read_shard
 from photoz_morph.stacking import iter_stacks, stack_catalog
+from tests.support.frames import frame_header, swarp_test, synthetic_survey_folder, write_frame
+from tests.support.paths import DATA
 
 
 @pytest.fixture

@@ -1,20 +1,20 @@
 """Stacks of one galaxy, real and synthetic, made by the real SWarp."""
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
-from synthetic_frames import DATA, PROGRAM, R_ONLY, SIDE_ARCSEC, frame_header, swarp_test, write_frame
 
 from photoz_morph.catalogs import read_galaxy_catalog
 from photoz_morph.frames import index_frames, overlapping_frames
 from photoz_morph.surveys import SDSS
 from photoz_morph.swarp import coadd, find_swarp, stack_band, stack_galaxy
+from tests.support.frames import PROGRAM, R_ONLY, SIDE_ARCSEC, frame_header, swarp_test, write_frame
+from tests.support.paths import DATA, SHARED_DATA
 
-FULL_FRAMES = Path(__file__).resolve().parents[2] / "shared" / "data" / "sdss_frames"
+FULL_FRAMES = SHARED_DATA / "sdss_frames"
 needs_full_frames = pytest.mark.skipif(not FULL_FRAMES.is_dir(), reason=f"no real full frames in {FULL_FRAMES}")
 pytestmark = pytest.mark.filterwarnings("ignore::astropy.wcs.FITSFixedWarning")
 

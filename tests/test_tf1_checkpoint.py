@@ -4,9 +4,7 @@ from functools import partial
 import numpy as np
 import pytest
 import tensorflow as tf
-from broken_input import cut_short
 from click.testing import CliRunner
-from conftest import colour_stacks
 
 from photoz_morph import tf1_checkpoint
 from photoz_morph.cli.photoz import main
@@ -17,6 +15,8 @@ from photoz_morph.report.model_card import model_card
 from photoz_morph.shards import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from photoz_morph.tf1_checkpoint import layer_scopes, read_network
+from tests.support.broken_input import cut_short
+from tests.support.samples import colour_stacks
 
 v1 = tf.compat.v1
 SMALL = {"conv1_filters": 3, "blocks": ((3, 4), (2, 5), (4, 3), (3, 5), (4, 6)), "dense_units": 7, "n_bins": 180}

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from conftest import MOCK_HEADER, shape_mocks
 
 from photoz_morph import morph_pipeline, pipeline
 from photoz_morph.mock_shards import mock_shard_path, write_mock_shard
+from tests.support.samples import MOCK_HEADER, shape_mocks
 from tfds_builders.tng_lsst_mocks import COPIES, build, build_released
 
 

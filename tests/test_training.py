@@ -1,12 +1,10 @@
 import dataclasses
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import TINY, colour_stacks
 
 from photoz_morph import pipeline
 from photoz_morph.config import load_config
@@ -18,6 +16,8 @@ from photoz_morph.run_folder import finished_members, member_dir
 from photoz_morph.shards import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from photoz_morph.training import choose_strategy, fit, learning_rate_schedule
+from tests.support.paths import ROOT
+from tests.support.samples import TINY, colour_stacks
 from tfds_builders.sdss_ugriz import build
 
 
@@ -176,7 +176,7 @@ import numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 sys.path.insert(0, sys.argv[1])
-from conftest import TINY, colour_stacks
+from tests.support.samples import TINY, colour_stacks
 from photoz_morph.config import load_config
 from photoz_morph.pipeline import bin_target
 from photoz_morph.photoz_experiment import new_network
@@ -201,8 +201,7 @@ print("difference", max(np.abs(a - b).max() for a, b in zip(*weights)))
 
 
 def test_two_replicas_take_the_step_of_one():
-    tests = str(Path(__file__).parent)
-    result = subprocess.run([sys.executable, "-c", TWO_REPLICAS, tests], capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-c", TWO_REPLICAS, str(ROOT)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
     printed = dict(line.rsplit(" ", 1) for line in result.stdout.splitlines())
     assert (printed["none"], printed["mirrored"]) == ("1", "2")

@@ -83,3 +83,18 @@ def attack_on(table, kernel, bias, n=12, **meta):
     attack["attacked_class"] = np.where(attack["flipped"], np.argmax(attack["logits_attacked"], axis=1), -1)
     attack["margin_before"] = base.max(axis=1) - others.max(axis=1)
     return attack
+
+
+def perturbed(right, names=("rice", "jpeg"), obj_ids=range(6)):
+    """Scores of one network, right for five of six galaxies, and for so many under each kind at its one severity."""
+    def scores(n_right):
+        share = {"value": n_right / 6, "interval": [0, 1]}
+        hit = [int(i < n_right) for i in range(6)]
+        return {"severity": 1, "accuracy": share, "flip_rate": {"value": 1 - n_right / 6, "interval": [0, 1]},
+                "n_right": hit}  # fmt: skip
+
+    galaxies = {"obj_id": list(obj_ids), "copy": [0] * 6, "group_id": list(range(6)), "label": [0, 1, 2] * 2}
+    kinds = {name: {"title": name.upper(), "unit": "", "severities": [scores(n)]} for name, n in zip(names, right)}
+    clean = {"accuracy": {"value": 5 / 6, "interval": [0, 1]}, "n_right": [1, 1, 1, 1, 1, 0]}
+    settings = {"seed": 0, "n_images": 6, "domain": "Y10", "networks": ["member_0"]}
+    return {"settings": settings, "galaxies": galaxies, "clean": clean, "kinds": kinds}

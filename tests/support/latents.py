@@ -2,9 +2,9 @@
 
 import numpy as np
 from astropy.table import Table
-from synthetic_morph import CLASSES, toy_catalogue
 
 from photoz_morph.morph_predictions import morph_predictions_table
+from tests.support.morph import CLASSES, toy_catalogue
 
 N_LATENT = 6
 

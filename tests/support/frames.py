@@ -10,7 +10,6 @@ from astropy.io import fits
 from photoz_morph.surveys import SDSS
 from photoz_morph.swarp import find_swarp
 
-DATA = Path(__file__).parent / "data"
 R_ONLY = replace(SDSS, bands=("r",))
 SIDE_ARCSEC = SDSS.stamp_size * SDSS.pixel_scale
 

@@ -11,12 +11,13 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from click.testing import CliRunner
-from conftest import TINY, colour_stacks
-from synthetic_frames import DATA, swarp_test
 
 from photoz_morph.cli.photoz import main
 from photoz_morph.shards import read_shard, shard_path, write_shard
 from photoz_morph.surveys import SDSS
+from tests.support.frames import swarp_test
+from tests.support.paths import DATA
+from tests.support.samples import TINY, colour_stacks
 
 SETTINGS = [word for setting in TINY for word in ("--set", setting)]
 HIDDEN = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)  # Python shows none of these

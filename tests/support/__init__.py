@@ -1,0 +1,1 @@
+"""Samples, synthetic files and helpers that several test files use."""

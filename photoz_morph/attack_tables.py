@@ -21,9 +21,9 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table, vstack
 
-from photoz_morph.files import write_whole
-from photoz_morph.fits_files import open_fits
-from photoz_morph.run_folder import read_json, write_atomically
+from photoz_morph.system.files import write_whole
+from photoz_morph.system.fits import open_fits
+from photoz_morph.system.json_files import read_json, write_atomically
 
 SHARD_SIZE = 50  # galaxies; half a minute of work, and 12 MB
 COLUMNS = (

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import yaml
 
-from photoz_morph.files import write_whole
 from photoz_morph.morph_config import MorphConfig
 from photoz_morph.photoz_config import PhotozConfig
+from photoz_morph.system.files import write_whole
 
 TASKS = {"photoz": PhotozConfig, "morph": MorphConfig}
 

@@ -12,11 +12,11 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from photoz_morph.files import reason_and_remedy
 from photoz_morph.morph_experiment import MorphExperiment
 from photoz_morph.photoz_experiment import PhotozExperiment
 from photoz_morph.run_folder import locked, member_dir, read_history, read_sessions, start_run, write_sessions
 from photoz_morph.surveys import get_survey
+from photoz_morph.system.files import reason_and_remedy
 from photoz_morph.training import choose_strategy, fit, training_length
 from photoz_morph.workers import run_workers
 

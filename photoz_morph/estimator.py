@@ -18,7 +18,7 @@ from photoz_morph.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.run_folder import finished_members, read_run, read_sessions
 from photoz_morph.saved_model import load_saved_model, read_description, write_saved_model
-from photoz_morph.shards import check_finite, find_shards, read_catalog, read_shard
+from photoz_morph.shards.stacks import check_finite, find_shards, read_catalog, read_shard
 from photoz_morph.surveys import get_survey
 
 OUTPUTS = ("pdf", "z_phot", "z_median", "z_mode", "z_lower", "z_upper")

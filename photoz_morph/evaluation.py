@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from photoz_morph.files import write_whole
 from photoz_morph.metrics.bootstrap import bootstrap_scores
 from photoz_morph.metrics.checks import parent_id, scored_rows
 from photoz_morph.metrics.photoz import SCORES, galaxy_scores, score_error
 from photoz_morph.metrics.pit_tests import COVERAGE_LEVELS, coverage
 from photoz_morph.predictions import ORIGINS
+from photoz_morph.system.files import write_whole
 
 INTERVAL_ERRORS = 1.96  # standard errors on either side of a 95 % interval
 

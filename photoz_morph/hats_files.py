@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from astropy.table import Column
 
-from photoz_morph.files import reason_and_remedy
-from photoz_morph.prediction_files import from_arrow, to_arrow, write_arrow
+from photoz_morph.system.files import reason_and_remedy
+from photoz_morph.system.tables import from_arrow, to_arrow, write_arrow
 
 MAX_ROWS = 200_000  # a file: 200 MB with the whole PDFs, some tens of MB with compact ones
 COARSEST_MAP, FINEST_MAP = 5, 11  # orders of the map of counts: pixels of 1.8 degrees, and of 1.7 arcmin at most

@@ -14,13 +14,14 @@ from astropy.io import fits
 from astropy.table import Table
 from tqdm import tqdm
 
-from photoz_morph.mock_shards import find_mock_shards, mock_shard_path, read_mock_catalog, write_mock_shard
 from photoz_morph.mocks import check_observing, expected_image, observe, stamp_binning
 from photoz_morph.morphology_labels import CLASS_NAMES, classify, gini_m20
-from photoz_morph.scenes import find_scene_shards, iter_scenes, read_scene_catalog
-from photoz_morph.shard_folders import check_folder, process_count, run_all
+from photoz_morph.shards.folders import check_folder
+from photoz_morph.shards.mocks import find_mock_shards, mock_shard_path, read_mock_catalog, write_mock_shard
+from photoz_morph.shards.scenes import find_scene_shards, iter_scenes, read_scene_catalog
 from photoz_morph.surveys import LSST
-from photoz_morph.threads import one_thread
+from photoz_morph.system.pool import process_count, run_all
+from photoz_morph.system.threads import one_thread
 
 SCENE_SHARDS_PER_SHARD = 2  # a shard takes 15 s: small samples give every core some, Ctrl-C does not wait long
 MOCKS_PER_SHARD = 200  # of scenes given one by one
@@ -185,7 +186,7 @@ def mock_galaxy(scene, settings):
     stamps : dict of ndarray, shape (100, 100, 3), float32
         For each number of years [nJy per stamp pixel].
     row : dict
-        `photoz_morph.mock_shards.REQUIRED_COLUMNS`, then the further columns of the scene. Of columns of the same
+        `photoz_morph.shards.mocks.REQUIRED_COLUMNS`, then the further columns of the scene. Of columns of the same
         name, those measured here stay.
     """
     with one_thread():

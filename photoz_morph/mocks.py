@@ -11,7 +11,7 @@ import galsim
 import numpy as np
 from scipy.fft import irfft2, next_fast_len, rfft2
 
-from photoz_morph.scenes import NATIVE_PIXEL_KPC, NJY_ZERO_POINT
+from photoz_morph.shards.scenes import NATIVE_PIXEL_KPC, NJY_ZERO_POINT
 from photoz_morph.surveys import LSST
 
 FRAME_SIZE = 500  # camera pixels across an expected image: 100.98 kpc

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from photoz_morph.files import write_whole
 from photoz_morph.metrics.classification import SCORES, galaxy_terms, majority_class
 from photoz_morph.metrics.group_errors import group_bootstrap, interval, mcnemar, mcnemar_of_groups
 from photoz_morph.morph_predictions import DOMAINS, ORIGINS, check_morph_predictions, class_names, row_keys
+from photoz_morph.system.files import write_whole
 
 SECOND_TRUTHS = ("intended_type", "label_g")
 

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from photoz_morph import pipeline
-from photoz_morph.catalogs import SPLITS
+from photoz_morph.catalogs.folds import SPLITS
 from photoz_morph.morph_augmentation import stamp_noise, with_random_pixel, with_random_years
 from photoz_morph.morphology_labels import MERGER
 from photoz_morph.surveys import LSST

@@ -15,8 +15,8 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-from photoz_morph.files import write_whole
-from photoz_morph.fits_files import open_fits
+from photoz_morph.system.files import write_whole
+from photoz_morph.system.fits import open_fits
 
 # What the pixels of each origin are, as it must stand beside every score. A mock is simulated whatever it is made of.
 # "released" are the authors' arrays, made of TNG100.

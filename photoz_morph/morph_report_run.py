@@ -21,7 +21,8 @@ from photoz_morph.report.morph_report import morph_report
 from photoz_morph.robustness.church_windows import pixel_church_window
 from photoz_morph.robustness.corruption_scores import read_perturbations
 from photoz_morph.robustness.perturbations import PERTURBATIONS, observing_context, perturbation_examples
-from photoz_morph.run_folder import finished_members, read_history, read_json, read_run, read_sessions
+from photoz_morph.run_folder import finished_members, read_history, read_run, read_sessions
+from photoz_morph.system.json_files import read_json
 
 EXAMPLES_PER_CLASS = 32
 SAMPLE_COLUMNS = ("gini", "m20", "label", "label_g", "intended_type")

@@ -11,10 +11,11 @@ import numpy as np
 from astropy.table import vstack
 
 from photoz_morph.baselines import MODELS, cross_validate, photometric_features
-from photoz_morph.catalogs import assign_fold, check_galaxy_catalog, read_galaxy_catalog
-from photoz_morph.dust import EBV_SOURCE, sfd_ebv
+from photoz_morph.catalogs.dust import EBV_SOURCE, sfd_ebv
+from photoz_morph.catalogs.folds import assign_fold
+from photoz_morph.catalogs.galaxies import check_galaxy_catalog, read_galaxy_catalog
 from photoz_morph.predictions import ESTIMATES, predictions_table
-from photoz_morph.shards import find_shards, read_catalog
+from photoz_morph.shards.stacks import find_shards, read_catalog
 from photoz_morph.surveys import SDSS
 
 R_LIMIT, Z_LIMIT = 17.8, 0.4  # the Main Galaxy Sample as cut by Pasquet et al. (2019), Sec. 2

@@ -16,12 +16,12 @@ from astropy.table import Column, Table
 from pyarrow import ArrowException
 
 from photoz_morph.compact_pdfs import compact, expand
-from photoz_morph.files import write_whole
 from photoz_morph.hats_files import read_hats_predictions, write_hats
 from photoz_morph.metrics.pdf_scores import in_slices
-from photoz_morph.prediction_files import plain_columns, read_fits, read_parquet, write_fits, write_parquet
 from photoz_morph.qp_files import read_qp, write_qp
 from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.system.files import write_whole
+from photoz_morph.system.tables import plain_columns, read_fits, read_parquet, write_fits, write_parquet
 
 # What the pixels or magnitudes of each origin are, as it must stand beside every score.
 ORIGINS = {"simulated": "simulated", "stacked": "real", "catalogue": "real"}

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from photoz_morph.config import differing_keys, load_config, save_config
-from photoz_morph.files import write_whole
+from photoz_morph.system.json_files import read_json, write_atomically
 
 
 def start_run(run_dir, config, dataset, devices):
@@ -87,28 +87,6 @@ def weights_hash(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 
 
-def read_json(path, keys=(), remedy="restore the file, or train another run"):
-    """Content of a JSON file of the run folder, which must have some keys.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is not JSON, or a key is missing.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file; {remedy}")
-    try:
-        content = json.loads(Path(path).read_text())
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON, or truncated ({error}); {remedy}") from error
-    missing = [key for key in keys if not isinstance(content, dict) or key not in content]
-    if missing:
-        raise ValueError(f"{path}: has no {', '.join(missing)}; {remedy}")
-    return content
-
-
 def member_dir(run_dir, fold, member):
     """Folder of one network."""
     return Path(run_dir) / f"fold_{fold}" / f"member_{member}"
@@ -174,12 +152,6 @@ def is_locked(run_dir):
     except BlockingIOError:
         return True
     return False
-
-
-def write_atomically(path, text):
-    """Write a small text file to a temporary name, then rename it."""
-    with write_whole(path) as part:
-        part.write_text(text)
 
 
 def read_sessions(run_dir):

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from photoz_morph.files import reason_and_remedy
+from photoz_morph.system.files import reason_and_remedy
 
 
 def write_saved_model(out_dir, functions, description):

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from astropy.cosmology import FlatLambdaCDM
 
-from photoz_morph.fits_files import open_fits
-from photoz_morph.scenes import BANDS, KPC_PER_ARCSEC, REDSHIFT, Scene, check_flux, from_surface_brightness
+from photoz_morph.shards.scenes import BANDS, KPC_PER_ARCSEC, REDSHIFT, Scene, check_flux, from_surface_brightness
+from photoz_morph.system.fits import open_fits
 
 TNG_COSMOLOGY = FlatLambdaCDM(H0=67.74, Om0=0.3089)  # Nelson et al. (2019), Sec. 2: Planck 2015
 UNITS = ("nJy", "mag/arcsec2")

@@ -19,10 +19,10 @@ import h5py
 import numpy as np
 from astropy.table import Table, vstack
 
-from photoz_morph.fits_files import open_fits
 from photoz_morph.morphology_labels import classify, is_measured
 from photoz_morph.scene_images import TNG_COSMOLOGY
-from photoz_morph.scenes import BANDS, NJY_ZERO_POINT, REDSHIFT, Scene, check_flux
+from photoz_morph.shards.scenes import BANDS, NJY_ZERO_POINT, REDSHIFT, Scene, check_flux
+from photoz_morph.system.fits import open_fits
 
 QUANTITIES = ("subfind_id", "gini", "m20", "flag")
 OBJ_ID_STEP = 10**9  # more than the subhaloes of any TNG snapshot; obj_id is snapshot times this, plus the subhalo

@@ -18,9 +18,9 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from photoz_morph.files import write_whole
 from photoz_morph.models.domain_adaptation import reset_dropout
 from photoz_morph.run_folder import read_history
+from photoz_morph.system.files import write_whole
 
 
 def choose_strategy(name):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from photoz_morph.sdss_stripes import survey_stripe
+from photoz_morph.catalogs.sdss_stripes import survey_stripe
 
 DEEP_FRAMES = 10  # stacks of so many frames or more are deep: Stripe 82; elsewhere galaxies lie in one or two
 SUSPECT_ZONE = "stripes=38-39"  # Pasquet et al. (2019), Sec. 5: a bias of +0.0033 on 2.4 % of the area

@@ -32,7 +32,6 @@ from photoz_morph.estimator import export
 from photoz_morph.evaluation import compare, evaluate, write_scores
 from photoz_morph.inference import predict_run
 from photoz_morph.latent_run import latent_run, write_latent
-from photoz_morph.mock_shards import mock_shard_path, write_mock_shard
 from photoz_morph.models import build_classifier, build_model
 from photoz_morph.models.image_scaling import scaling_preset
 from photoz_morph.models.test_time import defended
@@ -46,8 +45,9 @@ from photoz_morph.rail.model_file import model_from_run, write_model
 from photoz_morph.report.model_card import model_card
 from photoz_morph.robustness.one_pixel import AttackOptions
 from photoz_morph.run_folder import member_dir
-from photoz_morph.scenes import scene_shard_path, write_scene_shard
-from photoz_morph.shards import shard_path, write_shard
+from photoz_morph.shards.mocks import mock_shard_path, write_mock_shard
+from photoz_morph.shards.scenes import scene_shard_path, write_scene_shard
+from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from photoz_morph.training import choose_strategy, fit
 from tfds_builders.sdss_ugriz import build as build_stacks

@@ -27,7 +27,7 @@ from photoz_morph.simulation.morphology_candidates import (
     draw_candidate,
     measure,
 )  # fmt: skip
-from photoz_morph.threads import one_thread
+from photoz_morph.system.threads import one_thread
 
 LABEL_SHARES = np.array([10_017, 5_705, 7_765]) / 23_487  # Ciprijanovic et al. (2021): images of each class released
 SEED = 899_999_999  # of the pilot; of no sample that anyone is likely to draw

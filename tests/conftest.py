@@ -7,7 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import pytest
 
 from photoz_morph.config import load_config
-from photoz_morph.shards import shard_path, write_shard
+from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.paths import SHARED_DATA
 from tests.support.samples import MOCK_HEADER, MORPH_TINY, TINY, colour_stacks, shape_mocks
@@ -52,7 +52,7 @@ def run_dir(tiny_config, data_dir, tmp_path_factory):
 @pytest.fixture(scope="session")
 def mocks_dir(tmp_path_factory):
     """Two shards of 150 galaxies."""
-    from photoz_morph.mock_shards import mock_shard_path, write_mock_shard
+    from photoz_morph.shards.mocks import mock_shard_path, write_mock_shard
 
     folder = tmp_path_factory.mktemp("mocks")
     for index in range(2):

@@ -10,7 +10,7 @@ from astropy.io import fits
 from click.testing import CliRunner
 
 from photoz_morph.cli.morph import main
-from photoz_morph.mock_shards import mock_shard_path, write_mock_shard
+from photoz_morph.shards.mocks import mock_shard_path, write_mock_shard
 from tests.support.samples import MOCK_HEADER, shape_mocks
 
 

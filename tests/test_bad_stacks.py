@@ -14,7 +14,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from photoz_morph import pipeline
-from photoz_morph.shards import read_shard, shard_path, write_shard
+from photoz_morph.shards.stacks import read_shard, shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.broken_input import (
     SHARD_DAMAGE,

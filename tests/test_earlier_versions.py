@@ -26,7 +26,6 @@ from photoz_morph.estimator import infer_shards, load_estimator
 from photoz_morph.evaluation import read_scores
 from photoz_morph.inference import load_ensemble, predict_run
 from photoz_morph.latent_run import latent_run, read_latent
-from photoz_morph.mock_shards import find_mock_shards, read_mock_shard
 from photoz_morph.models import load_network
 from photoz_morph.morph_estimator import MorphEstimator, infer_mocks
 from photoz_morph.morph_evaluation import read_morph_scores
@@ -44,8 +43,9 @@ from photoz_morph.run_folder import (
     run_status,
     weights_hash,
 )
-from photoz_morph.scenes import find_scene_shards, iter_scenes, read_scene_catalog
-from photoz_morph.shards import find_shards, read_shard
+from photoz_morph.shards.mocks import find_mock_shards, read_mock_shard
+from photoz_morph.shards.scenes import find_scene_shards, iter_scenes, read_scene_catalog
+from photoz_morph.shards.stacks import find_shards, read_shard
 from photoz_morph.surveys import SDSS
 from photoz_morph.training import choose_strategy, fit
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from photoz_morph.cli.photoz import main
 from photoz_morph.predictions import read_predictions
-from photoz_morph.shards import find_shards, read_catalog
+from photoz_morph.shards.stacks import find_shards, read_catalog
 from tests.support.frames import swarp_test
 from tests.support.paths import DATA
 from tests.support.samples import TINY

@@ -14,7 +14,7 @@ from photoz_morph.models import load_network
 from photoz_morph.predictions import read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.run_folder import finished_members
-from photoz_morph.shards import shard_path, write_shard
+from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.samples import colour_stacks
 

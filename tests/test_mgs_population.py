@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from photoz_morph.catalogs import N_FOLDS, assign_fold
+from photoz_morph.catalogs.folds import N_FOLDS, assign_fold
 from photoz_morph.simulation import mgs_population
 from photoz_morph.simulation.mgs_population import Parents, draw_galaxy, load_table
 from photoz_morph.surveys import SDSS

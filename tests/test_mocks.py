@@ -15,7 +15,7 @@ from photoz_morph.mocks import (
     observe,
     stamp_binning,
 )
-from photoz_morph.scenes import KPC_PER_ARCSEC, NATIVE_PIXEL_KPC, Scene
+from photoz_morph.shards.scenes import KPC_PER_ARCSEC, NATIVE_PIXEL_KPC, Scene
 from photoz_morph.surveys import LSST
 
 DARK = np.zeros((FRAME_SIZE, FRAME_SIZE, 3))

@@ -185,7 +185,7 @@ def test_an_option_that_a_network_does_not_have_is_refused():
 
 
 def test_predictions_of_mocks_with_other_settings_are_refused(morph_run_dirs, tmp_path):
-    from photoz_morph.mock_shards import mock_shard_path, write_mock_shard
+    from photoz_morph.shards.mocks import mock_shard_path, write_mock_shard
     from tests.support.samples import MOCK_HEADER, shape_mocks
     from tfds_builders.tng_lsst_mocks import build
 

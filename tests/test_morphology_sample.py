@@ -8,7 +8,7 @@ from astropy.table import vstack
 from scipy.spatial.distance import cdist
 
 from photoz_morph.morphology_labels import ELLIPTICAL, MERGER, SPIRAL, classify
-from photoz_morph.scenes import find_scene_shards, iter_scenes, read_scene_catalog
+from photoz_morph.shards.scenes import find_scene_shards, iter_scenes, read_scene_catalog
 from photoz_morph.simulation import morphology_candidates, morphology_sample
 from photoz_morph.simulation.morphology_candidates import (
     N_ENCOUNTERS,

@@ -5,15 +5,16 @@ import pytest
 from astropy.table import Table
 from click.testing import CliRunner
 
-from photoz_morph.catalogs import assign_fold, check_galaxy_catalog
+from photoz_morph.catalogs.dust import sfd_ebv
+from photoz_morph.catalogs.folds import assign_fold
+from photoz_morph.catalogs.galaxies import check_galaxy_catalog
 from photoz_morph.cli.photoz import main
-from photoz_morph.dust import sfd_ebv
 from photoz_morph.metrics import pdf_scores
 from photoz_morph.metrics import photoz as metrics
 from photoz_morph.photometric_catalog import catalog_magnitudes, predict_catalog, real_galaxies
 from photoz_morph.predictions import read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.shards import write_shard
+from photoz_morph.shards.stacks import write_shard
 from photoz_morph.simulation.mgs_population import load_table
 from photoz_morph.surveys import SDSS
 

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from photoz_morph import pipeline
-from photoz_morph.catalogs import assign_fold
+from photoz_morph.catalogs.folds import assign_fold
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.splits import cross_validation_splits
 
@@ -100,7 +100,7 @@ def test_augmentation_moves_pixels_of_a_galaxy_but_keeps_its_flux(builder):
 
 
 def test_batches_give_what_the_stacks_hold(builder, stacks_dir):
-    from photoz_morph.shards import find_shards, read_shard
+    from photoz_morph.shards.stacks import find_shards, read_shard
 
     images, table, _ = read_shard(find_shards(stacks_dir)[0])
     columns = pipeline.read_columns(builder, "fold_2")

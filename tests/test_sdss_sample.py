@@ -6,8 +6,8 @@ from astropy.io import fits
 from astropy.table import vstack
 from sklearn.neighbors import NearestNeighbors
 
-from photoz_morph.catalogs import assign_fold
-from photoz_morph.shards import find_shards, read_shard
+from photoz_morph.catalogs.folds import assign_fold
+from photoz_morph.shards.stacks import find_shards, read_shard
 from photoz_morph.simulation import sdss_sample
 from photoz_morph.simulation.mgs_population import load_table
 from photoz_morph.simulation.sdss_sample import noiseless_image, simulate_galaxy, simulate_sample

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from photoz_morph import pipeline
-from photoz_morph.shards import shard_path, write_shard
+from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.samples import colour_stacks
 from tfds_builders.sdss_ugriz import build

@@ -12,7 +12,7 @@ from photoz_morph.estimator import load_estimator
 from photoz_morph.models.inception_photoz import BLOCKS, paper_parameter_count
 from photoz_morph.predictions import read_predictions
 from photoz_morph.report.model_card import model_card
-from photoz_morph.shards import shard_path, write_shard
+from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from photoz_morph.tf1_checkpoint import layer_scopes, read_network
 from tests.support.broken_input import cut_short

@@ -7,7 +7,7 @@ from astropy.cosmology import FlatLambdaCDM
 from astropy.io import fits
 from astropy.table import Table
 
-from photoz_morph.scenes import Scene
+from photoz_morph.shards.scenes import Scene
 from photoz_morph.tng import iter_tng_scenes, read_tng_morphologies
 
 GINI_M20 = {  # spiral, elliptical, merger and a failed measurement, by the cuts of Lotz et al. (2008)

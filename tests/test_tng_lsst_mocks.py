@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from photoz_morph import morph_pipeline, pipeline
-from photoz_morph.mock_shards import mock_shard_path, write_mock_shard
+from photoz_morph.shards.mocks import mock_shard_path, write_mock_shard
 from tests.support.samples import MOCK_HEADER, shape_mocks
 from tfds_builders.tng_lsst_mocks import COPIES, build, build_released
 
@@ -20,7 +20,7 @@ def columns_of(data_dir):
 
 
 def test_both_depths_of_a_galaxy_come_back_from_one_example(mocks_dir, morph_data_dir):
-    from photoz_morph.mock_shards import find_mock_shards, read_mock_shard
+    from photoz_morph.shards.mocks import find_mock_shards, read_mock_shard
 
     builder = morph_pipeline.open_dataset(morph_data_dir)
     columns = pipeline.read_columns(builder, "test")

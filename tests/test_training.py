@@ -13,7 +13,7 @@ from photoz_morph.metrics.photoz import residuals, sigma_mad
 from photoz_morph.models import load_network
 from photoz_morph.photoz_experiment import PhotozExperiment
 from photoz_morph.run_folder import finished_members, member_dir
-from photoz_morph.shards import shard_path, write_shard
+from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from photoz_morph.training import choose_strategy, fit, learning_rate_schedule
 from tests.support.paths import ROOT

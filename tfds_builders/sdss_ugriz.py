@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from photoz_morph.catalogs import N_FOLDS, assign_fold
-from photoz_morph.shards import find_shards, read_catalog, read_shard
+from photoz_morph.catalogs.folds import N_FOLDS, assign_fold
+from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard
 from photoz_morph.surveys import SDSS
 from tfds_builders.prepare import prepare
 
@@ -17,7 +17,7 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
     """*ugriz* stacks of galaxies with spectroscopic redshift, in splits `fold_0` ... `fold_4`.
 
     A galaxy's fold is the stable hash of its `group_id`, so all copies of a galaxy share a split and a galaxy keeps
-    its fold when others are added. `manual_dir` is a folder of shards (`photoz_morph.shards`), simulated or stacked.
+    its fold when others are added. `manual_dir` is a folder of shards (`photoz_morph.shards.stacks`), simulated or stacked.
     """
 
     VERSION = tfds.core.Version("1.0.0")

@@ -284,12 +284,12 @@ def export(run, out, defence, quiet):
 @quiet_option
 def infer(model, mocks, years, fragility, max_queries, out, quiet):
     """Classes and latents of new stamps by an exported MODEL; MOCKS is a folder of shards or one of them."""
-    from photoz_morph.mock_shards import find_mock_shards
+    from photoz_morph.shards.mocks import find_mock_shards
 
     paths = find_mock_shards(mocks) if Path(mocks).is_dir() else [Path(mocks)]
     quiet_tensorflow()
-    from photoz_morph.files import write_whole
     from photoz_morph.morph_estimator import MorphEstimator, infer_mocks
+    from photoz_morph.system.files import write_whole
 
     estimator = MorphEstimator(model)
     if max_queries is not None and not fragility:

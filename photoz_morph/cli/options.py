@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from photoz_morph.files import reason_and_remedy
+from photoz_morph.system.files import reason_and_remedy
 
 DEFAULT_CONFIG = "photoz_simulated.yaml"
 

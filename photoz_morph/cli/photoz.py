@@ -75,8 +75,8 @@ def stack(catalog, frames, out, combine, swarp, quiet):
     CATALOG is FITS, CSV or Parquet with obj_id, ra, dec [deg] and optionally z_spec, ebv [mag]. FRAMES holds SDSS
     corrected frames, frame-BAND-RUN-CAMCOL-FIELD.fits[.bz2|.gz].
     """
-    from photoz_morph.catalogs import read_galaxy_catalog
-    from photoz_morph.stacking import stack_catalog
+    from photoz_morph.catalogs.galaxies import read_galaxy_catalog
+    from photoz_morph.stacking.stack import stack_catalog
 
     table = read_galaxy_catalog(catalog)
     summary = stack_catalog(table, frames, out, combine=combine, swarp=swarp, progress=not quiet)
@@ -209,8 +209,8 @@ def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
         raise click.UsageError("give --catalog and --frames, or --stacks")
     parts, shown = None, []
     if frames:  # first, so that a broken catalogue is named before TensorFlow's five seconds
-        from photoz_morph.catalogs import read_galaxy_catalog
-        from photoz_morph.stacking import iter_stacks
+        from photoz_morph.catalogs.galaxies import read_galaxy_catalog
+        from photoz_morph.stacking.stack import iter_stacks
 
         galaxies = read_galaxy_catalog(catalog)
         parts = _keep_first(iter_stacks(galaxies, frames, combine=combine, swarp=swarp, progress=not quiet), shown)
@@ -273,7 +273,7 @@ def _dataset_or_default(config, data_dir, quiet):
 
 def _check_sizes(config):
     """Raise a ValueError if the simulation is too small to train on; its own check comes after minutes of work."""
-    from photoz_morph.catalogs import N_FOLDS
+    from photoz_morph.catalogs.folds import N_FOLDS
 
     n_galaxies, data = config.simulation.n_galaxies, config.data
     if data.n_validation >= n_galaxies / N_FOLDS:
@@ -314,7 +314,7 @@ def _show(table, grid, images, stacks, figure, quiet):
     if figure:
         from photoz_morph.report.pdf_figures import galaxies_with_pdf
         from photoz_morph.report.style import save_figure
-        from photoz_morph.shards import find_shards, read_shard
+        from photoz_morph.shards.stacks import find_shards, read_shard
 
         images = images or read_shard(find_shards(stacks)[0])[0][:MAX_SHOWN]
         save_figure(galaxies_with_pdf(images, table[: len(images)], grid), figure)

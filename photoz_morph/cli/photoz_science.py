@@ -207,7 +207,7 @@ def report(run, trials, region, data_dir, out, quiet):
 
 def _is_catalog(path):
     """Whether `baseline` is to read a file or a folder of stacks, and not a run."""
-    from photoz_morph.catalogs import CATALOG_SUFFIXES
+    from photoz_morph.catalogs.galaxies import CATALOG_SUFFIXES
 
     is_stacks = not (path / "config.yaml").exists() and any(path.glob("stacks-*.fits"))
     return path.is_file() or path.name.lower().endswith(CATALOG_SUFFIXES) or is_stacks

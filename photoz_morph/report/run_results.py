@@ -16,8 +16,9 @@ from photoz_morph.metrics.checks import scored_rows
 from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.predictions import ORIGINS, read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.run_folder import finished_members, read_history, read_json, read_run, read_sessions
+from photoz_morph.run_folder import finished_members, read_history, read_run, read_sessions
 from photoz_morph.surveys import get_survey
+from photoz_morph.system.json_files import read_json
 from photoz_morph.trials import SUSPECT_ZONE, in_region, name_of_trial
 
 # What a trial may change: its choice, and how long it then trains.

@@ -6,7 +6,7 @@ it survives a black-and-white printer.
 
 from pathlib import Path
 
-from photoz_morph.files import write_whole
+from photoz_morph.system.files import write_whole
 
 BLUE, ORANGE, GREEN, BLACK, GREY = "#0072B2", "#D55E00", "#009E73", "#000000", "#777777"  # Okabe & Ito (2008)
 LIGHT_GREY = "#D0D0D0"

@@ -8,9 +8,9 @@ import json
 
 import numpy as np
 
-from photoz_morph.files import write_whole
 from photoz_morph.metrics.group_errors import group_bootstrap, interval
-from photoz_morph.run_folder import read_json
+from photoz_morph.system.files import write_whole
+from photoz_morph.system.json_files import read_json
 
 KEYS = ("settings", "galaxies", "clean", "kinds", "mean")
 

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.fft import dctn, idctn
 
 from photoz_morph.robustness.observing import galaxy_rngs
-from photoz_morph.threads import one_thread
+from photoz_morph.system.threads import one_thread
 
 STEPS_PER_SIGMA = 4  # the quantisation that fpack (cfitsio) takes by default
 N_DITHER_SEEDS = 10000  # of cfitsio's ZDITHER0

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from photoz_morph.files import write_whole
 from photoz_morph.simulation.encounter_orbit import DURATION_MYR, PRIMARY_MASS, STEP_MYR, Body, orbit
+from photoz_morph.system.files import write_whole
 
 __all__ = ["Encounter", "encounter_path", "load_encounter", "simulate_encounter"]
 

@@ -17,7 +17,7 @@ from astropy.cosmology import FlatLambdaCDM
 from scipy.interpolate import CubicSpline
 from scipy.spatial import cKDTree
 
-from photoz_morph.catalogs import N_FOLDS, assign_fold
+from photoz_morph.catalogs.folds import N_FOLDS, assign_fold
 from photoz_morph.surveys import SDSS
 
 R_LIMIT = 17.8  # dereddened r magnitude; Pasquet et al. (2019), Sec. 2

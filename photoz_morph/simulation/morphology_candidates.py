@@ -20,7 +20,7 @@ from photoz_morph.simulation.galaxies import draw_elliptical, draw_spiral
 from photoz_morph.simulation.merger_views import draw_merger
 from photoz_morph.simulation.populations import FIELD_PIXELS
 from photoz_morph.surveys import LSST
-from photoz_morph.threads import one_thread
+from photoz_morph.system.threads import one_thread
 
 __all__ = [
     "N_ENCOUNTERS",

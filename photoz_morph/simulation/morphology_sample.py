@@ -13,13 +13,14 @@ from astropy.io import fits
 from astropy.table import Table
 from tqdm import tqdm
 
-from photoz_morph.scenes import read_scene_catalog, scene_shard_path, write_scene_shard
-from photoz_morph.shard_folders import check_folder, incomplete_shards, process_count, run_all
+from photoz_morph.shards.folders import check_folder, incomplete_shards
+from photoz_morph.shards.scenes import read_scene_catalog, scene_shard_path, write_scene_shard
 from photoz_morph.simulation.encounters import encounter_path, load_encounter
 from photoz_morph.simulation.morphology_candidates import REASONS, draw_accepted, draw_type
 from photoz_morph.simulation.populations import BANDS, FIELD_PIXELS
 from photoz_morph.simulation.sdss_sample import BEYOND, INDICES_PER_SEED, check_seed
-from photoz_morph.threads import one_thread
+from photoz_morph.system.pool import process_count, run_all
+from photoz_morph.system.threads import one_thread
 
 RECIPE = "G1"  # changes whenever the same seed gives other objects
 SHARD_SIZE = 50  # scenes of 3 MB each, all of a shard in memory at once

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from photoz_morph.scenes import BANDS, NATIVE_PIXEL_KPC
+from photoz_morph.shards.scenes import BANDS, NATIVE_PIXEL_KPC
 
 __all__ = ["BANDS", "FIELD_PIXELS", "PIXEL_KPC", "POPULATIONS", "Galaxy", "r_flux"]
 

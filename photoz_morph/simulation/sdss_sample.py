@@ -11,11 +11,12 @@ import numpy as np
 from astropy.table import Table
 from tqdm import tqdm
 
-from photoz_morph.shard_folders import check_folder, incomplete_shards, process_count, run_all
-from photoz_morph.shards import SHARD_SIZE, read_catalog, shard_path, write_shard
+from photoz_morph.shards.folders import check_folder, incomplete_shards
+from photoz_morph.shards.stacks import SHARD_SIZE, read_catalog, shard_path, write_shard
 from photoz_morph.simulation.mgs_population import Parents, draw_galaxy
 from photoz_morph.simulation.sdss_images import DEEP_FRACTION, draw_observation, noiseless_images, observe, survey_flux
 from photoz_morph.surveys import SDSS
+from photoz_morph.system.pool import process_count, run_all
 
 RECIPE = "K1"  # changes whenever the same seed gives other objects
 INDICES_PER_SEED = 10**10  # obj_id = seed * 10^10 + index, readable and within 64 bits

@@ -19,7 +19,7 @@ from photoz_morph.mocks import convolve_native, observe
 from photoz_morph.morphology_labels import gini_m20
 from photoz_morph.simulation.morphology_candidates import draw_accepted
 from photoz_morph.surveys import LSST
-from photoz_morph.threads import one_thread
+from photoz_morph.system.threads import one_thread
 
 SEED = 1
 N_STATMORPH = 5  # it takes seconds for each

@@ -13,7 +13,7 @@ from astropy.table import Table
 from click.testing import CliRunner
 
 from photoz_morph.cli.photoz import main
-from photoz_morph.shards import read_shard, shard_path, write_shard
+from photoz_morph.shards.stacks import read_shard, shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.frames import swarp_test
 from tests.support.paths import DATA

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from photoz_morph.stacking.swarp import find_swarp
 from photoz_morph.surveys import SDSS
-from photoz_morph.swarp import find_swarp
 
 R_ONLY = replace(SDSS, bands=("r",))
 SIDE_ARCSEC = SDSS.stamp_size * SDSS.pixel_scale

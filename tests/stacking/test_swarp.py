@@ -7,10 +7,10 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from photoz_morph.catalogs import read_galaxy_catalog
-from photoz_morph.frames import index_frames, overlapping_frames
+from photoz_morph.catalogs.galaxies import read_galaxy_catalog
+from photoz_morph.stacking.frames import index_frames, overlapping_frames
+from photoz_morph.stacking.swarp import coadd, find_swarp, stack_band, stack_galaxy
 from photoz_morph.surveys import SDSS
-from photoz_morph.swarp import coadd, find_swarp, stack_band, stack_galaxy
 from tests.support.frames import PROGRAM, R_ONLY, SIDE_ARCSEC, frame_header, swarp_test, write_frame
 from tests.support.paths import DATA, SHARED_DATA
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from photoz_morph.shards import find_shards, read_catalog, read_shard, write_shard
+from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.samples import colour_stacks
 

@@ -18,12 +18,12 @@ from astropy.io import fits
 from astropy.table import Table
 from tqdm import tqdm
 
-from photoz_morph.catalogs import check_galaxy_catalog
-from photoz_morph.dust import EBV_SOURCE, sfd_ebv
-from photoz_morph.frames import index_frames, overlapping_frames, read_frame
-from photoz_morph.shards import SHARD_SIZE, read_shard, shard_path, write_shard
+from photoz_morph.catalogs.dust import EBV_SOURCE, sfd_ebv
+from photoz_morph.catalogs.galaxies import check_galaxy_catalog
+from photoz_morph.shards.stacks import SHARD_SIZE, read_shard, shard_path, write_shard
+from photoz_morph.stacking.frames import index_frames, overlapping_frames, read_frame
+from photoz_morph.stacking.swarp import COMBINE_TYPES, RESAMPLING, find_swarp, stack_band
 from photoz_morph.surveys import SDSS
-from photoz_morph.swarp import COMBINE_TYPES, RESAMPLING, find_swarp, stack_band
 
 WCS_CONVENTION = "TAN, north up, east left, galaxy at CRPIX 32.5 of 64"
 CACHED_FRAMES = 80  # 12 MB each, 1 GB in all; in Stripe 82 up to 64 frames of a band overlap

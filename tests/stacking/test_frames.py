@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from photoz_morph.frames import index_frames, overlapping_frames, read_frame, to_pixels
+from photoz_morph.stacking.frames import index_frames, overlapping_frames, read_frame, to_pixels
 from photoz_morph.surveys import SDSS
 from tests.support.frames import R_ONLY, SIDE_ARCSEC, frame_header, write_frame
 from tests.support.paths import DATA

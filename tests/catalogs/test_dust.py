@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from photoz_morph.dust import sfd_ebv
+from photoz_morph.catalogs.dust import sfd_ebv
 from tests.support.paths import SHARED_DATA
 
 GST10K = SHARED_DATA / "sdss_gst10k" / "gst10k.npz"

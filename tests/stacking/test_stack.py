@@ -7,10 +7,10 @@ import pytest
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 
-from photoz_morph import stacking
-from photoz_morph.catalogs import read_galaxy_catalog
-from photoz_morph.shards import read_shard
-from photoz_morph.stacking import iter_stacks, stack_catalog
+from photoz_morph.catalogs.galaxies import read_galaxy_catalog
+from photoz_morph.shards.stacks import read_shard
+from photoz_morph.stacking import stack
+from photoz_morph.stacking.stack import iter_stacks, stack_catalog
 from tests.support.frames import frame_header, swarp_test, synthetic_survey_folder, write_frame
 from tests.support.paths import DATA
 
@@ -63,7 +63,7 @@ def test_every_row_is_kept_in_order_and_uncovered_ones_say_why(tmp_path, frames_
 
 @swarp_test
 def test_stacks_in_memory_are_those_on_disk(tmp_path, frames_of_two_galaxies, catalog, monkeypatch):
-    monkeypatch.setattr(stacking, "SHARD_SIZE", 2)
+    monkeypatch.setattr(stack, "SHARD_SIZE", 2)
     summary = stack_catalog(catalog, frames_of_two_galaxies, tmp_path / "out", progress=False)
     memory = list(iter_stacks(catalog, frames_of_two_galaxies, progress=False))
     assert len(memory) == len(summary.paths) == 2
@@ -75,7 +75,7 @@ def test_stacks_in_memory_are_those_on_disk(tmp_path, frames_of_two_galaxies, ca
 
 @swarp_test
 def test_interrupted_run_goes_on_and_keeps_finished_shards(tmp_path, frames_of_two_galaxies, catalog, monkeypatch):
-    monkeypatch.setattr(stacking, "SHARD_SIZE", 1)
+    monkeypatch.setattr(stack, "SHARD_SIZE", 1)
     out = tmp_path / "out"
 
     def interrupt(path, *arguments):
@@ -83,13 +83,13 @@ def test_interrupted_run_goes_on_and_keeps_finished_shards(tmp_path, frames_of_t
             raise KeyboardInterrupt
         return write_shard(path, *arguments)
 
-    write_shard = stacking.write_shard
-    monkeypatch.setattr(stacking, "write_shard", interrupt)
+    write_shard = stack.write_shard
+    monkeypatch.setattr(stack, "write_shard", interrupt)
     with pytest.raises(KeyboardInterrupt):
         stack_catalog(catalog, frames_of_two_galaxies, out, progress=False)
     finished = {path: path.stat().st_mtime_ns for path in out.iterdir()}
     assert sorted(path.name for path in finished) == ["stacks-00000.fits", "stacks-00001.fits"]
-    monkeypatch.setattr(stacking, "write_shard", write_shard)
+    monkeypatch.setattr(stack, "write_shard", write_shard)
     summary = stack_catalog(catalog, frames_of_two_galaxies, out, progress=False)
     assert (summary.n_kept_shards, summary.n_good, summary.n_flagged) == (2, 2, 1)
     assert all(path.stat().st_mtime_ns == time for path, time in finished.items())

@@ -20,9 +20,9 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-from photoz_morph.files import write_whole
-from photoz_morph.fits_files import open_fits
 from photoz_morph.surveys import LSST
+from photoz_morph.system.files import write_whole
+from photoz_morph.system.fits import open_fits
 
 ORIGINS = ("simulated", "tng", "images")
 REQUIRED_COLUMNS = (

@@ -7,13 +7,13 @@ import time
 import pytest
 from tqdm import tqdm
 
-from photoz_morph.shard_folders import process_count, run_all
+from photoz_morph.system.pool import process_count, run_all
 
 PARENT = """
 import os, sys, time
 from pathlib import Path
 from tqdm import tqdm
-from photoz_morph.shard_folders import run_all
+from photoz_morph.system.pool import run_all
 
 def work(folder, number):
     (Path(folder) / str(os.getpid())).touch()

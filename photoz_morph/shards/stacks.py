@@ -19,9 +19,9 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-from photoz_morph.files import write_whole
-from photoz_morph.fits_files import open_fits
 from photoz_morph.surveys import get_survey
+from photoz_morph.system.files import write_whole
+from photoz_morph.system.fits import open_fits
 
 SHARD_SIZE = 1000
 REQUIRED_COLUMNS = ("obj_id", "group_id", "ra", "dec", "z_spec", "ebv", "flag")

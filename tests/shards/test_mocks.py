@@ -7,7 +7,9 @@ from astropy.table import Table
 
 from photoz_morph import mock_sample
 from photoz_morph.mock_sample import mock_scene_list, mock_scenes
-from photoz_morph.mock_shards import (
+from photoz_morph.morphology_labels import CLASS_NAMES
+from photoz_morph.scene_images import read_scene_image
+from photoz_morph.shards.mocks import (
     REQUIRED_COLUMNS,
     find_mock_shards,
     mock_shard_path,
@@ -15,9 +17,7 @@ from photoz_morph.mock_shards import (
     read_mock_shard,
     write_mock_shard,
 )
-from photoz_morph.morphology_labels import CLASS_NAMES
-from photoz_morph.scene_images import read_scene_image
-from photoz_morph.scenes import NATIVE_PIXEL_KPC, Scene, scene_shard_path, write_scene_shard
+from photoz_morph.shards.scenes import NATIVE_PIXEL_KPC, Scene, scene_shard_path, write_scene_shard
 from tests.support.broken_input import cut_short, flipped
 
 CARDS = [("PIXSCALE", 1.0, ""), ("ORIGIN", "simulated", ""), ("BINNING", "sum", ""), ("FIELDKPC", 100.0, ""),

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from photoz_morph.frames import cut_frame, overlapping_frames, read_frame
+from photoz_morph.stacking.frames import cut_frame, overlapping_frames, read_frame
 
 COMBINE_TYPES = ("median", "average")
 RESAMPLING = "LANCZOS3"  # Pasquet et al. (2019), Sec. 2

@@ -8,7 +8,8 @@ from astropy import units
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 
-from photoz_morph.catalogs import assign_fold, assign_split, check_galaxy_catalog, read_galaxy_catalog
+from photoz_morph.catalogs.folds import assign_fold, assign_split
+from photoz_morph.catalogs.galaxies import check_galaxy_catalog, read_galaxy_catalog
 
 SDSS_OBJ_ID = 1237648720693755918  # a 60-bit identifier: a float64 would round it
 

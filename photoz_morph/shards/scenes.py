@@ -19,8 +19,8 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-from photoz_morph.files import write_whole
-from photoz_morph.fits_files import open_fits
+from photoz_morph.system.files import write_whole
+from photoz_morph.system.fits import open_fits
 
 BANDS = ("g", "r", "i")
 REDSHIFT = 0.05  # Ciprijanovic et al. (2021), Sec. 2: all galaxies are moved there

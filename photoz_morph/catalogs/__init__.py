@@ -1,0 +1,1 @@
+"""Galaxy catalogues: reading them, folds, Galactic reddening, SDSS stripes."""

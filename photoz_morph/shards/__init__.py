@@ -1,0 +1,1 @@
+"""The FITS files between stages, one module per format."""

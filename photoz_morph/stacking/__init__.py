@@ -1,0 +1,1 @@
+"""Survey frames to stacked stamps."""

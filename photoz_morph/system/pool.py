@@ -1,0 +1,43 @@
+"""The processes that fill a folder of shards."""
+
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+from photoz_morph.system.processes import become_worker
+
+
+def process_count(n_processes=None):
+    """The number of processes asked for, by default one per core; a ValueError if there is none."""
+    if n_processes is not None and n_processes <= 0:
+        raise ValueError(f"n_processes is {n_processes}; give at least 1, or None for all cores")
+    return n_processes or os.cpu_count()
+
+
+def run_all(function, jobs, n_processes, bar):
+    """Call a function with the arguments of each job, in several processes.
+
+    Parameters
+    ----------
+    function : callable
+        Returns what to add to the bar.
+    jobs : list of tuple
+    n_processes : int
+        At most; a single job needs no process of its own.
+    bar : tqdm
+    """
+    n_processes = min(n_processes, len(jobs))
+    if n_processes <= 1:
+        for job in jobs:
+            bar.update(function(*job))
+        return
+    # Spawned workers, because a fork would copy the threads of TensorFlow where it is loaded. At Ctrl-C the parent lets
+    # them finish their shards.
+    with ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn"), become_worker) as pool:
+        futures = [pool.submit(function, *job) for job in jobs]
+        try:
+            for done in as_completed(futures):
+                bar.update(done.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # or the pool would finish all shards before it reports
+            raise

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from photoz_morph.mocks import electron_rate, sky_rate, stamp_binning
+from photoz_morph.mocks.exposure import electron_rate, sky_rate, stamp_binning
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from photoz_morph import pipeline
 from photoz_morph.catalogs.folds import SPLITS
+from photoz_morph.mocks.labels import MERGER
 from photoz_morph.morph_augmentation import stamp_noise, with_random_pixel, with_random_years
-from photoz_morph.morphology_labels import MERGER
 from photoz_morph.surveys import LSST
 
 DOMAINS = ("y10", "y1")

@@ -10,11 +10,11 @@ import numpy as np
 from photoz_morph import morph_pipeline, pipeline
 from photoz_morph.attack_tables import find_attacks, read_attack
 from photoz_morph.latent_run import read_latent, seed_ratio
+from photoz_morph.mocks.labels import CLASS_NAMES
 from photoz_morph.models.test_time import DEFENCES
 from photoz_morph.morph_evaluation import compare_morph, evaluate_morph
 from photoz_morph.morph_inference import ImageClassifier, load_classifiers, with_defence
 from photoz_morph.morph_predictions import read_morph_predictions, row_keys
-from photoz_morph.morphology_labels import CLASS_NAMES
 from photoz_morph.pixel_queries import scaling_softening
 from photoz_morph.report.latent_report import triplet_rows
 from photoz_morph.report.morph_report import morph_report

@@ -19,14 +19,9 @@ from astropy.table import Table
 from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
-from photoz_morph.morphology_labels import CLASS_NAMES, MERGER, classify
-from photoz_morph.simulation.encounters import load_encounter
-from photoz_morph.simulation.morphology_candidates import (
-    TYPE_SHARES,
-    WEIGHTS,
-    draw_candidate,
-    measure,
-)  # fmt: skip
+from photoz_morph.mocks.labels import CLASS_NAMES, MERGER, classify
+from photoz_morph.simulation.morphology.candidates import TYPE_SHARES, WEIGHTS, draw_candidate, measure
+from photoz_morph.simulation.morphology.encounters import load_encounter
 from photoz_morph.system.threads import one_thread
 
 LABEL_SHARES = np.array([10_017, 5_705, 7_765]) / 23_487  # Ciprijanovic et al. (2021): images of each class released

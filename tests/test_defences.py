@@ -9,7 +9,8 @@ from scipy.stats import entropy
 
 from photoz_morph import morph_pipeline, pipeline
 from photoz_morph.config import differing_keys, load_config
-from photoz_morph.mocks import FRAME_SIZE, observe
+from photoz_morph.mocks.exposure import FRAME_SIZE
+from photoz_morph.mocks.observe import observe
 from photoz_morph.models import build_classifier, load_network
 from photoz_morph.models.domain_adaptation import DomainAdaptedClassifier, probability_divergence
 from photoz_morph.morph_augmentation import (

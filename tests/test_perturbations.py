@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from photoz_morph.mocks import observe
+from photoz_morph.mocks.observe import observe
 from photoz_morph.robustness.corruption_scores import (
     clean_scores,
     corruption_error,

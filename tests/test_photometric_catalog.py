@@ -15,7 +15,7 @@ from photoz_morph.photometric_catalog import catalog_magnitudes, predict_catalog
 from photoz_morph.predictions import read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.shards.stacks import write_shard
-from photoz_morph.simulation.mgs_population import load_table
+from photoz_morph.simulation.sdss.tables import load_table
 from photoz_morph.surveys import SDSS
 
 GRID = RedshiftGrid()

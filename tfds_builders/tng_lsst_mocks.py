@@ -5,8 +5,8 @@ import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from photoz_morph.catalogs.folds import SPLITS, assign_split
-from photoz_morph.morphology_labels import MERGER
-from photoz_morph.released_arrays import open_released
+from photoz_morph.mocks.labels import MERGER
+from photoz_morph.mocks.released_arrays import open_released
 from photoz_morph.shards.mocks import find_mock_shards, read_mock_catalog, read_mock_shard
 from photoz_morph.surveys import LSST
 from tfds_builders.prepare import prepare

@@ -58,7 +58,7 @@ for command in (attack, latent, perturb):
 @quiet_option
 def simulate(n_galaxies, seed, out, processes, quiet):
     """Simulate noiseless images of spirals, ellipticals and mergers (the embedded default)."""
-    from photoz_morph.simulation.morphology_sample import simulate_morphology
+    from photoz_morph.simulation.morphology.sample import simulate_morphology
 
     counts = simulate_morphology(out, n_galaxies, seed, n_processes=processes, progress=not quiet)
     say(f"{n_galaxies} simulated galaxies in {out}/scenes-*.fits. {_listed(counts)}. Next: morph mock {out}", quiet)
@@ -92,7 +92,7 @@ def mock(scenes, out, years, binning, field_kpc, nested, seed, tng, morphologies
     SCENES is a folder of `morph simulate`, `scenes` by default, or files of noiseless g, r, i images: FITS, HDF5 or
     npz, in nJy per pixel or AB mag/arcsec^2.
     """
-    from photoz_morph.mock_sample import mock_scene_list, mock_scenes
+    from photoz_morph.mocks.sample import mock_scene_list, mock_scenes
 
     settings = {"years": years, "binning": binning, "field_kpc": field_kpc, "nested": nested, "seed": seed}
     settings["progress"] = not quiet
@@ -109,7 +109,7 @@ def mock(scenes, out, years, binning, field_kpc, nested, seed, tng, morphologies
         raise click.UsageError("--processes goes with a folder of scenes; other images are observed one by one")
     reading = {name: value for name, value in reading.items() if name in given}
     if tng:
-        from photoz_morph.tng import iter_tng_scenes, read_tng_morphologies
+        from photoz_morph.mocks.tng import iter_tng_scenes, read_tng_morphologies
 
         with warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter("always")
@@ -119,7 +119,7 @@ def mock(scenes, out, years, binning, field_kpc, nested, seed, tng, morphologies
         galaxies = iter_tng_scenes(tng, catalogue, **reading)
         counts = mock_scene_list(galaxies, out, origin="tng", **settings)
     elif not is_folder:
-        from photoz_morph.scene_images import iter_scene_images
+        from photoz_morph.mocks.image_files import iter_scene_images
 
         images = iter_scene_images(scenes, **reading)
         counts = mock_scene_list(images, out, origin="images", **settings)

@@ -54,7 +54,7 @@ for command in (predict, baseline, evaluate, compare, report, convert):
 @quiet_option
 def simulate(n_galaxies, seed, out, deep_fraction, processes, quiet):
     """Simulate SDSS Main Galaxy Sample stacks with known truth (the embedded default)."""
-    from photoz_morph.simulation.sdss_sample import simulate_sample
+    from photoz_morph.simulation.sdss.sample import simulate_sample
 
     simulate_sample(
         out, n_galaxies, seed, n_processes=processes, progress=not quiet, deep_fraction=deep_fraction
@@ -261,7 +261,7 @@ def _dataset_or_default(config, data_dir, quiet):
             raise
     n_galaxies = config.simulation.n_galaxies
     _check_sizes(config)
-    from photoz_morph.simulation.sdss_sample import simulate_sample
+    from photoz_morph.simulation.sdss.sample import simulate_sample
 
     stacks = Path(data_dir) / "stacks"
     say(f"No dataset in {data_dir}: making the embedded default there, {n_galaxies} simulated SDSS galaxies.", quiet)

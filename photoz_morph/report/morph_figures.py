@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
-from photoz_morph.morphology_labels import BULGE_GINI, BULGE_SLOPE, MERGER_GINI, MERGER_SLOPE
+from photoz_morph.mocks.labels import BULGE_GINI, BULGE_SLOPE, MERGER_GINI, MERGER_SLOPE
 from photoz_morph.report.morph_images import CLASS_COLOURS
 from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from photoz_morph.mocks import check_observing, electron_rate, sky_rate, stamp_binning
+from photoz_morph.mocks.exposure import check_observing, electron_rate, sky_rate, stamp_binning
 from photoz_morph.surveys import VisitSurvey, get_survey
 
 

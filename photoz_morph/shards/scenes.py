@@ -1,7 +1,7 @@
 """Scenes: noiseless g, r, i images of galaxies as they would be seen from redshift 0.05, and shards of them on disk.
 
 `morph simulate` writes scene shards and `morph mock` observes them; images of other simulations become scenes by
-`photoz_morph.scene_images`. A folder of shards is `scenes-00000.fits`, `scenes-00001.fits`, ...; each holds up to
+`photoz_morph.mocks.image_files`. A folder of shards is `scenes-00000.fits`, `scenes-00001.fits`, ...; each holds up to
 100 scenes:
 
 - the primary header: SURVEY, BANDS, PIXKPC [kpc, side of a pixel], REDSHIFT, BUNIT, ORIGIN, and what else the writer

@@ -15,9 +15,9 @@ import time
 import numpy as np
 from scipy import ndimage
 
-from photoz_morph.mocks import convolve_native, observe
-from photoz_morph.morphology_labels import gini_m20
-from photoz_morph.simulation.morphology_candidates import draw_accepted
+from photoz_morph.mocks.labels import gini_m20
+from photoz_morph.mocks.observe import convolve_native, observe
+from photoz_morph.simulation.morphology.candidates import draw_accepted
 from photoz_morph.surveys import LSST
 from photoz_morph.system.threads import one_thread
 

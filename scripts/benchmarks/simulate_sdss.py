@@ -14,9 +14,9 @@ import time
 import galsim
 import numpy as np
 
-from photoz_morph.simulation.fourier_renderer import MOFFAT_BETA, draw_components
-from photoz_morph.simulation.mgs_population import Parents, draw_galaxy
-from photoz_morph.simulation.sdss_sample import simulate_galaxy
+from photoz_morph.simulation.sdss.population import Parents, draw_galaxy
+from photoz_morph.simulation.sdss.renderer import MOFFAT_BETA, draw_components
+from photoz_morph.simulation.sdss.sample import simulate_galaxy
 from photoz_morph.surveys import SDSS
 
 SEED = 1

@@ -5,10 +5,10 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from photoz_morph import mock_sample
-from photoz_morph.mock_sample import mock_scene_list, mock_scenes
-from photoz_morph.morphology_labels import CLASS_NAMES
-from photoz_morph.scene_images import read_scene_image
+from photoz_morph.mocks import sample
+from photoz_morph.mocks.image_files import read_scene_image
+from photoz_morph.mocks.labels import CLASS_NAMES
+from photoz_morph.mocks.sample import mock_scene_list, mock_scenes
 from photoz_morph.shards.mocks import (
     REQUIRED_COLUMNS,
     find_mock_shards,
@@ -129,7 +129,7 @@ def scenes(tmp_path_factory):
 
 @pytest.fixture
 def one_shard_each(monkeypatch):
-    monkeypatch.setattr(mock_sample, "SCENE_SHARDS_PER_SHARD", 1)
+    monkeypatch.setattr(sample, "SCENE_SHARDS_PER_SHARD", 1)
 
 
 def test_sample_is_the_same_with_any_number_of_processes_and_after_a_stop(scenes, tmp_path, one_shard_each):

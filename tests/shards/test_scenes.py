@@ -7,7 +7,7 @@ from astropy.cosmology import FlatLambdaCDM
 from astropy.io import fits
 from astropy.table import Table
 
-from photoz_morph.scene_images import read_scene_image
+from photoz_morph.mocks.image_files import read_scene_image
 from photoz_morph.shards.scenes import (
     NATIVE_PIXEL_KPC,
     find_scene_shards,

@@ -1,0 +1,1 @@
+"""Noiseless images to LSST mocks with Gini-M20 labels."""

@@ -1,0 +1,1 @@
+"""Simulated noiseless images of spirals, ellipticals and mergers."""

@@ -1,0 +1,1 @@
+"""Simulated SDSS Main Galaxy Sample stamps."""

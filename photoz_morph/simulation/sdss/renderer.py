@@ -1,0 +1,178 @@
+"""Sersic components through a Moffat point-spread function onto pixels, drawn in Fourier space.
+
+Both transforms are known: Sersic profiles from a table, exponential disks and the Moffat profile in closed form. One
+sheared lookup per component serves all bands, and one inverse FFT per band gives the pixels: a hundred times faster
+than GalSim for random Sersic indices (`scripts/benchmarks/simulate_sdss.py`), with the same pixels to 5e-4 of the
+peak (`tests/test_sdss_images.py`).
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from scipy import fft
+
+from photoz_morph.simulation.sdss.tables import load_table
+
+MOFFAT_BETA = 3.5  # SDSS cores and wings; the literature uses 3 to 4
+# k R_e = 1.678 k R_d: half the light of an exponential disk lies within 1.678 scale lengths.
+EXPONENTIAL_HALF_LIGHT = 1.67834699
+
+
+def draw_components(components, psf_fwhm, size, pixel_scale, n_grid=None, positions=None, arms=None):
+    """Noise-free image of a few components in all bands.
+
+    Parameters
+    ----------
+    components : sequence of Component
+        Total fluxes per band [any unit], half-light radii along the major axis [arcsec]; a radius of 0 is a point.
+    psf_fwhm : array_like, shape (n_bands,)
+        Full width at half maximum of the Moffat profile [arcsec].
+    size : int
+        Side of the image [pixel].
+    pixel_scale : float
+        [arcsec]
+    n_grid : int, optional
+        Side of the periodic grid [pixel]; by default `grid_size` of the largest radius.
+    positions : sequence of (float, float), optional
+        Offsets (x, y) of the components from the image centre [pixel]; by default none, the components are
+        concentric. The centre of an even image lies between pixels: at FITS coordinate (size + 1) / 2.
+    arms : SpiralArms, optional
+        Arms on the last component, an exponential disk.
+
+    Returns
+    -------
+    ndarray, shape (n_bands, size, size), float32
+        Integrals over pixels [unit of the fluxes].
+    """
+    if n_grid is None:
+        n_grid = grid_size(max(component.half_light_radius for component in components), size, pixel_scale)
+    grid = FourierGrid.of(n_grid, size, pixel_scale)
+    total = 0
+    for i, component in enumerate(components):
+        transform = grid.sersic(component)
+        if positions is not None:
+            transform = transform * grid.shift(*positions[i])
+        total = total + np.asarray(component.flux, np.float32)[:, None, None] * transform
+    if arms is not None:
+        arm_flux = (component.flux * arms.amplitude).astype(np.float32)
+        total += arm_flux[:, None, None] * grid.spiral(component, arms)
+    return grid.to_pixels(grid.through_moffat(total, psf_fwhm))
+
+
+def grid_size(half_light_radius, size, pixel_scale):
+    """Side of a grid on which the wings that wrap around stay below 5e-4 of the peak [pixel]."""
+    extent = size + 8 * half_light_radius / pixel_scale
+    for n_grid in (2 * size, 3 * size, 4 * size, 6 * size):
+        if n_grid >= extent:
+            return n_grid
+    return 8 * size
+
+
+class FourierGrid:
+    """Frequencies of a periodic grid, of which the first `size` x `size` pixels are the image."""
+
+    def __init__(self, n_grid, size, pixel_scale):
+        self.n_grid, self.size = n_grid, size
+        kx = 2 * np.pi * fft.rfftfreq(n_grid)[None, :]  # [rad / pixel]
+        ky = 2 * np.pi * fft.fftfreq(n_grid)[:, None]
+        self.kx, self.ky = kx, ky
+        self._pixel_scale = pixel_scale
+        offset = (fft.fftfreq(n_grid) * n_grid * pixel_scale).astype(np.float32)  # [arcsec]
+        self._x, self._y = offset[None, :], offset[:, None]
+        to_arcsec = 1 / pixel_scale
+        self._kx2, self._kxky, self._ky2 = (
+            (array * to_arcsec**2).astype(np.float32) for array in (kx**2 + 0 * ky, kx * ky, ky**2 + 0 * kx)
+        )
+        self._k_quadrant = np.sqrt(self._kx2 + self._ky2)[: n_grid // 2 + 1]
+        pixel = np.sinc(kx / (2 * np.pi)) * np.sinc(ky / (2 * np.pi))
+        self._pixel_and_centre = (pixel * np.exp(-0.5j * (size - 1) * (kx + ky))).astype(np.complex64)
+        self._sersic_n, self._ln_kr, self._sersic_table = _sersic_table()
+
+    @staticmethod
+    @lru_cache(maxsize=16)
+    def of(n_grid, size, pixel_scale):
+        """The grid of that size, made once."""
+        return FourierGrid(n_grid, size, pixel_scale)
+
+    def sersic(self, component):
+        """Transform of a component of unit flux at the image centre, shape (n_grid, n_grid / 2 + 1), float32."""
+        radius2, q2 = component.half_light_radius**2, component.axis_ratio**2
+        cos, sin = np.cos(component.angle), np.sin(component.angle)
+        x2 = np.float32(radius2 * (cos**2 + q2 * sin**2)) * self._kx2
+        x2 += np.float32(radius2 * 2 * (1 - q2) * sin * cos) * self._kxky
+        x2 += np.float32(radius2 * (sin**2 + q2 * cos**2)) * self._ky2
+        if component.n == 1:
+            x2 *= np.float32(EXPONENTIAL_HALF_LIGHT**-2)
+            x2 += 1
+            return 1 / (x2 * np.sqrt(x2))
+        np.maximum(x2, np.float32(np.exp(2 * self._ln_kr[0])), out=x2)
+        step = self._ln_kr[1] - self._ln_kr[0]
+        place = np.log(x2)
+        place *= np.float32(0.5 / step)
+        place -= np.float32(self._ln_kr[0] / step)
+        index = np.minimum(place.astype(np.int32), len(self._ln_kr) - 2)
+        place -= index
+        profile = self._profile(component.n)
+        return profile.take(index) + place * np.diff(profile).take(index)
+
+    def spiral(self, disk, arms):
+        """Transform of the pattern that spiral arms add to a disk of unit flux; its own flux is zero in every ring.
+
+        Sampled on pixels rather than known in closed form; the pattern fades towards the centre, where it would wind
+        faster than a pixel.
+        """
+        cos, sin = np.float32(np.cos(disk.angle)), np.float32(np.sin(disk.angle))
+        scale_length = np.float32(disk.half_light_radius / EXPONENTIAL_HALF_LIGHT)
+        along = (cos * self._x + sin * self._y) / scale_length
+        across = (cos * self._y - sin * self._x) / (scale_length * np.float32(disk.axis_ratio))
+        radius2 = along**2 + across**2
+        angle = 2 * np.arctan2(across, along)
+        angle -= np.log(radius2 + np.float32(1e-6)) * np.float32(1 / np.tan(arms.pitch))
+        angle -= np.float32(arms.phase)
+        pattern = np.exp(-np.sqrt(radius2)) * np.cos(angle) * (radius2 / (1 + radius2))
+        pattern *= self._pixel_scale**2 / (2 * np.pi * scale_length**2 * disk.axis_ratio)
+        return fft.rfft2(pattern.astype(np.float32)).real  # real, because two arms are symmetric about the centre
+
+    def _profile(self, n):
+        """Transform against ln(k R_e) at index n: cubic through the four nearest tabulated indices."""
+        spacing = self._sersic_n[1] - self._sersic_n[0]
+        first = int(np.clip((n - self._sersic_n[0]) / spacing - 1, 0, len(self._sersic_n) - 4))
+        t = (n - self._sersic_n[first]) / spacing
+        weights = [
+            -(t - 1) * (t - 2) * (t - 3) / 6,
+            t * (t - 2) * (t - 3) / 2,
+            -t * (t - 1) * (t - 3) / 2,
+            t * (t - 1) * (t - 2) / 6,
+        ]
+        return (np.array(weights, np.float32)[:, None] * self._sersic_table[first : first + 4]).sum(axis=0)
+
+    def shift(self, x, y):
+        """Phase that moves a component by (x, y) pixels."""
+        return np.exp(-1j * y * self.ky).astype(np.complex64) * np.exp(-1j * x * self.kx).astype(np.complex64)
+
+    def through_moffat(self, transform, psf_fwhm):
+        """Transforms of the bands times those of their point-spread functions, in the same shape.
+
+        With beta = 7/2 the transform k^(5/2) K_5/2(k) is elementary: exp(-x) (1 + x + x^2 / 3) with x = k r_d.
+        """
+        scale = np.asarray(psf_fwhm) / (2 * np.sqrt(2 ** (1 / MOFFAT_BETA) - 1))
+        x = scale.astype(np.float32)[:, None, None] * self._k_quadrant
+        psf = np.exp(-x)
+        psf *= 1 + x * (1 + x * np.float32(1 / 3))
+        half = self.n_grid // 2 + 1
+        product = np.empty(transform.shape, transform.dtype)
+        np.multiply(transform[:, :half], psf, out=product[:, :half])
+        np.multiply(transform[:, half:], psf[:, half - 2 : 0 : -1], out=product[:, half:])  # ky < 0 mirrors ky > 0
+        return product
+
+    def to_pixels(self, transform):
+        """Pixels of the image, shape (n_bands, size, size), float32; rows outside it are dropped half-way."""
+        columns = fft.ifft(transform * self._pixel_and_centre, axis=1, overwrite_x=True)[:, : self.size]
+        return fft.irfft(columns, n=self.n_grid, axis=2)[:, :, : self.size]
+
+
+@lru_cache(maxsize=1)
+def _sersic_table():
+    """Indices, ln(k R_e) and transforms of the shipped table."""
+    table = load_table("sersic_fourier.npz")
+    return table["n"], table["ln_kr"], table["transform"]

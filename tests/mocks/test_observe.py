@@ -1,0 +1,160 @@
+import galsim
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.optimize import brentq
+from scipy.signal import resample
+from scipy.special import erf, j0
+
+from photoz_morph.mocks.exposure import FRAME_SIZE, five_sigma_depth, stamp_binning
+from photoz_morph.mocks.observe import convolve_native, expected_image, lsst_psf, observe
+from photoz_morph.shards.scenes import KPC_PER_ARCSEC, NATIVE_PIXEL_KPC, Scene
+from photoz_morph.surveys import LSST
+
+DARK = np.zeros((FRAME_SIZE, FRAME_SIZE, 3))
+
+
+def gaussian_scene(pixel_arcsec, size, sigma=1.2, centre=(0.0, 0.0)):
+    """A round Gaussian of 1000 nJy integrated over each pixel, `centre` (x, y) and `sigma` in arcsec."""
+    edges = (np.arange(size + 1) - size / 2) * pixel_arcsec
+    x, y = (np.diff(erf((edges - place) / sigma / np.sqrt(2))) / 2 for place in centre)
+    image = 1000 * np.outer(y, x)
+    return Scene(np.stack([image] * 3, axis=-1).astype(np.float32), pixel_arcsec * KPC_PER_ARCSEC, 1, 1)
+
+
+def repeated(expected, years=(10, 1), n=40, **options):
+    """Stamps of n realisations, for each number of years an array of shape (n, 100, 100, 3)."""
+    stamps = [observe(expected, LSST, years, np.random.default_rng([5, i]), **options) for i in range(n)]
+    return {year: np.stack([stamp[year] for stamp in stamps]) for year in years}
+
+
+@pytest.mark.parametrize("band, visit, ten_years", [("g", 24.9, 27.4), ("r", 24.4, 27.5), ("i", 24.0, 26.8)])
+def test_five_sigma_depths_are_the_published_ones(band, visit, ten_years):
+    """One visit: LSST system throughputs, airmass 1. Ten years: Ivezic et al. (2019), Table 1."""
+    assert five_sigma_depth(LSST, band) == pytest.approx(visit, abs=0.2)
+    assert five_sigma_depth(LSST, band, 10) == pytest.approx(ten_years, abs=0.2)
+    assert five_sigma_depth(LSST, band, 10) - five_sigma_depth(LSST, band, 1) == pytest.approx(1.25, abs=0.01)
+
+
+def test_noise_of_dark_sky_worked_by_hand():
+    """g: 0.04 arcsec^2 x 10^(0.4 (28.26 - 22.26)) = 10.05 e-/s, 24114 e- in 2400 s, + 80 visits x 81 e-^2: 174.9 e-."""
+    stamps = repeated(DARK, years=(10,))[10]
+    sigma = np.std(stamps, axis=(0, 1, 2), dtype=float) / 25  # of one camera pixel
+    g = 174.9 / 2400 / 10 ** (-0.4 * (31.4 - 28.26))
+    i = np.sqrt(183600 + 184 * 81) / 5520 / 10 ** (-0.4 * (31.4 - 27.78))
+    np.testing.assert_allclose(sigma[[0, 2]], [g, i], rtol=0.005)  # 4e5 pixels: 0.11 %
+    assert np.abs(stamps.mean(axis=(0, 1, 2), dtype=float) / sigma / 25).max() < 5 / np.sqrt(4e5)
+
+
+@pytest.mark.parametrize("binning", ["sample", "sum"])
+@pytest.mark.parametrize("level", [0, 500])
+def test_variance_falls_with_the_years(binning, level):
+    """Sky and source noise alike; 4e5 pixels per band give the ratio to 0.3 %."""
+    stamps = repeated(DARK + level, years=(10, 2, 1), binning=binning)
+    variance = {year: cube.var(axis=(0, 1, 2), dtype=float) for year, cube in stamps.items()}
+    np.testing.assert_allclose(variance[1] / variance[10], 10, rtol=0.01)
+    np.testing.assert_allclose(variance[1] / variance[2], 2, rtol=0.01)
+
+
+def test_source_photons_make_noise():
+    """1e5 nJy in a camera pixel in i: 3565 e-/s against 33.3 of the sky and 2.7 of the read noise."""
+    bright, dark = (repeated(DARK + level, years=(1,), n=10)[1][..., 2] for level in (1e5, 0))
+    assert bright.var(dtype=float) / dark.var(dtype=float) == pytest.approx((3565 + 36.0) / 36.0, rel=0.02)
+    assert bright.mean(dtype=float) == pytest.approx(25 * 1e5, rel=1e-4)
+
+
+def test_sampled_noise_is_five_times_that_of_the_sum():
+    sample, total = (repeated(DARK, years=(1,), binning=binning)[1] for binning in ("sample", "sum"))
+    np.testing.assert_allclose(sample.std((0, 1, 2), dtype=float) / total.std((0, 1, 2), dtype=float), 5, rtol=0.01)
+
+
+def test_nested_observations_share_their_first_year():
+    for nested, correlation in ((True, 1 / np.sqrt(10)), (False, 0)):
+        stamps = repeated(DARK, nested=nested)
+        measured = np.corrcoef(stamps[10].ravel(), stamps[1].ravel())[0, 1]
+        assert measured == pytest.approx(correlation, abs=0.005)  # 1.2e6 pixels: 0.0009
+        assert stamps[1].var(dtype=float) / stamps[10].var(dtype=float) == pytest.approx(10, rel=0.01)
+
+
+def test_convolution_keeps_the_flux():
+    image = np.random.default_rng(2).lognormal(0, 2, (FRAME_SIZE, FRAME_SIZE, 3)).astype(np.float32)
+    total = convolve_native(image).sum(axis=(1, 2), dtype=float)
+    np.testing.assert_allclose(total, image.sum(axis=(0, 1), dtype=float), rtol=1e-6)
+
+
+def test_sum_keeps_the_flux_of_the_expected_image():
+    """The brighter the source the smaller its noise: 1e13 nJy leave 2e-8 of the flux."""
+    expected = np.random.default_rng(2).uniform(0, 1e9, DARK.shape)
+    stamp = observe(expected, LSST, (10,), np.random.default_rng(0), "sum")[10]
+    np.testing.assert_allclose(stamp.sum((0, 1), dtype=float), expected.sum((0, 1)), rtol=1e-6)
+
+
+def test_light_that_leaves_the_frame_does_not_return_on_the_other_side():
+    image = np.zeros(DARK.shape, np.float32)
+    image[:, 1] = 1
+    expected = expected_image(Scene(image, NATIVE_PIXEL_KPC, 1, 1))
+    assert np.abs(expected[:, -20:]).max() < 1e-4 * expected.max()
+
+
+@pytest.mark.parametrize("i", range(3))
+def test_psf_has_the_width_of_kolmogorov_turbulence_and_an_annular_pupil(i):
+    """Against the Hankel transform of exp(-3.44 (f lambda / r0)^(5/3)) (Fried 1966), FWHM = 0.9758 lambda / r0.
+
+    The pupil's own transfer function is 1 - 4 nu / pi / (1 - obscuration) for nu = f lambda / D << 1: what is lost is
+    the shift times the two diameters over the area.
+    """
+    lambda_over_d = np.degrees(LSST.wavelength_nm[i] * 1e-9 / 8.36) * 3600
+
+    def transfer(f):
+        turbulence = np.exp(-3.44 * (f * LSST.psf_fwhm[i] / 0.9758) ** (5 / 3))
+        return turbulence * (1 - 4 / np.pi * f * lambda_over_d / (1 - 0.62))
+
+    def profile(r):
+        return quad(lambda f: f * transfer(f) * j0(2 * np.pi * f * r), 0, 4, limit=200)[0]
+
+    fwhm = 2 * brentq(lambda r: profile(r) - profile(0) / 2, 0.3, 0.6)
+    image = DARK.astype(np.float32)
+    image[250, 250] = 1
+    row = resample(expected_image(Scene(image, NATIVE_PIXEL_KPC, 1, 1))[250, :, i].astype(float), FRAME_SIZE * 50)
+    measured = (row > row.max() / 2).sum() * 0.2 / 50
+    assert measured == pytest.approx(fwhm, rel=0.01)
+    assert measured == pytest.approx((0.867, 0.819, 0.800)[i], rel=0.01)
+
+
+def test_airy_pattern_is_the_optical_psf_without_aberrations():
+    optics = galsim.OpticalPSF(lam=LSST.wavelength_nm[1], diam=8.36, obscuration=0.62, scale_unit=galsim.arcsec)
+    reference = galsim.Convolve(galsim.Kolmogorov(fwhm=LSST.psf_fwhm[1]), optics)
+    images = [psf.drawImage(nx=41, ny=41, scale=0.2).array for psf in (lsst_psf(LSST, "r"), reference)]
+    np.testing.assert_allclose(images[0], images[1], atol=2e-3 * images[1].max())
+
+
+@pytest.mark.parametrize("pixel_arcsec, size", [(0.1, 400), (0.16, 301), (0.3, 160)])
+def test_scenes_with_other_pixels_give_the_same_image(pixel_arcsec, size):
+    """One Gaussian, integrated over the pixels of each; frame centres agree to the half pixel of an odd size."""
+    native = expected_image(gaussian_scene(0.2, 200, centre=(1.5, -2.0)))
+    other = expected_image(gaussian_scene(pixel_arcsec, size, centre=(1.5, -2.0)))
+    np.testing.assert_allclose(other, native, atol=2e-4 * native.max())
+
+
+def test_field_chooses_the_binning_in_whole_camera_pixels():
+    assert [stamp_binning(field) for field in (100, 20, 60, 101)] == [5, 1, 3, 5]
+    expected = expected_image(gaussian_scene(0.2, 200))
+    stamp = observe(1e6 * expected, LSST, (10,), np.random.default_rng(0), field_kpc=20)[10]
+    np.testing.assert_allclose(stamp, 1e6 * expected[200:300, 200:300], atol=1e-3 * 1e6 * expected.max())
+    for field in (1, 200):
+        with pytest.raises(ValueError, match=f"field_kpc is {field}; a stamp of 100 pixels can be 20.2 to 101.0 kpc"):
+            stamp_binning(field)
+
+
+@pytest.mark.parametrize(
+    "options, expected",
+    [
+        ({"years": (10, 11)}, r"years are \[10, 11\]; give different numbers above 0, at most 10"),
+        ({"years": (1, 1)}, r"years are \[1, 1\]; give different"),
+        ({"years": ()}, r"years are \[\]; give different"),
+        ({"binning": "mean"}, "binning is 'mean'; choose one of sample, sum"),
+    ],
+)
+def test_bad_settings_are_refused(options, expected):
+    with pytest.raises(ValueError, match=expected):
+        observe(DARK, LSST, rng=np.random.default_rng(0), **({"years": (10, 1)} | options))

@@ -18,9 +18,9 @@ from photoz_morph.attack_tables import attack_shards, is_finished, read_attack, 
 from photoz_morph.morph_inference import defence_facts, load_classifiers, network_inputs
 from photoz_morph.morph_predictions import DOMAINS
 from photoz_morph.pixel_queries import compiled, pixel_queries, scaling_softening
-from photoz_morph.robustness.observing import observing_context
-from photoz_morph.robustness.one_pixel import AttackOptions, one_pixel_attack
-from photoz_morph.robustness.pixel_bounds import check_bounds, pixel_bounds
+from photoz_morph.robustness.one_pixel.attack import AttackOptions, one_pixel_attack
+from photoz_morph.robustness.one_pixel.bounds import check_bounds, pixel_bounds
+from photoz_morph.robustness.perturbations.observing import observing_context
 from photoz_morph.run_folder import finished_members, read_run, weights_hash
 
 BATCH_SIZE = 64

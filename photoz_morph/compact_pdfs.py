@@ -19,8 +19,8 @@ import numpy as np
 from astropy.table import Column
 
 from photoz_morph.metrics.checks import scored_rows
-from photoz_morph.metrics.pdf_scores import in_slices
-from photoz_morph.metrics.photoz import IQR_OF_GAUSSIAN, scores
+from photoz_morph.metrics.redshifts.pdf_scores import in_slices
+from photoz_morph.metrics.redshifts.point_scores import IQR_OF_GAUSSIAN, scores
 
 SMALLEST_ERROR = 1e-5  # float32 PDFs are themselves known to 1e-6
 FLOAT32_ROUNDING = 2e-7  # of the PDFs that are read back; kept free below the error that is promised

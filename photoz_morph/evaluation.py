@@ -13,8 +13,8 @@ import numpy as np
 
 from photoz_morph.metrics.bootstrap import bootstrap_scores
 from photoz_morph.metrics.checks import parent_id, scored_rows
-from photoz_morph.metrics.photoz import SCORES, galaxy_scores, score_error
-from photoz_morph.metrics.pit_tests import COVERAGE_LEVELS, coverage
+from photoz_morph.metrics.redshifts.pit_tests import COVERAGE_LEVELS, coverage
+from photoz_morph.metrics.redshifts.point_scores import SCORES, galaxy_scores, score_error
 from photoz_morph.predictions import ORIGINS
 from photoz_morph.system.files import write_whole
 

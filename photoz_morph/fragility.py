@@ -8,8 +8,8 @@ import numpy as np
 from astropy.table import Table
 from tqdm import tqdm
 
-from photoz_morph.robustness.one_pixel import AttackOptions, CallableQueries, one_pixel_attack
-from photoz_morph.robustness.pixel_bounds import pixel_bounds
+from photoz_morph.robustness.one_pixel.attack import AttackOptions, CallableQueries, one_pixel_attack
+from photoz_morph.robustness.one_pixel.bounds import pixel_bounds
 from photoz_morph.shards.mocks import read_mock_shard
 
 SMALLEST = 1e-37  # where float32 ends

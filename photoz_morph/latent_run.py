@@ -19,9 +19,9 @@ from photoz_morph.inference import BATCH_SIZE, load_members
 from photoz_morph.metrics.group_errors import interval
 from photoz_morph.morph_inference import ImageClassifier, load_classifiers, predict_morph_run, with_defence
 from photoz_morph.morph_predictions import read_morph_predictions, write_morph_predictions
-from photoz_morph.robustness.latent_geometry import class_margins, class_separation, distance
-from photoz_morph.robustness.latent_means import UNITS
 from photoz_morph.robustness.latent_scores import latent_scores, measure_latents
+from photoz_morph.robustness.latents.geometry import class_margins, class_separation, distance
+from photoz_morph.robustness.latents.means import UNITS
 from photoz_morph.run_folder import finished_members, read_run
 from photoz_morph.system.files import write_whole
 from photoz_morph.system.json_files import read_json

@@ -18,9 +18,9 @@ from photoz_morph.morph_predictions import read_morph_predictions, row_keys
 from photoz_morph.pixel_queries import scaling_softening
 from photoz_morph.report.latent_report import triplet_rows
 from photoz_morph.report.morph_report import morph_report
-from photoz_morph.robustness.church_windows import pixel_church_window
 from photoz_morph.robustness.corruption_scores import read_perturbations
-from photoz_morph.robustness.perturbations import PERTURBATIONS, observing_context, perturbation_examples
+from photoz_morph.robustness.latents.church_windows import pixel_church_window
+from photoz_morph.robustness.perturbations.registry import PERTURBATIONS, observing_context, perturbation_examples
 from photoz_morph.run_folder import finished_members, read_history, read_run, read_sessions
 from photoz_morph.system.json_files import read_json
 

@@ -19,7 +19,7 @@ from photoz_morph.robustness.corruption_scores import (
     severity_scores,
     write_perturbations,
 )
-from photoz_morph.robustness.perturbations import PERTURBATIONS, observing_context, perturb
+from photoz_morph.robustness.perturbations.registry import PERTURBATIONS, observing_context, perturb
 from photoz_morph.run_folder import finished_members, read_run, weights_hash
 
 FILE_NAME = "perturbations.json"

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from photoz_morph import pipeline
-from photoz_morph.metrics.photoz import residuals, sigma_mad
+from photoz_morph.metrics.redshifts.point_scores import residuals, sigma_mad
 from photoz_morph.models import LAYERS, build_model, load_network
 from photoz_morph.models.photometric_inputs import adapt_to_training_set
 from photoz_morph.splits import cross_validation_splits

@@ -15,8 +15,8 @@ from photoz_morph.models.folded_resnet18 import FoldedStages, padded, stem_kerne
 from photoz_morph.models.image_scaling import ArcsinhScaling
 from photoz_morph.models.test_time import N_VIEWS, SquareViews
 from photoz_morph.morph_inference import network_inputs
-from photoz_morph.robustness.one_pixel import BATCH_SIZE, CallableQueries
-from photoz_morph.robustness.pixel_searches import Edits
+from photoz_morph.robustness.one_pixel.attack import BATCH_SIZE, CallableQueries
+from photoz_morph.robustness.one_pixel.searches import Edits
 
 PRECISIONS = ("float32", "bfloat16")
 POOLED_PATCH, STEM_PATCH = 3, 7  # positions a pixel can change after the pooling, and those of the stem they look at

@@ -17,7 +17,7 @@ from pyarrow import ArrowException
 
 from photoz_morph.compact_pdfs import compact, expand
 from photoz_morph.hats_files import read_hats_predictions, write_hats
-from photoz_morph.metrics.pdf_scores import in_slices
+from photoz_morph.metrics.redshifts.pdf_scores import in_slices
 from photoz_morph.qp_files import read_qp, write_qp
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.system.files import write_whole

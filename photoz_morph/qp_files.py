@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 from astropy.table import Column, Table
 
-from photoz_morph.metrics.pdf_scores import SLICE_ROWS, in_slices
+from photoz_morph.metrics.redshifts.pdf_scores import SLICE_ROWS, in_slices
 from photoz_morph.redshift_grid import RedshiftGrid
 
 # RAIL's name -> ours. RAIL's own z_q84 is the 85 % quantile (`_calculate_summary_stats`); this one is what it says.

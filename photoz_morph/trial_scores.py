@@ -11,7 +11,7 @@ import numpy as np
 
 from photoz_morph.metrics.bootstrap import bootstrap_scores
 from photoz_morph.metrics.checks import parent_id, scored_rows
-from photoz_morph.metrics.photoz import SCORES, galaxy_scores, score_error
+from photoz_morph.metrics.redshifts.point_scores import SCORES, galaxy_scores, score_error
 from photoz_morph.trials import PAPER_TABLE_2, SUSPECT_ZONE, trial_samples
 
 TABLE_SCORES = {name: SCORES[name] for name in ("bias", "sigma_mad", "eta", "crps")}

@@ -43,7 +43,7 @@ from photoz_morph.perturbation_run import perturb_run
 from photoz_morph.predictions import write_predictions
 from photoz_morph.rail.model_file import model_from_run, write_model
 from photoz_morph.report.model_card import model_card
-from photoz_morph.robustness.one_pixel import AttackOptions
+from photoz_morph.robustness.one_pixel.attack import AttackOptions
 from photoz_morph.run_folder import member_dir
 from photoz_morph.shards.mocks import mock_shard_path, write_mock_shard
 from photoz_morph.shards.scenes import scene_shard_path, write_scene_shard

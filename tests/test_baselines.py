@@ -4,7 +4,7 @@ from scipy import stats
 from sklearn.neighbors import NearestNeighbors
 
 from photoz_morph.baselines import MODELS, cross_validate, gaussian_pdf, knn_photoz, photometric_features
-from photoz_morph.metrics import pdf_scores
+from photoz_morph.metrics.redshifts import pdf_scores
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.surveys import SDSS
 

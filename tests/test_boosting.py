@@ -4,7 +4,7 @@ from scipy import stats
 
 from photoz_morph.baselines import gaussian_pdf
 from photoz_morph.boosting import boosting_pdf, scaled_error_pdf
-from photoz_morph.metrics import pdf_scores
+from photoz_morph.metrics.redshifts import pdf_scores
 from photoz_morph.redshift_grid import RedshiftGrid
 
 GRID = RedshiftGrid()

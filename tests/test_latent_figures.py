@@ -6,9 +6,9 @@ from photoz_morph.report.latent_figures import church_figure, distance_histogram
 from photoz_morph.report.morph_images import CLASS_COLOURS
 from photoz_morph.report.morph_isomap import embed
 from photoz_morph.report.style import save_figure
-from photoz_morph.robustness.church_windows import church_window
-from photoz_morph.robustness.latent_geometry import class_separation
 from photoz_morph.robustness.latent_scores import measure_latents
+from photoz_morph.robustness.latents.church_windows import church_window
+from photoz_morph.robustness.latents.geometry import class_separation
 from tests.support.latents import toy_attack, toy_run
 from tests.support.morph import CLASSES
 

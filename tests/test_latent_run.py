@@ -12,7 +12,7 @@ from photoz_morph.models import build_classifier, load_network
 from photoz_morph.models.image_scaling import ArcsinhScaling
 from photoz_morph.morph_inference import predict_morph_run
 from photoz_morph.morph_predictions import read_morph_predictions, write_morph_predictions
-from photoz_morph.robustness.latent_geometry import class_separation, distances
+from photoz_morph.robustness.latents.geometry import class_separation, distances
 from photoz_morph.run_folder import member_dir, start_run
 from tests.support.latents import softmax, toy_attack
 from tests.support.samples import MORPH_TINY

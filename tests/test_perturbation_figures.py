@@ -3,7 +3,7 @@ import pytest
 
 from photoz_morph.report.perturbation_figures import accuracy_against_severity, perturbation_sheet
 from photoz_morph.report.style import save_figure
-from photoz_morph.robustness.perturbations import PERTURBATIONS, ObservingContext, perturbation_examples
+from photoz_morph.robustness.perturbations.registry import PERTURBATIONS, ObservingContext, perturbation_examples
 from photoz_morph.surveys import LSST
 
 

@@ -9,7 +9,7 @@ from photoz_morph import perturbation_run
 from photoz_morph.morph_inference import predict_morph_run
 from photoz_morph.perturbation_run import perturb_run
 from photoz_morph.robustness.corruption_scores import corruption_error, read_perturbations
-from photoz_morph.robustness.perturbations import PERTURBATIONS
+from photoz_morph.robustness.perturbations.registry import PERTURBATIONS
 
 QUICK = ("dead_pixel", "background", "exposure")
 

@@ -9,8 +9,8 @@ from photoz_morph.catalogs.dust import sfd_ebv
 from photoz_morph.catalogs.folds import assign_fold
 from photoz_morph.catalogs.galaxies import check_galaxy_catalog
 from photoz_morph.cli.photoz import main
-from photoz_morph.metrics import pdf_scores
-from photoz_morph.metrics import photoz as metrics
+from photoz_morph.metrics.redshifts import pdf_scores
+from photoz_morph.metrics.redshifts import point_scores as metrics
 from photoz_morph.photometric_catalog import catalog_magnitudes, predict_catalog, real_galaxies
 from photoz_morph.predictions import read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid

@@ -12,8 +12,8 @@ from photoz_morph.pixel_queries import (
     pixel_queries,
     scaling_softening,
 )
-from photoz_morph.robustness.one_pixel import AttackOptions, one_pixel_attack
-from photoz_morph.robustness.pixel_searches import Bounds, Edits
+from photoz_morph.robustness.one_pixel.attack import AttackOptions, one_pixel_attack
+from photoz_morph.robustness.one_pixel.searches import Bounds, Edits
 
 
 def network_of(name="resnet18", preset="default", **options):

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from photoz_morph.cli.options import FORMATS
 from photoz_morph.cli.photoz import main
-from photoz_morph.metrics.photoz import SCORES
+from photoz_morph.metrics.redshifts.point_scores import SCORES
 from photoz_morph.predictions import READERS, predictions_table, read_predictions, write_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.surveys import SDSS

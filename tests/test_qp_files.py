@@ -6,7 +6,7 @@ import pytest
 import qp
 from qp.metrics.pit import PIT
 
-from photoz_morph.metrics.pdf_scores import pit
+from photoz_morph.metrics.redshifts.pdf_scores import pit
 from photoz_morph.predictions import predictions_table, read_predictions, write_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.surveys import SDSS

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.image import imread
 
 from photoz_morph.evaluation import compare, evaluate
-from photoz_morph.metrics.photoz import SCORES
+from photoz_morph.metrics.redshifts.point_scores import SCORES
 from photoz_morph.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.report.comparison_tables import comparison_markdown, verdicts

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from photoz_morph.metrics.pdf_scores import pit
-from photoz_morph.metrics.photoz import ETA_THRESHOLD
+from photoz_morph.metrics.redshifts.pdf_scores import pit
+from photoz_morph.metrics.redshifts.point_scores import ETA_THRESHOLD
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.report.pdf_figures import pit_histogram, rescaled_pit
 from photoz_morph.report.photoz_figures import MIN_GALAXIES, bias_trends, binned_mean, residual_histogram

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from photoz_morph.cli.photoz import main
 from photoz_morph.config import load_config, save_config
 from photoz_morph.evaluation import evaluate, read_scores, write_scores
-from photoz_morph.metrics.pdf_scores import pit
+from photoz_morph.metrics.redshifts.pdf_scores import pit
 from photoz_morph.predictions import predictions_table, read_predictions, write_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.report import html, photoz_report

@@ -9,7 +9,7 @@ import tensorflow as tf
 from photoz_morph import pipeline
 from photoz_morph.config import load_config
 from photoz_morph.ensemble import member_seed, train_ensemble
-from photoz_morph.metrics.photoz import residuals, sigma_mad
+from photoz_morph.metrics.redshifts.point_scores import residuals, sigma_mad
 from photoz_morph.models import load_network
 from photoz_morph.photoz_experiment import PhotozExperiment
 from photoz_morph.run_folder import finished_members, member_dir

@@ -57,7 +57,7 @@ def attack(runs, images, domain, bounds, network, defence, precision, seed, name
     from photoz_morph.morph_predictions import ORIGINS
     from photoz_morph.report.morph_tables import DATA_NAMES
     from photoz_morph.report.robustness_tables import attack_markdown
-    from photoz_morph.robustness.one_pixel import AttackOptions
+    from photoz_morph.robustness.one_pixel.attack import AttackOptions
 
     plan = AttackPlan(AttackOptions(**options), images, bounds, domain, network - 1, defence, precision, seed)
     folders = attack_runs(runs.values(), plan, name, data_dir, progress=not quiet)

@@ -9,16 +9,10 @@ from itertools import product
 import numpy as np
 from matplotlib.figure import Figure
 
+from photoz_morph.metrics.fractions import effective_number, wilson_interval
 from photoz_morph.report.morph_figures import RUN_STYLES
 from photoz_morph.report.morph_images import CLASS_COLOURS, GREY_BAND, sky_sigma, stretch
-from photoz_morph.report.robustness_tables import (
-    attack_label,
-    budget,
-    effective_number,
-    flipped_share,
-    search_queries,
-    wilson_interval,
-)
+from photoz_morph.report.robustness_tables import attack_label, budget, flipped_share, search_queries
 from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE
 
 ERROR_LEVEL = 0.68  # of the shaded bands and error bars

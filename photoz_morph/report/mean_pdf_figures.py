@@ -6,8 +6,8 @@ Takes arrays and returns a matplotlib Figure, made without pyplot; `style.save_f
 import numpy as np
 from matplotlib.figure import Figure
 
-from photoz_morph.metrics.mean_pdf import mean_pdf_test
-from photoz_morph.metrics.trend_lines import p_text
+from photoz_morph.metrics.redshifts.mean_pdf import mean_pdf_test
+from photoz_morph.metrics.redshifts.trend_lines import p_text
 from photoz_morph.report.style import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE
 
 

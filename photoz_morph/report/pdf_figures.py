@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from photoz_morph.metrics import photoz as metrics
-from photoz_morph.metrics.pdf_scores import in_slices
+from photoz_morph.metrics.redshifts import point_scores as metrics
+from photoz_morph.metrics.redshifts.pdf_scores import in_slices
 from photoz_morph.predictions import ORIGINS
 from photoz_morph.report.images import rgb
 from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, ORANGE

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from photoz_morph.metrics import photoz as metrics
+from photoz_morph.metrics.redshifts import point_scores as metrics
 from photoz_morph.report.style import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE
 
 RESIDUAL_LABEL = r"$\Delta z = (z_\mathrm{phot} - z_\mathrm{spec})\,/\,(1 + z_\mathrm{spec})$"

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from photoz_morph.metrics import photoz as metrics
-from photoz_morph.metrics.pdf_scores import pit
+from photoz_morph.metrics.redshifts import point_scores as metrics
+from photoz_morph.metrics.redshifts.pdf_scores import pit
 from photoz_morph.report import html, science_report
 from photoz_morph.report.pdf_figures import galaxies_with_pdf, pit_histogram, rescaled_pit
 from photoz_morph.report.photoz_figures import (

@@ -5,7 +5,7 @@ Each function takes the `RunResults` of a run and returns pieces of HTML.
 
 import shlex
 
-from photoz_morph.metrics import photoz as metrics
+from photoz_morph.metrics.redshifts import point_scores as metrics
 from photoz_morph.report import html
 from photoz_morph.report.comparison_tables import verdicts
 from photoz_morph.report.tables import (

@@ -7,12 +7,12 @@ members of a group that all fare alike).
 """
 
 import numpy as np
-from scipy import stats
 
+from photoz_morph.metrics.fractions import effective_number, wilson_interval
 from photoz_morph.metrics.group_errors import mcnemar_of_groups
 from photoz_morph.report.morph_tables import SIGNIFICANT, p_text, with_error
 from photoz_morph.robustness.latent_scores import is_same_attack
-from photoz_morph.robustness.one_pixel import AttackOptions
+from photoz_morph.robustness.one_pixel.attack import AttackOptions
 
 BOUNDS = {  # kind of the bounds of an attack -> words, with the number where it has one
     "data": "data range", "paper": "0 to 1 of the paper", "sigma": "within {} sky sigma", "electrons": "up to {} e-",
@@ -21,37 +21,6 @@ DEFENCES = {"none": "none", "d4": "mean over flips and rotations", "median": "3 
 ATTACK_HEADER = ("training", "attack", "flipped", "random corners", "queries, flipped", "queries, all", "margin")
 DEFENCE_HEADER = ("training", "test-time defence", "accuracy Y10", "accuracy Y1", "share flipped", "random corners",
                   "margin Y10", "margin Y1")  # fmt: skip
-
-
-def wilson_interval(share, n, level=0.95):
-    """Interval of a share that stays sensible where nothing or everything is counted.
-
-    Parameters
-    ----------
-    share : ndarray
-        Between 0 and 1.
-    n : float
-        Of how many independent objects; need not be whole.
-    level : float
-
-    Returns
-    -------
-    low, high : ndarray
-
-    Notes
-    -----
-    Wilson (1927).
-    """
-    z, share = stats.norm.ppf((1 + level) / 2), np.asarray(share, float)
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
-
-
-def effective_number(group_id):
-    """Number of independent galaxies that groups of galaxies with one fate are worth: Kish (1965), Sec. 8.2."""
-    _, members = np.unique(np.asarray(group_id), return_counts=True)
-    return float(members.sum() ** 2 / np.sum(members.astype(float) ** 2))
 
 
 def budget(meta):

@@ -9,12 +9,12 @@ from functools import partial
 import numpy as np
 
 from photoz_morph.metrics.checks import parent_id, scored_rows
-from photoz_morph.metrics.pdf_scores import crps, pit
-from photoz_morph.metrics.photoz import residuals
-from photoz_morph.metrics.pit_tests import COVERAGE_LEVELS, coverage
-from photoz_morph.metrics.sky_cells import sky_cells
-from photoz_morph.metrics.trends import LEVEL, judge, trend
-from photoz_morph.metrics.width_cuts import MIN_GALAXIES as WIDTH_GALAXIES
+from photoz_morph.metrics.redshifts.pdf_scores import crps, pit
+from photoz_morph.metrics.redshifts.pit_tests import COVERAGE_LEVELS, coverage
+from photoz_morph.metrics.redshifts.point_scores import residuals
+from photoz_morph.metrics.redshifts.sky_cells import sky_cells
+from photoz_morph.metrics.redshifts.trends import LEVEL, judge, trend
+from photoz_morph.metrics.redshifts.width_cuts import MIN_GALAXIES as WIDTH_GALAXIES
 from photoz_morph.report import html
 from photoz_morph.report.mean_pdf_figures import mean_pdfs
 from photoz_morph.report.photoz_figures import EUCLID_BIAS, bias_trends

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from photoz_morph.metrics.sky_cells import MIN_COUNT, healpix_index, sky_cells
-from photoz_morph.metrics.trends import LEVEL
+from photoz_morph.metrics.redshifts.sky_cells import MIN_COUNT, healpix_index, sky_cells
+from photoz_morph.metrics.redshifts.trends import LEVEL
 from photoz_morph.report.sample_figures import LOCAL_EXTENT_DEG, label_all_sky
 from photoz_morph.report.style import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE
 

@@ -4,8 +4,8 @@ In go the dictionaries of `evaluation.evaluate` and `evaluation.compare`, out co
 galaxies are simulated or real; eta and the other rates are fractions in the scores and per cent here.
 """
 
-from photoz_morph.metrics.photoz import ETA_THRESHOLD, OUTLIER_SIGMA, OUTLIER_THRESHOLD
-from photoz_morph.metrics.pit_tests import CALIBRATED_AD, CALIBRATED_CVM, CALIBRATED_KS
+from photoz_morph.metrics.redshifts.pit_tests import CALIBRATED_AD, CALIBRATED_CVM, CALIBRATED_KS
+from photoz_morph.metrics.redshifts.point_scores import ETA_THRESHOLD, OUTLIER_SIGMA, OUTLIER_THRESHOLD
 from photoz_morph.predictions import ORIGINS
 
 # Column title, factor and digits of each score. The first three are Pasquet et al. (2019), Table 1.

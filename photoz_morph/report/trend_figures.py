@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
-from photoz_morph.metrics.trend_lines import NOT_FLAT, SLOPE
+from photoz_morph.metrics.redshifts.trend_lines import NOT_FLAT, SLOPE
 from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE
 
 STATISTIC_LABELS = {

@@ -8,8 +8,8 @@ import io
 
 import numpy as np
 
-from photoz_morph.metrics.trend_lines import p_text
-from photoz_morph.metrics.trends import judge, trend
+from photoz_morph.metrics.redshifts.trend_lines import p_text
+from photoz_morph.metrics.redshifts.trends import judge, trend
 
 # Columns with one number per galaxy: name on axes and in tables, unit.
 SINGLE = {

@@ -6,8 +6,8 @@ Each function takes arrays and returns a matplotlib Figure, made without pyplot;
 import numpy as np
 from matplotlib.figure import Figure
 
-from photoz_morph.metrics.shares import share_error
-from photoz_morph.metrics.width_cuts import PAPER_SHARES, width_cuts
+from photoz_morph.metrics.fractions import share_error
+from photoz_morph.metrics.redshifts.width_cuts import PAPER_SHARES, width_cuts
 from photoz_morph.report.style import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE
 
 # Score: label of its axis and factor.

@@ -27,9 +27,9 @@ from photoz_morph import morph_pipeline, pipeline
 from photoz_morph.models.folded_resnet18 import FoldedStages
 from photoz_morph.morph_inference import load_classifiers
 from photoz_morph.pixel_queries import compiled, pixel_queries, scaling_softening
-from photoz_morph.robustness.one_pixel import AttackOptions, one_pixel_attack, probabilities, scores_of
-from photoz_morph.robustness.pixel_bounds import pixel_bounds
-from photoz_morph.robustness.pixel_searches import Edits
+from photoz_morph.robustness.one_pixel.attack import AttackOptions, one_pixel_attack, probabilities, scores_of
+from photoz_morph.robustness.one_pixel.bounds import pixel_bounds
+from photoz_morph.robustness.one_pixel.searches import Edits
 from photoz_morph.run_folder import read_run
 
 BATCH, POPULATION, GENERATIONS = 64, 400, 7

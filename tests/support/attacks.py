@@ -3,7 +3,7 @@
 import numpy as np
 from astropy.table import Table
 
-from photoz_morph.robustness.latent_geometry import class_margins
+from photoz_morph.robustness.latents.geometry import class_margins
 
 CLASSES = ("spiral", "elliptical", "merger")
 META = {

@@ -10,8 +10,8 @@ import math
 import numpy as np
 
 from photoz_morph.metrics.checks import checked
+from photoz_morph.metrics.fractions import share_error
 from photoz_morph.metrics.group_sums import number_groups, share_design_effect
-from photoz_morph.metrics.shares import share_error
 
 PIT_LIMITS = (0.0001, 0.9999)  # of qp; beyond them z_spec is where the PDF says it cannot be
 COVERAGE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.68, 0.7, 0.8, 0.9, 0.95)  # our choice

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from photoz_morph.robustness.one_pixel import (
+from photoz_morph.robustness.one_pixel.attack import (
     AttackOptions,
     CallableQueries,
     edited_images,
@@ -9,8 +9,8 @@ from photoz_morph.robustness.one_pixel import (
     one_pixel_attack,
     scores_of,
 )
-from photoz_morph.robustness.pixel_bounds import pixel_bounds
-from photoz_morph.robustness.pixel_searches import Bounds, Edits, evolution, lattice, random_corners, saliency
+from photoz_morph.robustness.one_pixel.bounds import pixel_bounds
+from photoz_morph.robustness.one_pixel.searches import Bounds, Edits, evolution, lattice, random_corners, saliency
 
 SHAPE, WEAK, REACH = (20, 24), (6, 17), 2
 BOUNDS = Bounds(np.zeros(2), np.ones(2))

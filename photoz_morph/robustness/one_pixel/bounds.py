@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from photoz_morph.robustness.pixel_searches import Bounds
+from photoz_morph.robustness.one_pixel.searches import Bounds
 
 HELP = "data, paper, sigma:NUMBER or electrons:NUMBER"
 

@@ -7,9 +7,9 @@ share removed. No z_spec is needed to make the cut, so it can be made on any cat
 import numpy as np
 
 from photoz_morph.metrics.checks import checked
+from photoz_morph.metrics.fractions import share_error
 from photoz_morph.metrics.group_sums import mad_error, mean_error, number_groups, share_design_effect
-from photoz_morph.metrics.photoz import ETA_THRESHOLD, bias, eta, sigma_mad
-from photoz_morph.metrics.shares import share_error
+from photoz_morph.metrics.redshifts.point_scores import ETA_THRESHOLD, bias, eta, sigma_mad
 
 MIN_GALAXIES = 30  # our choice: fewer have no useful error bar
 PAPER_SHARES = (0.1, 0.2)  # Pasquet et al. (2019), Table 2

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from photoz_morph.metrics.group_errors import INTERVAL, group_bootstrap, interval
-from photoz_morph.robustness.latent_geometry import class_separation, class_terms, scale_of_sums
+from photoz_morph.robustness.latents.geometry import class_separation, class_terms, scale_of_sums
 
 UNITS = ("raw", "per_separation", "per_spread")
 

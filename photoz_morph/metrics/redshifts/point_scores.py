@@ -16,9 +16,9 @@ qp run in parallel compresses the residuals first and gives these numbers approx
 import numpy as np
 
 from photoz_morph.metrics.checks import checked, checked_pair
-from photoz_morph.metrics.pdf_scores import cde_loss, crps, in_slices, interval_width, pit
-from photoz_morph.metrics.pit_tests import pit_ad, pit_cvm, pit_ks, pit_outlier_rate
-from photoz_morph.metrics.shares import share_error
+from photoz_morph.metrics.fractions import share_error
+from photoz_morph.metrics.redshifts.pdf_scores import cde_loss, crps, in_slices, interval_width, pit
+from photoz_morph.metrics.redshifts.pit_tests import pit_ad, pit_cvm, pit_ks, pit_outlier_rate
 
 ETA_THRESHOLD = 0.05  # Pasquet et al. (2019), Sec. 4.1; deep surveys often quote 0.15
 OUTLIER_THRESHOLD, OUTLIER_SIGMA = 0.06, 3.0  # of qp's point_outlier_rate, after the LSST Science Book

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from photoz_morph.metrics.group_sums import count_groups, mad_influence, pair_covariance
-from photoz_morph.metrics.photoz import sigma_mad
+from photoz_morph.metrics.redshifts.point_scores import sigma_mad
 
 FLAT, HINT, SLOPE, NOT_FLAT = "consistent with flat", "hint", "slope", "not flat"  # findings
 SMALL_BIN = 7  # the variance of ln sigma_MAD of n galaxies is 1 + 7/n asymptotic ones: Gaussian, t3, exponential drawn

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from photoz_morph.metrics.shares import share_error
+from photoz_morph.metrics.fractions import share_error
 
 
 @pytest.mark.parametrize("n_inside, n", [(0, 50), (3, 50), (50, 50), (1, 1)])

@@ -6,9 +6,9 @@ from scipy import stats
 
 from photoz_morph.metrics.bootstrap import bootstrap
 from photoz_morph.metrics.group_sums import mad_error, number_groups, pair_covariance, share_design_effect
-from photoz_morph.metrics.photoz import sigma_mad
-from photoz_morph.metrics.trend_lines import FLAT, HINT, NOT_FLAT, SLOPE
-from photoz_morph.metrics.trends import judge, trend
+from photoz_morph.metrics.redshifts.point_scores import sigma_mad
+from photoz_morph.metrics.redshifts.trend_lines import FLAT, HINT, NOT_FLAT, SLOPE
+from photoz_morph.metrics.redshifts.trends import judge, trend
 from photoz_morph.report.style import BLUE, ORANGE
 from photoz_morph.report.trend_figures import trend_figure, trend_grid
 from photoz_morph.report.trend_tables import catalogue_trends, trend_rows, trends_csv

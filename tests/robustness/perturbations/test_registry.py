@@ -10,7 +10,7 @@ from photoz_morph.robustness.corruption_scores import (
     severity_scores,
     write_perturbations,
 )
-from photoz_morph.robustness.perturbations import (
+from photoz_morph.robustness.perturbations.registry import (
     PERTURBATIONS,
     ObservingContext,
     observing_context,
@@ -275,7 +275,7 @@ def test_shift_by_whole_pixels_copies_them(monkeypatch):
         def uniform(self, low, high):
             return 0.0
 
-    monkeypatch.setattr("photoz_morph.robustness.image_changes.galaxy_rngs", lambda *arguments: [Right()])
+    monkeypatch.setattr("photoz_morph.robustness.perturbations.image_changes.galaxy_rngs", lambda *arguments: [Right()])
     moved = perturb("shift", images, [1], 3.0, SAMPLE)
     np.testing.assert_allclose(moved[:, :, 3:], images[:, :, :-3], atol=1e-3)
     np.testing.assert_allclose(moved[:, :, :3], images[:, :, 2::-1], atol=1e-3)  # the mirror image

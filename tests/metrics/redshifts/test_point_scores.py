@@ -4,9 +4,9 @@ import qp
 from qp.metrics import point_estimate_metric_classes as qp_points
 from scipy import stats
 
-from photoz_morph.metrics import pdf_scores
-from photoz_morph.metrics import photoz as metrics
 from photoz_morph.metrics.bootstrap import bootstrap
+from photoz_morph.metrics.redshifts import pdf_scores
+from photoz_morph.metrics.redshifts import point_scores as metrics
 from photoz_morph.redshift_grid import RedshiftGrid
 
 SMALL = RedshiftGrid(0.0, 0.4, 4)  # bins of 0.1

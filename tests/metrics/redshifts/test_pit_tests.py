@@ -6,9 +6,9 @@ import qp
 from qp.metrics.pit import PIT
 from scipy import stats
 
-from photoz_morph.metrics import pit_tests
 from photoz_morph.metrics.bootstrap import bootstrap
-from photoz_morph.metrics.pdf_scores import pit as pit_of
+from photoz_morph.metrics.redshifts import pit_tests
+from photoz_morph.metrics.redshifts.pdf_scores import pit as pit_of
 from photoz_morph.redshift_grid import RedshiftGrid
 
 STATISTICS = [pit_tests.pit_ks, pit_tests.pit_cvm, pit_tests.pit_ad]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from photoz_morph.robustness import detector_defects as defects
-from photoz_morph.robustness import image_changes as changes
-from photoz_morph.robustness.observing import ObservingContext, observing_context
+from photoz_morph.robustness.perturbations import detector_defects as defects
+from photoz_morph.robustness.perturbations import image_changes as changes
+from photoz_morph.robustness.perturbations.observing import ObservingContext, observing_context
 
 __all__ = ["PERTURBATIONS", "ObservingContext", "Perturbation", "observing_context", "perturb", "perturbation_examples"]
 

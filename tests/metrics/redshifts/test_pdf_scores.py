@@ -4,8 +4,8 @@ import qp
 from qp.metrics.concrete_metric_classes import CDELossMetric
 from scipy import stats
 
-from photoz_morph.metrics import pdf_scores
 from photoz_morph.metrics.bootstrap import bootstrap
+from photoz_morph.metrics.redshifts import pdf_scores
 from photoz_morph.redshift_grid import RedshiftGrid
 
 SMALL = RedshiftGrid(0.0, 0.4, 4)  # bins of 0.1

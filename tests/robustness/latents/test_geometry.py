@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from photoz_morph.robustness.church_windows import church_window, common_triplet, pixel_church_window
-from photoz_morph.robustness.latent_geometry import (
+from photoz_morph.robustness.latent_scores import LENGTHS, SHARES, compare_latents, latent_scores, measure_latents
+from photoz_morph.robustness.latents.church_windows import church_window, common_triplet, pixel_church_window
+from photoz_morph.robustness.latents.geometry import (
     class_margins,
     class_separation,
     crossing,
@@ -13,8 +14,7 @@ from photoz_morph.robustness.latent_geometry import (
     margins,
     seen_distance,
 )
-from photoz_morph.robustness.latent_means import UNITS, LatentSpace, paired_ratio, scale_of, scaled_means
-from photoz_morph.robustness.latent_scores import LENGTHS, SHARES, compare_latents, latent_scores, measure_latents
+from photoz_morph.robustness.latents.means import UNITS, LatentSpace, paired_ratio, scale_of, scaled_means
 from tests.support.latents import N_LATENT, toy_attack, toy_head, toy_run
 
 RESAMPLES = 300

@@ -3,7 +3,7 @@ import pytest
 
 from photoz_morph.metrics import bootstrap as module
 from photoz_morph.metrics.bootstrap import bootstrap, bootstrap_scores
-from photoz_morph.metrics.photoz import SCORES, bias, sigma_mad
+from photoz_morph.metrics.redshifts.point_scores import SCORES, bias, sigma_mad
 
 
 def test_bootstrap_error_of_the_mean_is_sigma_over_root_n():

@@ -10,7 +10,7 @@ from astropy.io import fits
 from PIL import Image
 from scipy.fft import dctn, idctn
 
-from photoz_morph.robustness.observing import galaxy_rngs
+from photoz_morph.robustness.perturbations.observing import galaxy_rngs
 from photoz_morph.system.threads import one_thread
 
 STEPS_PER_SIGMA = 4  # the quantisation that fpack (cfitsio) takes by default

@@ -8,7 +8,7 @@ defect is put. Functions take (images, obj_ids, severity, context, seed); see `p
 
 import numpy as np
 
-from photoz_morph.robustness.observing import galaxy_rngs
+from photoz_morph.robustness.perturbations.observing import galaxy_rngs
 
 # A minimum-ionising muon frees about 80 electrons per micrometre of silicon (Damerell 2009, lectures on silicon
 # detectors). The CCDs are 100 um thick with pixels of 10 um (lsst.org, focal plane requirements).

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from photoz_morph.robustness import pixel_searches
-from photoz_morph.robustness.pixel_searches import SLICE
+from photoz_morph.robustness.one_pixel import searches as pixel_searches
+from photoz_morph.robustness.one_pixel.searches import SLICE
 
 SEARCHES = ("lattice", "saliency", "evolution", "random")
 OBJECTIVES = ("margin", "probability")

@@ -13,7 +13,7 @@ import numpy as np
 
 from photoz_morph.metrics.checks import checked
 from photoz_morph.metrics.group_sums import count_groups, number_groups
-from photoz_morph.metrics.trend_lines import Line, bias_line, finding, no_line, sigma_mad_line
+from photoz_morph.metrics.redshifts.trend_lines import Line, bias_line, finding, no_line, sigma_mad_line
 
 LEVEL = 0.01  # our choice: chance that any trend of a family of flat ones is called real
 MIN_PER_BIN = 30  # our choice: fewer independent ones have no useful error bar

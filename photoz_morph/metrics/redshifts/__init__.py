@@ -1,0 +1,1 @@
+"""Scores of photometric redshifts and their PDFs."""

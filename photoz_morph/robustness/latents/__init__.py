@@ -1,0 +1,1 @@
+"""Geometry of a latent space: distances, margins, church windows."""

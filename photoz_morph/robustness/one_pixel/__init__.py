@@ -1,0 +1,6 @@
+"""The one-pixel attack on any classifier (Su et al. 2019), by several searches."""
+
+from photoz_morph.robustness.one_pixel.attack import AttackOptions, CallableQueries, one_pixel_attack
+from photoz_morph.robustness.one_pixel.searches import Bounds
+
+__all__ = ["AttackOptions", "Bounds", "CallableQueries", "one_pixel_attack"]

@@ -1,0 +1,1 @@
+"""Physical perturbations of images, by name."""

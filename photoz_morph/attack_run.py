@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from photoz_morph import morph_pipeline, pipeline
 from photoz_morph.attack_tables import attack_shards, is_finished, read_attack, start_attack, write_attack_shard
+from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_inference import defence_facts, load_classifiers, network_inputs
 from photoz_morph.morph_predictions import DOMAINS
 from photoz_morph.pixel_queries import compiled, pixel_queries, scaling_softening
@@ -154,8 +155,8 @@ class _Run:
 
     def __init__(self, path, plan):
         self.path = path
-        self.config, self.dataset = read_run(path, "morph")
-        members = finished_members(path, "morph")[0]
+        self.config, self.dataset = read_run(path, MorphConfig)
+        members = finished_members(path, MorphConfig)[0]
         if not 0 <= plan.member < len(members):
             raise ValueError(f"{path}: has no network {plan.member + 1}; give 1 to {len(members)}, or train more seeds")
         self.network = load_classifiers(path, plan.defence, float32=True)[plan.member]

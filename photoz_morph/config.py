@@ -14,14 +14,10 @@ from pathlib import Path
 
 import yaml
 
-from photoz_morph.morph_config import MorphConfig
-from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.system.files import write_whole
 
-TASKS = {"photoz": PhotozConfig, "morph": MorphConfig}
 
-
-def load_config(path, overrides=(), task=None):
+def load_config(path, config_class, overrides=()):
     """Read a config file, strictly.
 
     Parameters
@@ -29,31 +25,29 @@ def load_config(path, overrides=(), task=None):
     path : path-like
         A YAML file, or the name of one that comes with the package (`photoz_sdss.yaml`, `configs/photoz_sdss.yaml`).
         With the key `base`, another file beside it or of the package, it says only what differs from that one.
+    config_class : type
+        The frozen dataclass of the chain: its fields are the keys, its `task` the name of the chain. A file without
+        the key `task` is a config of "photoz".
     overrides : iterable of str
         `key.subkey=value`, as given to `--set`.
-    task : {"photoz", "morph"}, optional
-        What the file must be a config of; by default either.
 
     Returns
     -------
-    PhotozConfig or MorphConfig
-        After the key `task` of the file, "photoz" where it has none.
+    config_class
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If a key is unknown, a value has the wrong type or is out of its range, or the config is of another task.
+        If a key is unknown, a value has the wrong type or is out of its range, or the config is of another chain.
     """
     path = find_config(path)
     values = _read_values(path)
     found = values.get("task", "photoz")
-    if found not in TASKS:
-        raise ValueError(f"{path}: 'task' is {found!r}, must be one of {', '.join(TASKS)}")
-    if task not in (None, found):
-        raise ValueError(f"{path}: is a config of `{found}`, not of `{task}`; use it with `{found}`")
-    config = _build(TASKS[found], values, path)
+    if found != config_class.task:
+        raise ValueError(f"{path}: is a config of `{found}`, not of `{config_class.task}`; use it with `{found}`")
+    config = _build(config_class, values, path)
     for override in overrides:
         config = _override(config, override)
     _check(config, " ".join([str(path), *(f"--set {override}" for override in overrides)]))

@@ -12,22 +12,22 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from photoz_morph.morph_experiment import MorphExperiment
-from photoz_morph.photoz_experiment import PhotozExperiment
 from photoz_morph.run_folder import locked, member_dir, read_history, read_sessions, start_run, write_sessions
 from photoz_morph.surveys import get_survey
 from photoz_morph.system.files import reason_and_remedy
 from photoz_morph.training import choose_strategy, fit, training_length
 from photoz_morph.workers import run_workers
 
-EXPERIMENTS = {"photoz": PhotozExperiment, "morph": MorphExperiment}
 
-
-def train_ensemble(config, run_dir, data_dir, n_members, n_folds, strategy="auto", n_jobs=None, progress=True):
+def train_ensemble(
+    experiment_class, config, run_dir, data_dir, n_members, n_folds, strategy="auto", n_jobs=None, progress=True
+):
     """Train `n_members` networks for each of `n_folds` test folds; members that are finished are kept.
 
     Parameters
     ----------
+    experiment_class : type
+        PhotozExperiment or MorphExperiment: what a chain puts into the training.
     config : PhotozConfig or MorphConfig
     run_dir, data_dir : path-like
         Run folder and prepared dataset.
@@ -56,7 +56,7 @@ def train_ensemble(config, run_dir, data_dir, n_members, n_folds, strategy="auto
     """
     get_survey(config.survey)  # raises here, not in every worker
     run_dir = Path(run_dir)
-    experiment = EXPERIMENTS[config.task](config, data_dir)
+    experiment = experiment_class(config, data_dir)
     if not 1 <= n_folds <= experiment.n_folds:
         raise ValueError(
             f"--cv is {n_folds}, {data_dir} has {experiment.n_folds} folds: give 1 to {experiment.n_folds}"
@@ -76,11 +76,11 @@ def train_ensemble(config, run_dir, data_dir, n_members, n_folds, strategy="auto
         with tqdm(total=session.galaxies_of(todo), unit=" galaxies", unit_scale=True, disable=not progress) as bar:
             display = _Display(bar, session)
             if strategy == "mirrored" or (strategy == "auto" and tf.config.list_physical_devices("GPU")):
-                trainer = _Trainer(config, run_dir, data_dir, choose_strategy("mirrored"))
+                trainer = _Trainer(experiment_class, config, run_dir, data_dir, choose_strategy("mirrored"))
                 for task in todo:
                     trainer(task, partial(display, task))
             elif todo:
-                train = _SingleThreadTrainer(config, run_dir, data_dir)
+                train = _SingleThreadTrainer(experiment_class, config, run_dir, data_dir)
                 n_workers = min(n_jobs or len(os.sched_getaffinity(0)), len(todo))
                 session.workers_memory = run_workers(todo, n_workers, train, display)
         session.write()
@@ -90,9 +90,9 @@ def train_ensemble(config, run_dir, data_dir, n_members, n_folds, strategy="auto
 class _Trainer:
     """Trains one network after the other; keeps the galaxies of a fold for its members."""
 
-    def __init__(self, config, run_dir, data_dir, strategy):
+    def __init__(self, experiment_class, config, run_dir, data_dir, strategy):
         self.config, self.run_dir, self.strategy = config, run_dir, strategy
-        self.experiment = EXPERIMENTS[config.task](config, data_dir)
+        self.experiment = experiment_class(config, data_dir)
         self.fold_index, self.fold = None, None
 
     def __call__(self, task, send):

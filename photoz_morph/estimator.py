@@ -14,6 +14,7 @@ from keras import ops
 from tqdm import tqdm
 
 from photoz_morph.inference import BATCH_SIZE, load_ensemble
+from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.run_folder import finished_members, read_run, read_sessions
@@ -43,8 +44,8 @@ def export(run_dir, out_dir, fold=0):
     ValueError
         If the fold has no finished member or fewer than were asked for, or the folder exists.
     """
-    config, dataset = read_run(run_dir)
-    members = finished_members(run_dir)
+    config, dataset = read_run(run_dir, PhotozConfig)
+    members = finished_members(run_dir, PhotozConfig)
     if fold not in members:
         raise ValueError(f"{run_dir}: fold {fold} has no finished network; finished are folds {sorted(members)}")
     asked = [session["n_members"] for session in read_sessions(run_dir)[-1:]]

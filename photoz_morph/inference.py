@@ -14,6 +14,7 @@ from tqdm import tqdm
 from photoz_morph import pipeline
 from photoz_morph.baselines import MODELS, cross_validate, photometric_features
 from photoz_morph.models import load_network
+from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.predictions import CATALOGUE, predictions_table, read_predictions, write_predictions
 from photoz_morph.run_folder import finished_members, read_run
 from photoz_morph.surveys import get_survey
@@ -86,9 +87,9 @@ def predict_run(run_dir, data_dir=None, progress=True):
         See `predictions`; the columns of the dataset are carried, `fold` says which fold tested a galaxy, and
         `pit_member`, shape (n, n_members), is the PIT of each member's own PDF.
     """
-    config, dataset = read_run(run_dir)
+    config, dataset = read_run(run_dir, PhotozConfig)
     builder = _dataset_of_run(dataset, data_dir)
-    members = finished_members(run_dir)
+    members = finished_members(run_dir, PhotozConfig)
     n_members = {len(paths) for paths in members.values()}
     if len(n_members) > 1:
         counts = ", ".join(f"fold_{fold} {len(paths)}" for fold, paths in members.items())
@@ -165,7 +166,7 @@ def predict_baselines(run_dir, methods=tuple(MODELS), data_dir=None, progress=Tr
     ValueError
         If it has no magnitudes, too few galaxies, or is not the run's.
     """
-    config, dataset = read_run(run_dir)
+    config, dataset = read_run(run_dir, PhotozConfig)
     builder = _dataset_of_run(dataset, data_dir)
     parts = [pipeline.read_columns(builder, f"fold_{fold}") for fold in range(len(pipeline.split_sizes(builder)))]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in _known_first(parts[0])}
@@ -181,7 +182,7 @@ def predict_baselines(run_dir, methods=tuple(MODELS), data_dir=None, progress=Tr
     trains = np.concatenate([np.arange(len(split["obj_id"])) < round(part * len(split["obj_id"])) for split in parts])
     trains &= at_depth(columns["n_frames"], config.data.train_on)
     z_train = np.where(trains, columns["z_spec"], np.nan)
-    tested = np.isin(columns["fold"], list(finished_members(run_dir)))
+    tested = np.isin(columns["fold"], list(finished_members(run_dir, PhotozConfig)))
     tables = {}
     for method in methods:
         pdf = cross_validate(method, features, z_train, columns["fold"], grid, progress)
@@ -208,7 +209,7 @@ def update_baselines(run_dir, data_dir=None, methods=tuple(MODELS), progress=Tru
     ValueError, OSError
         The same reasons, if `data_dir` was given: that one was to be used.
     """
-    folds = set(finished_members(run_dir))
+    folds = set(finished_members(run_dir, PhotozConfig))
     paths = {method: Path(run_dir) / f"{method}.fits" for method in methods}
     wanted = [method for method, path in paths.items() if not path.exists() or not folds <= _folds_in(path)]
     try:

@@ -17,6 +17,7 @@ from photoz_morph import morph_pipeline, pipeline
 from photoz_morph.attack_tables import read_attack
 from photoz_morph.inference import BATCH_SIZE, load_members
 from photoz_morph.metrics.group_errors import interval
+from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_inference import ImageClassifier, load_classifiers, predict_morph_run, with_defence
 from photoz_morph.morph_predictions import read_morph_predictions, write_morph_predictions
 from photoz_morph.robustness.latent_scores import latent_scores, measure_latents
@@ -86,7 +87,7 @@ def measure_run(run_dir, attack=None, data_dir=None, defence=None, progress=True
 
 def _predictions(run_dir, data_dir, defence, progress):
     """The run's predictions behind that defence, made and kept where they are not there."""
-    path = with_defence(run_dir / "predictions.fits", read_run(run_dir, "morph")[0], defence)
+    path = with_defence(run_dir / "predictions.fits", read_run(run_dir, MorphConfig)[0], defence)
     if path.is_file():
         return read_morph_predictions(path)
     table = predict_morph_run(run_dir, data_dir, progress=progress, defence=defence)
@@ -100,7 +101,7 @@ def head_of(run_dir):
     Test-time defences change the latents, not the head: the mean of logits is the head on the mean latent. Raises a
     ValueError for a network with layers in between, as DeepMerge.
     """
-    path = next(iter(finished_members(run_dir, "morph").values()))[0]
+    path = next(iter(finished_members(run_dir, MorphConfig).values()))[0]
     return _head(path)
 
 
@@ -138,8 +139,8 @@ def seed_distances(run_dir, table, data_dir=None, defence=None, progress=True):
     ValueError
         If the dataset has other test galaxies than the predictions.
     """
-    builder = morph_pipeline.open_dataset(data_dir or read_run(run_dir, "morph")[1]["path"])
-    paths = finished_members(run_dir, "morph")[0]
+    builder = morph_pipeline.open_dataset(data_dir or read_run(run_dir, MorphConfig)[1]["path"])
+    paths = finished_members(run_dir, MorphConfig)[0]
     obj_id, labels = pipeline.read_columns(builder, "test")["obj_id"], np.asarray(table["label"])
     if not np.array_equal(obj_id, table["obj_id"]):
         raise ValueError(

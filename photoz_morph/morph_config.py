@@ -122,6 +122,7 @@ class MorphConfig:
     train: MorphTrainConfig = field(default_factory=MorphTrainConfig)
     defence: DefenceConfig = field(default_factory=DefenceConfig)
 
+    DATASET_SIZES: ClassVar = "galaxies_per_split"  # key of a run's dataset.json
     CHOICES: ClassVar = {
         "task": ("morph",),
         "survey": ("lsst",),

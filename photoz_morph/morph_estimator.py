@@ -9,6 +9,7 @@ from keras import ops
 from tqdm import tqdm
 
 from photoz_morph.inference import BATCH_SIZE
+from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_inference import defence_facts, load_classifiers, network_inputs
 from photoz_morph.run_folder import finished_members, read_run, read_sessions
 from photoz_morph.saved_model import load_saved_model, read_description, write_saved_model
@@ -42,8 +43,8 @@ def export_morph(run_dir, out_dir, defence=None):
     `serve(image) -> probability, latent`: the mean probability of the networks, and the latent of the first. A network
     with a scaling for each depth also has `serve_y1`, for images of that depth.
     """
-    config, dataset = read_run(run_dir, "morph")
-    paths = finished_members(run_dir, "morph")[0]
+    config, dataset = read_run(run_dir, MorphConfig)
+    paths = finished_members(run_dir, MorphConfig)[0]
     asked = [session["n_members"] for session in read_sessions(run_dir)[-1:]]
     if asked and len(paths) < asked[0]:
         raise ValueError(

@@ -10,6 +10,7 @@ from photoz_morph import morph_pipeline, pipeline
 from photoz_morph.inference import BATCH_SIZE, load_members
 from photoz_morph.models import in_float32
 from photoz_morph.models.test_time import defended
+from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_predictions import morph_predictions_table
 from photoz_morph.run_folder import finished_members, read_run
 
@@ -33,8 +34,8 @@ def load_classifiers(run_dir, defence=None, float32=False):
     list of keras.Model
         In the order of the seeds; see `models.test_time.defended`.
     """
-    config, _ = read_run(run_dir, "morph")
-    paths = finished_members(run_dir, "morph")[0]
+    config, _ = read_run(run_dir, MorphConfig)
+    paths = finished_members(run_dir, MorphConfig)[0]
     networks = [in_float32(network) if float32 else network for network in load_members(paths)]
     return [defended(network, defence or config.defence.test_time) for network in networks]
 
@@ -90,7 +91,7 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True, defen
     ValueError
         If the dataset is another one than that of the training, in which a test galaxy may have been trained on.
     """
-    config, dataset = read_run(run_dir, "morph")
+    config, dataset = read_run(run_dir, MorphConfig)
     builder = morph_pipeline.open_run_dataset(dataset, data_dir)
     networks = load_classifiers(run_dir, defence)
     columns = pipeline.read_columns(builder, split)

@@ -12,6 +12,7 @@ from photoz_morph.attack_tables import find_attacks, read_attack
 from photoz_morph.latent_run import read_latent, seed_ratio
 from photoz_morph.mocks.labels import CLASS_NAMES
 from photoz_morph.models.test_time import DEFENCES
+from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_evaluation import compare_morph, evaluate_morph
 from photoz_morph.morph_inference import ImageClassifier, load_classifiers, with_defence
 from photoz_morph.morph_predictions import read_morph_predictions, row_keys
@@ -58,7 +59,7 @@ def report_morph_run(run_dir, against=None, out_dir=None, data_dir=None, defence
     """
     folders = [Path(path) for path in (run_dir, against) if path]
     runs = [_read_run(folder) for folder in folders]
-    config, dataset = read_run(run_dir, "morph")
+    config, dataset = read_run(run_dir, MorphConfig)
     results = {"runs": runs, "origin": dataset["origin"], "comparison": None}
     results["others"] = [_read_run(Path(path)) for path in defences]
     results["seed_ratios"] = _seed_ratios(runs)
@@ -83,8 +84,8 @@ def report_morph_run(run_dir, against=None, out_dir=None, data_dir=None, defence
 
 def _read_run(run_dir):
     """What `morph_report` needs of one run."""
-    config, dataset = read_run(run_dir, "morph")
-    members = finished_members(run_dir, "morph")[0]
+    config, dataset = read_run(run_dir, MorphConfig)
+    members = finished_members(run_dir, MorphConfig)[0]
     table = read_morph_predictions(run_dir / "predictions.fits")
     sessions = read_sessions(run_dir)
     environment = read_json(run_dir / "environment.json")

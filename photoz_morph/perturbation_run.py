@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from photoz_morph import morph_pipeline, pipeline
 from photoz_morph.inference import BATCH_SIZE
+from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_inference import ImageClassifier, defence_facts, load_classifiers, with_defence
 from photoz_morph.morph_predictions import ORIGINS
 from photoz_morph.robustness.corruption_scores import (
@@ -61,10 +62,10 @@ def perturb_run(
     ValueError
         If a kind is not known, the file holds results of other settings, or the dataset does not suit.
     """
-    config, dataset = read_run(run_dir, "morph")
+    config, dataset = read_run(run_dir, MorphConfig)
     kinds = _checked_kinds(kinds)
     context = observing_context(dataset, config.survey)
-    paths = finished_members(run_dir, "morph")[0]
+    paths = finished_members(run_dir, MorphConfig)[0]
     builder = morph_pipeline.open_run_dataset(dataset, data_dir)
     columns, rows = _choose(builder, config.data.classes, N_IMAGES if n_images is None else n_images, seed)
     settings = {

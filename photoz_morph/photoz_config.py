@@ -88,6 +88,7 @@ class PhotozConfig:
     model: InceptionConfig = field(default_factory=InceptionConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
+    DATASET_SIZES: ClassVar = "galaxies_per_fold"  # key of a run's dataset.json
     CHOICES: ClassVar = {
         "task": ("photoz",),
         "data.train_on": ("all", "deep", "shallow"),

@@ -9,6 +9,7 @@ import numpy as np
 
 from photoz_morph import pipeline
 from photoz_morph.inference import update_baselines
+from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.report.photoz_report import write_report
 from photoz_morph.report.run_results import read_results
 from photoz_morph.run_folder import finished_members, read_run
@@ -46,8 +47,8 @@ def report_run(run_dir, out_dir=None, data_dir=None, progress=True, trials=(), r
     """
     baseline_note = update_baselines(run_dir, data_dir, progress=progress)
     results = replace(read_results(run_dir, trials, region), baseline_note=baseline_note)
-    _, dataset = read_run(run_dir)
-    folds, note, stacks = sorted(finished_members(run_dir)), "", None
+    _, dataset = read_run(run_dir, PhotozConfig)
+    folds, note, stacks = sorted(finished_members(run_dir, PhotozConfig)), "", None
     try:
         stacks = random_stacks(pipeline.open_dataset(data_dir or dataset["path"]), folds, N_STACKS)
     except FileNotFoundError:

@@ -25,7 +25,7 @@ def start_run(run_dir, config, dataset, devices):
     Parameters
     ----------
     run_dir : path-like
-    config : PhotozConfig
+    config : PhotozConfig or MorphConfig
     dataset : dict
         "path", and what makes two datasets the same: "name", "origin" and the number of galaxies of each split.
     devices : list of str
@@ -38,7 +38,7 @@ def start_run(run_dir, config, dataset, devices):
     run_dir = Path(run_dir)
     # A run that stopped before it trained anything, say for a batch too large, may be described anew.
     if (run_dir / "config.yaml").exists() and any(run_dir.glob("fold_*/member_*/*")):
-        saved_config, saved_dataset = read_run(run_dir, config.task)
+        saved_config, saved_dataset = read_run(run_dir, type(config))
         keys = differing_keys(saved_config, config)
         if keys:
             raise ValueError(
@@ -46,8 +46,8 @@ def start_run(run_dir, config, dataset, devices):
             )
         if {**saved_dataset, "path": None} != {**dataset, "path": None}:
             raise ValueError(
-                f"{run_dir}: was trained on {_sizes(saved_dataset)} {saved_dataset['origin']} galaxies, "
-                f"{dataset['path']} has {_sizes(dataset)} {dataset['origin']}; give another --run-dir"
+                f"{run_dir}: was trained on {saved_dataset[config.DATASET_SIZES]} {saved_dataset['origin']} galaxies, "
+                f"{dataset['path']} has {dataset[config.DATASET_SIZES]} {dataset['origin']}; give another --run-dir"
             )
         return
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -58,14 +58,14 @@ def start_run(run_dir, config, dataset, devices):
     save_config(config, run_dir / "config.yaml")  # last: with it the folder is a run
 
 
-def read_run(run_dir, task="photoz"):
+def read_run(run_dir, config_class):
     """Config and dataset description of a run folder.
 
     Parameters
     ----------
     run_dir : path-like
-    task : {"photoz", "morph"}
-        What it must be a run of.
+    config_class : type
+        PhotozConfig or MorphConfig: of which chain it must be a run.
 
     Raises
     ------
@@ -76,10 +76,11 @@ def read_run(run_dir, task="photoz"):
     """
     run_dir = Path(run_dir)
     if not (run_dir / "config.yaml").exists():
-        raise FileNotFoundError(f"{run_dir}: no run there (no config.yaml); make one with `{task} train`")
-    config = load_config(run_dir / "config.yaml", task=task)
-    sizes = "galaxies_per_fold" if task == "photoz" else "galaxies_per_split"
-    return config, read_json(run_dir / "dataset.json", ("path", "name", "origin", sizes))
+        raise FileNotFoundError(
+            f"{run_dir}: no run there (no config.yaml); make one with `{config_class.task} train`"
+        )
+    config = load_config(run_dir / "config.yaml", config_class)
+    return config, read_json(run_dir / "dataset.json", ("path", "name", "origin", config_class.DATASET_SIZES))
 
 
 def weights_hash(path):
@@ -92,14 +93,14 @@ def member_dir(run_dir, fold, member):
     return Path(run_dir) / f"fold_{fold}" / f"member_{member}"
 
 
-def finished_members(run_dir, task="photoz"):
+def finished_members(run_dir, config_class):
     """Finished networks of a run.
 
     Parameters
     ----------
     run_dir : path-like
-    task : {"photoz", "morph"}
-        What it must be a run of.
+    config_class : type
+        PhotozConfig or MorphConfig: of which chain it must be a run.
 
     Returns
     -------
@@ -111,12 +112,14 @@ def finished_members(run_dir, task="photoz"):
     FileNotFoundError
         If the folder is no run folder, or no network in it is finished.
     """
-    read_run(run_dir, task)
+    read_run(run_dir, config_class)
     found = {}
     for path in sorted(Path(run_dir).glob("fold_*/member_*/model.keras"), key=_fold_and_member):
         found.setdefault(_fold_and_member(path)[0], []).append(path)
     if not found:
-        raise FileNotFoundError(f"{run_dir}: no network of this run is finished; run the same `{task} train` again")
+        raise FileNotFoundError(
+            f"{run_dir}: no network of this run is finished; run the same `{config_class.task} train` again"
+        )
     return found
 
 
@@ -181,14 +184,14 @@ def read_history(member):
         ) from error
 
 
-def run_status(run_dir, task="photoz"):
+def run_status(run_dir, config_class):
     """What is done, what is left, and how long it will take at the pace of the epochs so far.
 
     Parameters
     ----------
     run_dir : path-like
-    task : {"photoz", "morph"}
-        What it must be a run of.
+    config_class : type
+        PhotozConfig or MorphConfig: of which chain it must be a run.
 
     Returns
     -------
@@ -197,10 +200,10 @@ def run_status(run_dir, task="photoz"):
         `fold`, `member`, `epochs`, `is_finished` and the last losses and scores;
         `seconds_left`, NaN before the first epoch has ended.
     """
-    read_run(run_dir, task)
+    read_run(run_dir, config_class)
     sessions = read_sessions(run_dir)
     if not sessions:
-        raise FileNotFoundError(f"{run_dir}: no training was started there; run `{task} train`")
+        raise FileNotFoundError(f"{run_dir}: no training was started there; run `{config_class.task} train`")
     asked = sessions[-1]
     members, seconds = [], []
     for fold in range(asked["n_folds"]):
@@ -220,11 +223,6 @@ def run_status(run_dir, task="photoz"):
         "members": members,
         "seconds_left": epochs_left * pace if epochs_left else 0.0,
     }
-
-
-def _sizes(dataset):
-    """Number of galaxies of each fold or split."""
-    return dataset.get("galaxies_per_fold") or dataset["galaxies_per_split"]
 
 
 def _fold_and_member(path):

@@ -7,6 +7,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import pytest
 
 from photoz_morph.config import load_config
+from photoz_morph.morph_config import MorphConfig
+from photoz_morph.morph_experiment import MorphExperiment
+from photoz_morph.photoz_config import PhotozConfig
+from photoz_morph.photoz_experiment import PhotozExperiment
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.paths import SHARED_DATA
@@ -36,7 +40,7 @@ def data_dir(stacks_dir, tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_config():
     """The default config with a tiny network."""
-    return load_config("photoz_simulated.yaml", TINY)
+    return load_config("photoz_simulated.yaml", PhotozConfig, TINY)
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +49,7 @@ def run_dir(tiny_config, data_dir, tmp_path_factory):
     from photoz_morph.ensemble import train_ensemble
 
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    train_ensemble(tiny_config, folder, data_dir, n_members=2, n_folds=2, progress=False)
+    train_ensemble(PhotozExperiment, tiny_config, folder, data_dir, n_members=2, n_folds=2, progress=False)
     return folder
 
 
@@ -78,8 +82,8 @@ def morph_run_dirs(morph_data_dir, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("runs")
     for arm in ("regular", "mmd"):
-        config = load_config(f"morph_{arm}.yaml", MORPH_TINY)
-        train_ensemble(config, folder / arm, morph_data_dir, n_members=2, n_folds=1, progress=False)
+        config = load_config(f"morph_{arm}.yaml", MorphConfig, MORPH_TINY)
+        train_ensemble(MorphExperiment, config, folder / arm, morph_data_dir, n_members=2, n_folds=1, progress=False)
     return {arm: folder / arm for arm in ("regular", "mmd")}
 
 

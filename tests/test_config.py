@@ -1,6 +1,9 @@
 import pytest
 
 from photoz_morph.config import differing_keys, find_config, load_config, save_config
+from photoz_morph.morph_config import MorphConfig
+from photoz_morph.photoz_config import PhotozConfig
+from tests.support.paths import ROOT
 
 
 def write(path, text):
@@ -8,32 +11,33 @@ def write(path, text):
     return path
 
 
-@pytest.mark.parametrize("name", ["photoz_simulated.yaml", "photoz_sdss.yaml"])
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "configs").glob("*.yaml")))
 def test_shipped_configs_load(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # as a user in an empty folder
-    assert load_config(f"configs/{name}") == load_config(name)
+    config_class = MorphConfig if name.startswith("morph") else PhotozConfig
+    assert load_config(f"configs/{name}", config_class) == load_config(name, config_class)
 
 
 def test_paper_protocol():
-    config = load_config("photoz_sdss.yaml")
+    config = load_config("photoz_sdss.yaml", PhotozConfig)
     assert (config.train.iterations, config.data.batch_size, config.data.n_validation) == (120_000, 128, 20_000)
     assert (config.redshift.n_bins, config.redshift.z_min, config.redshift.z_max) == (180, 0.0, 0.4)
 
 
 def test_saved_config_comes_back(tmp_path):
-    config = load_config("photoz_simulated.yaml", ["train.learning_rate=1e-4", "model.pool_after=[1]"])
+    config = load_config("photoz_simulated.yaml", PhotozConfig, ["train.learning_rate=1e-4", "model.pool_after=[1]"])
     save_config(config, tmp_path / "config.yaml")
-    assert load_config(tmp_path / "config.yaml") == config
+    assert load_config(tmp_path / "config.yaml", PhotozConfig) == config
 
 
 def test_numbers_yaml_reads_as_strings_are_converted(tmp_path):
     path = write(tmp_path / "a.yaml", "train: {epochs: 3, learning_rate: 1e-3}\n")  # YAML 1.1: '1e-3' is a string
-    assert load_config(path).train.learning_rate == 1e-3
+    assert load_config(path, PhotozConfig).train.learning_rate == 1e-3
 
 
 def test_set_changes_one_key_only():
-    config = load_config("photoz_simulated.yaml")
-    assert differing_keys(config, load_config("photoz_simulated.yaml", ["data.batch_size=32"])) == ["data.batch_size"]
+    config = load_config("photoz_simulated.yaml", PhotozConfig)
+    assert differing_keys(config, load_config("photoz_simulated.yaml", PhotozConfig, ["data.batch_size=32"])) == ["data.batch_size"]
 
 
 @pytest.mark.parametrize(
@@ -56,14 +60,14 @@ def test_set_changes_one_key_only():
 )
 def test_wrong_values_are_named(tmp_path, text, message):
     with pytest.raises(ValueError, match=message):
-        load_config(write(tmp_path / "a.yaml", text))
+        load_config(write(tmp_path / "a.yaml", text), PhotozConfig)
 
 
 def test_wrong_overrides_are_named():
     with pytest.raises(ValueError, match=r"--set train.epoch=3: unknown key 'train.epoch'. Did you mean"):
-        load_config("photoz_simulated.yaml", ["train.epoch=3"])
+        load_config("photoz_simulated.yaml", PhotozConfig, ["train.epoch=3"])
     with pytest.raises(ValueError, match="expected key=value"):
-        load_config("photoz_simulated.yaml", ["train.epochs"])
+        load_config("photoz_simulated.yaml", PhotozConfig, ["train.epochs"])
 
 
 def test_missing_config_lists_the_shipped_ones():
@@ -73,7 +77,7 @@ def test_missing_config_lists_the_shipped_ones():
 
 def test_a_config_of_the_other_chain_is_refused():
     with pytest.raises(ValueError, match="is a config of `photoz`, not of `morph`; use it with `photoz`"):
-        load_config("photoz_simulated.yaml", task="morph")
+        load_config("photoz_simulated.yaml", MorphConfig)
 
 
 @pytest.mark.parametrize(
@@ -93,33 +97,33 @@ def test_a_config_of_the_other_chain_is_refused():
 )
 def test_bad_values_of_a_morphology_config(override, message):
     with pytest.raises(ValueError, match=message):
-        load_config("morph_regular.yaml", [override], task="morph")
+        load_config("morph_regular.yaml", MorphConfig, [override])
 
 
 def test_the_arms_of_the_comparison_differ_in_the_adaptation_alone():
     for prefix in ("morph", "morph_paper"):
-        regular, adapted = load_config(f"{prefix}_regular.yaml"), load_config(f"{prefix}_mmd.yaml")
+        regular, adapted = load_config(f"{prefix}_regular.yaml", MorphConfig), load_config(f"{prefix}_mmd.yaml", MorphConfig)
         assert regular.adaptation.name == "none" and adapted.adaptation.name == "mmd"
         assert all(key.startswith("adaptation.") for key in differing_keys(regular, adapted))
 
 
 def test_trials_differ_from_their_reference_in_one_choice():
-    reference = load_config("photoz_trials.yaml")
-    assert differing_keys(reference, load_config("photoz_simulated.yaml")) == [
+    reference = load_config("photoz_trials.yaml", PhotozConfig)
+    assert differing_keys(reference, load_config("photoz_simulated.yaml", PhotozConfig)) == [
         "simulation.n_galaxies", "simulation.deep_fraction", "train.epochs", "train.iterations"
     ]  # fmt: skip
     changed = {"50": ["data.train_fraction"], "20": ["data.train_fraction"], "deep": ["data.train_on"],
                "2": ["data.train_fraction", "train.iterations"],  # it overfits sooner
                "shallow": ["data.train_on"], "no_ebv": ["model.with_ebv"]}  # fmt: skip
     for name, keys in changed.items():
-        assert differing_keys(reference, load_config(f"photoz_trial_{name}.yaml")) == keys
+        assert differing_keys(reference, load_config(f"photoz_trial_{name}.yaml", PhotozConfig)) == keys
 
 
 def test_a_base_lies_beside_the_file_and_is_overridden_key_by_key(tmp_path):
     (tmp_path / "below.yaml").write_text("base: photoz_simulated.yaml\nmodel: {crop: 40}\n")
     path = tmp_path / "mine.yaml"
     path.write_text("base: below.yaml\nmodel: {dense_units: 9}\n")
-    config = load_config(path)
+    config = load_config(path, PhotozConfig)
     assert (config.model.crop, config.model.dense_units, config.model.conv1_kernel) == (40, 9, 6)
 
 
@@ -133,4 +137,4 @@ def test_a_bad_base_is_named(tmp_path, text, message):
     path = tmp_path / "mine.yaml"
     path.write_text(text.format(folder=tmp_path.name))
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        load_config(path)
+        load_config(path, PhotozConfig)

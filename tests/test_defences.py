@@ -20,6 +20,7 @@ from photoz_morph.morph_augmentation import (
     with_random_pixel,
     with_random_years,
 )
+from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_experiment import MorphExperiment
 from photoz_morph.morph_pipeline import MorphBatches
 from photoz_morph.surveys import LSST
@@ -93,7 +94,7 @@ def test_one_random_pixel_takes_a_corner_of_the_range():
 
 def epoch(data_dir, *overrides, paired=False, number=0):
     """Images, labels and galaxies of the first batch of an epoch."""
-    config = load_config("morph_regular.yaml", ["data.batch_size=16", *overrides])
+    config = load_config("morph_regular.yaml", MorphConfig, ["data.batch_size=16", *overrides])
     batches = MorphBatches(morph_pipeline.open_dataset(data_dir), config.data, paired)
     images, labels = next(iter(batches.epoch(1, number).as_numpy_iterator()))
     return images, labels, batches.obj_ids(1, number, 0)
@@ -138,7 +139,7 @@ def test_augmentations_change_the_labelled_images_alone_and_follow_from_seed_and
 
 def test_another_epoch_has_other_noise_and_pixels(morph_data_dir):
     """By the changes of each galaxy that two epochs share in their first batches, flips left out."""
-    config = load_config("morph_regular.yaml", ["data.batch_size=150", "data.augment=false", *ALL])
+    config = load_config("morph_regular.yaml", MorphConfig, ["data.batch_size=150", "data.augment=false", *ALL])
     batches = MorphBatches(morph_pipeline.open_dataset(morph_data_dir), config.data)
     sums = []
     for number in (0, 1):
@@ -236,7 +237,7 @@ def test_a_killed_training_with_all_defences_ends_with_the_weights_of_an_undistu
             raise Killed
 
     def train(folder, on_batch=None):
-        config = load_config("morph_consistency.yaml", [*MORPH_TINY, *ALL, "model.name=convnet"])
+        config = load_config("morph_consistency.yaml", MorphConfig, [*MORPH_TINY, *ALL, "model.name=convnet"])
         return fit(MorphExperiment(config, morph_data_dir).fold(0), folder, 4, choose_strategy("none"), on_batch)
 
     whole = train(tmp_path / "whole")
@@ -257,4 +258,4 @@ def test_a_killed_training_with_all_defences_ends_with_the_weights_of_an_undistu
     ],
 )
 def test_each_defence_differs_from_the_regular_arm_in_itself_alone(name, keys):
-    assert differing_keys(load_config("morph_regular.yaml"), load_config(f"morph_{name}.yaml")) == keys
+    assert differing_keys(load_config("morph_regular.yaml", MorphConfig), load_config(f"morph_{name}.yaml", MorphConfig)) == keys

@@ -11,6 +11,7 @@ from photoz_morph.config import load_config, save_config
 from photoz_morph.estimator import export, infer_shards, load_estimator, point_estimates
 from photoz_morph.inference import load_ensemble, predict_baselines, predict_run, update_baselines
 from photoz_morph.models import load_network
+from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.predictions import read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.run_folder import finished_members
@@ -38,7 +39,7 @@ def test_each_test_galaxy_is_predicted_once_by_the_members_of_its_fold(predictio
     for fold in (0, 1):
         rows = predictions[predictions["fold"] == fold]
         assert list(rows["obj_id"]) == list(pipeline.read_columns(builder, f"fold_{fold}")["obj_id"])
-    members = [load_ensemble([path]) for path in finished_members(run_dir)[1]]
+    members = [load_ensemble([path]) for path in finished_members(run_dir, PhotozConfig)[1]]
     batch = next(iter(pipeline.image_batches(builder, "fold_1", 1000)))
     mean = np.mean([member(batch) for member in members], axis=0)
     np.testing.assert_allclose(predictions["pdf"][predictions["fold"] == 1], mean, atol=1e-6)
@@ -46,7 +47,7 @@ def test_each_test_galaxy_is_predicted_once_by_the_members_of_its_fold(predictio
 
 def test_mean_of_the_members_z_phot_is_z_phot_of_the_mean_pdf(predictions, data_dir, run_dir):
     batch = next(iter(pipeline.image_batches(pipeline.open_dataset(data_dir), "fold_0", 1000)))
-    z_phot = [GRID.expectation(load_ensemble([path])(batch)) for path in finished_members(run_dir)[0]]
+    z_phot = [GRID.expectation(load_ensemble([path])(batch)) for path in finished_members(run_dir, PhotozConfig)[0]]
     np.testing.assert_allclose(predictions["z_phot"][predictions["fold"] == 0], np.mean(z_phot, axis=0), atol=1e-6)
 
 
@@ -88,7 +89,7 @@ def test_exported_model_runs_with_tensorflow_alone(predictions, exported, data_d
 
 
 def test_exported_model_holds_each_variable_once(exported, run_dir):
-    weights = sum(weight.size for path in finished_members(run_dir)[0] for weight in load_network(path).get_weights())
+    weights = sum(weight.size for path in finished_members(run_dir, PhotozConfig)[0] for weight in load_network(path).get_weights())
     stored = (exported / "variables" / "variables.data-00000-of-00001").stat().st_size
     assert stored == pytest.approx(4 * weights, rel=0.02)
 
@@ -158,7 +159,7 @@ def test_baselines_train_on_the_part_that_the_networks_trained_on(run_dir, tmp_p
     run = tmp_path / "run"
     shutil.copytree(run_dir, run, ignore=shutil.ignore_patterns("*.fits"))  # others may have made baselines
     sizes = json.loads((run / "dataset.json").read_text())["galaxies_per_fold"]
-    config = load_config(run / "config.yaml", ["data.train_fraction=0.1"], task="photoz")
+    config = load_config(run / "config.yaml", PhotozConfig, ["data.train_fraction=0.1"])
     save_config(config, run / "config.yaml")
     n_train = sum(round(0.125 * size) for size in sizes[1:])  # too few for the fit, which says how many there are
     with pytest.raises(ValueError, match=f"there are {n_train}"):

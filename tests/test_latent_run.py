@@ -10,6 +10,7 @@ from photoz_morph.latent_run import head_of, latent_run, read_latent, seed_ratio
 from photoz_morph.metrics.group_errors import interval
 from photoz_morph.models import build_classifier, load_network
 from photoz_morph.models.image_scaling import ArcsinhScaling
+from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_inference import predict_morph_run
 from photoz_morph.morph_predictions import read_morph_predictions, write_morph_predictions
 from photoz_morph.robustness.latents.geometry import class_separation, distances
@@ -23,7 +24,7 @@ RESAMPLES = 100
 def untrained_run(folder, data_dir, seeds):
     """A run folder with ConvNets of random weights: geometry asks nothing more of them."""
     builder = morph_pipeline.open_dataset(data_dir)
-    start_run(folder, load_config("morph_convnet.yaml", MORPH_TINY), morph_pipeline.describe(builder), ["CPU"])
+    start_run(folder, load_config("morph_convnet.yaml", MorphConfig, MORPH_TINY), morph_pipeline.describe(builder), ["CPU"])
     for member, seed in enumerate(seeds):
         scaling = ArcsinhScaling()
         scaling.set_quantiles((-100.0, 1000.0))  # [nJy] about those of the images

@@ -5,12 +5,13 @@ from photoz_morph.config import load_config
 from photoz_morph.models import build_model, load_network
 from photoz_morph.models.inception_photoz import inception_photoz, paper_parameter_count, trainable_parameter_count
 from photoz_morph.models.photometric_inputs import ApertureFluxes, Deredden, PixelScales, Whitening
+from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.surveys import SDSS
 
 
 @pytest.fixture(scope="module")
 def paper_network():
-    return build_model(load_config("photoz_sdss.yaml"))
+    return build_model(load_config("photoz_sdss.yaml", PhotozConfig))
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,7 @@ def test_pixel_scales_show_colour_independent_of_brightness():
 
 
 def test_network_survives_save_and_load(stamps, tmp_path):
-    network = build_model(load_config("photoz_simulated.yaml"))
+    network = build_model(load_config("photoz_simulated.yaml", PhotozConfig))
     inputs = {"image": stamps, "ebv": np.full(4, 0.1, np.float32)}
     network.save(tmp_path / "network.keras")
     restored = load_network(tmp_path / "network.keras")

@@ -3,12 +3,13 @@ import pytest
 
 from photoz_morph import morph_pipeline, pipeline
 from photoz_morph.config import load_config
+from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_pipeline import MorphBatches
 
 
 @pytest.fixture(scope="module")
 def batches(morph_data_dir):
-    config = load_config("morph_mmd.yaml", ["data.batch_size=16", "data.augment=false"])
+    config = load_config("morph_mmd.yaml", MorphConfig, ["data.batch_size=16", "data.augment=false"])
     return MorphBatches(morph_pipeline.open_dataset(morph_data_dir), config.data)
 
 
@@ -34,9 +35,9 @@ def test_named_galaxies_are_those_of_the_batch(batches, morph_data_dir):
 
 
 def test_augmentation_moves_pixels_and_keeps_their_values(morph_data_dir):
-    config = load_config("morph_mmd.yaml", ["data.batch_size=16"])
+    config = load_config("morph_mmd.yaml", MorphConfig, ["data.batch_size=16"])
     builder = morph_pipeline.open_dataset(morph_data_dir)
-    plain = MorphBatches(builder, load_config("morph_mmd.yaml", ["data.batch_size=16", "data.augment=false"]).data)
+    plain = MorphBatches(builder, load_config("morph_mmd.yaml", MorphConfig, ["data.batch_size=16", "data.augment=false"]).data)
     augmented = MorphBatches(builder, config.data)
     (before, _), (after, _) = (next(iter(b.epoch(1, 0).as_numpy_iterator())) for b in (plain, augmented))
     for domain in ("source", "target"):

@@ -9,6 +9,7 @@ import pytest
 from photoz_morph.config import load_config
 from photoz_morph.ensemble import train_ensemble
 from photoz_morph.models import load_network
+from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_experiment import MorphExperiment, new_classifier
 from photoz_morph.morph_inference import predict_morph_run
 from photoz_morph.run_folder import finished_members, read_history, read_run, run_status
@@ -18,7 +19,7 @@ from tests.support.samples import MORPH_TINY
 
 
 def fit_arm(arm, data_dir, folder, seed=1, overrides=(), on_batch=None):
-    config = load_config(f"morph_{arm}.yaml", [*MORPH_TINY, *overrides])
+    config = load_config(f"morph_{arm}.yaml", MorphConfig, [*MORPH_TINY, *overrides])
     return fit(MorphExperiment(config, data_dir).fold(0), folder, seed, choose_strategy("none"), on_batch)
 
 
@@ -50,7 +51,7 @@ def test_history_has_the_terms_of_the_loss_and_both_accuracies(morph_run_dirs):
             "validation_accuracy", "validation_accuracy_target", "seconds",
         ]  # fmt: skip
         assert np.isnan(history[-1]["mmd"]) == (arm == "regular")
-    status = run_status(morph_run_dirs["mmd"], "morph")
+    status = run_status(morph_run_dirs["mmd"], MorphConfig)
     assert [entry["is_finished"] for entry in status["members"]] == [True, True]
 
 
@@ -63,7 +64,7 @@ def test_a_small_network_learns_the_shapes(morph_data_dir, tmp_path):
 def test_batch_norm_of_the_source_does_not_see_the_target(arm, morph_data_dir):
     means = {}
     for policy in ("both", "source"):
-        config = load_config(f"morph_{arm}.yaml", [*MORPH_TINY, f"train.batch_norm={policy}"])
+        config = load_config(f"morph_{arm}.yaml", MorphConfig, [*MORPH_TINY, f"train.batch_norm={policy}"])
         for shift in (0.0, 500.0):
             fold = MorphExperiment(config, morph_data_dir).fold(0)
             model = fold.new_network(10, seed=3)
@@ -77,7 +78,7 @@ def test_batch_norm_of_the_source_does_not_see_the_target(arm, morph_data_dir):
 def test_arms_start_from_the_same_weights_and_scaling(morph_data_dir):
     networks = []
     for arm in ("regular", "mmd"):
-        config = load_config(f"morph_{arm}.yaml", MORPH_TINY)
+        config = load_config(f"morph_{arm}.yaml", MorphConfig, MORPH_TINY)
         networks.append(MorphExperiment(config, morph_data_dir).fold(0).new_network(10, seed=3).classifier)
     for a, b in zip(*(network.get_weights() for network in networks), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -92,7 +93,7 @@ def test_scaling_is_measured_on_the_deep_training_images_alone(morph_data_dir):
         for domain in morph_pipeline.DOMAINS
     }
     for preset, domains in (("default", ["y10"]), ("paper", ["y10", "y1"])):
-        config = load_config("morph_mmd.yaml", [*MORPH_TINY, f"scaling.preset={preset}"])
+        config = load_config("morph_mmd.yaml", MorphConfig, [*MORPH_TINY, f"scaling.preset={preset}"])
         network = MorphExperiment(config, morph_data_dir).fold(0).new_network(10, seed=3).classifier
         quantiles = np.array(network.get_layer("arcsinh_scaling").quantiles)
         expected = [np.percentile(images[domain], (0.1, 99.9)) for domain in domains]
@@ -100,10 +101,10 @@ def test_scaling_is_measured_on_the_deep_training_images_alone(morph_data_dir):
 
 
 def test_class_weights_are_those_of_the_published_code(morph_data_dir):
-    config = load_config("morph_regular.yaml", MORPH_TINY)
+    config = load_config("morph_regular.yaml", MorphConfig, MORPH_TINY)
     model = MorphExperiment(config, morph_data_dir).fold(0).new_network(10, seed=3)
     assert np.sum(np.array(model.class_weights) ** -1) == pytest.approx(3)  # N / (3 n) summed over 1/w gives 3
-    config = load_config("morph_regular.yaml", [*MORPH_TINY, "train.class_weights=false"])
+    config = load_config("morph_regular.yaml", MorphConfig, [*MORPH_TINY, "train.class_weights=false"])
     assert MorphExperiment(config, morph_data_dir).fold(0).new_network(10, seed=3).class_weights is None
 
 
@@ -111,8 +112,8 @@ def test_class_weights_are_those_of_the_published_code(morph_data_dir):
 def test_other_networks_train_and_predict(name, morph_data_dir, tmp_path):
     classes = "merger" if name == "deepmerge" else "spiral_elliptical_merger"
     overrides = [*MORPH_TINY, "model.width=null", "model.n_latent=null", "model.dropout=null", "train.epochs=1"]
-    config = load_config("morph_mmd.yaml", [*overrides, f"model.name={name}", f"data.classes={classes}"])
-    train_ensemble(config, tmp_path / "run", morph_data_dir, 1, 1, n_jobs=1, progress=False)
+    config = load_config("morph_mmd.yaml", MorphConfig, [*overrides, f"model.name={name}", f"data.classes={classes}"])
+    train_ensemble(MorphExperiment, config, tmp_path / "run", morph_data_dir, 1, 1, n_jobs=1, progress=False)
     table = predict_morph_run(tmp_path / "run", progress=False)
     assert table["probability_y10"].shape[1:] == (1, len(config.class_names))
     assert set(table["label"]) <= set(range(len(config.class_names)))
@@ -127,8 +128,10 @@ sys.path.insert(0, sys.argv[1])
 from tests.support.samples import MORPH_TINY
 from photoz_morph.config import load_config
 from photoz_morph.ensemble import train_ensemble
-config = load_config("morph_mmd.yaml", [*MORPH_TINY, "train.epochs=1"])
-train_ensemble(config, sys.argv[2], sys.argv[3], 1, 1, strategy="mirrored", progress=False)
+from photoz_morph.morph_config import MorphConfig
+from photoz_morph.morph_experiment import MorphExperiment
+config = load_config("morph_mmd.yaml", MorphConfig, [*MORPH_TINY, "train.epochs=1"])
+train_ensemble(MorphExperiment, config, sys.argv[2], sys.argv[3], 1, 1, strategy="mirrored", progress=False)
 """
 
 
@@ -160,7 +163,7 @@ def test_predictions_are_those_of_the_saved_networks(morph_data_dir, morph_run_d
     builder = morph_pipeline.open_dataset(morph_data_dir)
     assert list(table["obj_id"]) == list(pipeline.read_columns(builder, "test")["obj_id"])
     images = np.concatenate(list(morph_pipeline.domain_images(builder, "test", "y1", 64).as_numpy_iterator()))
-    for seed, path in enumerate(finished_members(morph_run_dirs["mmd"], "morph")[0]):
+    for seed, path in enumerate(finished_members(morph_run_dirs["mmd"], MorphConfig)[0]):
         outputs = load_network(path)({"image": images})
         logits = np.array(outputs["logits"], np.float64)
         expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -171,15 +174,15 @@ def test_predictions_are_those_of_the_saved_networks(morph_data_dir, morph_run_d
 
 def test_a_run_of_the_other_chain_or_config_is_refused(morph_run_dirs, morph_data_dir, run_dir):
     with pytest.raises(ValueError, match="is a config of `photoz`, not of `morph`"):
-        read_run(run_dir, "morph")
-    config = load_config("morph_mmd.yaml", MORPH_TINY)
+        read_run(run_dir, MorphConfig)
+    config = load_config("morph_mmd.yaml", MorphConfig, MORPH_TINY)
     other = dataclasses.replace(config, adaptation=dataclasses.replace(config.adaptation, weight=0.5))
     with pytest.raises(ValueError, match="was trained with another adaptation.weight"):
-        train_ensemble(other, morph_run_dirs["mmd"], morph_data_dir, 2, 1, progress=False)
+        train_ensemble(MorphExperiment, other, morph_run_dirs["mmd"], morph_data_dir, 2, 1, progress=False)
 
 
 def test_an_option_that_a_network_does_not_have_is_refused():
-    config = load_config("morph_mmd.yaml", ["model.name=deepmerge", "data.classes=merger"])
+    config = load_config("morph_mmd.yaml", MorphConfig, ["model.name=deepmerge", "data.classes=merger"])
     with pytest.raises(ValueError, match="model.n_latent: deepmerge has no such option; it has"):
         new_classifier(config)
 
@@ -206,5 +209,5 @@ def test_published_sizes_by_config():
     for name, number in published.items():
         classes = "merger" if name == "deepmerge" else "spiral_elliptical_merger"
         unset = ["model.width=null", "model.n_latent=null", "model.dropout=null"]
-        config = load_config("morph_paper_mmd.yaml", [*unset, f"model.name={name}", f"data.classes={classes}"])
+        config = load_config("morph_paper_mmd.yaml", MorphConfig, [*unset, f"model.name={name}", f"data.classes={classes}"])
         assert trainable_parameter_count(new_classifier(config)) == number

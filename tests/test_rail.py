@@ -16,6 +16,7 @@ from rail.evaluation.dist_to_point_evaluator import DistToPointEvaluator
 from rail.evaluation.single_evaluator import SingleEvaluator
 
 from photoz_morph.config import load_config
+from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.rail import (
     NetworkModel,
     NetworkModelHandle,
@@ -179,7 +180,7 @@ def test_training_batches_pair_images_with_their_redshifts():
     images, table = colour_stacks(60)
     arrays = {"image": images, "ebv": np.array(table["ebv"], np.float32)}
     arrays |= {"z_spec": np.array(table["z_spec"]), "obj_id": np.array(table["obj_id"])}
-    config = load_config("photoz_simulated.yaml", [*SMALLEST, "train.label_sigma=0"])
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*SMALLEST, "train.label_sigma=0"])
     fold, seen = TableFold(config, arrays), []
     for batch, (inputs, target) in enumerate(fold.train.epoch(seed=5, epoch=2).as_numpy_iterator()):
         rows = fold.train.obj_ids(5, 2, batch)
@@ -309,7 +310,7 @@ def test_estimate_from_memory_and_the_handle_of_inform(model_path, test_path, es
 def test_reddening_is_not_asked_for_where_networks_do_not_look_at_it(model_path):
     from photoz_morph.models import build_model
 
-    config = load_config("photoz_simulated.yaml", [*SMALLEST, "model.with_ebv=false"])
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*SMALLEST, "model.with_ebv=false"])
     path = model_path.parent / "without_ebv.keras"
     build_model(config).save(path)
     model = NetworkModel(config, (path.read_bytes(),), ImageColumns(), {"origin": "simulated"})

@@ -15,6 +15,7 @@ from photoz_morph.cli.photoz import main
 from photoz_morph.config import load_config, save_config
 from photoz_morph.evaluation import evaluate, read_scores, write_scores
 from photoz_morph.metrics.redshifts.pdf_scores import pit
+from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.predictions import predictions_table, read_predictions, write_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.report import html, photoz_report
@@ -42,7 +43,7 @@ def toy_predictions(n=300, sigma=0.01, origin="simulated", model="toy", n_flagge
 def toy_run(folder, table):
     """What the report needs of a run folder with two folds of one member."""
     folder.mkdir()
-    save_config(load_config("photoz_simulated.yaml"), folder / "config.yaml")
+    save_config(load_config("photoz_simulated.yaml", PhotozConfig), folder / "config.yaml")
     dataset = {"path": "/nowhere", "name": "sdss_ugriz/1.0.0", "origin": "simulated", "galaxies_per_fold": [9] * 5}
     (folder / "dataset.json").write_text(json.dumps(dataset))
     (folder / "environment.json").write_text(json.dumps({"python": "3.11", "devices": ["/device:CPU:0"]}))
@@ -235,9 +236,9 @@ def test_sections_come_in_the_order_of_a_referees_questions(plain):
 def test_a_trial_stands_in_table_2_and_beside_the_run_in_figure_11(tmp_path, undrawn):
     run = toy_run(tmp_path / "run", toy_predictions())
     trial = toy_run(tmp_path / "no_ebv", toy_predictions(sigma=0.03))
-    save_config(load_config("photoz_simulated.yaml", ["model.with_ebv=false"]), trial / "config.yaml")
+    save_config(load_config("photoz_simulated.yaml", PhotozConfig, ["model.with_ebv=false"]), trial / "config.yaml")
     deep = toy_run(tmp_path / "deep", toy_predictions(sigma=0.05))
-    save_config(load_config("photoz_simulated.yaml", ["data.train_on=deep"]), deep / "config.yaml")
+    save_config(load_config("photoz_simulated.yaml", PhotozConfig, ["data.train_on=deep"]), deep / "config.yaml")
     write_predictions(toy_predictions(sigma=0.02, model="k-NN"), run / "knn.fits")
     page = Page(report_text(run, [trial, deep])).visible
     assert "zphot of without E(B-V) minus zphot with E(B-V): consistent with flat" in page
@@ -252,7 +253,7 @@ def test_a_trial_stands_in_table_2_and_beside_the_run_in_figure_11(tmp_path, und
         read_results(run, [run])
     with pytest.raises(ValueError, match="no_ebv: is the trial 'without E.*' like .*no_ebv; give one"):
         read_results(run, [trial, trial])
-    save_config(load_config("photoz_simulated.yaml", ["data.train_on=deep", "model.crop=40"]), deep / "config.yaml")
+    save_config(load_config("photoz_simulated.yaml", PhotozConfig, ["data.train_on=deep", "model.crop=40"]), deep / "config.yaml")
     with pytest.raises(ValueError, match="deep: differs from .*run in model.crop too; a trial differs in one choice"):
         read_results(run, [deep])
     assert "This run is itself a trial: without E(B-V)" in Page(report_text(trial)).visible
@@ -324,7 +325,7 @@ def test_pit_of_each_member_is_stored_and_that_of_its_own_pdf(reported, data_dir
     assert table["pit_member"].shape == (len(table), 2)
     in_fold = table[table["fold"] == 1]
     batch = next(iter(pipeline.image_batches(pipeline.open_dataset(data_dir), "fold_1", 1000)))
-    for number, path in enumerate(finished_members(run)[1]):
+    for number, path in enumerate(finished_members(run, PhotozConfig)[1]):
         own = pit(in_fold["z_spec"], load_ensemble([path])(batch).numpy(), grid)
         np.testing.assert_allclose(in_fold["pit_member"][:, number], own, atol=1e-5)
 

@@ -8,6 +8,8 @@ import time
 import numpy as np
 import pytest
 
+from photoz_morph.morph_config import MorphConfig
+from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.run_folder import (
     finished_members,
     is_locked,
@@ -21,7 +23,7 @@ from tests.support.samples import TINY
 
 
 def test_status_of_a_finished_run(run_dir):
-    status = run_status(run_dir)
+    status = run_status(run_dir, PhotozConfig)
     assert (status["n_members"], status["n_folds"], status["n_epochs"]) == (2, 2, 2)
     assert all(entry["is_finished"] and entry["epochs"] == 2 for entry in status["members"])
     assert status["seconds_left"] == 0 and not status["is_running"]
@@ -39,7 +41,7 @@ def test_time_left_is_the_epochs_left_at_the_pace_so_far(tmp_path, run_dir):
         for fold, member in ((0, 0), (0, 1), (1, 0), (1, 1))
         for line in (member_dir(run, fold, member) / "history.csv").read_text().splitlines()[1:]
     ]
-    assert run_status(run)["seconds_left"] == pytest.approx(np.mean(seconds))
+    assert run_status(run, PhotozConfig)["seconds_left"] == pytest.approx(np.mean(seconds))
 
 
 def test_sessions_record_what_was_asked_and_what_it_took(run_dir):
@@ -69,9 +71,10 @@ def test_a_killed_process_leaves_no_lock(tmp_path):
 
 
 def test_folders_that_are_no_run_say_what_makes_one(tmp_path):
-    for question in (read_run, finished_members, run_status):
-        with pytest.raises(FileNotFoundError, match="no run there .*photoz train"):
-            question(tmp_path)
+    for read in (read_run, finished_members, run_status):
+        for config_class, command in ((PhotozConfig, "photoz train"), (MorphConfig, "morph train")):
+            with pytest.raises(FileNotFoundError, match=f"no run there .*{command}"):
+                read(tmp_path, config_class)
 
 
 def test_finished_members_are_in_the_order_of_their_numbers(tmp_path, run_dir):
@@ -80,7 +83,7 @@ def test_finished_members_are_in_the_order_of_their_numbers(tmp_path, run_dir):
     for member in (10, 2):
         member_dir(run, 0, member).mkdir()
         (member_dir(run, 0, member) / "model.keras").touch()
-    assert [path.parent.name for path in finished_members(run)[0]] == ["member_0", "member_1", "member_2", "member_10"]
+    assert [path.parent.name for path in finished_members(run, PhotozConfig)[0]] == ["member_0", "member_1", "member_2", "member_10"]
 
 
 def final_weights(run):

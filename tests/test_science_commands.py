@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from photoz_morph.cli.photoz import main
 from photoz_morph.config import load_config
+from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.predictions import predictions_table, write_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.run_folder import member_dir, start_run
@@ -32,7 +33,7 @@ def predictions(path, scatter, grid=GRID, origin="simulated", n=400):
 def run_folder(path, scatter):
     """A run whose one network is finished and whose galaxies are predicted."""
     dataset = {"path": "data", "name": "sdss_ugriz", "origin": "simulated", "galaxies_per_fold": [200, 200]}
-    start_run(path, load_config("photoz_simulated.yaml", task="photoz"), dataset, ["CPU"])
+    start_run(path, load_config("photoz_simulated.yaml", PhotozConfig), dataset, ["CPU"])
     member_dir(path, 0, 0).mkdir(parents=True)
     (member_dir(path, 0, 0) / "model.keras").touch()
     predictions(path / "predictions.fits", scatter)

@@ -11,6 +11,7 @@ from photoz_morph.config import load_config, save_config
 from photoz_morph.models import build_classifier, load_network
 from photoz_morph.models.image_scaling import scaling_preset
 from photoz_morph.models.test_time import DEFENCES, MedianFilter, defended
+from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_inference import load_classifiers, predict_morph_run
 from photoz_morph.run_folder import finished_members, read_run
 
@@ -126,7 +127,7 @@ def d4_run(morph_run_dirs, tmp_path_factory):
     """The regular run, as if its config had asked for D4."""
     folder = tmp_path_factory.mktemp("defended") / "d4"
     shutil.copytree(morph_run_dirs["regular"], folder)
-    config = load_config(folder / "config.yaml", ["defence.test_time=d4"], task="morph")
+    config = load_config(folder / "config.yaml", MorphConfig, ["defence.test_time=d4"])
     save_config(config, folder / "config.yaml")
     return folder
 
@@ -138,7 +139,7 @@ def test_predictions_are_those_of_the_networks_behind_the_defence_of_config_or_a
     assert by_config.meta["defence"] == "d4" and undefended.meta["defence"] == "none"
     builder = morph_pipeline.open_dataset(morph_data_dir)
     stamps = np.concatenate(list(morph_pipeline.domain_images(builder, "test", "y1", 64).as_numpy_iterator()))
-    for seed, path in enumerate(finished_members(d4_run, "morph")[0]):
+    for seed, path in enumerate(finished_members(d4_run, MorphConfig)[0]):
         bare = load_network(path)
         logits = np.array([outputs(bare, turn(stamps))["logits"] for turn in TURNS])
         for table, expected in ((by_config, logits.mean(axis=0)), (undefended, logits[0])):
@@ -167,5 +168,5 @@ def test_a_run_from_before_there_were_defences_has_none(morph_run_dirs, tmp_path
     old = text[: text.index("defence:")].replace("  noise_augmentation: false\n  pixel_augmentation: 0.0\n", "")
     assert "augmentation" not in old
     path.write_text(old)
-    assert read_run(tmp_path / "old", "morph")[0] == read_run(morph_run_dirs["regular"], "morph")[0]
+    assert read_run(tmp_path / "old", MorphConfig)[0] == read_run(morph_run_dirs["regular"], MorphConfig)[0]
     assert [model.name for model in load_classifiers(tmp_path / "old")] == ["resnet18"] * 2

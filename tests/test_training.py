@@ -11,6 +11,7 @@ from photoz_morph.config import load_config
 from photoz_morph.ensemble import member_seed, train_ensemble
 from photoz_morph.metrics.redshifts.point_scores import residuals, sigma_mad
 from photoz_morph.models import load_network
+from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.photoz_experiment import PhotozExperiment
 from photoz_morph.run_folder import finished_members, member_dir
 from photoz_morph.shards.stacks import shard_path, write_shard
@@ -81,7 +82,7 @@ def test_seed_decides_the_trained_weights(tiny_config, data_dir, tmp_path):
 
 
 def test_a_small_network_learns_redshift_from_colour(tiny_config, data_dir, tmp_path):
-    config = load_config("photoz_simulated.yaml", [*TINY, "train.epochs=20"])
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, "train.epochs=20"])
     history = fit_fold(config, data_dir, tmp_path)
     builder = pipeline.open_dataset(data_dir)
     z_spec = pipeline.read_columns(builder, "fold_1[:20]")["z_spec"]  # the validation galaxies
@@ -93,13 +94,13 @@ def test_a_small_network_learns_redshift_from_colour(tiny_config, data_dir, tmp_
 
 
 def test_iterations_are_counted_across_epochs(data_dir, tmp_path):
-    config = load_config("photoz_simulated.yaml", [*TINY, "train.epochs=null", "train.iterations=20"])
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, "train.epochs=null", "train.iterations=20"])
     history = fit_fold(config, data_dir, tmp_path)
     assert [row["iterations"] for row in history] == [13, 20]  # 220 galaxies are 13 batches of 16
 
 
 def test_learning_rate_schedules():
-    train = load_config("photoz_sdss.yaml").train
+    train = load_config("photoz_sdss.yaml", PhotozConfig).train
     schedule = learning_rate_schedule(train, 120_000)
     assert [float(schedule(step)) for step in (0, 59_999, 60_001)] == pytest.approx([1e-4, 1e-4, 2e-5])
     train = dataclasses.replace(train, schedule="cosine", warmup_iterations=100)
@@ -121,7 +122,7 @@ def test_a_bad_loss_names_the_galaxies_of_its_batch(tiny_config, tmp_path):
     images[34] = 1e38  # finite, so the dataset takes it; its total flux is not
     write_shard(shard_path(tmp_path, 0), images, table, SDSS, "stacked")
     build(tmp_path, tmp_path / "data", progress=False)
-    config = load_config("photoz_simulated.yaml", [*TINY, "data.n_validation=5"])
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, "data.n_validation=5"])
     fold = PhotozExperiment(config, tmp_path / "data").fold(0)
     fold.adaptation_sample = [{"image": images[:30], "ebv": np.float32(table["ebv"][:30])}]
     if 34 in pipeline.read_columns(pipeline.open_dataset(tmp_path / "data"), "fold_0")["obj_id"]:
@@ -142,16 +143,16 @@ def test_tensorboard_gets_a_point_per_epoch(run_dir):
 
 
 def test_too_few_galaxies_for_a_batch(data_dir, tmp_path):
-    config = load_config("photoz_simulated.yaml", [*TINY, "data.batch_size=500"])
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, "data.batch_size=500"])
     with pytest.raises(ValueError, match="data.batch_size is 500, there are 2.. training galaxies; lower it"):
         fit_fold(config, data_dir, tmp_path)
 
 
 def test_nothing_finished_is_trained_again(tiny_config, data_dir, run_dir):
-    models = finished_members(run_dir)
+    models = finished_members(run_dir, PhotozConfig)
     assert {fold: len(paths) for fold, paths in models.items()} == {0: 2, 1: 2}
     before = {path: path.stat().st_mtime_ns for paths in models.values() for path in paths}
-    assert train_ensemble(tiny_config, run_dir, data_dir, n_members=2, n_folds=2, progress=False) == 0
+    assert train_ensemble(PhotozExperiment, tiny_config, run_dir, data_dir, n_members=2, n_folds=2, progress=False) == 0
     assert before == {path: path.stat().st_mtime_ns for path in before}
     assert not list(run_dir.rglob("checkpoint*"))
 
@@ -165,9 +166,9 @@ def test_members_differ_and_adding_one_changes_no_other():
 def test_a_run_folder_holds_one_experiment(data_dir, run_dir, tiny_config):
     other = dataclasses.replace(tiny_config, seed=7)
     with pytest.raises(ValueError, match="was trained with another seed; give another --run-dir"):
-        train_ensemble(other, run_dir, data_dir, 2, 2, progress=False)
+        train_ensemble(PhotozExperiment, other, run_dir, data_dir, 2, 2, progress=False)
     with pytest.raises(ValueError, match="--cv is 6, .* has 5 folds"):
-        train_ensemble(tiny_config, run_dir, data_dir, 2, 6, progress=False)
+        train_ensemble(PhotozExperiment, tiny_config, run_dir, data_dir, 2, 6, progress=False)
 
 
 TWO_REPLICAS = """
@@ -179,10 +180,11 @@ sys.path.insert(0, sys.argv[1])
 from tests.support.samples import TINY, colour_stacks
 from photoz_morph.config import load_config
 from photoz_morph.pipeline import bin_target
+from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.photoz_experiment import new_network
 from photoz_morph.training import choose_strategy
 
-config = load_config("photoz_simulated.yaml", TINY)
+config = load_config("photoz_simulated.yaml", PhotozConfig, TINY)
 images, table = colour_stacks(64)
 target = bin_target(table["z_spec"], config.redshift, config.train.label_sigma)
 data = tf.data.Dataset.from_tensor_slices(({"image": images, "ebv": np.float32(table["ebv"])}, target)).batch(16)
@@ -217,7 +219,7 @@ def test_mirrored_strategy_covers_all_devices():
 
 def test_weights_do_not_depend_on_the_number_of_workers(tiny_config, data_dir, run_dir, tmp_path):
     """`run_dir` was trained by as many workers as there are cores."""
-    train_ensemble(tiny_config, tmp_path / "one", data_dir, 2, 1, n_jobs=1, progress=False)
+    train_ensemble(PhotozExperiment, tiny_config, tmp_path / "one", data_dir, 2, 1, n_jobs=1, progress=False)
     for member in (0, 1):
         one, several = (final_weights(member_dir(run, 0, member)) for run in (tmp_path / "one", run_dir))
         assert same(one, several)

@@ -4,6 +4,7 @@ from astropy.table import Table
 from scipy.stats import median_abs_deviation
 
 from photoz_morph.config import load_config
+from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.report.trial_tables import missing_trials, table_1, table_2, table_2_csv
@@ -62,7 +63,7 @@ def test_the_widest_are_left_out():
 
 def test_name_of_a_trial_is_what_its_config_changes():
     def name(*overrides):
-        return name_of_trial(load_config("photoz_simulated.yaml", overrides))
+        return name_of_trial(load_config("photoz_simulated.yaml", PhotozConfig, overrides))
 
     assert name() == "80 %" and name("data.train_fraction=0.02") == "2 %" and name("data.train_on=deep") == "deep"
     assert name("model.with_ebv=false", "data.train_fraction=0.5") == "50 %, without E(B-V)"

@@ -157,15 +157,17 @@ def train(config, seeds, data_dir, run_dir, seed, strategy, jobs, overrides, qui
     Without a dataset in --data-dir the embedded default is simulated, observed and built first.
     """
     from photoz_morph.config import load_config
+    from photoz_morph.morph_config import MorphConfig
 
     run_dir = run_dir or f"runs/{Path(config).stem}"
-    config = load_config(config, [*overrides, *([] if seed is None else [f"seed={seed}"])], task="morph")
+    config = load_config(config, MorphConfig, [*overrides, *([] if seed is None else [f"seed={seed}"])])
     quiet_tensorflow()
     _dataset_or_default(config, data_dir, quiet)
     from photoz_morph.ensemble import train_ensemble
+    from photoz_morph.morph_experiment import MorphExperiment
     from photoz_morph.run_folder import read_sessions
 
-    n_trained = train_ensemble(config, run_dir, data_dir, seeds, 1, strategy, jobs, progress=not quiet)
+    n_trained = train_ensemble(MorphExperiment, config, run_dir, data_dir, seeds, 1, strategy, jobs, progress=not quiet)
     took = read_sessions(run_dir)[-1]
     say(f"{n_trained} networks trained in {took['seconds'] / 60:.1f} minutes, peak memory {took['peak_memory_gb']} GB; "
         f"{seeds - n_trained} were finished before. Run folder {run_dir}. "
@@ -176,9 +178,10 @@ def train(config, seeds, data_dir, run_dir, seed, strategy, jobs, overrides, qui
 @run_argument
 def status(run):
     """What of RUN is done, what is left, and how long it will take."""
+    from photoz_morph.morph_config import MorphConfig
     from photoz_morph.run_folder import run_status
 
-    say_status(run_status(run, "morph"), lambda entry: f"seed {entry['member'] + 1}", "validation_accuracy")
+    say_status(run_status(run, MorphConfig), lambda entry: f"seed {entry['member'] + 1}", "validation_accuracy")
 
 
 @main.command()
@@ -192,12 +195,13 @@ def status(run):
 def predict(run, data_dir, split, defence, out, quiet):
     """Class probabilities and latents of the test galaxies of RUN at both depths, by every seed."""
     quiet_tensorflow()
+    from photoz_morph.morph_config import MorphConfig
     from photoz_morph.morph_inference import predict_morph_run, with_defence
     from photoz_morph.morph_predictions import write_morph_predictions
     from photoz_morph.run_folder import read_run
 
     name = "predictions.fits" if split == "test" else f"predictions_{split}.fits"
-    out = out or with_defence(Path(run) / name, read_run(run, "morph")[0], defence)
+    out = out or with_defence(Path(run) / name, read_run(run, MorphConfig)[0], defence)
     table = predict_morph_run(run, data_dir, split, progress=not quiet, defence=defence)
     write_morph_predictions(table, out)
     say(f"{len(table)} galaxies in {out}. Next: morph evaluate {out}", quiet)
@@ -215,6 +219,7 @@ def evaluate(predictions, against, out, quiet):
     --against the two are also compared galaxy by galaxy.
     """
     from photoz_morph.config import differing_keys
+    from photoz_morph.morph_config import MorphConfig
     from photoz_morph.morph_evaluation import compare_morph, evaluate_morph, write_morph_scores
     from photoz_morph.morph_predictions import read_morph_predictions
     from photoz_morph.report.morph_tables import comparison_markdown, table1_markdown
@@ -228,7 +233,7 @@ def evaluate(predictions, against, out, quiet):
         scores[0]["comparison"] = compare_morph(*tables) | {"against": str(against), "scores_against": scores[1]}
         say(comparison_markdown(scores[0]["comparison"]), quiet)
         if all(Path(path).is_dir() for path in (predictions, against)):
-            configs = [read_run(path, "morph")[0] for path in (predictions, against)]
+            configs = [read_run(path, MorphConfig)[0] for path in (predictions, against)]
             say(f"Their configs differ in {', '.join(differing_keys(*configs)) or 'nothing'}.", quiet)
     out = out or paths[0].with_name("scores.json")
     write_morph_scores(scores[0], out)
@@ -313,8 +318,9 @@ def infer(model, mocks, years, fragility, max_queries, out, quiet):
 def summary(config, overrides):
     """Layer table of the network of CONFIG, and its trainable parameters."""
     from photoz_morph.config import load_config
+    from photoz_morph.morph_config import MorphConfig
 
-    config = load_config(config, overrides, task="morph")
+    config = load_config(config, MorphConfig, overrides)
     quiet_tensorflow()
     from photoz_morph.models.inception_photoz import trainable_parameter_count
     from photoz_morph.morph_experiment import new_classifier
@@ -366,10 +372,11 @@ def _predictions_of(path, quiet, data_dir=None):
     """The predictions file of a run folder, made if it is not there or older than a network; a file is itself."""
     if not path.is_dir():
         return path
+    from photoz_morph.morph_config import MorphConfig
     from photoz_morph.run_folder import finished_members
 
     predictions = path / "predictions.fits"
-    if is_overtaken(predictions, finished_members(path, "morph")):
+    if is_overtaken(predictions, finished_members(path, MorphConfig)):
         context = click.get_current_context()
         context.invoke(predict, run=str(path), data_dir=data_dir, quiet=quiet)
     return predictions

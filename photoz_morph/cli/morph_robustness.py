@@ -86,6 +86,7 @@ def latent(runs, attack_name, every_seed, defence, data_dir, quiet):
     quiet_tensorflow()
     from photoz_morph.latent_run import latent_run as run_latent
     from photoz_morph.latent_run import measure_run, read_latent, seed_ratio, write_latent
+    from photoz_morph.morph_config import MorphConfig
     from photoz_morph.morph_inference import with_defence
     from photoz_morph.morph_predictions import ORIGINS
     from photoz_morph.report.latent_tables import latent_markdown, seed_verdicts
@@ -102,7 +103,7 @@ def latent(runs, attack_name, every_seed, defence, data_dir, quiet):
         folder = run / "attacks" / attack_name if attack_name else None
         measured = measurements[name] = measure_run(run, folder, data_dir, defence, progress=not quiet)
         found = run_latent(run, folder, data_dir, every_seed, defence, progress=not quiet, measurements=measured)
-        path = with_defence(run / "latent.json", read_run(run, "morph")[0], defence)
+        path = with_defence(run / "latent.json", read_run(run, MorphConfig)[0], defence)
         if not every_seed and path.exists():
             earlier = read_latent(path)
             found["seeds"] = earlier["seeds"] if earlier["head"] == found["head"] else None  # of the same networks
@@ -150,12 +151,13 @@ def perturb(runs, kinds, images, defence, seed, overwrite, data_dir, quiet):
 def _default_runs(quiet):
     """The runs of the two arms, trained if they are not there."""
     from photoz_morph.cli.morph import train
+    from photoz_morph.morph_config import MorphConfig
     from photoz_morph.run_folder import finished_members
 
     context = click.get_current_context()
     for run in map(Path, DEFAULT_RUNS):
         try:
-            finished_members(run, "morph")
+            finished_members(run, MorphConfig)
         except FileNotFoundError:
             say(f"No finished network in {run}: training one of {run.name}.yaml, ten minutes or so on a core.", quiet)
             context.invoke(train, config=f"{run.name}.yaml", run_dir=str(run), quiet=quiet)
@@ -173,11 +175,12 @@ def _named(runs):
 def _common_attack(runs, defence):
     """Name of the first attack on the first seed's Y10 images that all runs have; None if there is none."""
     from photoz_morph.attack_tables import find_attacks, read_attack_settings
+    from photoz_morph.morph_config import MorphConfig
     from photoz_morph.run_folder import read_run
 
     names = []
     for run in runs:
-        wanted = {"member": 0, "domain": "Y10", "defence": defence or read_run(run, "morph")[0].defence.test_time}
+        wanted = {"member": 0, "domain": "Y10", "defence": defence or read_run(run, MorphConfig)[0].defence.test_time}
         folders = [path for path in find_attacks(run) if wanted.items() <= read_attack_settings(path).items()]
         names.append([folder.name for folder in folders])
     return next((name for name in names[0] if all(name in others for others in names)), None)

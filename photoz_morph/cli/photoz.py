@@ -113,15 +113,19 @@ def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, jobs, overrid
     Without a dataset in --data-dir the embedded default is simulated and built first.
     """
     from photoz_morph.config import load_config
+    from photoz_morph.photoz_config import PhotozConfig
 
     run_dir = run_dir or f"runs/{Path(config).stem}"
-    config = load_config(config, [*overrides, *([] if seed is None else [f"seed={seed}"])], task="photoz")
+    config = load_config(config, PhotozConfig, [*overrides, *([] if seed is None else [f"seed={seed}"])])
     quiet_tensorflow()
     _dataset_or_default(config, data_dir, quiet)
     from photoz_morph.ensemble import train_ensemble
+    from photoz_morph.photoz_experiment import PhotozExperiment
     from photoz_morph.run_folder import read_sessions
 
-    n_trained = train_ensemble(config, run_dir, data_dir, ensemble, cv, strategy, jobs, progress=not quiet)
+    n_trained = train_ensemble(
+        PhotozExperiment, config, run_dir, data_dir, ensemble, cv, strategy, jobs, progress=not quiet
+    )
     took = read_sessions(run_dir)[-1]
     say(f"{n_trained} networks trained in {took['seconds'] / 60:.1f} minutes, peak memory {took['peak_memory_gb']} GB; "
         f"{ensemble * cv - n_trained} were finished before. Run folder {run_dir}. "
@@ -132,12 +136,13 @@ def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, jobs, overrid
 @run_argument
 def status(run):
     """What of RUN is done, what is left, and how long it will take."""
+    from photoz_morph.photoz_config import PhotozConfig
     from photoz_morph.run_folder import run_status
 
     def name(entry):
         return f"fold {entry['fold']} member {entry['member']}"
 
-    say_status(run_status(run), name, "validation_sigma_mad")
+    say_status(run_status(run, PhotozConfig), name, "validation_sigma_mad")
 
 
 @main.command()
@@ -231,8 +236,9 @@ def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
 def summary(config, overrides):
     """Layer table of the network of CONFIG, and its parameters as the paper counts them and in all."""
     from photoz_morph.config import load_config
+    from photoz_morph.photoz_config import PhotozConfig
 
-    config = load_config(config, overrides, task="photoz")
+    config = load_config(config, PhotozConfig, overrides)
     quiet_tensorflow()
     from photoz_morph.models import build_model
     from photoz_morph.models.inception_photoz import (

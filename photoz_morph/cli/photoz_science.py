@@ -252,10 +252,11 @@ def _predictions_of(path, quiet, data_dir=None):
     """The predictions file of a run folder, made if it is not there or older than a network; a file is itself."""
     if not path.is_dir() or path.suffix == ".hats":
         return path
+    from photoz_morph.photoz_config import PhotozConfig
     from photoz_morph.run_folder import finished_members
 
     predictions = path / "predictions.fits"
-    if is_overtaken(predictions, finished_members(path)):
+    if is_overtaken(predictions, finished_members(path, PhotozConfig)):
         click.get_current_context().invoke(predict, run=str(path), data_dir=data_dir, out=None, quiet=quiet)
     return predictions
 

@@ -137,7 +137,7 @@ def read_model(path):
             saved_config.write_bytes(archive.read("config.yaml"))
             n_members = len(described["members_sha256"])
             model = NetworkModel(
-                config=load_config(saved_config, task="photoz"),
+                config=load_config(saved_config, PhotozConfig),
                 members=tuple(archive.read(f"member_{index}.keras") for index in range(n_members)),
                 columns=ImageColumns(**described["columns"]),
                 trained_on=described["trained_on"],
@@ -175,8 +175,8 @@ def model_from_run(run_dir, fold=0, columns=None):
     ValueError
         If the fold has no finished network.
     """
-    config, dataset = read_run(run_dir)
-    members = finished_members(run_dir)
+    config, dataset = read_run(run_dir, PhotozConfig)
+    members = finished_members(run_dir, PhotozConfig)
     if fold not in members:
         raise ValueError(f"{run_dir}: fold {fold} has no finished network; finished are folds {sorted(members)}")
     trained_on = {key: dataset[key] for key in ("origin", "name", "galaxies_per_fold")} | {"test_fold": fold}

@@ -18,7 +18,7 @@ from rail.estimation.estimator import CatEstimator
 from rail.estimation.informer import CatInformer
 
 from photoz_morph.config import load_config
-from photoz_morph.photoz_config import DataConfig
+from photoz_morph.photoz_config import DataConfig, PhotozConfig
 from photoz_morph.quiet import quiet_tensorflow
 from photoz_morph.rail.image_table import ImageColumns, check_centred, read_column
 from photoz_morph.rail.model_file import NetworkModel, NetworkModelHandle
@@ -69,7 +69,7 @@ class PhotozMorphInformer(CatInformer):
         if self.config.n_members < 1:
             raise ValueError(f"n_members is {self.config.n_members}, must be at least 1")
         overrides = [*self.config.config_overrides, f"seed={self.config.seed}"]
-        config = load_config(self.config.network_config, overrides, task="photoz")
+        config = load_config(self.config.network_config, PhotozConfig, overrides)
         columns = _columns(ImageColumns(), self.config)
         arrays = self._training_arrays(columns, config)
         quiet_tensorflow()

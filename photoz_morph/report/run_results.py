@@ -174,9 +174,9 @@ def read_results(run_dir, trials=(), region=SUSPECT_ZONE):
         If a file in it is broken, or a trial is of another dataset or changes nothing.
     """
     run_dir = Path(run_dir)
-    config, dataset = read_run(run_dir)
+    config, dataset = read_run(run_dir, PhotozConfig)
     in_region([0.0], [0.0], region)  # raises here, not after the work
-    finished = finished_members(run_dir)
+    finished = finished_members(run_dir, PhotozConfig)
     table, grid = read_predictions(run_dir / "predictions.fits")
     scores = _current_scores(run_dir, table, grid)
     environment = run_dir / "environment.json"
@@ -214,7 +214,7 @@ def _read_trials(trial_dirs, run_dir, config, dataset):
 
 def _read_trial(trial_dir, run_dir, run_config, dataset):
     """Predictions of a trial, which must be of the dataset of the run and differ from it in no other choice."""
-    config, trial_dataset = read_run(trial_dir)
+    config, trial_dataset = read_run(trial_dir, PhotozConfig)
     if {**trial_dataset, "path": None} != {**dataset, "path": None}:
         raise ValueError(
             f"{trial_dir}: was trained on another dataset than {run_dir} ({trial_dataset['path']}, not "
@@ -230,7 +230,7 @@ def _read_trial(trial_dir, run_dir, run_config, dataset):
             f"{', '.join(TRIAL_KEYS)}"
         )
     table, grid = read_predictions(trial_dir / "predictions.fits")
-    networks = networks_of(finished_members(trial_dir))
+    networks = networks_of(finished_members(trial_dir, PhotozConfig))
     n_train = n_training(read_sessions(trial_dir))
     return Trial(name, trial_dir, table[scored_rows(table)], grid, n_train, networks, changes)
 

@@ -25,6 +25,7 @@ from scipy.optimize import differential_evolution
 
 from photoz_morph import morph_pipeline, pipeline
 from photoz_morph.models.folded_resnet18 import FoldedStages
+from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_inference import load_classifiers
 from photoz_morph.pixel_queries import compiled, pixel_queries, scaling_softening
 from photoz_morph.robustness.one_pixel.attack import AttackOptions, one_pixel_attack, probabilities, scores_of
@@ -75,7 +76,7 @@ def main():
 
 def victims(arguments, network):
     """The first test images that the network gets right, and their classes."""
-    builder = morph_pipeline.open_dataset(arguments.data_dir or read_run(arguments.run, "morph")[1]["path"])
+    builder = morph_pipeline.open_dataset(arguments.data_dir or read_run(arguments.run, MorphConfig)[1]["path"])
     labels = pipeline.read_columns(builder, "test")["label"]
     n_wanted = 2 * arguments.images + 40
     batches = morph_pipeline.domain_images(builder, f"test[:{n_wanted}]", "y10", BATCH)

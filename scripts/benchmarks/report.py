@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from photoz_morph.config import load_config, save_config
+from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.predictions import predictions_table, write_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.report import photoz_report, run_results, science_report
@@ -73,7 +74,7 @@ def write_run(run_dir, n):
         member = {"pit_member": rng.random((n, N_MEMBERS)).astype(np.float32)} if name == "predictions" else {}
         table = predictions_table(columns | member, pdf, GRID, SDSS, "simulated", name, N_MEMBERS)
         write_predictions(table, run_dir / f"{name}.fits")
-    save_config(load_config("photoz_simulated.yaml"), run_dir / "config.yaml")
+    save_config(load_config("photoz_simulated.yaml", PhotozConfig), run_dir / "config.yaml")
     per_fold = np.bincount(columns["fold"]).tolist()
     dataset = {"path": "none", "name": "benchmark", "origin": "simulated", "galaxies_per_fold": per_fold}
     (run_dir / "dataset.json").write_text(json.dumps(dataset))

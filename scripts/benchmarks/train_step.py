@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from photoz_morph.config import load_config
+from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.photoz_experiment import new_network
 from photoz_morph.surveys import SDSS
 
@@ -38,7 +39,7 @@ def main():
     ebv, target = np.full(256, 0.03, np.float32), np.eye(180, dtype=np.float32)[rng.integers(0, 180, 256)]
     steps = {}
     for name, overrides in CHOICES.items():
-        config = load_config("photoz_simulated.yaml", overrides)
+        config = load_config("photoz_simulated.yaml", PhotozConfig, overrides)
         size = config.data.batch_size
         batch = ({"image": image[:size], "ebv": ebv[:size]}, target[:size])
         batches = tf.data.Dataset.from_tensors(batch).repeat(GALAXIES // size)

@@ -13,8 +13,9 @@ from astropy.table import Table
 from keras import ops
 from tqdm import tqdm
 
-from photoz_morph import morph_pipeline, pipeline
+from photoz_morph import morph_pipeline
 from photoz_morph.attack_tables import attack_shards, is_finished, read_attack, start_attack, write_attack_shard
+from photoz_morph.datasets import reading
 from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_inference import defence_facts, load_classifiers, network_inputs
 from photoz_morph.morph_predictions import DOMAINS
@@ -22,7 +23,7 @@ from photoz_morph.pixel_queries import compiled, pixel_queries, scaling_softenin
 from photoz_morph.robustness.one_pixel.attack import AttackOptions, one_pixel_attack
 from photoz_morph.robustness.one_pixel.bounds import check_bounds, pixel_bounds
 from photoz_morph.robustness.perturbations.observing import observing_context
-from photoz_morph.run_folder import finished_members, read_run, weights_hash
+from photoz_morph.runs.folder import finished_members, read_run, weights_hash
 
 BATCH_SIZE = 64
 BASELINE_STREAM = 1  # random numbers of the baseline are others than those of the attack
@@ -183,7 +184,7 @@ class _Sample:
     def __init__(self, builder, runs, plan):
         self.domain = list(DOMAINS).index(plan.domain)
         self.origin = builder.info.metadata["origin"]
-        columns = pipeline.read_columns(builder, "test")
+        columns = reading.read_columns(builder, "test")
         label = morph_pipeline.class_index(columns["label"], runs[0].config.data.classes)
         chosen, self.n_wrong, images = self._choose(builder, runs, label, plan.n_images)
         if not chosen:

@@ -13,12 +13,14 @@ from astropy.table import vstack
 from keras import ops
 from tqdm import tqdm
 
-from photoz_morph.inference import BATCH_SIZE, load_ensemble
+from photoz_morph.inference import load_ensemble
+from photoz_morph.models.loading import BATCH_SIZE
+from photoz_morph.models.saved_model import load_saved_model, read_description, write_saved_model
 from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.run_folder import finished_members, read_run, read_sessions
-from photoz_morph.saved_model import load_saved_model, read_description, write_saved_model
+from photoz_morph.runs.folder import finished_members, read_run
+from photoz_morph.runs.progress import read_sessions
 from photoz_morph.shards.stacks import check_finite, find_shards, read_catalog, read_shard
 from photoz_morph.surveys import get_survey
 

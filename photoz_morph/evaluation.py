@@ -6,8 +6,6 @@
 other rates are fractions.
 """
 
-import json
-from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +14,6 @@ from photoz_morph.metrics.checks import parent_id, scored_rows
 from photoz_morph.metrics.redshifts.pit_tests import COVERAGE_LEVELS, coverage
 from photoz_morph.metrics.redshifts.point_scores import SCORES, galaxy_scores, score_error
 from photoz_morph.predictions import ORIGINS
-from photoz_morph.system.files import write_whole
 
 INTERVAL_ERRORS = 1.96  # standard errors on either side of a 95 % interval
 
@@ -243,31 +240,3 @@ def _paired_difference(value, error):
     # larger, and more so for the better calibrated of two methods.
     half = INTERVAL_ERRORS * error
     return {"value": value, "error": error, "interval": [value - half, value + half]}
-
-
-def write_scores(scores, path):
-    """Write scores as JSON to a temporary name, then rename it."""
-    with write_whole(path) as part:
-        part.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n")
-
-
-def read_scores(path):
-    """Scores from `write_scores`.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is not a file of scores.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; `photoz evaluate` writes it")
-    try:
-        scores = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path}: not a file of scores, or truncated ({error}); evaluate again") from error
-    if not isinstance(scores, dict) or "data" not in scores:
-        raise ValueError(f"{path}: not a file of scores, it does not say which data they are of; evaluate again")
-    return scores

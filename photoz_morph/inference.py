@@ -1,7 +1,5 @@
 """A run folder to predictions of its test galaxies, by the networks that have not seen them and by the baselines."""
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import keras
@@ -13,14 +11,13 @@ from tqdm import tqdm
 
 from photoz_morph import pipeline
 from photoz_morph.baselines import MODELS, cross_validate, photometric_features
-from photoz_morph.models import load_network
+from photoz_morph.datasets import reading
+from photoz_morph.models.loading import BATCH_SIZE, load_members
 from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.predictions import CATALOGUE, predictions_table, read_predictions, write_predictions
-from photoz_morph.run_folder import finished_members, read_run
+from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.surveys import get_survey
 from photoz_morph.trials import at_depth
-
-BATCH_SIZE = 64  # inference is compute-bound above this; larger batches only take memory
 
 
 def combine_pdfs(member_pdf):
@@ -35,18 +32,6 @@ def combine_pdfs(member_pdf):
     tensor, shape (n, n_bins)
     """
     return ops.mean(ops.stack(member_pdf, axis=0), axis=0)
-
-
-def load_members(paths):
-    """Saved networks, in the order of the paths; raises a ValueError that names a damaged one."""
-    members = []
-    for path in paths:
-        try:
-            members.append(load_network(path))
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-            remedy = "remove it and run the same `train` again"
-            raise ValueError(f"{path}: cannot be read as a network ({error}); {remedy}") from error
-    return members
 
 
 def load_ensemble(paths):
@@ -95,11 +80,11 @@ def predict_run(run_dir, data_dir=None, progress=True):
         counts = ", ".join(f"fold_{fold} {len(paths)}" for fold, paths in members.items())
         raise ValueError(f"{run_dir}: folds have different numbers of finished members ({counts}); finish the training")
     grid, columns, pdfs, pits = config.redshift, [], [], []
-    total = sum(pipeline.n_galaxies(builder, f"fold_{fold}") for fold in members)
+    total = sum(reading.n_galaxies(builder, f"fold_{fold}") for fold in members)
     with tqdm(total=total, desc="predict", unit=" galaxies", disable=not progress) as bar:
         for fold, paths in members.items():
             split, n_done = f"fold_{fold}", 0
-            table = pipeline.read_columns(builder, split)
+            table = reading.read_columns(builder, split)
             columns.append({**table, "fold": np.full(len(table["obj_id"]), fold)})
             keras.backend.clear_session()
             predict = _member_function(load_members(paths))
@@ -131,7 +116,7 @@ def _member_function(members):
 
 def _dataset_of_run(dataset, data_dir):
     """The dataset that a run was trained on, or the one in `data_dir` if its folds are the same."""
-    builder = pipeline.open_dataset(data_dir or dataset["path"])
+    builder = reading.open_dataset(data_dir or dataset["path"])
     if pipeline.split_sizes(builder) != dataset["galaxies_per_fold"]:
         raise ValueError(
             f"{builder.data_dir}: has {pipeline.split_sizes(builder)} galaxies per fold, the run was trained with "
@@ -168,7 +153,7 @@ def predict_baselines(run_dir, methods=tuple(MODELS), data_dir=None, progress=Tr
     """
     config, dataset = read_run(run_dir, PhotozConfig)
     builder = _dataset_of_run(dataset, data_dir)
-    parts = [pipeline.read_columns(builder, f"fold_{fold}") for fold in range(len(pipeline.split_sizes(builder)))]
+    parts = [reading.read_columns(builder, f"fold_{fold}") for fold in range(len(pipeline.split_sizes(builder)))]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in _known_first(parts[0])}
     columns["fold"] = np.repeat(np.arange(len(parts)), [len(part["obj_id"]) for part in parts])
     if not np.isfinite(columns["mags"]).all(axis=1).any():

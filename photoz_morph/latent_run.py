@@ -13,17 +13,18 @@ import numpy as np
 from astropy.table import Table
 from tqdm import tqdm
 
-from photoz_morph import morph_pipeline, pipeline
+from photoz_morph import morph_pipeline
 from photoz_morph.attack_tables import read_attack
-from photoz_morph.inference import BATCH_SIZE, load_members
+from photoz_morph.datasets import reading
 from photoz_morph.metrics.group_errors import interval
+from photoz_morph.models.loading import BATCH_SIZE, load_members
 from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_inference import ImageClassifier, load_classifiers, predict_morph_run, with_defence
 from photoz_morph.morph_predictions import read_morph_predictions, write_morph_predictions
 from photoz_morph.robustness.latent_scores import latent_scores, measure_latents
 from photoz_morph.robustness.latents.geometry import class_margins, class_separation, distance
 from photoz_morph.robustness.latents.means import UNITS
-from photoz_morph.run_folder import finished_members, read_run
+from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.system.files import write_whole
 from photoz_morph.system.json_files import read_json
 
@@ -141,7 +142,7 @@ def seed_distances(run_dir, table, data_dir=None, defence=None, progress=True):
     """
     builder = morph_pipeline.open_dataset(data_dir or read_run(run_dir, MorphConfig)[1]["path"])
     paths = finished_members(run_dir, MorphConfig)[0]
-    obj_id, labels = pipeline.read_columns(builder, "test")["obj_id"], np.asarray(table["label"])
+    obj_id, labels = reading.read_columns(builder, "test")["obj_id"], np.asarray(table["label"])
     if not np.array_equal(obj_id, table["obj_id"]):
         raise ValueError(
             f"{builder.data_dir}: its {len(obj_id)} test galaxies are not the {len(table)} of {run_dir}'s predictions, "

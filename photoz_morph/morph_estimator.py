@@ -8,11 +8,12 @@ from astropy.table import Table, vstack
 from keras import ops
 from tqdm import tqdm
 
-from photoz_morph.inference import BATCH_SIZE
+from photoz_morph.models.loading import BATCH_SIZE
+from photoz_morph.models.saved_model import load_saved_model, read_description, write_saved_model
 from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_inference import defence_facts, load_classifiers, network_inputs
-from photoz_morph.run_folder import finished_members, read_run, read_sessions
-from photoz_morph.saved_model import load_saved_model, read_description, write_saved_model
+from photoz_morph.runs.folder import finished_members, read_run
+from photoz_morph.runs.progress import read_sessions
 from photoz_morph.shards.mocks import read_mock_catalog, read_mock_shard
 from photoz_morph.surveys import LSST
 

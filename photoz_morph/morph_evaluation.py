@@ -6,15 +6,12 @@ under `data` whether the galaxies are "simulated" or "real" and under `origin` w
 kept apart until the end: the test galaxies (bootstrap over groups) and, for means over seeds, the scatter of the seeds.
 """
 
-import json
-from pathlib import Path
 
 import numpy as np
 
 from photoz_morph.metrics.classification import SCORES, galaxy_terms, majority_class
 from photoz_morph.metrics.group_errors import group_bootstrap, interval, mcnemar, mcnemar_of_groups
 from photoz_morph.morph_predictions import DOMAINS, ORIGINS, check_morph_predictions, class_names, row_keys
-from photoz_morph.system.files import write_whole
 
 SECOND_TRUTHS = ("intended_type", "label_g")
 
@@ -290,31 +287,3 @@ def _paired(table_a, table_b, domain, group_id, redraw):
             "groups": mcnemar_of_groups(*right, group_id),
         },
     }
-
-
-def write_morph_scores(scores, path):
-    """Write a dictionary of scores as JSON to a temporary name, then rename it."""
-    with write_whole(path) as part:
-        part.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n")
-
-
-def read_morph_scores(path):
-    """Scores from `write_morph_scores`.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is not a file of morph scores.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; `morph evaluate` writes it")
-    try:
-        scores = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path}: not a file of scores, or truncated ({error}); evaluate again") from error
-    if not isinstance(scores, dict) or not {"data", "origin", "domains"} <= set(scores):
-        raise ValueError(f"{path}: not a file of morph scores, it lacks data, origin or domains; evaluate again")
-    return scores

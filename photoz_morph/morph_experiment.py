@@ -10,12 +10,14 @@ import dataclasses
 import keras
 import numpy as np
 
-from photoz_morph import morph_pipeline, pipeline
-from photoz_morph.models import build_classifier, load_network
-from photoz_morph.models.domain_adaptation import DomainAdaptedClassifier
-from photoz_morph.models.image_scaling import fit_scaling, scaling_preset
+from photoz_morph import morph_pipeline
+from photoz_morph.adaptation.adapted_classifier import DomainAdaptedClassifier
+from photoz_morph.datasets import reading
+from photoz_morph.models.layers.image_scaling import fit_scaling, scaling_preset
+from photoz_morph.models.loading import load_network
+from photoz_morph.models.registry import build_classifier
 from photoz_morph.morph_inference import ImageClassifier
-from photoz_morph.training import learning_rate_schedule
+from photoz_morph.training.schedules import learning_rate_schedule
 
 BATCH_SIZE = 64  # of images that are only looked at
 
@@ -109,7 +111,7 @@ class MorphFold:
         }
 
     def _labels(self, split):
-        label = pipeline.read_columns(self.builder, split)["label"]
+        label = reading.read_columns(self.builder, split)["label"]
         return morph_pipeline.class_index(label, self.config.data.classes)
 
     def _class_weights(self):

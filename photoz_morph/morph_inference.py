@@ -6,13 +6,13 @@ import tensorflow as tf
 from keras import ops
 from tqdm import tqdm
 
-from photoz_morph import morph_pipeline, pipeline
-from photoz_morph.inference import BATCH_SIZE, load_members
-from photoz_morph.models import in_float32
-from photoz_morph.models.test_time import defended
+from photoz_morph import morph_pipeline
+from photoz_morph.datasets import reading
+from photoz_morph.models.layers.defences import defended
+from photoz_morph.models.loading import BATCH_SIZE, in_float32, load_members
 from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_predictions import morph_predictions_table
-from photoz_morph.run_folder import finished_members, read_run
+from photoz_morph.runs.folder import finished_members, read_run
 
 TABLE_COLUMNS = ("obj_id", "group_id", "copy", "label", "label_g", "intended_type", "gini", "m20", "gini_g", "m20_g")
 LABELS = ("label", "label_g", "intended_type")
@@ -94,7 +94,7 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True, defen
     config, dataset = read_run(run_dir, MorphConfig)
     builder = morph_pipeline.open_run_dataset(dataset, data_dir)
     networks = load_classifiers(run_dir, defence)
-    columns = pipeline.read_columns(builder, split)
+    columns = reading.read_columns(builder, split)
     columns = {name: columns[name] for name in TABLE_COLUMNS}
     for name in LABELS:
         columns[name] = morph_pipeline.class_index(columns[name], config.data.classes)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from photoz_morph import pipeline
 from photoz_morph.catalogs.folds import SPLITS
+from photoz_morph.datasets import augmentation, batches, reading
 from photoz_morph.mocks.labels import MERGER
 from photoz_morph.morph_augmentation import stamp_noise, with_random_pixel, with_random_years
 from photoz_morph.surveys import LSST
@@ -20,8 +20,8 @@ DOMAINS = ("y10", "y1")
 
 
 def open_dataset(folder):
-    """Builder of the dataset `morph build` wrote; see `pipeline.open_dataset`."""
-    return pipeline.open_dataset(folder, "tng_lsst_mocks")
+    """Builder of the dataset `morph build` wrote; see `reading.open_dataset`."""
+    return reading.open_dataset(folder, "tng_lsst_mocks")
 
 
 def open_run_dataset(dataset, data_dir=None):
@@ -87,7 +87,7 @@ def class_index(label, classes):
 def domain_images(builder, split, domain, batch_size):
     """Batches of images of one depth in the stored order: tensors of shape (n, size, size, n_bands)."""
     name = f"image_{domain}"
-    galaxies = pipeline.read_galaxies(builder, split, {name: True})
+    galaxies = reading.read_galaxies(builder, split, {name: True})
     return galaxies.batch(batch_size).map(lambda galaxy: galaxy[name]).prefetch(2)
 
 
@@ -145,11 +145,11 @@ class MorphBatches:
         self._pixel_range = pixel_range(builder) if data.pixel_augmentation else None
         shape = builder.info.features["image_y10"].shape
         # Unpaired, each depth is read and kept by itself, since the two are shuffled apart.
-        self.is_cached = 2 * self.n_galaxies * int(np.prod(shape)) * 4 < pipeline.CACHE_LIMIT_BYTES
+        self.is_cached = 2 * self.n_galaxies * int(np.prod(shape)) * 4 < batches.CACHE_LIMIT_BYTES
         self._galaxies = {}
         for domains in (DOMAINS,) if is_paired else (DOMAINS[:1], DOMAINS[1:]):
             features = {**{f"image_{domain}": True for domain in domains}, "obj_id": True, "label": True}
-            galaxies = pipeline.read_galaxies(builder, "train", features)
+            galaxies = reading.read_galaxies(builder, "train", features)
             self._galaxies[domains] = galaxies.cache() if self.is_cached else galaxies
 
     @property
@@ -172,7 +172,7 @@ class MorphBatches:
             label of shape (batch_size,).
         """
         streams = tf.data.Dataset.zip(tuple(self._augmented(domains, seed, epoch) for domains in self._galaxies))
-        return pipeline.full_batches(streams, self.batch_size, self._network_input)
+        return batches.full_batches(streams, self.batch_size, self._network_input)
 
     def obj_ids(self, seed, epoch, batch):
         """Identifiers of the galaxies of one batch of an epoch, those of Y10 first: whom a bad loss points at."""
@@ -186,7 +186,7 @@ class MorphBatches:
     def _shuffled(self, domains, seed, epoch):
         """The galaxies at one depth or both, in the order of an epoch."""
         order = stream_seeds(seed, epoch, DOMAINS.index(domains[0]))[0]
-        buffer = self.n_galaxies if self.is_cached else min(self.n_galaxies, pipeline.SHUFFLE_BUFFER)
+        buffer = self.n_galaxies if self.is_cached else min(self.n_galaxies, batches.SHUFFLE_BUFFER)
         return self._galaxies[domains].shuffle(buffer, seed=order, reshuffle_each_iteration=False)
 
     def _augmented(self, domains, seed, epoch):
@@ -204,7 +204,7 @@ class MorphBatches:
                 )
             if self.is_augmented:  # the flip follows from seed and obj_id: it is the same at both depths of a pair
                 images = {
-                    domain: pipeline.augment({"image": image, "obj_id": obj_id}, flips)["image"]
+                    domain: augmentation.augment({"image": image, "obj_id": obj_id}, flips)["image"]
                     for domain, image in images.items()
                 }
             return images, galaxy["label"]

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from photoz_morph import morph_pipeline, pipeline
+from photoz_morph import morph_pipeline
 from photoz_morph.attack_tables import find_attacks, read_attack
+from photoz_morph.datasets import reading
 from photoz_morph.latent_run import read_latent, seed_ratio
 from photoz_morph.mocks.labels import CLASS_NAMES
-from photoz_morph.models.test_time import DEFENCES
+from photoz_morph.models.layers.defences import DEFENCES
 from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_evaluation import compare_morph, evaluate_morph
 from photoz_morph.morph_inference import ImageClassifier, load_classifiers, with_defence
@@ -22,7 +23,8 @@ from photoz_morph.report.morph_report import morph_report
 from photoz_morph.robustness.corruption_scores import read_perturbations
 from photoz_morph.robustness.latents.church_windows import pixel_church_window
 from photoz_morph.robustness.perturbations.registry import PERTURBATIONS, observing_context, perturbation_examples
-from photoz_morph.run_folder import finished_members, read_history, read_run, read_sessions
+from photoz_morph.runs.folder import finished_members, read_run
+from photoz_morph.runs.progress import read_history, read_sessions
 from photoz_morph.system.json_files import read_json
 
 EXAMPLES_PER_CLASS = 32
@@ -142,7 +144,7 @@ def _seed_ratios(runs):
 
 def _sample(builder):
     """Label measurements of all galaxies, or None where they are not known, as of released arrays."""
-    parts = [pipeline.read_columns(builder, split) for split in morph_pipeline.SPLITS]
+    parts = [reading.read_columns(builder, split) for split in morph_pipeline.SPLITS]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in SAMPLE_COLUMNS}
     original = np.concatenate([part["copy"] for part in parts]) == 0
     known = original & np.isfinite(columns["gini"])
@@ -151,7 +153,7 @@ def _sample(builder):
 
 def _examples(builder):
     """Test images of both depths, the first ones of each class; TFDS stores them in the order of a hash."""
-    label = pipeline.read_columns(builder, "test")["label"]
+    label = reading.read_columns(builder, "test")["label"]
     rows = np.concatenate([np.flatnonzero(label == index)[:EXAMPLES_PER_CLASS] for index in range(len(CLASS_NAMES))])
     images = {}
     for domain in morph_pipeline.DOMAINS:
@@ -195,7 +197,7 @@ def _pixel_windows(runs, builder):
 
 def _image_of(builder, key, domain):
     """Test image of the galaxy with this (obj_id, copy), shape (size, size, n_bands)."""
-    columns = pipeline.read_columns(builder, "test")
+    columns = reading.read_columns(builder, "test")
     row = list(zip(columns["obj_id"].tolist(), columns["copy"].tolist())).index(key)
     (images,) = morph_pipeline.domain_images(builder, f"test[{row}:{row + 1}]", domain, 1).as_numpy_iterator()
     return images[0]

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from photoz_morph import morph_pipeline, pipeline
-from photoz_morph.inference import BATCH_SIZE
+from photoz_morph import morph_pipeline
+from photoz_morph.datasets import reading
+from photoz_morph.models.loading import BATCH_SIZE
 from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_inference import ImageClassifier, defence_facts, load_classifiers, with_defence
 from photoz_morph.morph_predictions import ORIGINS
@@ -21,7 +22,7 @@ from photoz_morph.robustness.corruption_scores import (
     write_perturbations,
 )
 from photoz_morph.robustness.perturbations.registry import PERTURBATIONS, observing_context, perturb
-from photoz_morph.run_folder import finished_members, read_run, weights_hash
+from photoz_morph.runs.folder import finished_members, read_run, weights_hash
 
 FILE_NAME = "perturbations.json"
 N_IMAGES = 500  # our choice: errors of 0.01 to 0.02, smaller for differences on the same galaxies
@@ -107,7 +108,7 @@ def _choose(builder, classes, n_images, seed):
     """Columns of the chosen test galaxies, and their rows in the dataset."""
     if n_images < 2:
         raise ValueError(f"n_images is {n_images}; an error needs at least 2 galaxies")
-    columns = pipeline.read_columns(builder, "test")
+    columns = reading.read_columns(builder, "test")
     label = morph_pipeline.class_index(columns["label"], classes)
     rows = np.flatnonzero(np.asarray(columns["label"]) >= 0)
     rows = np.sort(np.random.default_rng(seed).permutation(rows)[:n_images])

@@ -6,11 +6,13 @@ import keras
 import numpy as np
 
 from photoz_morph import pipeline
+from photoz_morph.datasets import reading
 from photoz_morph.metrics.redshifts.point_scores import residuals, sigma_mad
-from photoz_morph.models import LAYERS, build_model, load_network
-from photoz_morph.models.photometric_inputs import adapt_to_training_set
+from photoz_morph.models.layers.photometric_inputs import adapt_to_training_set
+from photoz_morph.models.loading import LAYERS, load_network
+from photoz_morph.models.registry import build_model
 from photoz_morph.splits import cross_validation_splits
-from photoz_morph.training import learning_rate_schedule
+from photoz_morph.training.schedules import learning_rate_schedule
 from photoz_morph.trials import at_depth
 
 N_ADAPTATION = 2000  # training galaxies the whitening of the aperture fluxes is measured on; our choice
@@ -27,7 +29,7 @@ class PhotozExperiment:
     """
 
     def __init__(self, config, data_dir):
-        self.config, self.builder = config, pipeline.open_dataset(data_dir)
+        self.config, self.builder = config, reading.open_dataset(data_dir)
         self.n_folds = len(pipeline.split_sizes(self.builder))
 
     def dataset_description(self):
@@ -62,7 +64,7 @@ class PhotozFold:
     def __init__(self, config, builder, splits):
         self.config = config
         batch_size, depth = config.data.batch_size, config.data.train_on
-        columns = {split: pipeline.read_columns(builder, split) for split in (splits.train, splits.validation)}
+        columns = {split: reading.read_columns(builder, split) for split in (splits.train, splits.validation)}
         for split, part in columns.items():
             pipeline.check_redshifts(part, config.redshift, builder.data_dir)
             if not at_depth(part["n_frames"], depth).any():

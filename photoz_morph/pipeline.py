@@ -5,89 +5,18 @@ contract. Order and augmentation are functions of (seed, epoch) and the galaxy's
 run again after a kill sees the same batches.
 """
 
-import re
-from pathlib import Path
-
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
-from google.protobuf import json_format
 
+from photoz_morph.datasets.augmentation import augment
+from photoz_morph.datasets.batches import CACHE_LIMIT_BYTES, SHUFFLE_BUFFER, full_batches
+from photoz_morph.datasets.reading import n_galaxies, read_columns, read_galaxies
 from photoz_morph.trials import DEEP_FRAMES, at_depth
-
-CACHE_LIMIT_BYTES = 2**31  # a training set below this stays in memory; the 10,000 galaxies of the default have 0.8 GB
-SHUFFLE_BUFFER = 8192  # galaxies; 0.7 GB of stacks, where the set is read from disk
-
-
-BUILD_COMMANDS = {"sdss_ugriz": "photoz build STACKS", "tng_lsst_mocks": "morph build MOCKS"}
-
-
-def open_dataset(folder, name="sdss_ugriz"):
-    """Builder of the dataset `photoz build` or `morph build` wrote.
-
-    Parameters
-    ----------
-    folder : path-like
-        The folder given to `build`, or the version folder in it.
-    name : {"sdss_ugriz", "tng_lsst_mocks"}
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is none.
-    ValueError
-        If it is damaged.
-    """
-    folder = Path(folder)
-    found = sorted(folder.glob(f"{name}/*/dataset_info.json")) or sorted(folder.glob("dataset_info.json"))
-    if not found:
-        raise FileNotFoundError(
-            f"{folder}: no prepared dataset there; make it with `{BUILD_COMMANDS[name]} --data-dir {folder}`"
-        )
-    try:
-        builder = tfds.builder_from_directory(found[-1].parent)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, AssertionError, json_format.ParseError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(
-            f"{found[-1].parent}: not a dataset, or a damaged one ({reason}); build it again with --overwrite"
-        ) from error
-    if builder.name != name:
-        raise ValueError(f"{found[-1].parent}: holds {builder.name}, {name} is needed; give another --data-dir")
-    return builder
 
 
 def split_sizes(builder):
     """Number of galaxies of each fold, in order."""
     return [builder.info.splits[f"fold_{fold}"].num_examples for fold in range(len(builder.info.splits))]
-
-
-def n_galaxies(builder, split):
-    """Number of galaxies of a split expression."""
-    return builder.info.splits[split].num_examples
-
-
-def read_columns(builder, split):
-    """All features but the images, as arrays in the stored order, in which galaxies are predicted too.
-
-    Returns
-    -------
-    dict of str to ndarray, first axis n
-
-    Raises
-    ------
-    RuntimeError
-        If a file of the dataset is damaged.
-    """
-    names = {name: True for name in builder.info.features if not name.startswith("image")}
-    dataset = read_galaxies(builder, split, names).batch(1024)
-    try:
-        parts = list(dataset.as_numpy_iterator())
-    except tf.errors.OpError as error:
-        reason = re.sub(r"\{\{.*?\}\} |\[Op:.*", "", " ".join(str(error).split())).strip()
-        raise RuntimeError(
-            f"{builder.data_dir}, {split}: TensorFlow: {reason}; build the dataset again with --overwrite"
-        ) from error
-    return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
 
 def count_at_depth(builder, split, depth):
@@ -170,41 +99,6 @@ class PhotozBatches:
         return {"image": batch["image"], "ebv": batch["ebv"]}, target
 
 
-def full_batches(galaxies, batch_size, network_input):
-    """Batches of a dataset under a function, without the remainder, to be shared among replicas by element."""
-    # An uneven last batch would make replicas take a wrong step (reference: split [1, 0] halves the update).
-    batches = galaxies.batch(batch_size, drop_remainder=True)
-    batches = batches.map(network_input, tf.data.AUTOTUNE, deterministic=True)
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    return batches.prefetch(2).with_options(options)
-
-
-def augment(galaxy, seed):
-    """The galaxy under one of the eight flips and rotations, chosen by (seed, obj_id)."""
-    element = tf.random.stateless_uniform((), [seed, galaxy["obj_id"]], 0, 8, tf.int32)
-    return {**galaxy, "image": dihedral(galaxy["image"], element)}
-
-
-def dihedral(image, element):
-    """Image under element 0 ... 7 of the symmetry group of the square; 0 leaves it as it is.
-
-    Parameters
-    ----------
-    image : tensor, shape (size, size, n_bands)
-    element : int tensor
-
-    Returns
-    -------
-    tensor, shape (size, size, n_bands)
-    """
-    shape = image.shape
-    image = tf.cond(element & 1 > 0, lambda: tf.transpose(image, (1, 0, 2)), lambda: image)
-    image = tf.cond(element & 2 > 0, lambda: tf.reverse(image, [0]), lambda: image)
-    image = tf.cond(element & 4 > 0, lambda: tf.reverse(image, [1]), lambda: image)
-    return tf.ensure_shape(image, shape)
-
-
 def bin_target(z_spec, grid, label_sigma):
     """Target distribution over the redshift bins.
 
@@ -255,11 +149,3 @@ def _galaxies_at_depth(builder, split, features, depth):
         tf.data.experimental.assert_cardinality(count_at_depth(builder, split, depth))
     )
     return galaxies.map(lambda galaxy: {name: galaxy[name] for name in features})
-
-
-def read_galaxies(builder, split, features):
-    """Galaxies of a split in the stored order, decoding only the named features."""
-    settings = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False, add_tfds_id=False)
-    return builder.as_dataset(
-        split=split, shuffle_files=False, read_config=settings, decoders=tfds.decode.PartialDecoding(features)
-    )

@@ -12,8 +12,8 @@ import numpy as np
 from keras import ops
 
 from photoz_morph.models.folded_resnet18 import FoldedStages, padded, stem_kernel
-from photoz_morph.models.image_scaling import ArcsinhScaling
-from photoz_morph.models.test_time import N_VIEWS, SquareViews
+from photoz_morph.models.layers.defences import N_VIEWS, SquareViews
+from photoz_morph.models.layers.image_scaling import ArcsinhScaling
 from photoz_morph.morph_inference import network_inputs
 from photoz_morph.robustness.one_pixel.attack import BATCH_SIZE, CallableQueries
 from photoz_morph.robustness.one_pixel.searches import Edits

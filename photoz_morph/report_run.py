@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from photoz_morph import pipeline
+from photoz_morph.datasets import reading
 from photoz_morph.inference import update_baselines
 from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.report.photoz_report import write_report
 from photoz_morph.report.run_results import read_results
-from photoz_morph.run_folder import finished_members, read_run
+from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.trials import SUSPECT_ZONE
 
 N_STACKS = 30
@@ -50,7 +51,7 @@ def report_run(run_dir, out_dir=None, data_dir=None, progress=True, trials=(), r
     _, dataset = read_run(run_dir, PhotozConfig)
     folds, note, stacks = sorted(finished_members(run_dir, PhotozConfig)), "", None
     try:
-        stacks = random_stacks(pipeline.open_dataset(data_dir or dataset["path"]), folds, N_STACKS)
+        stacks = random_stacks(reading.open_dataset(data_dir or dataset["path"]), folds, N_STACKS)
     except FileNotFoundError:
         if data_dir:
             raise
@@ -78,11 +79,11 @@ def random_stacks(builder, folds, n_stacks):
     images, ids = [], []
     for index, fold in enumerate(folds):
         wanted = n_stacks // len(folds) + (index < n_stacks % len(folds))
-        wanted = min(wanted, pipeline.n_galaxies(builder, f"fold_{fold}"))
+        wanted = min(wanted, reading.n_galaxies(builder, f"fold_{fold}"))
         if wanted == 0:
             continue
-        split = f"fold_{fold}[:{min(2 * wanted, pipeline.n_galaxies(builder, f'fold_{fold}'))}]"  # some are copies
-        columns = pipeline.read_columns(builder, split)
+        split = f"fold_{fold}[:{min(2 * wanted, reading.n_galaxies(builder, f'fold_{fold}'))}]"  # some are copies
+        columns = reading.read_columns(builder, split)
         rows = np.sort(np.unique(columns["group_id"], return_index=True)[1])[:wanted]
         batch = next(pipeline.image_batches(builder, split, len(columns["obj_id"])).as_numpy_iterator())
         images.append(batch["image"][rows])

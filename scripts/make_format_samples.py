@@ -27,16 +27,15 @@ from test_earlier_versions import READERS
 
 from photoz_morph.attack_run import AttackPlan, attack_runs
 from photoz_morph.config import load_config
-from photoz_morph.ensemble import EXPERIMENTS, member_seed, train_ensemble
 from photoz_morph.estimator import export
-from photoz_morph.evaluation import compare, evaluate, write_scores
+from photoz_morph.evaluation import compare, evaluate
 from photoz_morph.inference import predict_run
 from photoz_morph.latent_run import latent_run, write_latent
-from photoz_morph.models import build_classifier, build_model
-from photoz_morph.models.image_scaling import scaling_preset
-from photoz_morph.models.test_time import defended
+from photoz_morph.models.layers.defences import defended
+from photoz_morph.models.layers.image_scaling import scaling_preset
+from photoz_morph.models.registry import build_classifier, build_model
 from photoz_morph.morph_estimator import export_morph
-from photoz_morph.morph_evaluation import compare_morph, evaluate_morph, write_morph_scores
+from photoz_morph.morph_evaluation import compare_morph, evaluate_morph
 from photoz_morph.morph_inference import predict_morph_run
 from photoz_morph.morph_predictions import write_morph_predictions
 from photoz_morph.perturbation_run import perturb_run
@@ -44,12 +43,15 @@ from photoz_morph.predictions import write_predictions
 from photoz_morph.rail.model_file import model_from_run, write_model
 from photoz_morph.report.model_card import model_card
 from photoz_morph.robustness.one_pixel.attack import AttackOptions
-from photoz_morph.run_folder import member_dir
+from photoz_morph.runs.folder import member_dir
+from photoz_morph.runs.scores import write_morph_scores, write_scores
 from photoz_morph.shards.mocks import mock_shard_path, write_mock_shard
 from photoz_morph.shards.scenes import scene_shard_path, write_scene_shard
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
-from photoz_morph.training import choose_strategy, fit
+from photoz_morph.training import fit
+from photoz_morph.training.ensemble import EXPERIMENTS, member_seed, train_ensemble
+from photoz_morph.training.fit import choose_strategy
 from tfds_builders.sdss_ugriz import build as build_stacks
 from tfds_builders.tng_lsst_mocks import build as build_mocks
 

@@ -46,7 +46,7 @@ def tiny_config():
 @pytest.fixture(scope="session")
 def run_dir(tiny_config, data_dir, tmp_path_factory):
     """Two members for two folds."""
-    from photoz_morph.ensemble import train_ensemble
+    from photoz_morph.training.ensemble import train_ensemble
 
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     train_ensemble(PhotozExperiment, tiny_config, folder, data_dir, n_members=2, n_folds=2, progress=False)
@@ -78,7 +78,7 @@ def morph_data_dir(mocks_dir, tmp_path_factory):
 @pytest.fixture(scope="session")
 def morph_run_dirs(morph_data_dir, tmp_path_factory):
     """Two seeds of each arm: regular, and with MMD."""
-    from photoz_morph.ensemble import train_ensemble
+    from photoz_morph.training.ensemble import train_ensemble
 
     folder = tmp_path_factory.mktemp("runs")
     for arm in ("regular", "mmd"):

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from photoz_morph.attack_run import AttackPlan, attack_runs, count_flips_on_disk
 from photoz_morph.attack_tables import attack_shards, find_attacks, read_attack
 from photoz_morph.cli.morph import main, train
-from photoz_morph.models import load_network
+from photoz_morph.models.loading import load_network
 from photoz_morph.robustness.one_pixel.attack import AttackOptions
 from photoz_morph.robustness.perturbations.observing import ObservingContext
 from photoz_morph.surveys import LSST

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from photoz_morph import morph_pipeline, pipeline
+from photoz_morph import morph_pipeline
+from photoz_morph.adaptation.adapted_classifier import DomainAdaptedClassifier
+from photoz_morph.adaptation.consistency import probability_divergence
 from photoz_morph.config import differing_keys, load_config
+from photoz_morph.datasets import reading
 from photoz_morph.mocks.exposure import FRAME_SIZE
 from photoz_morph.mocks.observe import observe
-from photoz_morph.models import build_classifier, load_network
-from photoz_morph.models.domain_adaptation import DomainAdaptedClassifier, probability_divergence
+from photoz_morph.models.loading import load_network
+from photoz_morph.models.registry import build_classifier
 from photoz_morph.morph_augmentation import (
     StampNoise,
     stamp_noise,
@@ -24,7 +27,7 @@ from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_experiment import MorphExperiment
 from photoz_morph.morph_pipeline import MorphBatches
 from photoz_morph.surveys import LSST
-from photoz_morph.training import choose_strategy, fit
+from photoz_morph.training.fit import choose_strategy, fit
 from tests.support.samples import MORPH_TINY
 
 ALL = ("data.noise_augmentation=true", "data.pixel_augmentation=0.5")
@@ -104,7 +107,7 @@ def by_obj_id(data_dir, domain):
     """Training images of one depth as they are stored."""
     builder = morph_pipeline.open_dataset(data_dir)
     images = np.concatenate(list(morph_pipeline.domain_images(builder, "train", domain, 64).as_numpy_iterator()))
-    return dict(zip(pipeline.read_columns(builder, "train")["obj_id"], images))
+    return dict(zip(reading.read_columns(builder, "train")["obj_id"], images))
 
 
 def test_pairs_are_of_one_galaxy_under_one_flip(morph_data_dir):

@@ -21,33 +21,27 @@ from photoz_morph import morph_pipeline, pipeline
 from photoz_morph.attack_run import count_flips_on_disk
 from photoz_morph.attack_tables import find_attacks, read_attack, read_attack_settings
 from photoz_morph.config import load_config
-from photoz_morph.ensemble import EXPERIMENTS, member_seed
+from photoz_morph.datasets import reading
 from photoz_morph.estimator import infer_shards, load_estimator
-from photoz_morph.evaluation import read_scores
 from photoz_morph.inference import load_ensemble, predict_run
 from photoz_morph.latent_run import latent_run, read_latent
-from photoz_morph.models import load_network
+from photoz_morph.models.loading import load_network
 from photoz_morph.morph_estimator import MorphEstimator, infer_mocks
-from photoz_morph.morph_evaluation import read_morph_scores
 from photoz_morph.morph_inference import predict_morph_run
 from photoz_morph.morph_predictions import class_names, read_morph_predictions
 from photoz_morph.predictions import read_predictions
 from photoz_morph.rail.model_file import read_model
 from photoz_morph.robustness.corruption_scores import read_perturbations
-from photoz_morph.run_folder import (
-    finished_members,
-    member_dir,
-    read_history,
-    read_run,
-    read_sessions,
-    run_status,
-    weights_hash,
-)
+from photoz_morph.runs.folder import finished_members, member_dir, read_run, weights_hash
+from photoz_morph.runs.progress import read_history, read_sessions, run_status
+from photoz_morph.runs.scores import read_morph_scores, read_scores
 from photoz_morph.shards.mocks import find_mock_shards, read_mock_shard
 from photoz_morph.shards.scenes import find_scene_shards, iter_scenes, read_scene_catalog
 from photoz_morph.shards.stacks import find_shards, read_shard
 from photoz_morph.surveys import SDSS
-from photoz_morph.training import choose_strategy, fit
+from photoz_morph.training import fit
+from photoz_morph.training.ensemble import EXPERIMENTS, member_seed
+from photoz_morph.training.fit import choose_strategy
 
 DATA = Path(__file__).parent / "data"
 VERSIONS = sorted(path.parent.name for path in DATA.glob("*/samples.tar.xz"))
@@ -175,14 +169,14 @@ def read_runs(folder):
 
 def read_datasets(folder):
     """Both datasets: every feature of every split."""
-    stacks, found = pipeline.open_dataset(folder / "photoz_data"), {}
+    stacks, found = reading.open_dataset(folder / "photoz_data"), {}
     for fold, size in enumerate(pipeline.split_sizes(stacks)):
         images = [batch["image"].numpy() for batch in pipeline.image_batches(stacks, f"fold_{fold}", 64)]
-        values = columns(pipeline.read_columns(stacks, f"fold_{fold}")) | {"image": exact(np.concatenate(images))}
+        values = columns(reading.read_columns(stacks, f"fold_{fold}")) | {"image": exact(np.concatenate(images))}
         found[f"fold_{fold}"] = {"n": size, "columns": values}
     mocks = morph_pipeline.open_dataset(folder / "morph_data")
     for split, size in zip(("train", "validation", "test"), morph_pipeline.split_sizes(mocks)):
-        values = columns(pipeline.read_columns(mocks, split))
+        values = columns(reading.read_columns(mocks, split))
         for domain in morph_pipeline.DOMAINS:
             images = list(morph_pipeline.domain_images(mocks, split, domain, 64).as_numpy_iterator())
             values[domain] = exact(np.concatenate(images))

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
-from photoz_morph.evaluation import _mean_over_folds, compare, evaluate, read_scores, write_scores
+from photoz_morph.evaluation import _mean_over_folds, compare, evaluate
 from photoz_morph.metrics.checks import scored_rows
 from photoz_morph.metrics.fractions import share_error
 from photoz_morph.metrics.redshifts.pit_tests import COVERAGE_LEVELS
 from photoz_morph.metrics.redshifts.point_scores import RATES, SCORES
 from photoz_morph.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.runs.scores import read_scores, write_scores
 from photoz_morph.surveys import SDSS
 
 GRID = RedshiftGrid(0.0, 0.4, 4)  # bins of 0.1

@@ -8,13 +8,14 @@ import pytest
 
 from photoz_morph import pipeline
 from photoz_morph.config import load_config, save_config
+from photoz_morph.datasets import reading
 from photoz_morph.estimator import export, infer_shards, load_estimator, point_estimates
 from photoz_morph.inference import load_ensemble, predict_baselines, predict_run, update_baselines
-from photoz_morph.models import load_network
+from photoz_morph.models.loading import load_network
 from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.predictions import read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.run_folder import finished_members
+from photoz_morph.runs.folder import finished_members
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.samples import colour_stacks
@@ -35,10 +36,10 @@ def exported(run_dir, tmp_path_factory):
 
 
 def test_each_test_galaxy_is_predicted_once_by_the_members_of_its_fold(predictions, data_dir, run_dir):
-    builder = pipeline.open_dataset(data_dir)
+    builder = reading.open_dataset(data_dir)
     for fold in (0, 1):
         rows = predictions[predictions["fold"] == fold]
-        assert list(rows["obj_id"]) == list(pipeline.read_columns(builder, f"fold_{fold}")["obj_id"])
+        assert list(rows["obj_id"]) == list(reading.read_columns(builder, f"fold_{fold}")["obj_id"])
     members = [load_ensemble([path]) for path in finished_members(run_dir, PhotozConfig)[1]]
     batch = next(iter(pipeline.image_batches(builder, "fold_1", 1000)))
     mean = np.mean([member(batch) for member in members], axis=0)
@@ -46,7 +47,7 @@ def test_each_test_galaxy_is_predicted_once_by_the_members_of_its_fold(predictio
 
 
 def test_mean_of_the_members_z_phot_is_z_phot_of_the_mean_pdf(predictions, data_dir, run_dir):
-    batch = next(iter(pipeline.image_batches(pipeline.open_dataset(data_dir), "fold_0", 1000)))
+    batch = next(iter(pipeline.image_batches(reading.open_dataset(data_dir), "fold_0", 1000)))
     z_phot = [GRID.expectation(load_ensemble([path])(batch)) for path in finished_members(run_dir, PhotozConfig)[0]]
     np.testing.assert_allclose(predictions["z_phot"][predictions["fold"] == 0], np.mean(z_phot, axis=0), atol=1e-6)
 
@@ -66,14 +67,14 @@ def test_point_estimates_in_the_graph_are_those_of_the_grid():
 
 def test_exported_model_agrees_with_predict(predictions, exported, data_dir):
     rows = predictions[predictions["fold"] == 0]
-    batch = next(pipeline.image_batches(pipeline.open_dataset(data_dir), "fold_0", 1000).as_numpy_iterator())
+    batch = next(pipeline.image_batches(reading.open_dataset(data_dir), "fold_0", 1000).as_numpy_iterator())
     result = load_estimator(exported).predict(batch["image"], batch["ebv"])
     for name in ("pdf", "z_phot", "z_median", "z_mode", "z_lower", "z_upper"):
         np.testing.assert_allclose(result[name], rows[name], atol=1e-5)
 
 
 def test_exported_model_runs_with_tensorflow_alone(predictions, exported, data_dir, tmp_path):
-    batch = next(pipeline.image_batches(pipeline.open_dataset(data_dir), "fold_0", 7).as_numpy_iterator())
+    batch = next(pipeline.image_batches(reading.open_dataset(data_dir), "fold_0", 7).as_numpy_iterator())
     np.savez(tmp_path / "batch.npz", **batch)
     script = (
         "import sys, numpy as np, tensorflow as tf\n"

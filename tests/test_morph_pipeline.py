@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from photoz_morph import morph_pipeline, pipeline
+from photoz_morph import morph_pipeline
 from photoz_morph.config import load_config
+from photoz_morph.datasets import reading
 from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_pipeline import MorphBatches
 
@@ -28,7 +29,7 @@ def test_source_and_target_are_drawn_apart(batches):
 
 def test_named_galaxies_are_those_of_the_batch(batches, morph_data_dir):
     builder = morph_pipeline.open_dataset(morph_data_dir)
-    columns = pipeline.read_columns(builder, "train")
+    columns = reading.read_columns(builder, "train")
     label = dict(zip(columns["obj_id"], columns["label"]))
     for number, (_, labels) in enumerate(batches.epoch(3, 2).take(3).as_numpy_iterator()):
         assert [label[obj_id] for obj_id in batches.obj_ids(3, 2, number)[:16]] == list(labels)

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from photoz_morph.config import load_config
-from photoz_morph.ensemble import train_ensemble
-from photoz_morph.models import load_network
+from photoz_morph.models.loading import load_network
 from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_experiment import MorphExperiment, new_classifier
 from photoz_morph.morph_inference import predict_morph_run
-from photoz_morph.run_folder import finished_members, read_history, read_run, run_status
-from photoz_morph.training import choose_strategy, fit
+from photoz_morph.runs.folder import finished_members, read_run
+from photoz_morph.runs.progress import read_history, run_status
+from photoz_morph.training.ensemble import train_ensemble
+from photoz_morph.training.fit import choose_strategy, fit
 from tests.support.paths import ROOT
 from tests.support.samples import MORPH_TINY
 
@@ -127,7 +128,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 sys.path.insert(0, sys.argv[1])
 from tests.support.samples import MORPH_TINY
 from photoz_morph.config import load_config
-from photoz_morph.ensemble import train_ensemble
+from photoz_morph.training.ensemble import train_ensemble
 from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_experiment import MorphExperiment
 config = load_config("morph_mmd.yaml", MorphConfig, [*MORPH_TINY, "train.epochs=1"])
@@ -157,11 +158,12 @@ def test_the_same_config_trains_in_jax(morph_data_dir, tmp_path):
 
 
 def test_predictions_are_those_of_the_saved_networks(morph_data_dir, morph_run_dirs):
-    from photoz_morph import morph_pipeline, pipeline
+    from photoz_morph import morph_pipeline
+    from photoz_morph.datasets import reading
 
     table = predict_morph_run(morph_run_dirs["mmd"], progress=False)
     builder = morph_pipeline.open_dataset(morph_data_dir)
-    assert list(table["obj_id"]) == list(pipeline.read_columns(builder, "test")["obj_id"])
+    assert list(table["obj_id"]) == list(reading.read_columns(builder, "test")["obj_id"])
     images = np.concatenate(list(morph_pipeline.domain_images(builder, "test", "y1", 64).as_numpy_iterator()))
     for seed, path in enumerate(finished_members(morph_run_dirs["mmd"], MorphConfig)[0]):
         outputs = load_network(path)({"image": images})

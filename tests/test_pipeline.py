@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from photoz_morph import pipeline
 from photoz_morph.catalogs.folds import assign_fold
+from photoz_morph.datasets import augmentation, reading
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.splits import cross_validation_splits
 
@@ -12,7 +13,7 @@ GRID = RedshiftGrid()
 
 @pytest.fixture(scope="module")
 def builder(data_dir):
-    return pipeline.open_dataset(data_dir)
+    return reading.open_dataset(data_dir)
 
 
 def ids(batches):
@@ -22,7 +23,7 @@ def ids(batches):
 
 def test_eight_elements_of_the_dihedral_group_are_distinct_and_keep_the_pixels():
     image = np.random.default_rng(0).normal(size=(6, 6, 5)).astype(np.float32)
-    images = [pipeline.dihedral(tf.constant(image), element).numpy() for element in range(8)]
+    images = [augmentation.dihedral(tf.constant(image), element).numpy() for element in range(8)]
     reference = [np.rot90(side, k) for side in (image, image[:, ::-1]) for k in range(4)]
     assert {moved.tobytes() for moved in images} == {np.ascontiguousarray(moved).tobytes() for moved in reference}
     assert np.array_equal(images[0], image)
@@ -32,7 +33,7 @@ def test_training_validation_and_test_are_disjoint_and_complete(builder):
     for fold in range(5):
         splits = cross_validation_splits(builder, fold, n_validation=20)
         expressions = (splits.train, splits.validation, splits.test)
-        parts = [pipeline.read_columns(builder, split)["obj_id"] for split in expressions]
+        parts = [reading.read_columns(builder, split)["obj_id"] for split in expressions]
         assert len(parts[1]) == 20
         assert sorted(np.concatenate(parts)) == list(range(300))
 
@@ -42,7 +43,7 @@ def test_smaller_training_sets_lie_in_larger_ones(builder):
     larger = None
     for fraction in (0.8, 0.5, 0.2, 0.02):
         splits = cross_validation_splits(builder, 0, 20, fraction)
-        parts = [set(pipeline.read_columns(builder, part)["obj_id"]) for part in (splits.train, splits.validation)]
+        parts = [set(reading.read_columns(builder, part)["obj_id"]) for part in (splits.train, splits.validation)]
         assert not parts[0] & parts[1] and len(parts[1]) == 20
         assert larger is None or parts[0] < larger
         if fraction < 0.8:  # of the whole dataset, up to the galaxy of each fold that rounding gives or takes
@@ -55,7 +56,7 @@ def test_smaller_training_sets_lie_in_larger_ones(builder):
 
 
 def test_batches_of_a_depth_hold_the_galaxies_of_that_depth(builder):
-    columns = pipeline.read_columns(builder, "fold_0")
+    columns = reading.read_columns(builder, "fold_0")
     for depth, wanted in (("deep", columns["obj_id"] % 3 == 0), ("shallow", columns["obj_id"] % 3 > 0)):
         train = pipeline.PhotozBatches(builder, "fold_0", GRID, batch_size=1, depth=depth)
         assert train.n_galaxies == train.steps_per_epoch == wanted.sum() > 0
@@ -66,7 +67,7 @@ def test_batches_of_a_depth_hold_the_galaxies_of_that_depth(builder):
 
 def test_copies_of_a_galaxy_share_a_fold(builder):
     for fold in range(5):
-        columns = pipeline.read_columns(builder, f"fold_{fold}")
+        columns = reading.read_columns(builder, f"fold_{fold}")
         assert np.all(assign_fold(columns["group_id"]) == fold)
         assert np.all(np.unique(columns["group_id"], return_counts=True)[1] == 2)
 
@@ -103,7 +104,7 @@ def test_batches_give_what_the_stacks_hold(builder, stacks_dir):
     from photoz_morph.shards.stacks import find_shards, read_shard
 
     images, table, _ = read_shard(find_shards(stacks_dir)[0])
-    columns = pipeline.read_columns(builder, "fold_2")
+    columns = reading.read_columns(builder, "fold_2")
     batches = pipeline.image_batches(builder, "fold_2", 16).as_numpy_iterator()
     stored = np.concatenate([batch["image"] for batch in batches])
     for image, obj_id, z_spec in zip(stored, columns["obj_id"], columns["z_spec"]):
@@ -127,7 +128,7 @@ def test_soft_target_has_the_redshift_as_mean_and_the_width_asked_for():
 
 def test_errors_name_what_is_wrong(builder, tmp_path):
     with pytest.raises(FileNotFoundError, match="photoz build"):
-        pipeline.open_dataset(tmp_path)
+        reading.open_dataset(tmp_path)
     with pytest.raises(ValueError, match="no fold 5, the dataset has 5"):
         cross_validation_splits(builder, 5, 20)
     with pytest.raises(ValueError, match="data.n_validation is 500, fold 1 it is taken from has"):

@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from photoz_morph.models import build_classifier
-from photoz_morph.models.image_scaling import scaling_preset
-from photoz_morph.models.test_time import defended
+from photoz_morph.models.layers.defences import defended
+from photoz_morph.models.layers.image_scaling import scaling_preset
+from photoz_morph.models.registry import build_classifier
 from photoz_morph.pixel_queries import (
     NetworkQueries,
     ResNetQueries,

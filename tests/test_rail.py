@@ -27,7 +27,7 @@ from photoz_morph.rail import (
     write_model,
 )
 from photoz_morph.rail.image_table import ImageColumns
-from photoz_morph.run_folder import start_run
+from photoz_morph.runs.folder import start_run
 from photoz_morph.surveys import SDSS
 from tests.support.samples import TINY, colour_stacks
 
@@ -86,7 +86,7 @@ def estimated(model_path, test_path):
 
 
 def test_the_estimate_is_the_mean_pdf_of_the_networks_in_the_file(model_path, estimated, tmp_path):
-    from photoz_morph.inference import load_members
+    from photoz_morph.models.loading import load_members
 
     with zipfile.ZipFile(model_path) as archive:
         archive.extractall(tmp_path)
@@ -308,7 +308,7 @@ def test_estimate_from_memory_and_the_handle_of_inform(model_path, test_path, es
 
 
 def test_reddening_is_not_asked_for_where_networks_do_not_look_at_it(model_path):
-    from photoz_morph.models import build_model
+    from photoz_morph.models.registry import build_model
 
     config = load_config("photoz_simulated.yaml", PhotozConfig, [*SMALLEST, "model.with_ebv=false"])
     path = model_path.parent / "without_ebv.keras"

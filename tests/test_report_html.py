@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from photoz_morph.cli.photoz import main
 from photoz_morph.config import load_config, save_config
-from photoz_morph.evaluation import evaluate, read_scores, write_scores
+from photoz_morph.evaluation import evaluate
 from photoz_morph.metrics.redshifts.pdf_scores import pit
 from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.predictions import predictions_table, read_predictions, write_predictions
@@ -22,6 +22,7 @@ from photoz_morph.report import html, photoz_report
 from photoz_morph.report.photoz_report import write_report
 from photoz_morph.report.report_text import score_tables
 from photoz_morph.report.run_results import read_results
+from photoz_morph.runs.scores import read_scores, write_scores
 from photoz_morph.surveys import SDSS
 from tests.support.pages import SCRIPT, Page
 
@@ -317,14 +318,15 @@ def test_command_predicts_scores_and_writes_the_page(reported):
 
 def test_pit_of_each_member_is_stored_and_that_of_its_own_pdf(reported, data_dir):
     from photoz_morph import pipeline
+    from photoz_morph.datasets import reading
     from photoz_morph.inference import load_ensemble
-    from photoz_morph.run_folder import finished_members
+    from photoz_morph.runs.folder import finished_members
 
     run, _ = reported
     table, grid = read_predictions(run / "predictions.fits")
     assert table["pit_member"].shape == (len(table), 2)
     in_fold = table[table["fold"] == 1]
-    batch = next(iter(pipeline.image_batches(pipeline.open_dataset(data_dir), "fold_1", 1000)))
+    batch = next(iter(pipeline.image_batches(reading.open_dataset(data_dir), "fold_1", 1000)))
     for number, path in enumerate(finished_members(run, PhotozConfig)[1]):
         own = pit(in_fold["z_spec"], load_ensemble([path])(batch).numpy(), grid)
         np.testing.assert_allclose(in_fold["pit_member"][:, number], own, atol=1e-5)
@@ -341,7 +343,7 @@ def test_run_whose_dataset_is_gone_is_reported_without_stamps(reported, tmp_path
 
 
 def test_random_stacks_are_of_the_test_folds(reported, data_dir):
-    from photoz_morph.pipeline import open_dataset
+    from photoz_morph.datasets.reading import open_dataset
     from photoz_morph.report_run import random_stacks
 
     table, _ = read_predictions(reported[0] / "predictions.fits")

@@ -22,7 +22,7 @@ from photoz_morph.cli.options import (
     set_option,
     strategy_option,
 )
-from photoz_morph.quiet import quiet_tensorflow
+from photoz_morph.training.quiet import quiet_tensorflow
 
 DEFAULT_CONFIG = "morph_mmd.yaml"
 IMAGE_OPTIONS = ("unit", "pixel_kpc", "redshift", "band_axis", "dataset")  # of `mock`, for image files
@@ -163,9 +163,9 @@ def train(config, seeds, data_dir, run_dir, seed, strategy, jobs, overrides, qui
     config = load_config(config, MorphConfig, [*overrides, *([] if seed is None else [f"seed={seed}"])])
     quiet_tensorflow()
     _dataset_or_default(config, data_dir, quiet)
-    from photoz_morph.ensemble import train_ensemble
     from photoz_morph.morph_experiment import MorphExperiment
-    from photoz_morph.run_folder import read_sessions
+    from photoz_morph.runs.progress import read_sessions
+    from photoz_morph.training.ensemble import train_ensemble
 
     n_trained = train_ensemble(MorphExperiment, config, run_dir, data_dir, seeds, 1, strategy, jobs, progress=not quiet)
     took = read_sessions(run_dir)[-1]
@@ -179,7 +179,7 @@ def train(config, seeds, data_dir, run_dir, seed, strategy, jobs, overrides, qui
 def status(run):
     """What of RUN is done, what is left, and how long it will take."""
     from photoz_morph.morph_config import MorphConfig
-    from photoz_morph.run_folder import run_status
+    from photoz_morph.runs.progress import run_status
 
     say_status(run_status(run, MorphConfig), lambda entry: f"seed {entry['member'] + 1}", "validation_accuracy")
 
@@ -198,7 +198,7 @@ def predict(run, data_dir, split, defence, out, quiet):
     from photoz_morph.morph_config import MorphConfig
     from photoz_morph.morph_inference import predict_morph_run, with_defence
     from photoz_morph.morph_predictions import write_morph_predictions
-    from photoz_morph.run_folder import read_run
+    from photoz_morph.runs.folder import read_run
 
     name = "predictions.fits" if split == "test" else f"predictions_{split}.fits"
     out = out or with_defence(Path(run) / name, read_run(run, MorphConfig)[0], defence)
@@ -220,10 +220,11 @@ def evaluate(predictions, against, out, quiet):
     """
     from photoz_morph.config import differing_keys
     from photoz_morph.morph_config import MorphConfig
-    from photoz_morph.morph_evaluation import compare_morph, evaluate_morph, write_morph_scores
+    from photoz_morph.morph_evaluation import compare_morph, evaluate_morph
     from photoz_morph.morph_predictions import read_morph_predictions
     from photoz_morph.report.morph_tables import comparison_markdown, table1_markdown
-    from photoz_morph.run_folder import read_run
+    from photoz_morph.runs.folder import read_run
+    from photoz_morph.runs.scores import write_morph_scores
 
     paths = [_predictions_of(Path(path), quiet) for path in (predictions, against) if path]
     tables = [read_morph_predictions(path) for path in paths]
@@ -373,7 +374,7 @@ def _predictions_of(path, quiet, data_dir=None):
     if not path.is_dir():
         return path
     from photoz_morph.morph_config import MorphConfig
-    from photoz_morph.run_folder import finished_members
+    from photoz_morph.runs.folder import finished_members
 
     predictions = path / "predictions.fits"
     if is_overtaken(predictions, finished_members(path, MorphConfig)):

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from photoz_morph.cli.options import quiet_option, say
-from photoz_morph.quiet import quiet_tensorflow
+from photoz_morph.training.quiet import quiet_tensorflow
 
 DEFAULT_RUNS = ("runs/morph_regular", "runs/morph_mmd")
 
@@ -92,7 +92,7 @@ def latent(runs, attack_name, every_seed, defence, data_dir, quiet):
     from photoz_morph.report.latent_tables import latent_markdown, seed_verdicts
     from photoz_morph.report.morph_tables import DATA_NAMES
     from photoz_morph.robustness.latent_scores import compare_latents
-    from photoz_morph.run_folder import read_run
+    from photoz_morph.runs.folder import read_run
 
     latents, measurements, runs = {}, {}, _named(runs or DEFAULT_RUNS)
     attack_name = attack_name or _common_attack(runs.values(), defence)
@@ -152,7 +152,7 @@ def _default_runs(quiet):
     """The runs of the two arms, trained if they are not there."""
     from photoz_morph.cli.morph import train
     from photoz_morph.morph_config import MorphConfig
-    from photoz_morph.run_folder import finished_members
+    from photoz_morph.runs.folder import finished_members
 
     context = click.get_current_context()
     for run in map(Path, DEFAULT_RUNS):
@@ -176,7 +176,7 @@ def _common_attack(runs, defence):
     """Name of the first attack on the first seed's Y10 images that all runs have; None if there is none."""
     from photoz_morph.attack_tables import find_attacks, read_attack_settings
     from photoz_morph.morph_config import MorphConfig
-    from photoz_morph.run_folder import read_run
+    from photoz_morph.runs.folder import read_run
 
     names = []
     for run in runs:

@@ -100,7 +100,7 @@ def one_line(error):
 
 def build_alone(build, *arguments):
     """Build a dataset in a process of its own, which gives back the gigabyte that TFDS takes."""
-    from photoz_morph.workers import run_workers
+    from photoz_morph.training.workers import run_workers
 
     run_workers([(build, arguments)], 1, _build_in_worker, lambda *message: None)
 

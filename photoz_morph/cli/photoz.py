@@ -23,7 +23,7 @@ from photoz_morph.cli.options import (
     strategy_option,
 )
 from photoz_morph.cli.photoz_science import baseline, compare, convert, evaluate, predict, report
-from photoz_morph.quiet import quiet_tensorflow
+from photoz_morph.training.quiet import quiet_tensorflow
 
 MAX_SHOWN = 20  # galaxies that `infer` lists and draws one by one
 
@@ -119,9 +119,9 @@ def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, jobs, overrid
     config = load_config(config, PhotozConfig, [*overrides, *([] if seed is None else [f"seed={seed}"])])
     quiet_tensorflow()
     _dataset_or_default(config, data_dir, quiet)
-    from photoz_morph.ensemble import train_ensemble
     from photoz_morph.photoz_experiment import PhotozExperiment
-    from photoz_morph.run_folder import read_sessions
+    from photoz_morph.runs.progress import read_sessions
+    from photoz_morph.training.ensemble import train_ensemble
 
     n_trained = train_ensemble(
         PhotozExperiment, config, run_dir, data_dir, ensemble, cv, strategy, jobs, progress=not quiet
@@ -137,7 +137,7 @@ def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, jobs, overrid
 def status(run):
     """What of RUN is done, what is left, and how long it will take."""
     from photoz_morph.photoz_config import PhotozConfig
-    from photoz_morph.run_folder import run_status
+    from photoz_morph.runs.progress import run_status
 
     def name(entry):
         return f"fold {entry['fold']} member {entry['member']}"
@@ -154,9 +154,9 @@ def export(run, fold, out, quiet):
     """Write one SavedModel for the ensemble of a fold of RUN, with all scaling inside, and its model card."""
     quiet_tensorflow()
     from photoz_morph.estimator import export as export_run
-    from photoz_morph.evaluation import read_scores
     from photoz_morph.report.model_card import model_card
     from photoz_morph.report.style import write_text
+    from photoz_morph.runs.scores import read_scores
 
     out = Path(out or Path(run) / "export")
     path = Path(run) / "scores.json"
@@ -240,11 +240,11 @@ def summary(config, overrides):
 
     config = load_config(config, PhotozConfig, overrides)
     quiet_tensorflow()
-    from photoz_morph.models import build_model
     from photoz_morph.models.inception_photoz import (
         paper_parameter_count,
         trainable_parameter_count,
     )
+    from photoz_morph.models.registry import build_model
 
     model = build_model(config)
     model.summary(line_length=110, print_fn=click.echo)
@@ -254,7 +254,8 @@ def summary(config, overrides):
 
 def _dataset_or_default(config, data_dir, quiet):
     """Make and build the embedded default if no dataset is there and the config asks for one."""
-    from photoz_morph.pipeline import open_dataset, split_sizes
+    from photoz_morph.datasets.reading import open_dataset
+    from photoz_morph.pipeline import split_sizes
 
     try:
         n_found = sum(split_sizes(open_dataset(data_dir)))

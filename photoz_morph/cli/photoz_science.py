@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from photoz_morph.cli.options import FORMATS, is_overtaken, output_file, quiet_option, run_argument, say
-from photoz_morph.quiet import quiet_tensorflow
+from photoz_morph.training.quiet import quiet_tensorflow
 
 REGION_HELP = "SDSS stripes, such as stripes=38-39, or 'ra=350-10 dec=-1.25-1.25' [deg]."
 
@@ -117,11 +117,12 @@ def evaluate(predictions, against, depth, without, widest_removed, out, quiet):
     RUN_OR_FILE is a run folder, whose test galaxies are predicted first if need be, or a table of predictions. The
     options that choose galaxies are the trials of the paper's Table 2.
     """
-    from photoz_morph.evaluation import compare, write_scores
+    from photoz_morph.evaluation import compare
     from photoz_morph.evaluation import evaluate as evaluate_table
     from photoz_morph.predictions import read_predictions
     from photoz_morph.report.comparison_tables import comparison_markdown
     from photoz_morph.report.tables import rail_markdown, scores_markdown
+    from photoz_morph.runs.scores import write_scores
     from photoz_morph.trials import select
 
     path = _predictions_of(Path(predictions), quiet)
@@ -164,9 +165,9 @@ def compare(methods, n_bootstrap, out, quiet):
     Each RUN_OR_FILE is a run folder, whose test galaxies are predicted first if need be, or a table of predictions.
     """
     from photoz_morph.evaluation import compare as compare_tables
-    from photoz_morph.evaluation import write_scores
     from photoz_morph.predictions import read_predictions
     from photoz_morph.report.comparison_tables import comparison_markdown
+    from photoz_morph.runs.scores import write_scores
 
     names = _method_names(methods)
     if len(names) < 2:
@@ -253,7 +254,7 @@ def _predictions_of(path, quiet, data_dir=None):
     if not path.is_dir() or path.suffix == ".hats":
         return path
     from photoz_morph.photoz_config import PhotozConfig
-    from photoz_morph.run_folder import finished_members
+    from photoz_morph.runs.folder import finished_members
 
     predictions = path / "predictions.fits"
     if is_overtaken(predictions, finished_members(path, PhotozConfig)):

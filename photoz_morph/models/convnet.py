@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from photoz_morph.models.classifier_layers import batch_norm, convolution, image_input, layer_seeds, linear
+from photoz_morph.models.layers.blocks import batch_norm, convolution, image_input, layer_seeds, linear
 
 
 def convnet(image_shape=(100, 100, 3), n_classes=3, n_latent=256, width=8, dropout=0.0, seed=0, scaling=None):

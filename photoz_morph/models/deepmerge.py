@@ -7,8 +7,8 @@ flattened last map of 2,592 values, not a dense layer.
 import keras
 from keras import layers
 
-from photoz_morph.models.classifier_layers import image_input, layer_seeds
 from photoz_morph.models.convnet import convolution_blocks
+from photoz_morph.models.layers.blocks import image_input, layer_seeds
 
 
 def deepmerge(image_shape=(100, 100, 3), n_classes=2, width=8, crop=75, seed=0, scaling=None):

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from photoz_morph.models.photometric_inputs import ApertureFluxes, Deredden, PixelScales, Whitening
+from photoz_morph.models.layers.photometric_inputs import ApertureFluxes, Deredden, PixelScales, Whitening
 from photoz_morph.surveys import get_survey
 
 BLOCKS = ((48, 64), (64, 92), (92, 128), (92, 128), (92, 128))  # (s1, s2) of Table A1

@@ -8,7 +8,7 @@ latent space that adaptation and attacks look at. `resnet18` with its defaults h
 import keras
 from keras import layers
 
-from photoz_morph.models.classifier_layers import batch_norm, convolution, image_input, layer_seeds, linear
+from photoz_morph.models.layers.blocks import batch_norm, convolution, image_input, layer_seeds, linear
 
 
 def resnet18(

@@ -19,11 +19,11 @@ from rail.core.data import ModelHandle
 
 from photoz_morph.config import load_config, save_config
 from photoz_morph.photoz_config import PhotozConfig
-from photoz_morph.quiet import quiet_tensorflow
 from photoz_morph.rail.image_table import ImageColumns
-from photoz_morph.run_folder import finished_members, read_run
+from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.surveys import get_survey
 from photoz_morph.system.files import write_whole
+from photoz_morph.training.quiet import quiet_tensorflow
 
 FORMAT = "photoz-morph networks 1"
 

@@ -11,11 +11,11 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from photoz_morph.ensemble import member_seed
-from photoz_morph.inference import BATCH_SIZE
+from photoz_morph.models.loading import BATCH_SIZE
 from photoz_morph.photoz_experiment import N_ADAPTATION, PhotozFold
 from photoz_morph.pipeline import PhotozBatches
-from photoz_morph.training import choose_strategy, fit
+from photoz_morph.training.ensemble import member_seed
+from photoz_morph.training.fit import choose_strategy, fit
 
 
 class TableBatches(PhotozBatches):

@@ -11,12 +11,14 @@ import numpy as np
 from astropy.table import Table
 
 from photoz_morph.config import differing_keys
-from photoz_morph.evaluation import compare, evaluate, read_scores, write_scores
+from photoz_morph.evaluation import compare, evaluate
 from photoz_morph.metrics.checks import scored_rows
 from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.predictions import ORIGINS, read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.run_folder import finished_members, read_history, read_run, read_sessions
+from photoz_morph.runs.folder import finished_members, read_run
+from photoz_morph.runs.progress import read_history, read_sessions
+from photoz_morph.runs.scores import read_scores, write_scores
 from photoz_morph.surveys import get_survey
 from photoz_morph.system.json_files import read_json
 from photoz_morph.trials import SUSPECT_ZONE, in_region, name_of_trial

@@ -17,9 +17,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from photoz_morph.models import build_classifier
-from photoz_morph.models.domain_adaptation import DomainAdaptedClassifier
-from photoz_morph.models.image_scaling import ArcsinhScaling
+from photoz_morph.adaptation.adapted_classifier import DomainAdaptedClassifier
+from photoz_morph.models.layers.image_scaling import ArcsinhScaling
+from photoz_morph.models.registry import build_classifier
 
 BATCH = 32  # of each domain
 STEPS = 4  # per round and choice

@@ -23,7 +23,8 @@ import numpy as np
 import tensorflow as tf
 from scipy.optimize import differential_evolution
 
-from photoz_morph import morph_pipeline, pipeline
+from photoz_morph import morph_pipeline
+from photoz_morph.datasets import reading
 from photoz_morph.models.folded_resnet18 import FoldedStages
 from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_inference import load_classifiers
@@ -31,7 +32,7 @@ from photoz_morph.pixel_queries import compiled, pixel_queries, scaling_softenin
 from photoz_morph.robustness.one_pixel.attack import AttackOptions, one_pixel_attack, probabilities, scores_of
 from photoz_morph.robustness.one_pixel.bounds import pixel_bounds
 from photoz_morph.robustness.one_pixel.searches import Edits
-from photoz_morph.run_folder import read_run
+from photoz_morph.runs.folder import read_run
 
 BATCH, POPULATION, GENERATIONS = 64, 400, 7
 BUDGET = POPULATION * (1 + GENERATIONS)
@@ -77,7 +78,7 @@ def main():
 def victims(arguments, network):
     """The first test images that the network gets right, and their classes."""
     builder = morph_pipeline.open_dataset(arguments.data_dir or read_run(arguments.run, MorphConfig)[1]["path"])
-    labels = pipeline.read_columns(builder, "test")["label"]
+    labels = reading.read_columns(builder, "test")["label"]
     n_wanted = 2 * arguments.images + 40
     batches = morph_pipeline.domain_images(builder, f"test[:{n_wanted}]", "y10", BATCH)
     images = np.concatenate(list(batches.as_numpy_iterator()))

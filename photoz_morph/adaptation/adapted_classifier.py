@@ -11,7 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from photoz_morph.models.maximum_mean_discrepancy import ESTIMATORS
+from photoz_morph.adaptation.consistency import probability_divergence
+from photoz_morph.adaptation.mmd import ESTIMATORS
 
 NOT_DECAYED = ("bias", "gamma", "beta")  # biases and batch norm; decaying them shifts what batch norm is to fix
 
@@ -212,39 +213,3 @@ class DomainAdaptedClassifier(keras.Model):
         # Keras saves no list of what an optimizer does not decay: `compile` makes it again, before the build.
         self.compile(keras.saving.deserialize_keras_object(config["optimizer"]))
         self.optimizer.build(self.trainable_variables)
-
-
-def probability_divergence(logits, other_logits):
-    """Symmetrised Kullback-Leibler divergence of the class probabilities, [KL(p, q) + KL(q, p)] / 2 [nat].
-
-    Parameters
-    ----------
-    logits, other_logits : tensor, shape (n, n_classes)
-
-    Returns
-    -------
-    tensor, shape (n,)
-
-    Notes
-    -----
-    Half of J in Kullback & Leibler (1951), Eq. 2.6: sum over classes of (p - q) (log p - log q) / 2.
-    """
-    log_p, log_q = ops.log_softmax(logits), ops.log_softmax(other_logits)
-    return ops.sum((ops.exp(log_p) - ops.exp(log_q)) * (log_p - log_q), axis=-1) / 2
-
-
-def reset_dropout(model, seed, epoch):
-    """Set the random state of every dropout layer from the epoch, so that a resumed epoch draws the same masks.
-
-    Keras saves no state of its seed generators; call this at the start of each epoch, resumed or not. Replicas of a
-    MirroredStrategy share a mask, so with dropout several replicas do not take the very step of one.
-
-    Parameters
-    ----------
-    model : keras.Model
-    seed, epoch : int
-    """
-    states = [variable for variable in model.variables if variable.path.endswith("seed_generator_state")]
-    for layer, state in enumerate(states):
-        start = np.random.SeedSequence([seed, epoch, layer]).generate_state(1)[0] >> 1  # the state may be int32
-        state.assign(np.array([start, 0], keras.backend.standardize_dtype(state.dtype)))

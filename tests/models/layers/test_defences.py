@@ -8,12 +8,13 @@ import tensorflow as tf
 from scipy.ndimage import median_filter
 
 from photoz_morph.config import load_config, save_config
-from photoz_morph.models import build_classifier, load_network
-from photoz_morph.models.image_scaling import scaling_preset
-from photoz_morph.models.test_time import DEFENCES, MedianFilter, defended
+from photoz_morph.models.layers.defences import DEFENCES, MedianFilter, defended
+from photoz_morph.models.layers.image_scaling import scaling_preset
+from photoz_morph.models.loading import load_network
+from photoz_morph.models.registry import build_classifier
 from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_inference import load_classifiers, predict_morph_run
-from photoz_morph.run_folder import finished_members, read_run
+from photoz_morph.runs.folder import finished_members, read_run
 
 SHAPE = (20, 20, 3)
 # Every flip and rotation, by NumPy.

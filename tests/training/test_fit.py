@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from photoz_morph import pipeline
 from photoz_morph.config import load_config
-from photoz_morph.ensemble import member_seed, train_ensemble
+from photoz_morph.datasets import reading
 from photoz_morph.metrics.redshifts.point_scores import residuals, sigma_mad
-from photoz_morph.models import load_network
+from photoz_morph.models.loading import load_network
 from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.photoz_experiment import PhotozExperiment
-from photoz_morph.run_folder import finished_members, member_dir
+from photoz_morph.runs.folder import finished_members, member_dir
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
-from photoz_morph.training import choose_strategy, fit, learning_rate_schedule
+from photoz_morph.training.ensemble import member_seed, train_ensemble
+from photoz_morph.training.fit import choose_strategy, fit
+from photoz_morph.training.schedules import learning_rate_schedule
 from tests.support.paths import ROOT
 from tests.support.samples import TINY, colour_stacks
 from tfds_builders.sdss_ugriz import build
@@ -84,8 +85,8 @@ def test_seed_decides_the_trained_weights(tiny_config, data_dir, tmp_path):
 def test_a_small_network_learns_redshift_from_colour(tiny_config, data_dir, tmp_path):
     config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, "train.epochs=20"])
     history = fit_fold(config, data_dir, tmp_path)
-    builder = pipeline.open_dataset(data_dir)
-    z_spec = pipeline.read_columns(builder, "fold_1[:20]")["z_spec"]  # the validation galaxies
+    builder = reading.open_dataset(data_dir)
+    z_spec = reading.read_columns(builder, "fold_1[:20]")["z_spec"]  # the validation galaxies
     guess = sigma_mad(residuals(np.full(len(z_spec), np.median(z_spec)), z_spec))
     assert history[-1]["validation_sigma_mad"] < 0.25 * guess
     assert list(history[-1]) == [
@@ -125,7 +126,7 @@ def test_a_bad_loss_names_the_galaxies_of_its_batch(tiny_config, tmp_path):
     config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, "data.n_validation=5"])
     fold = PhotozExperiment(config, tmp_path / "data").fold(0)
     fold.adaptation_sample = [{"image": images[:30], "ebv": np.float32(table["ebv"][:30])}]
-    if 34 in pipeline.read_columns(pipeline.open_dataset(tmp_path / "data"), "fold_0")["obj_id"]:
+    if 34 in reading.read_columns(reading.open_dataset(tmp_path / "data"), "fold_0")["obj_id"]:
         pytest.fail("galaxy 34 is a test galaxy; choose another")
     with pytest.raises(RuntimeError) as stopped:
         fit(fold, tmp_path / "member", 1, choose_strategy("none"))
@@ -182,7 +183,7 @@ from photoz_morph.config import load_config
 from photoz_morph.pipeline import bin_target
 from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.photoz_experiment import new_network
-from photoz_morph.training import choose_strategy
+from photoz_morph.training.fit import choose_strategy
 
 config = load_config("photoz_simulated.yaml", PhotozConfig, TINY)
 images, table = colour_stacks(64)

@@ -14,8 +14,8 @@ import resource
 import signal
 import threading
 
-from photoz_morph.quiet import quiet_tensorflow
 from photoz_morph.system.processes import become_worker
+from photoz_morph.training.quiet import quiet_tensorflow
 
 # Exceptions a user can mend go to the parent by name and message; anything else is a fault of ours.
 MENDABLE = (ValueError, FileNotFoundError, OSError, RuntimeError, MemoryError)

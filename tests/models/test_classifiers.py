@@ -3,10 +3,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from photoz_morph.models import build_classifier, load_network
-from photoz_morph.models.classifier_layers import convolution
-from photoz_morph.models.image_scaling import ArcsinhScaling, scaling_preset
 from photoz_morph.models.inception_photoz import trainable_parameter_count
+from photoz_morph.models.layers.blocks import convolution
+from photoz_morph.models.layers.image_scaling import ArcsinhScaling, scaling_preset
+from photoz_morph.models.loading import load_network
+from photoz_morph.models.registry import build_classifier
 
 SMALL = {  # members of each family that are quick to build
     "resnet18": dict(image_shape=(32, 32, 3), width=2, n_latent=6),

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from photoz_morph.config import load_config
-from photoz_morph.models import build_model, load_network
 from photoz_morph.models.inception_photoz import inception_photoz, paper_parameter_count, trainable_parameter_count
-from photoz_morph.models.photometric_inputs import ApertureFluxes, Deredden, PixelScales, Whitening
+from photoz_morph.models.layers.photometric_inputs import ApertureFluxes, Deredden, PixelScales, Whitening
+from photoz_morph.models.loading import load_network
+from photoz_morph.models.registry import build_model
 from photoz_morph.photoz_config import PhotozConfig
 from photoz_morph.surveys import SDSS
 

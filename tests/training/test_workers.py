@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from photoz_morph.workers import run_workers
+from photoz_morph.training.workers import run_workers
 
 
 def square(task, send):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from photoz_morph import pipeline
+from photoz_morph.datasets import reading
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.samples import colour_stacks
@@ -23,7 +24,7 @@ def test_rows_that_cannot_be_learned_from_are_counted_and_left_out(tmp_path):
     write(tmp_path, change=change)
     counts = build(tmp_path, tmp_path / "data", progress=False)
     assert counts == {"galaxies": 33, "flagged": 2, "without z_spec": 4, "without E(B-V)": 1}
-    builder = pipeline.open_dataset(tmp_path / "data")
+    builder = reading.open_dataset(tmp_path / "data")
     assert sum(pipeline.split_sizes(builder)) == 33
     assert builder.info.metadata["origin"] == "stacked"
 
@@ -31,7 +32,7 @@ def test_rows_that_cannot_be_learned_from_are_counted_and_left_out(tmp_path):
 def test_columns_the_stacks_lack_are_nan(tmp_path):
     write(tmp_path)
     build(tmp_path, tmp_path / "data", progress=False)
-    columns = pipeline.read_columns(pipeline.open_dataset(tmp_path / "data"), "fold_0")
+    columns = reading.read_columns(reading.open_dataset(tmp_path / "data"), "fold_0")
     assert np.isnan(columns["psf_fwhm"]).all() and np.isfinite(columns["mags"]).all()
 
 

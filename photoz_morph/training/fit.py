@@ -6,21 +6,19 @@ and number alone.
 """
 
 import csv
-import sys
 import time
-import zipfile
-import zlib
 from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
-from photoz_morph.models.domain_adaptation import reset_dropout
-from photoz_morph.run_folder import read_history
+from photoz_morph.runs.progress import read_history
 from photoz_morph.system.files import write_whole
+from photoz_morph.training.checkpoints import checkpoint_paths, iterations_done, load_checkpoint, save_checkpoint
+from photoz_morph.training.dropout import reset_dropout
+from photoz_morph.training.schedules import training_length
 
 
 def choose_strategy(name):
@@ -81,10 +79,10 @@ def fit(fold, member_dir, seed, strategy, on_batch=None):
         )
     n_iterations, n_epochs = training_length(fold.config, train.n_galaxies)
     with strategy.scope():
-        model = _load_checkpoint(member_dir, fold) or fold.new_network(n_iterations, seed)
+        model = load_checkpoint(member_dir, fold) or fold.new_network(n_iterations, seed)
 
     # Rows of an epoch whose checkpoint was not written are dropped: that epoch is run again.
-    history = read_history(member_dir)[: _iterations(model) // train.steps_per_epoch]
+    history = read_history(member_dir)[: iterations_done(model) // train.steps_per_epoch]
     for epoch in range(len(history), n_epochs):
         start = time.monotonic()
         steps = min(train.steps_per_epoch, n_iterations - epoch * train.steps_per_epoch)
@@ -101,40 +99,12 @@ def fit(fold, member_dir, seed, strategy, on_batch=None):
         history.append({**row, "seconds": time.monotonic() - start})
         _write_history(member_dir, history)
         _log_to_tensorboard(member_dir, row)
-        _save_checkpoint(model, member_dir)
+        save_checkpoint(model, member_dir)
     with write_whole(member_dir / "model.keras", keep_suffix=True) as part:
         fold.trained_network(model).save(part)
-    for checkpoint in _checkpoints(member_dir):
+    for checkpoint in checkpoint_paths(member_dir):
         checkpoint.unlink(missing_ok=True)
     return history
-
-
-def learning_rate_schedule(train, n_iterations):
-    """Learning rate against iteration: constant, cosine to zero, or divided by five at half-way; after a warm-up."""
-    peak, warmup = train.learning_rate, train.warmup_iterations
-    if train.schedule == "cosine":
-        decay = max(n_iterations - warmup, 1)
-        if warmup == 0:
-            return keras.optimizers.schedules.CosineDecay(peak, decay)
-        return keras.optimizers.schedules.CosineDecay(peak / warmup, decay, warmup_target=peak, warmup_steps=warmup)
-    boundaries, values = ([n_iterations // 2], [peak, peak / 5]) if train.schedule == "halfway" else ([], [peak])
-    if warmup:
-        boundaries, values = [warmup // 2, warmup, *boundaries], [peak / 10, peak / 3, *values]
-    return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values) if boundaries else peak
-
-
-def training_length(config, n_galaxies):
-    """Iterations and epochs of one network; the last epoch may be a part of one.
-
-    Parameters
-    ----------
-    config : PhotozConfig or MorphConfig
-    n_galaxies : int
-        Size of the training set.
-    """
-    steps_per_epoch = n_galaxies // config.data.batch_size
-    n_iterations = getattr(config.train, "iterations", None) or config.train.epochs * steps_per_epoch
-    return n_iterations, -(-n_iterations // max(steps_per_epoch, 1))
 
 
 def _run_epoch(model, train, seed, epoch, steps, on_batch):
@@ -167,37 +137,6 @@ def _run_epoch(model, train, seed, epoch, steps, on_batch):
             f"out of memory with data.batch_size {train.batch_size}; try --set data.batch_size="
             f"{max(train.batch_size // 2, 1)} with another --run-dir"
         ) from error
-
-
-def _iterations(model):
-    """Iterations of the optimizer so far; int() does not take a mirrored variable."""
-    return int(np.asarray(keras.ops.convert_to_numpy(model.optimizer.iterations)))
-
-
-def _checkpoints(member_dir):
-    """The last checkpoint, and the one before it."""
-    return member_dir / "checkpoint.keras", member_dir / "checkpoint_previous.keras"
-
-
-def _save_checkpoint(model, member_dir):
-    """Weights, optimizer and iteration count in one file; the previous one is kept until the next."""
-    last, previous = _checkpoints(member_dir)
-    with write_whole(last, keep_suffix=True) as part:  # Keras looks at the suffix
-        model.save(part)
-        if last.exists():
-            last.replace(previous)
-
-
-def _load_checkpoint(member_dir, fold):
-    """The last checkpoint that can be read, or None."""
-    for path in _checkpoints(member_dir):
-        if path.exists():
-            try:
-                return fold.load_checkpoint(path)
-            except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-                reason = " ".join(str(error).split())[:200]
-                tqdm.write(f"{path}: cannot be read ({reason}); going back to the one before it", file=sys.stderr)
-    return None
 
 
 def _write_history(member_dir, history):

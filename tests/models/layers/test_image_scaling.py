@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from photoz_morph.models import load_network
-from photoz_morph.models.image_scaling import ArcsinhScaling, fit_scaling, scaling_preset
+from photoz_morph.models.layers.image_scaling import ArcsinhScaling, fit_scaling, scaling_preset
+from photoz_morph.models.loading import load_network
 
 
 @pytest.fixture(scope="module")

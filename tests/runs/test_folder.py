@@ -10,15 +10,8 @@ import pytest
 
 from photoz_morph.morph_config import MorphConfig
 from photoz_morph.photoz_config import PhotozConfig
-from photoz_morph.run_folder import (
-    finished_members,
-    is_locked,
-    locked,
-    member_dir,
-    read_run,
-    read_sessions,
-    run_status,
-)
+from photoz_morph.runs.folder import finished_members, member_dir, read_run
+from photoz_morph.runs.progress import is_locked, locked, read_sessions, run_status
 from tests.support.samples import TINY
 
 
@@ -59,7 +52,7 @@ def test_a_second_process_is_refused_while_one_trains(tmp_path):
 
 
 def test_a_killed_process_leaves_no_lock(tmp_path):
-    script = "import sys, time; from photoz_morph.run_folder import locked\nwith locked(sys.argv[1]): time.sleep(60)"
+    script = "import sys, time; from photoz_morph.runs.progress import locked\nwith locked(sys.argv[1]): time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)])
     deadline = time.monotonic() + 30
     while not is_locked(tmp_path) and time.monotonic() < deadline:
@@ -87,7 +80,7 @@ def test_finished_members_are_in_the_order_of_their_numbers(tmp_path, run_dir):
 
 
 def final_weights(run):
-    from photoz_morph.models import load_network
+    from photoz_morph.models.loading import load_network
 
     return {str(path.relative_to(run)): load_network(path).get_weights() for path in run.rglob("model.keras")}
 

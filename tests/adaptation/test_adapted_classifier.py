@@ -7,16 +7,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-from photoz_morph.models import build_classifier, load_network
-from photoz_morph.models.domain_adaptation import DomainAdaptedClassifier, reset_dropout
-from photoz_morph.models.image_scaling import ArcsinhScaling
-from photoz_morph.models.maximum_mean_discrepancy import (
-    PAPER_VARIANCES,
-    maximum_mean_discrepancy,
-    median_mmd,
-    paper_mmd,
-)
-from photoz_morph.models.test_time import defended
+from photoz_morph.adaptation.adapted_classifier import DomainAdaptedClassifier
+from photoz_morph.adaptation.mmd import PAPER_VARIANCES, maximum_mean_discrepancy, median_mmd, paper_mmd
+from photoz_morph.models.layers.defences import defended
+from photoz_morph.models.layers.image_scaling import ArcsinhScaling
+from photoz_morph.models.loading import load_network
+from photoz_morph.models.registry import build_classifier
+from photoz_morph.training.dropout import reset_dropout
 
 SHAPE = (16, 16, 3)
 
@@ -280,8 +277,8 @@ import numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 import keras
-from photoz_morph.models import build_classifier
-from photoz_morph.models.domain_adaptation import DomainAdaptedClassifier
+from photoz_morph.models.registry import build_classifier
+from photoz_morph.adaptation.adapted_classifier import DomainAdaptedClassifier
 
 rng = np.random.default_rng(2)
 source = rng.normal(size=(32, 16, 16, 3)).astype(np.float32)
@@ -316,9 +313,9 @@ def test_two_replicas_take_the_step_of_one():
 JAX = """
 import sys
 import keras, numpy as np
-from photoz_morph.models import build_classifier
-from photoz_morph.models.domain_adaptation import DomainAdaptedClassifier
-from photoz_morph.models.test_time import defended
+from photoz_morph.models.registry import build_classifier
+from photoz_morph.adaptation.adapted_classifier import DomainAdaptedClassifier
+from photoz_morph.models.layers.defences import defended
 
 saved = np.load(sys.argv[1])
 images, labels = {"source": saved["source"], "target": saved["target"]}, saved["labels"]

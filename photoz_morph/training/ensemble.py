@@ -12,11 +12,13 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from photoz_morph.run_folder import locked, member_dir, read_history, read_sessions, start_run, write_sessions
+from photoz_morph.runs.folder import member_dir, start_run
+from photoz_morph.runs.progress import locked, read_history, read_sessions, write_sessions
 from photoz_morph.surveys import get_survey
 from photoz_morph.system.files import reason_and_remedy
-from photoz_morph.training import choose_strategy, fit, training_length
-from photoz_morph.workers import run_workers
+from photoz_morph.training.fit import choose_strategy, fit
+from photoz_morph.training.schedules import training_length
+from photoz_morph.training.workers import run_workers
 
 
 def train_ensemble(

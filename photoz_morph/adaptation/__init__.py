@@ -1,0 +1,1 @@
+"""Domain adaptation: a classifier with extra losses, and one module per loss."""

@@ -1,0 +1,82 @@
+"""Open a prepared TFDS dataset and read its columns or galaxies."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from google.protobuf import json_format
+
+BUILD_COMMANDS = {"sdss_ugriz": "photoz build STACKS", "tng_lsst_mocks": "morph build MOCKS"}
+
+
+def open_dataset(folder, name="sdss_ugriz"):
+    """Builder of the dataset `photoz build` or `morph build` wrote.
+
+    Parameters
+    ----------
+    folder : path-like
+        The folder given to `build`, or the version folder in it.
+    name : {"sdss_ugriz", "tng_lsst_mocks"}
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    ValueError
+        If it is damaged.
+    """
+    folder = Path(folder)
+    found = sorted(folder.glob(f"{name}/*/dataset_info.json")) or sorted(folder.glob("dataset_info.json"))
+    if not found:
+        raise FileNotFoundError(
+            f"{folder}: no prepared dataset there; make it with `{BUILD_COMMANDS[name]} --data-dir {folder}`"
+        )
+    try:
+        builder = tfds.builder_from_directory(found[-1].parent)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, AssertionError, json_format.ParseError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{found[-1].parent}: not a dataset, or a damaged one ({reason}); build it again with --overwrite"
+        ) from error
+    if builder.name != name:
+        raise ValueError(f"{found[-1].parent}: holds {builder.name}, {name} is needed; give another --data-dir")
+    return builder
+
+
+def n_galaxies(builder, split):
+    """Number of galaxies of a split expression."""
+    return builder.info.splits[split].num_examples
+
+
+def read_columns(builder, split):
+    """All features but the images, as arrays in the stored order, in which galaxies are predicted too.
+
+    Returns
+    -------
+    dict of str to ndarray, first axis n
+
+    Raises
+    ------
+    RuntimeError
+        If a file of the dataset is damaged.
+    """
+    names = {name: True for name in builder.info.features if not name.startswith("image")}
+    dataset = read_galaxies(builder, split, names).batch(1024)
+    try:
+        parts = list(dataset.as_numpy_iterator())
+    except tf.errors.OpError as error:
+        reason = re.sub(r"\{\{.*?\}\} |\[Op:.*", "", " ".join(str(error).split())).strip()
+        raise RuntimeError(
+            f"{builder.data_dir}, {split}: TensorFlow: {reason}; build the dataset again with --overwrite"
+        ) from error
+    return {name: np.concatenate([part[name] for part in parts]) for name in names}
+
+
+def read_galaxies(builder, split, features):
+    """Galaxies of a split in the stored order, decoding only the named features."""
+    settings = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False, add_tfds_id=False)
+    return builder.as_dataset(
+        split=split, shuffle_files=False, read_config=settings, decoders=tfds.decode.PartialDecoding(features)
+    )

@@ -1,0 +1,59 @@
+"""Load saved networks with the layers of this package."""
+
+import json
+import zipfile
+import zlib
+
+import keras
+
+from photoz_morph.models.layers import photometric_inputs
+from photoz_morph.models.layers.defences import MeanOfViews, MedianFilter, SquareViews
+from photoz_morph.models.layers.image_scaling import ArcsinhScaling
+
+BATCH_SIZE = 64  # inference is compute-bound above this; larger batches only take memory
+# Keras finds a layer by its class name here before it looks for its module, so files of earlier versions still load.
+LAYERS = {name: getattr(photometric_inputs, name) for name in photometric_inputs.__all__} | {
+    "ArcsinhScaling": ArcsinhScaling,
+    "SquareViews": SquareViews,
+    "MeanOfViews": MeanOfViews,
+    "MedianFilter": MedianFilter,
+}
+
+
+def load_network(path, compile=False):
+    """A saved network with our layers; with `compile` also its optimizer, to train on."""
+    return keras.models.load_model(path, custom_objects=LAYERS, compile=compile)
+
+
+def load_members(paths):
+    """Saved networks, in the order of the paths; raises a ValueError that names a damaged one."""
+    members = []
+    for path in paths:
+        try:
+            members.append(load_network(path))
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+            remedy = "remove it and run the same `train` again"
+            raise ValueError(f"{path}: cannot be read as a network ({error}); {remedy}") from error
+    return members
+
+
+def in_float32(network):
+    """The network with the same weights, computing in float32 throughout whatever precision it was trained with.
+
+    Parameters
+    ----------
+    network : keras.Model
+
+    Returns
+    -------
+    keras.Model
+        The network itself if it computes in float32.
+    """
+    saved = json.dumps(keras.saving.serialize_keras_object(network))
+    if "mixed_bfloat16" not in saved:
+        return network
+    copy = keras.saving.deserialize_keras_object(
+        json.loads(saved.replace("mixed_bfloat16", "float32")), custom_objects=LAYERS
+    )
+    copy.set_weights(network.get_weights())
+    return copy

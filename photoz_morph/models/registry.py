@@ -1,0 +1,63 @@
+"""The networks, by name."""
+
+import inspect
+from dataclasses import asdict
+
+from photoz_morph.models.convnet import convnet
+from photoz_morph.models.deepmerge import deepmerge
+from photoz_morph.models.inception_photoz import inception_photoz
+from photoz_morph.models.resnet18 import resnet18
+
+MODELS = {"inception_photoz": inception_photoz}
+CLASSIFIERS = {"resnet18": resnet18, "convnet": convnet, "deepmerge": deepmerge}
+
+
+def build_model(config, seed=0):
+    """Network of a config.
+
+    Parameters
+    ----------
+    config : PhotozConfig
+    seed : int
+        Of the weights.
+
+    Returns
+    -------
+    keras.Model
+    """
+    options = asdict(config.model)
+    return MODELS[options.pop("name")](survey=config.survey, n_bins=config.redshift.n_bins, seed=seed, **options)
+
+
+def build_classifier(name, image_shape=(100, 100, 3), n_classes=3, seed=0, **options):
+    """A morphology network.
+
+    Parameters
+    ----------
+    name : {"resnet18", "convnet", "deepmerge"}
+    image_shape : tuple of int
+        Rows, columns, bands.
+    n_classes : int
+    seed : int
+        Of weights and dropout.
+    **options
+        Of that network, `scaling` among them; None leaves its published value.
+
+    Returns
+    -------
+    keras.Model
+        {"image"} or {"image", "domain"} to {"logits", "latent"}.
+
+    Raises
+    ------
+    ValueError
+        If there is no such network, or it has no such option.
+    """
+    if name not in CLASSIFIERS:
+        raise ValueError(f"model.name is {name!r}; there are {', '.join(CLASSIFIERS)}")
+    options = {option: value for option, value in options.items() if value is not None}
+    known = [option for option in inspect.signature(CLASSIFIERS[name]).parameters if option != "seed"]
+    for option in options:
+        if option not in known:
+            raise ValueError(f"model.{option}: {name} has no such option; it has {', '.join(known)}")
+    return CLASSIFIERS[name](tuple(image_shape), n_classes, seed=seed, **options)

@@ -1,0 +1,1 @@
+"""Fit one network; members x folds; several networks at once."""

@@ -1,0 +1,31 @@
+"""Learning-rate schedules and the length of a training."""
+
+import keras
+
+
+def learning_rate_schedule(train, n_iterations):
+    """Learning rate against iteration: constant, cosine to zero, or divided by five at half-way; after a warm-up."""
+    peak, warmup = train.learning_rate, train.warmup_iterations
+    if train.schedule == "cosine":
+        decay = max(n_iterations - warmup, 1)
+        if warmup == 0:
+            return keras.optimizers.schedules.CosineDecay(peak, decay)
+        return keras.optimizers.schedules.CosineDecay(peak / warmup, decay, warmup_target=peak, warmup_steps=warmup)
+    boundaries, values = ([n_iterations // 2], [peak, peak / 5]) if train.schedule == "halfway" else ([], [peak])
+    if warmup:
+        boundaries, values = [warmup // 2, warmup, *boundaries], [peak / 10, peak / 3, *values]
+    return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values) if boundaries else peak
+
+
+def training_length(config, n_galaxies):
+    """Iterations and epochs of one network; the last epoch may be a part of one.
+
+    Parameters
+    ----------
+    config : PhotozConfig or MorphConfig
+    n_galaxies : int
+        Size of the training set.
+    """
+    steps_per_epoch = n_galaxies // config.data.batch_size
+    n_iterations = getattr(config.train, "iterations", None) or config.train.epochs * steps_per_epoch
+    return n_iterations, -(-n_iterations // max(steps_per_epoch, 1))

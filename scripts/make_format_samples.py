@@ -27,9 +27,6 @@ from test_earlier_versions import READERS
 
 from photoz_morph.attack_run import AttackPlan, attack_runs
 from photoz_morph.config import load_config
-from photoz_morph.estimator import export
-from photoz_morph.evaluation import compare, evaluate
-from photoz_morph.inference import predict_run
 from photoz_morph.latent_run import latent_run, write_latent
 from photoz_morph.models.layers.defences import defended
 from photoz_morph.models.layers.image_scaling import scaling_preset
@@ -39,7 +36,11 @@ from photoz_morph.morph_evaluation import compare_morph, evaluate_morph
 from photoz_morph.morph_inference import predict_morph_run
 from photoz_morph.morph_predictions import write_morph_predictions
 from photoz_morph.perturbation_run import perturb_run
-from photoz_morph.predictions import write_predictions
+from photoz_morph.photoz.evaluation.comparison import compare
+from photoz_morph.photoz.evaluation.scores import evaluate
+from photoz_morph.photoz.export import export
+from photoz_morph.photoz.predict import predict_run
+from photoz_morph.photoz.predictions import write_predictions
 from photoz_morph.rail.model_file import model_from_run, write_model
 from photoz_morph.report.model_card import model_card
 from photoz_morph.robustness.one_pixel.attack import AttackOptions

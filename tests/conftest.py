@@ -9,8 +9,8 @@ import pytest
 from photoz_morph.config import load_config
 from photoz_morph.morph_config import MorphConfig
 from photoz_morph.morph_experiment import MorphExperiment
-from photoz_morph.photoz_config import PhotozConfig
-from photoz_morph.photoz_experiment import PhotozExperiment
+from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.experiment import PhotozExperiment
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.paths import SHARED_DATA

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from photoz_morph.estimator import export
-from photoz_morph.inference import predict_run
-from photoz_morph.predictions import read_predictions, write_predictions
+from photoz_morph.photoz.export import export
+from photoz_morph.photoz.predict import predict_run
+from photoz_morph.photoz.predictions import read_predictions, write_predictions
 from photoz_morph.runs.progress import locked, read_history
 from photoz_morph.system.json_files import read_json
 from tests.support.broken_input import (

@@ -13,8 +13,8 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from photoz_morph import pipeline
 from photoz_morph.datasets import reading
+from photoz_morph.photoz import dataset as pipeline
 from photoz_morph.shards.stacks import read_shard, shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.broken_input import (

@@ -12,7 +12,7 @@ from astropy.table import Table
 from click.testing import CliRunner
 
 from photoz_morph.cli.photoz import main
-from photoz_morph.predictions import read_predictions
+from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.shards.stacks import find_shards, read_catalog
 from tests.support.frames import swarp_test
 from tests.support.paths import DATA

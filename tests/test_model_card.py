@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from photoz_morph.estimator import export
-from photoz_morph.evaluation import evaluate
-from photoz_morph.inference import predict_run
+from photoz_morph.photoz.evaluation.scores import evaluate
+from photoz_morph.photoz.export import export
+from photoz_morph.photoz.predict import predict_run
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.report.model_card import model_card
 

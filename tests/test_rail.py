@@ -16,7 +16,7 @@ from rail.evaluation.dist_to_point_evaluator import DistToPointEvaluator
 from rail.evaluation.single_evaluator import SingleEvaluator
 
 from photoz_morph.config import load_config
-from photoz_morph.photoz_config import PhotozConfig
+from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.rail import (
     NetworkModel,
     NetworkModelHandle,

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from photoz_morph.evaluation import compare, evaluate
 from photoz_morph.metrics.redshifts.point_scores import SCORES
-from photoz_morph.predictions import predictions_table
+from photoz_morph.photoz.evaluation.comparison import compare
+from photoz_morph.photoz.evaluation.scores import evaluate
+from photoz_morph.photoz.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.report.comparison_tables import comparison_markdown, verdicts
 from photoz_morph.report.images import image_grid, rgb

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 
 from photoz_morph.cli.photoz import main
 from photoz_morph.config import load_config, save_config
-from photoz_morph.evaluation import evaluate
 from photoz_morph.metrics.redshifts.pdf_scores import pit
-from photoz_morph.photoz_config import PhotozConfig
-from photoz_morph.predictions import predictions_table, read_predictions, write_predictions
+from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.evaluation.scores import evaluate
+from photoz_morph.photoz.predictions import predictions_table, read_predictions, write_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.report import html, photoz_report
 from photoz_morph.report.photoz_report import write_report
@@ -317,9 +317,9 @@ def test_command_predicts_scores_and_writes_the_page(reported):
 
 
 def test_pit_of_each_member_is_stored_and_that_of_its_own_pdf(reported, data_dir):
-    from photoz_morph import pipeline
     from photoz_morph.datasets import reading
-    from photoz_morph.inference import load_ensemble
+    from photoz_morph.photoz import dataset as pipeline
+    from photoz_morph.photoz.predict import load_ensemble
     from photoz_morph.runs.folder import finished_members
 
     run, _ = reported
@@ -344,7 +344,7 @@ def test_run_whose_dataset_is_gone_is_reported_without_stamps(reported, tmp_path
 
 def test_random_stacks_are_of_the_test_folds(reported, data_dir):
     from photoz_morph.datasets.reading import open_dataset
-    from photoz_morph.report_run import random_stacks
+    from photoz_morph.photoz.report_run import random_stacks
 
     table, _ = read_predictions(reported[0] / "predictions.fits")
     images, obj_id = random_stacks(open_dataset(data_dir), [0, 1], 7)

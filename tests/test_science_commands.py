@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from photoz_morph.cli.photoz import main
 from photoz_morph.config import load_config
-from photoz_morph.photoz_config import PhotozConfig
-from photoz_morph.predictions import predictions_table, write_predictions
+from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.predictions import predictions_table, write_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.runs.folder import member_dir, start_run
 from photoz_morph.surveys import SDSS

@@ -113,13 +113,13 @@ def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, jobs, overrid
     Without a dataset in --data-dir the embedded default is simulated and built first.
     """
     from photoz_morph.config import load_config
-    from photoz_morph.photoz_config import PhotozConfig
+    from photoz_morph.photoz.config import PhotozConfig
 
     run_dir = run_dir or f"runs/{Path(config).stem}"
     config = load_config(config, PhotozConfig, [*overrides, *([] if seed is None else [f"seed={seed}"])])
     quiet_tensorflow()
     _dataset_or_default(config, data_dir, quiet)
-    from photoz_morph.photoz_experiment import PhotozExperiment
+    from photoz_morph.photoz.experiment import PhotozExperiment
     from photoz_morph.runs.progress import read_sessions
     from photoz_morph.training.ensemble import train_ensemble
 
@@ -136,7 +136,7 @@ def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, jobs, overrid
 @run_argument
 def status(run):
     """What of RUN is done, what is left, and how long it will take."""
-    from photoz_morph.photoz_config import PhotozConfig
+    from photoz_morph.photoz.config import PhotozConfig
     from photoz_morph.runs.progress import run_status
 
     def name(entry):
@@ -153,7 +153,7 @@ def status(run):
 def export(run, fold, out, quiet):
     """Write one SavedModel for the ensemble of a fold of RUN, with all scaling inside, and its model card."""
     quiet_tensorflow()
-    from photoz_morph.estimator import export as export_run
+    from photoz_morph.photoz.export import export as export_run
     from photoz_morph.report.model_card import model_card
     from photoz_morph.report.style import write_text
     from photoz_morph.runs.scores import read_scores
@@ -177,10 +177,10 @@ def import_checkpoint(checkpoint, bins, out, quiet):
     CHECKPOINT is the folder of the pretrained model, or the prefix of its files.
     """
     quiet_tensorflow()
+    from photoz_morph.photoz.tf1_checkpoint import import_checkpoint as import_authors_checkpoint
     from photoz_morph.redshift_grid import RedshiftGrid
     from photoz_morph.report.model_card import model_card
     from photoz_morph.report.style import write_text
-    from photoz_morph.tf1_checkpoint import import_checkpoint as import_authors_checkpoint
 
     description = import_authors_checkpoint(checkpoint, out, bins)
     write_text(model_card(description), Path(out) / "MODEL_CARD.md")
@@ -220,8 +220,8 @@ def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
         galaxies = read_galaxy_catalog(catalog)
         parts = _keep_first(iter_stacks(galaxies, frames, combine=combine, swarp=swarp, progress=not quiet), shown)
     quiet_tensorflow()
-    from photoz_morph.estimator import infer_shards, infer_stacks, load_estimator
-    from photoz_morph.predictions import write_predictions
+    from photoz_morph.photoz.exported_model import infer_shards, infer_stacks, load_estimator
+    from photoz_morph.photoz.predictions import write_predictions
 
     model = load_estimator(model)
     table = infer_stacks(model, parts, "stacked") if frames else infer_shards(model, stacks, progress=not quiet)
@@ -236,7 +236,7 @@ def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
 def summary(config, overrides):
     """Layer table of the network of CONFIG, and its parameters as the paper counts them and in all."""
     from photoz_morph.config import load_config
-    from photoz_morph.photoz_config import PhotozConfig
+    from photoz_morph.photoz.config import PhotozConfig
 
     config = load_config(config, PhotozConfig, overrides)
     quiet_tensorflow()
@@ -255,7 +255,7 @@ def summary(config, overrides):
 def _dataset_or_default(config, data_dir, quiet):
     """Make and build the embedded default if no dataset is there and the config asks for one."""
     from photoz_morph.datasets.reading import open_dataset
-    from photoz_morph.pipeline import split_sizes
+    from photoz_morph.photoz.dataset import split_sizes
 
     try:
         n_found = sum(split_sizes(open_dataset(data_dir)))

@@ -20,8 +20,8 @@ REGION_HELP = "SDSS stripes, such as stripes=38-39, or 'ra=350-10 dec=-1.25-1.25
 def predict(run, data_dir, out, quiet):
     """Redshift PDFs of the test galaxies of each fold of RUN, from the members that have not seen them."""
     quiet_tensorflow()
-    from photoz_morph.inference import predict_run
-    from photoz_morph.predictions import write_predictions
+    from photoz_morph.photoz.predict import predict_run
+    from photoz_morph.photoz.predictions import write_predictions
 
     out = out or Path(run) / "predictions.fits"
     table = predict_run(run, data_dir, progress=not quiet)
@@ -76,7 +76,7 @@ def convert(predictions, out, compact, quiet):
     a HATS catalogue, a folder of Parquet files by position on the sky, and needs the package hats. With --compact (not
     .hdf5) the file is read back, and what it changes is measured and printed for every score.
     """
-    from photoz_morph.predictions import ORIGINS, read_predictions, write_predictions
+    from photoz_morph.photoz.predictions import ORIGINS, read_predictions, write_predictions
 
     table, grid = read_predictions(_predictions_of(Path(predictions), quiet))
     write_predictions(table, out, compact)
@@ -86,7 +86,7 @@ def convert(predictions, out, compact, quiet):
     say(f"{len(table)} galaxies in {out}, {size:.0f} bytes each.", quiet)
     if compact is None or quiet:
         return
-    from photoz_morph.compact_pdfs import compact_errors, score_bounds
+    from photoz_morph.photoz.formats.compact import compact_errors, score_bounds
 
     cdf_error, score_errors = compact_errors(table, read_predictions(out)[0], grid)
     say(f"Largest error of a cumulative distribution: {cdf_error:.2e}, promised {compact:g}.")
@@ -117,13 +117,13 @@ def evaluate(predictions, against, depth, without, widest_removed, out, quiet):
     RUN_OR_FILE is a run folder, whose test galaxies are predicted first if need be, or a table of predictions. The
     options that choose galaxies are the trials of the paper's Table 2.
     """
-    from photoz_morph.evaluation import compare
-    from photoz_morph.evaluation import evaluate as evaluate_table
-    from photoz_morph.predictions import read_predictions
+    from photoz_morph.photoz.evaluation.comparison import compare
+    from photoz_morph.photoz.evaluation.scores import evaluate as evaluate_table
+    from photoz_morph.photoz.evaluation.trials import select
+    from photoz_morph.photoz.predictions import read_predictions
     from photoz_morph.report.comparison_tables import comparison_markdown
     from photoz_morph.report.tables import rail_markdown, scores_markdown
     from photoz_morph.runs.scores import write_scores
-    from photoz_morph.trials import select
 
     path = _predictions_of(Path(predictions), quiet)
     table, grid = read_predictions(path)
@@ -164,8 +164,8 @@ def compare(methods, n_bootstrap, out, quiet):
 
     Each RUN_OR_FILE is a run folder, whose test galaxies are predicted first if need be, or a table of predictions.
     """
-    from photoz_morph.evaluation import compare as compare_tables
-    from photoz_morph.predictions import read_predictions
+    from photoz_morph.photoz.evaluation.comparison import compare as compare_tables
+    from photoz_morph.photoz.predictions import read_predictions
     from photoz_morph.report.comparison_tables import comparison_markdown
     from photoz_morph.runs.scores import write_scores
 
@@ -201,7 +201,7 @@ def report(run, trials, region, data_dir, out, quiet):
     for folder in (run, *trials):
         _predictions_of(Path(folder), quiet, data_dir)
     quiet_tensorflow()
-    from photoz_morph.report_run import report_run
+    from photoz_morph.photoz.report_run import report_run
 
     say(f"Report in {report_run(run, out, data_dir, not quiet, trials, region)}.", quiet)
 
@@ -217,8 +217,8 @@ def _is_catalog(path):
 def _baseline_of_run(run, methods, out, data_dir, quiet):
     """Baselines of the test galaxies of a run."""
     quiet_tensorflow()
-    from photoz_morph.inference import predict_baselines
-    from photoz_morph.predictions import write_predictions
+    from photoz_morph.photoz.baselines.of_run import predict_baselines
+    from photoz_morph.photoz.predictions import write_predictions
 
     for method, table in predict_baselines(run, methods, data_dir, progress=not quiet).items():
         path = out or Path(run) / f"{method}.fits"
@@ -228,9 +228,9 @@ def _baseline_of_run(run, methods, out, data_dir, quiet):
 
 def _baseline_of_catalog(catalog, methods, out, simulated, z_max, quiet):
     """Baselines of a catalogue, or of the real galaxies shipped with the package, and their scores."""
-    from photoz_morph.evaluation import evaluate as evaluate_table
-    from photoz_morph.photometric_catalog import predict_catalog, read_photometry, real_galaxies
-    from photoz_morph.predictions import write_predictions
+    from photoz_morph.photoz.baselines.photometry import predict_catalog, read_photometry, real_galaxies
+    from photoz_morph.photoz.evaluation.scores import evaluate as evaluate_table
+    from photoz_morph.photoz.predictions import write_predictions
     from photoz_morph.redshift_grid import RedshiftGrid
     from photoz_morph.report.tables import scores_markdown
 
@@ -253,7 +253,7 @@ def _predictions_of(path, quiet, data_dir=None):
     """The predictions file of a run folder, made if it is not there or older than a network; a file is itself."""
     if not path.is_dir() or path.suffix == ".hats":
         return path
-    from photoz_morph.photoz_config import PhotozConfig
+    from photoz_morph.photoz.config import PhotozConfig
     from photoz_morph.runs.folder import finished_members
 
     predictions = path / "predictions.fits"

@@ -18,7 +18,7 @@ from pathlib import Path
 from rail.core.data import ModelHandle
 
 from photoz_morph.config import load_config, save_config
-from photoz_morph.photoz_config import PhotozConfig
+from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.rail.image_table import ImageColumns
 from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.surveys import get_survey
@@ -63,7 +63,7 @@ class NetworkModel:
     def network(self):
         """Keras model of {"image", "ebv"} to the mean PDF, shape (n, n_bins); a ValueError if one cannot be loaded."""
         quiet_tensorflow()
-        from photoz_morph.inference import load_ensemble
+        from photoz_morph.photoz.predict import load_ensemble
 
         with tempfile.TemporaryDirectory() as folder:
             paths = [Path(folder) / f"member_{index}.keras" for index in range(len(self.members))]

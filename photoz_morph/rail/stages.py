@@ -18,7 +18,7 @@ from rail.estimation.estimator import CatEstimator
 from rail.estimation.informer import CatInformer
 
 from photoz_morph.config import load_config
-from photoz_morph.photoz_config import DataConfig, PhotozConfig
+from photoz_morph.photoz.config import DataConfig, PhotozConfig
 from photoz_morph.rail.image_table import ImageColumns, check_centred, read_column
 from photoz_morph.rail.model_file import NetworkModel, NetworkModelHandle
 from photoz_morph.surveys import get_survey

@@ -12,8 +12,8 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from photoz_morph.models.loading import BATCH_SIZE
-from photoz_morph.photoz_experiment import N_ADAPTATION, PhotozFold
-from photoz_morph.pipeline import PhotozBatches
+from photoz_morph.photoz.dataset import PhotozBatches
+from photoz_morph.photoz.experiment import N_ADAPTATION, PhotozFold
 from photoz_morph.training.ensemble import member_seed
 from photoz_morph.training.fit import choose_strategy, fit
 

@@ -5,7 +5,7 @@ In go the dictionaries of `evaluation.compare`.
 
 import math
 
-from photoz_morph.evaluation import INTERVAL_ERRORS
+from photoz_morph.photoz.evaluation.comparison import INTERVAL_ERRORS
 from photoz_morph.report.tables import ALL_COLUMNS, error_note, galaxies_of, markdown_table, score_text
 
 VERDICT_SCORES = ("bias", "sigma_mad", "eta", "crps", "pit_ks")  # what `comparison_markdown` puts into words

@@ -11,22 +11,20 @@ import numpy as np
 from astropy.table import Table
 
 from photoz_morph.config import differing_keys
-from photoz_morph.evaluation import compare, evaluate
 from photoz_morph.metrics.checks import scored_rows
-from photoz_morph.photoz_config import PhotozConfig
-from photoz_morph.predictions import ORIGINS, read_predictions
+from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.evaluation.run_scores import _current_scores
+from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE, in_region, name_of_trial
+from photoz_morph.photoz.predictions import ORIGINS, read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.runs.progress import read_history, read_sessions
-from photoz_morph.runs.scores import read_scores, write_scores
 from photoz_morph.surveys import get_survey
 from photoz_morph.system.json_files import read_json
-from photoz_morph.trials import SUSPECT_ZONE, in_region, name_of_trial
 
 # What a trial may change: its choice, and how long it then trains.
 TRIAL_KEYS = ("data.train_fraction", "data.train_on", "model.with_ebv", "train.iterations", "train.epochs")
 Z_MAX_STEP = 0.1  # redshift axes end at the next multiple of it
-BASELINES = ("knn", "boosting")  # files of the run folder, without suffix, that stand beside its predictions
 
 
 @dataclass(frozen=True)
@@ -246,27 +244,3 @@ def _history(member):
             "again"
         )
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
-
-
-def _current_scores(run_dir, table, grid):
-    """Scores of the predictions, beside those of the baselines there are; written where they were missing or old."""
-    path, methods = run_dir / "scores.json", {table.meta.get("model") or "predictions": (table, grid)}
-    inputs = [run_dir / "predictions.fits"]
-    for file in (run_dir / f"{name}.fits" for name in BASELINES):
-        if file.exists():
-            inputs.append(file)
-            other, other_grid = read_predictions(file)
-            methods[other.meta.get("model") or file.stem] = (other, other_grid)
-    is_current = path.exists() and path.stat().st_mtime >= max(file.stat().st_mtime for file in inputs)
-    saved = read_scores(path) if is_current else {}
-    # `photoz evaluate` may have written what is there, of another method or of a choice of galaxies.
-    is_of_table = saved.get("model") == table.meta.get("model", "") and not saved.get("choice")
-    scores = dict(saved) if is_of_table and {"folds", "coverage", "n_groups"} <= set(saved) else evaluate(table, grid)
-    comparison = scores.pop("comparison", None)
-    if len(methods) > 1:
-        if list((comparison or {}).get("methods", {})) != list(methods) or "n_groups" not in comparison:
-            comparison = compare(*({name: pair[i] for name, pair in methods.items()} for i in (0, 1)))
-        scores["comparison"] = comparison
-    if scores != saved:
-        write_scores(scores, path)
-    return scores

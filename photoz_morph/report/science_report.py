@@ -15,6 +15,9 @@ from photoz_morph.metrics.redshifts.point_scores import residuals
 from photoz_morph.metrics.redshifts.sky_cells import sky_cells
 from photoz_morph.metrics.redshifts.trends import LEVEL, judge, trend
 from photoz_morph.metrics.redshifts.width_cuts import MIN_GALAXIES as WIDTH_GALAXIES
+from photoz_morph.photoz.depth import at_depth
+from photoz_morph.photoz.evaluation.trial_scores import score_trials
+from photoz_morph.photoz.evaluation.trials import MIN_GALAXIES, in_region
 from photoz_morph.report import html
 from photoz_morph.report.mean_pdf_figures import mean_pdfs
 from photoz_morph.report.photoz_figures import EUCLID_BIAS, bias_trends
@@ -24,8 +27,6 @@ from photoz_morph.report.trend_figures import trend_figure, trend_grid
 from photoz_morph.report.trend_tables import catalogue_trends, trend_rows, trends_csv
 from photoz_morph.report.trial_tables import missing_trials, table_1, table_2, table_2_csv
 from photoz_morph.report.width_figures import coverage_figure, width_cut_figure, width_histogram
-from photoz_morph.trial_scores import score_trials
-from photoz_morph.trials import MIN_GALAXIES, at_depth, in_region
 
 # What a trend can be drawn against: a key of `catalogue_trends` that is there if the quantity is known, and its name.
 PROPERTIES = {

@@ -6,7 +6,7 @@ galaxies are simulated or real; eta and the other rates are fractions in the sco
 
 from photoz_morph.metrics.redshifts.pit_tests import CALIBRATED_AD, CALIBRATED_CVM, CALIBRATED_KS
 from photoz_morph.metrics.redshifts.point_scores import ETA_THRESHOLD, OUTLIER_SIGMA, OUTLIER_THRESHOLD
-from photoz_morph.predictions import ORIGINS
+from photoz_morph.photoz.predictions import ORIGINS
 
 # Column title, factor and digits of each score. The first three are Pasquet et al. (2019), Table 1.
 COLUMNS = {

@@ -4,9 +4,9 @@ Each row says whose it is and which galaxies it is of: the paper's are real, a r
 are set in one layout to be read, not to be compared.
 """
 
+from photoz_morph.photoz.evaluation.trial_scores import TABLE_SCORES
+from photoz_morph.photoz.evaluation.trials import PAPER_TABLE_2
 from photoz_morph.report import html
-from photoz_morph.trial_scores import TABLE_SCORES
-from photoz_morph.trials import PAPER_TABLE_2
 
 # Pasquet et al. (2019), Table 1, last row: mean and standard deviation over five folds, 6 networks each.
 PAPER_TABLE_1 = {"bias": (0.00010, 5e-5), "sigma_mad": (0.00912, 2e-5), "eta": (0.0031, 9e-5)}

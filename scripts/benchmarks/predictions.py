@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from photoz_morph.compact_pdfs import compact_errors
-from photoz_morph.predictions import predictions_table, read_predictions, write_predictions
+from photoz_morph.photoz.formats.compact import compact_errors
+from photoz_morph.photoz.predictions import predictions_table, read_predictions, write_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.surveys import SDSS
 

@@ -16,8 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from photoz_morph.config import load_config
-from photoz_morph.photoz_config import PhotozConfig
-from photoz_morph.photoz_experiment import new_network
+from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.experiment import new_network
 from photoz_morph.surveys import SDSS
 
 CHOICES = {

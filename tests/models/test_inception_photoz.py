@@ -6,7 +6,7 @@ from photoz_morph.models.inception_photoz import inception_photoz, paper_paramet
 from photoz_morph.models.layers.photometric_inputs import ApertureFluxes, Deredden, PixelScales, Whitening
 from photoz_morph.models.loading import load_network
 from photoz_morph.models.registry import build_model
-from photoz_morph.photoz_config import PhotozConfig
+from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.surveys import SDSS
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from photoz_morph import pipeline
 from photoz_morph.datasets import reading
+from photoz_morph.photoz import dataset as pipeline
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.samples import colour_stacks

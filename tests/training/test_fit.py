@@ -10,8 +10,8 @@ from photoz_morph.config import load_config
 from photoz_morph.datasets import reading
 from photoz_morph.metrics.redshifts.point_scores import residuals, sigma_mad
 from photoz_morph.models.loading import load_network
-from photoz_morph.photoz_config import PhotozConfig
-from photoz_morph.photoz_experiment import PhotozExperiment
+from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.experiment import PhotozExperiment
 from photoz_morph.runs.folder import finished_members, member_dir
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
@@ -180,9 +180,9 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 sys.path.insert(0, sys.argv[1])
 from tests.support.samples import TINY, colour_stacks
 from photoz_morph.config import load_config
-from photoz_morph.pipeline import bin_target
-from photoz_morph.photoz_config import PhotozConfig
-from photoz_morph.photoz_experiment import new_network
+from photoz_morph.photoz.dataset import bin_target
+from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.experiment import new_network
 from photoz_morph.training.fit import choose_strategy
 
 config = load_config("photoz_simulated.yaml", PhotozConfig, TINY)

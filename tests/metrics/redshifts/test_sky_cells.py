@@ -6,9 +6,9 @@ from astropy.coordinates import SkyCoord
 
 from photoz_morph.catalogs.sdss_stripes import survey_coordinates, survey_stripe
 from photoz_morph.metrics.redshifts.sky_cells import MEAN_COUNT, sky_cells
+from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE, in_region
 from photoz_morph.report.sky_figures import bias_map, sky_text, width_map
 from photoz_morph.simulation.sdss.population import Parents
-from photoz_morph.trials import SUSPECT_ZONE, in_region
 
 
 def cap(n, seed=0, radius=30.0):

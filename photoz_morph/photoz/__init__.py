@@ -1,0 +1,1 @@
+"""The photometric-redshift chain, from dataset to predictions, scores and report."""

@@ -1,0 +1,1 @@
+"""What photometry alone achieves: local-linear k-NN and gradient boosting."""

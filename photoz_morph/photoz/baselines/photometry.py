@@ -1,0 +1,199 @@
+"""Photometric redshifts of a galaxy table: its magnitudes under their usual names, its E(B-V), and the baseline's PDFs.
+
+In goes a catalogue, a folder of stacks, or the 10,000 real SDSS galaxies that ship with the package; out comes a
+predictions table with a row for every galaxy. One without a magnitude is flagged and says which it lacks.
+"""
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+from astropy.table import vstack
+
+from photoz_morph.catalogs.dust import EBV_SOURCE, sfd_ebv
+from photoz_morph.catalogs.folds import assign_fold
+from photoz_morph.catalogs.galaxies import check_galaxy_catalog, read_galaxy_catalog
+from photoz_morph.photoz.baselines.local_linear import MODELS, cross_validate, photometric_features
+from photoz_morph.photoz.predictions import ESTIMATES, predictions_table
+from photoz_morph.shards.stacks import find_shards, read_catalog
+from photoz_morph.surveys import SDSS
+
+R_LIMIT, Z_LIMIT = 17.8, 0.4  # the Main Galaxy Sample as cut by Pasquet et al. (2019), Sec. 2
+# Column names PREFIX_BAND in any letter case; the first prefix that a table has in all bands is taken.
+MAGNITUDE_PREFIXES = ("mag", "modelMag", "cModelMag", "psfMag", "petroMag")
+VALID_MAGNITUDES = (0, 50)  # others stand for a missing one, such as -9999 in SDSS and 99 elsewhere [mag]
+MAX_REDSHIFT = 20.0  # catalogues write 999 or 9999 where they have none
+WRITTEN_COLUMNS = ("fold", *(name for name in ESTIMATES if name != "flag"))
+
+
+def real_galaxies():
+    """The galaxies of the Main Galaxy Sample among the 10,000 real ones shipped with the package.
+
+    Returns
+    -------
+    Table
+        9,811 galaxies of dereddened Petrosian r < 17.8 and z_spec <= 0.4; see photoz_morph/data/README.md.
+    """
+    with as_file(files("photoz_morph").joinpath("data/sdss_galaxies.fits.gz")) as path:
+        table = read_galaxy_catalog(path)
+    r = np.asarray(table["petroMag_r"], float) - table["ebv"] * SDSS.extinction_per_ebv[SDSS.bands.index("r")]
+    return table[(r < R_LIMIT) & (table["z_spec"] <= Z_LIMIT)]
+
+
+def read_photometry(path):
+    """Galaxies with magnitudes from a catalogue or from the shards of a folder of stacks, and where they come from.
+
+    Parameters
+    ----------
+    path : path-like
+        A file for `read_galaxy_catalog`, or a folder with `stacks-*.fits`.
+
+    Returns
+    -------
+    table : Table
+        As from `check_galaxy_catalog`.
+    origin : str
+        "simulated" if the header says so (ORIGIN, in all that this package writes), else "catalogue".
+
+    Raises
+    ------
+    FileNotFoundError
+    ValueError
+        If a file cannot be read or used.
+    """
+    if not Path(path).is_dir():
+        table = read_galaxy_catalog(path)
+        return table, "simulated" if table.meta.get("ORIGIN") == "simulated" else "catalogue"
+    tables, headers = zip(*(read_catalog(shard) for shard in find_shards(path)))
+    table = check_galaxy_catalog(vstack(tables, metadata_conflicts="silent"), path)
+    return table, "simulated" if "simulated" in {header["ORIGIN"] for header in headers} else "catalogue"
+
+
+def predict_catalog(catalog, method, grid, origin="catalogue", survey=SDSS, source="catalogue", progress=False):
+    """Predictions of a baseline for every galaxy of a table, each trained on the galaxies of the other folds.
+
+    Parameters
+    ----------
+    catalog : Table
+        From `read_photometry`, with magnitudes as for `catalog_magnitudes`.
+    method : str
+        One of `baselines.MODELS`.
+    grid : RedshiftGrid
+    origin : str
+        "catalogue" for real magnitudes, "simulated" for others.
+    survey : Survey
+    source : path-like
+        What messages name.
+    progress : bool
+
+    Returns
+    -------
+    Table
+        The catalogue's rows and columns, `ebv` filled from the dust map where it was NaN (`ebv_source`), `fold` (-1
+        without z_spec: trained on all the others), `flag` and `flag_reason` of galaxies without a magnitude. The
+        header says in `photom` which magnitudes were used.
+
+    Raises
+    ------
+    ValueError
+        If there are no magnitudes, a column has the name of one written here, a z_spec is impossible, or too few
+        galaxies can train.
+    """
+    if "pdf" in catalog.colnames:
+        raise ValueError(f"{source}: is a table of predictions; give the catalogue or the run that it was made from")
+    taken = [name for name in catalog.colnames if name in WRITTEN_COLUMNS]
+    if taken:
+        raise ValueError(f"{source}: column {', '.join(taken)} would be overwritten by the predictions; rename it")
+    mags, r_mag, names = catalog_magnitudes(catalog, survey, source)
+    table, z_spec = catalog.copy(), np.asarray(catalog["z_spec"], float)
+    wrong = np.isinf(z_spec) | (z_spec <= -1) | (z_spec > MAX_REDSHIFT)
+    if wrong.any():
+        raise ValueError(
+            f"{source}: z_spec of obj_id {table['obj_id'][wrong][0]} is {z_spec[wrong][0]} ({wrong.sum()} such rows); "
+            "leave it empty where it is unknown"
+        )
+    known = np.isfinite(table["ebv"])
+    table["ebv"] = np.where(known, table["ebv"], sfd_ebv(table["ra"], table["dec"]))
+    named = np.asarray(table["ebv_source"]) if "ebv_source" in table.colnames else "catalogue"
+    table["ebv_source"] = np.where(known, named, EBV_SOURCE)
+    table["fold"] = np.where(np.isfinite(z_spec), assign_fold(table["group_id"]), -1)
+    lacking = _missing(np.column_stack([mags, r_mag]), survey.bands)
+    before = np.asarray(table["flag_reason"]).astype(str) if "flag_reason" in table.colnames else ""
+    table["flag_reason"] = np.where(before == "", lacking, before)
+    features = photometric_features(mags, table["ebv"], survey, r_mag)
+    trusted = np.asarray(table["flag"]) == 0 if "flag" in table.colnames else True
+    z_train = np.where(trusted, z_spec, np.nan)  # a flagged galaxy is predicted but teaches nothing
+    try:
+        pdf = cross_validate(method, features, z_train, table["fold"], grid, progress)
+        return predictions_table(table, pdf, grid, survey, origin, MODELS[method], meta={"photom": names})
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
+
+
+def catalog_magnitudes(table, survey=SDSS, source="catalogue"):
+    """Magnitudes of a table in all bands of a survey, and the r magnitude that goes with the colours.
+
+    Parameters
+    ----------
+    table : Table
+        With a column `mags`, shape (n, n_bands), or one column per band: mag_u, modelMag_u, cModelMag_u, psfMag_u or
+        petroMag_u and so on, in any letter case; asinh or AB magnitudes, not corrected for Galactic dust [mag].
+    survey : Survey
+    source : path-like
+        What messages name.
+
+    Returns
+    -------
+    mags : ndarray, shape (n, n_bands)
+        NaN where missing: empty, or outside `VALID_MAGNITUDES`.
+    r_mag : ndarray, shape (n,)
+        Column petroMag_r where there is one (Beck et al. 2016), else r of `mags`.
+    names : str
+        Columns used, such as "modelMag, r petroMag".
+
+    Raises
+    ------
+    ValueError
+        If no such columns are there, or they hold no numbers.
+    """
+    column_of = {name.lower(): name for name in table.colnames}
+    r = survey.bands.index("r")
+    if "mags" in column_of:
+        prefix, mags = "mags", _magnitudes(table[column_of["mags"]], (len(table), survey.n_bands), source)
+    else:
+        wanted = {prefix: [f"{prefix}_{band}".lower() for band in survey.bands] for prefix in MAGNITUDE_PREFIXES}
+        prefix = next((prefix for prefix, names in wanted.items() if column_of.keys() >= set(names)), None)
+        if prefix is None:
+            raise ValueError(
+                f"{source}: no magnitudes in all of the bands {' '.join(survey.bands)} (columns found: "
+                f"{', '.join(table.colnames)}); name them mag_u ... or modelMag_u ..., or one column mags of "
+                f"{survey.n_bands} numbers"
+            )
+        mags = [_magnitudes(table[column_of[name]], (len(table),), source) for name in wanted[prefix]]
+        mags = np.column_stack(mags)
+    if "petromag_r" not in column_of or prefix == "petroMag":
+        return mags, mags[:, r], prefix
+    return mags, _magnitudes(table[column_of["petromag_r"]], (len(table),), source), f"{prefix}, r petroMag"
+
+
+def _magnitudes(column, shape, source):
+    """A column of magnitudes as floats of a shape, NaN where missing."""
+    values = np.ma.asarray(column)
+    if values.dtype.kind not in "iuf" and np.ma.getmaskarray(values).all():  # an empty column of a CSV file
+        values = np.ma.masked_all(shape)
+    if values.dtype.kind not in "iuf" or values.shape != shape:
+        raise ValueError(
+            f"{source}: {column.name} has type {values.dtype.name} and shape {values.shape}; magnitudes are numbers "
+            f"of shape {shape}"
+        )
+    values = np.ma.filled(values.astype(float), np.nan)
+    return np.where((values > VALID_MAGNITUDES[0]) & (values < VALID_MAGNITUDES[1]), values, np.nan)
+
+
+def _missing(mags, bands):
+    """Why each galaxy has no PDF, "" if it has one; `mags` ends in the r magnitude that goes with the colours."""
+    reasons = np.full(len(mags), "", dtype=object)
+    for row in np.flatnonzero(np.isnan(mags).any(axis=1)):
+        names = [band for band, mag in zip(bands, mags[row]) if np.isnan(mag)] or ["Petrosian r"]
+        reasons[row] = f"no magnitude in {', '.join(names)}"
+    return reasons.astype(str)

@@ -1,0 +1,151 @@
+"""Prepared dataset to batches: which galaxies, in which order, how augmented.
+
+The folder is opened with `tfds.builder_from_directory`, which needs no builder code: the format on disk is the
+contract. Order and augmentation are functions of (seed, epoch) and the galaxy's `obj_id` only, so an epoch that is
+run again after a kill sees the same batches.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from photoz_morph.datasets.augmentation import augment
+from photoz_morph.datasets.batches import CACHE_LIMIT_BYTES, SHUFFLE_BUFFER, full_batches
+from photoz_morph.datasets.reading import n_galaxies, read_columns, read_galaxies
+from photoz_morph.photoz.depth import DEEP_FRAMES, at_depth
+
+
+def split_sizes(builder):
+    """Number of galaxies of each fold, in order."""
+    return [builder.info.splits[f"fold_{fold}"].num_examples for fold in range(len(builder.info.splits))]
+
+
+def count_at_depth(builder, split, depth):
+    """Number of galaxies of a split expression that are "deep", "shallow", or "all"."""
+    if depth == "all":
+        return n_galaxies(builder, split)
+    return int(np.sum(at_depth(read_columns(builder, split)["n_frames"], depth)))
+
+
+def image_batches(builder, split, batch_size, depth="all"):
+    """Batches of {"image", "ebv"} in the stored order, of the galaxies of a depth."""
+    dataset = _galaxies_at_depth(builder, split, {"image": True, "ebv": True}, depth)
+    return dataset.batch(batch_size).prefetch(2)
+
+
+class PhotozBatches:
+    """Training and validation batches of one split; the galaxies are read from disk once if they fit in memory.
+
+    Parameters
+    ----------
+    builder : tfds builder
+    split : str
+    grid : RedshiftGrid
+    batch_size : int
+        Galaxies per step, over all replicas.
+    label_sigma : float
+        Width of the Gaussian target [bin]; 0 is the hard one-hot bin.
+    depth : {"all", "deep", "shallow"}
+        Of the galaxies taken.
+    """
+
+    def __init__(self, builder, split, grid, batch_size, label_sigma=0.0, depth="all"):
+        self.grid, self.batch_size, self.label_sigma = grid, batch_size, label_sigma
+        self.n_galaxies = count_at_depth(builder, split, depth)
+        features = {"image": True, "ebv": True, "z_spec": True, "obj_id": True}
+        galaxies = _galaxies_at_depth(builder, split, features, depth)
+        stamp_bytes = int(np.prod(builder.info.features["image"].shape)) * 4
+        self.is_cached = self.n_galaxies * stamp_bytes < CACHE_LIMIT_BYTES
+        self._galaxies = galaxies.cache() if self.is_cached else galaxies
+
+    @property
+    def steps_per_epoch(self):
+        """Full batches in one pass; the remainder waits for the next epoch's order."""
+        return self.n_galaxies // self.batch_size
+
+    def epoch(self, seed, epoch):
+        """One pass in random order, each galaxy under a random flip or rotation.
+
+        Parameters
+        ----------
+        seed, epoch : int
+            The pass is a function of these and nothing else.
+
+        Returns
+        -------
+        tf.data.Dataset
+            ({"image", "ebv"}, target), target of shape (batch_size, n_bins).
+        """
+        flips = int(np.random.SeedSequence([seed, epoch, 1]).generate_state(1)[0])
+        galaxies = self._shuffled(seed, epoch)
+        galaxies = galaxies.map(lambda galaxy: augment(galaxy, flips), tf.data.AUTOTUNE, deterministic=True)
+        return self._batches(galaxies)
+
+    def obj_ids(self, seed, epoch, batch):
+        """Identifiers of the galaxies of one batch of an epoch, shape (batch_size,): whom a bad loss points at."""
+        galaxies = self._shuffled(seed, epoch).skip(batch * self.batch_size).take(self.batch_size)
+        return np.array([galaxy["obj_id"] for galaxy in galaxies.as_numpy_iterator()])
+
+    def _shuffled(self, seed, epoch):
+        """The galaxies in the order of an epoch."""
+        order = int(np.random.SeedSequence([seed, epoch, 0]).generate_state(1)[0])
+        buffer = self.n_galaxies if self.is_cached else min(self.n_galaxies, SHUFFLE_BUFFER)
+        return self._galaxies.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
+
+    def _batches(self, galaxies):
+        return full_batches(galaxies, self.batch_size, self._network_input)
+
+    def _network_input(self, batch):
+        target = bin_target(batch["z_spec"], self.grid, self.label_sigma)
+        return {"image": batch["image"], "ebv": batch["ebv"]}, target
+
+
+def bin_target(z_spec, grid, label_sigma):
+    """Target distribution over the redshift bins.
+
+    Parameters
+    ----------
+    z_spec : tensor, shape (n,)
+    grid : RedshiftGrid
+    label_sigma : float
+        Width of the Gaussian about z_spec [bin]; 0 gives the hard one-hot bin of the paper.
+
+    Returns
+    -------
+    tensor, shape (n, n_bins), float32
+        Rows sum to one.
+    """
+    position = (tf.cast(z_spec, tf.float64) - grid.z_min) / grid.width
+    if label_sigma == 0:
+        index = tf.minimum(tf.cast(tf.floor(position), tf.int32), grid.n_bins - 1)
+        return tf.one_hot(index, grid.n_bins, dtype=tf.float32)
+    centres = tf.range(grid.n_bins, dtype=tf.float64) + 0.5
+    log_weight = -0.5 * ((centres - position[:, None]) / label_sigma) ** 2
+    return tf.cast(tf.nn.softmax(log_weight), tf.float32)
+
+
+def check_redshifts(columns, grid, source):
+    """Raise a ValueError if a galaxy has its redshift outside the grid."""
+    outside = ~grid.contains(columns["z_spec"])
+    if outside.any():
+        raise ValueError(
+            f"{source}: {outside.sum()} galaxies have z_spec outside [{grid.z_min}, {grid.z_max}], the first is "
+            f"{columns['obj_id'][outside][0]} with {columns['z_spec'][outside][0]}; cut the sample or widen the grid"
+        )
+
+
+def _galaxies_at_depth(builder, split, features, depth):
+    """Galaxies of a split and a depth in the stored order, with the named features and no others."""
+    if depth == "all":
+        return read_galaxies(builder, split, features)
+    galaxies = read_galaxies(builder, split, {**features, "n_frames": True})
+
+    def is_taken(galaxy):  # as `at_depth`
+        n_frames = galaxy["n_frames"]
+        is_deep = tf.reduce_all(n_frames >= DEEP_FRAMES)
+        return is_deep if depth == "deep" else tf.reduce_all(tf.math.is_finite(n_frames)) & ~is_deep
+
+    # Keras warns of data that run out unless it knows their number.
+    galaxies = galaxies.filter(is_taken).apply(
+        tf.data.experimental.assert_cardinality(count_at_depth(builder, split, depth))
+    )
+    return galaxies.map(lambda galaxy: {name: galaxy[name] for name in features})

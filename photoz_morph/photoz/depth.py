@@ -1,0 +1,25 @@
+"""Deep and shallow stacks, by their number of frames."""
+
+import numpy as np
+
+DEEP_FRAMES = 10  # stacks of so many frames or more are deep: Stripe 82; elsewhere galaxies lie in one or two
+
+
+def at_depth(n_frames, depth):
+    """Which galaxies are of a depth.
+
+    Parameters
+    ----------
+    n_frames : ndarray, shape (n, n_bands)
+        Frames of the stack in each band; a galaxy is deep if all its bands are. NaN, not known, is neither.
+    depth : {"all", "deep", "shallow"}
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    n_frames = np.asarray(n_frames, float)
+    if depth == "all":
+        return np.ones(len(n_frames), bool)
+    known, deep = np.isfinite(n_frames).all(axis=1), (n_frames >= DEEP_FRAMES).all(axis=1)
+    return deep if depth == "deep" else known & ~deep

@@ -1,0 +1,1 @@
+"""Scores of redshift predictions, comparisons and trials."""

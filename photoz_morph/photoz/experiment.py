@@ -1,0 +1,130 @@
+"""What the photo-z chain puts into the common training: its data, network, loss and validation scores."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from photoz_morph.datasets import reading
+from photoz_morph.metrics.redshifts.point_scores import residuals, sigma_mad
+from photoz_morph.models.layers.photometric_inputs import adapt_to_training_set
+from photoz_morph.models.loading import LAYERS, load_network
+from photoz_morph.models.registry import build_model
+from photoz_morph.photoz import dataset as pipeline
+from photoz_morph.photoz.depth import at_depth
+from photoz_morph.photoz.splits import cross_validation_splits
+from photoz_morph.training.schedules import learning_rate_schedule
+
+N_ADAPTATION = 2000  # training galaxies the whitening of the aperture fluxes is measured on; our choice
+
+
+class PhotozExperiment:
+    """A config and its dataset.
+
+    Parameters
+    ----------
+    config : PhotozConfig
+    data_dir : path-like
+        Prepared dataset.
+    """
+
+    def __init__(self, config, data_dir):
+        self.config, self.builder = config, reading.open_dataset(data_dir)
+        self.n_folds = len(pipeline.split_sizes(self.builder))
+
+    def dataset_description(self):
+        """What a run folder remembers of the dataset."""
+        return {
+            "path": str(Path(self.builder.data_dir).resolve()),
+            "name": self.builder.info.full_name,
+            "origin": self.builder.info.metadata["origin"],
+            "galaxies_per_fold": pipeline.split_sizes(self.builder),
+        }
+
+    def n_training(self, fold):
+        """Training galaxies of a fold."""
+        return pipeline.count_at_depth(self.builder, self._splits(fold).train, self.config.data.train_on)
+
+    def fold(self, fold):
+        """Data, network and scores of one fold."""
+        return PhotozFold(self.config, self.builder, self._splits(fold))
+
+    def member_name(self, fold, member):
+        """Name of a network in messages."""
+        return f"fold {fold} member {member}"
+
+    def _splits(self, fold):
+        data = self.config.data
+        return cross_validation_splits(self.builder, fold, data.n_validation, data.train_fraction)
+
+
+class PhotozFold:
+    """Training and validation galaxies of one fold, and the network that they train."""
+
+    def __init__(self, config, builder, splits):
+        self.config = config
+        batch_size, depth = config.data.batch_size, config.data.train_on
+        columns = {split: reading.read_columns(builder, split) for split in (splits.train, splits.validation)}
+        for split, part in columns.items():
+            pipeline.check_redshifts(part, config.redshift, builder.data_dir)
+            if not at_depth(part["n_frames"], depth).any():
+                raise ValueError(
+                    f"{builder.data_dir}: none of {len(part['z_spec'])} galaxies of {split} is {depth}, or n_frames "
+                    "is not known; give another data.train_on or --data-dir"
+                )
+        self.train = pipeline.PhotozBatches(
+            builder, splits.train, config.redshift, batch_size, config.train.label_sigma, depth
+        )
+        self._validation = pipeline.image_batches(builder, splits.validation, batch_size, depth)
+        validation = columns[splits.validation]
+        self._z_spec = validation["z_spec"][at_depth(validation["n_frames"], depth)]
+        self.adaptation_sample = pipeline.image_batches(builder, splits.train, batch_size, depth).take(
+            -(-N_ADAPTATION // batch_size)
+        )
+
+    def new_network(self, n_iterations, seed):
+        """A compiled network whose layers have measured the training set where they need it."""
+        model = new_network(self.config, n_iterations, seed)
+        adapt_to_training_set(model, self.adaptation_sample)
+        return model
+
+    def load_checkpoint(self, path):
+        """A network with its optimizer."""
+        return load_network(path, compile=True)
+
+    def trained_network(self, model):
+        """The network without its optimizer, two thirds of the file."""
+        network = keras.Model.from_config(model.get_config(), LAYERS)
+        network.set_weights(model.get_weights())
+        return network
+
+    def validate(self, model):
+        """Cross-entropy with the hard bin, and sigma_MAD, of the validation galaxies."""
+        pdf = model.predict(self._validation, verbose=0)
+        grid = self.config.redshift
+        probability = pdf[np.arange(len(pdf)), grid.bin_index(self._z_spec)]
+        loss = -np.mean(np.log(np.maximum(probability, keras.config.epsilon())))
+        scatter = sigma_mad(residuals(grid.expectation(pdf), self._z_spec))
+        return {"validation_loss": float(loss), "validation_sigma_mad": float(scatter)}
+
+
+def new_network(config, n_iterations, seed):
+    """A network of the config, compiled: cross-entropy (Pasquet et al. 2019, Sec. 3.5) and Adam.
+
+    Parameters
+    ----------
+    config : PhotozConfig
+    n_iterations : int
+        Iterations of the whole training, for the learning-rate schedule.
+    seed : int
+    """
+    default = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.train.precision)
+    try:
+        model = build_model(config, seed)
+    finally:
+        keras.config.set_dtype_policy(default)
+    optimizer = keras.optimizers.Adam(learning_rate_schedule(config.train, n_iterations))
+    # XLA is slower on CPUs and fails under MirroredStrategy, and Keras's own choice depends on the machine.
+    model.compile(optimizer, keras.losses.CategoricalCrossentropy(), jit_compile=False)
+    return model

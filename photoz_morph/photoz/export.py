@@ -1,0 +1,149 @@
+"""The exported model: one SavedModel for an ensemble, what it says of new galaxies, and what it refuses.
+
+`export` writes it, with the ensemble mean, all scaling and the point estimates inside and an `estimator.json` beside
+it; any program that has TensorFlow can run it. `load_estimator` reads it back and checks what it is given.
+"""
+
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from photoz_morph.models.saved_model import write_saved_model
+from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.predict import load_ensemble
+from photoz_morph.runs.folder import finished_members, read_run
+from photoz_morph.runs.progress import read_sessions
+from photoz_morph.surveys import get_survey
+
+OUTPUTS = ("pdf", "z_phot", "z_median", "z_mode", "z_lower", "z_upper")
+
+
+def export(run_dir, out_dir, fold=0):
+    """One SavedModel of a fold's ensemble, with all scaling inside, and its `estimator.json`.
+
+    Parameters
+    ----------
+    run_dir, out_dir : path-like
+    fold : int
+        The members of this fold are exported; its galaxies are the ones they have not seen.
+
+    Returns
+    -------
+    dict
+        What `estimator.json` holds.
+
+    Raises
+    ------
+    ValueError
+        If the fold has no finished member or fewer than were asked for, or the folder exists.
+    """
+    config, dataset = read_run(run_dir, PhotozConfig)
+    members = finished_members(run_dir, PhotozConfig)
+    if fold not in members:
+        raise ValueError(f"{run_dir}: fold {fold} has no finished network; finished are folds {sorted(members)}")
+    asked = [session["n_members"] for session in read_sessions(run_dir)[-1:]]
+    if asked and len(members[fold]) < asked[0]:
+        raise ValueError(
+            f"{run_dir}: fold {fold} has {len(members[fold])} finished networks of {asked[0]}; finish it with the same "
+            "`photoz train`"
+        )
+    facts = {
+        "model": config.model.name,
+        "with_ebv": config.model.with_ebv,
+        "photometric_inputs": config.model.photometric_inputs,
+        "n_members": len(members[fold]),
+        "fold": fold,
+        "trained_on": {key: dataset[key] for key in ("name", "origin", "galaxies_per_fold")},
+    }
+    return export_network(
+        load_ensemble(members[fold]), get_survey(config.survey), config.redshift, out_dir, facts
+    )
+
+
+def export_network(network, survey, grid, out_dir, facts, z_phot_bins="midpoints"):
+    """One SavedModel of a network, with its point estimates inside, and its `estimator.json`.
+
+    Parameters
+    ----------
+    network : keras.Model
+        {"image", "ebv"} to a PDF on the grid.
+    survey : Survey
+    grid : RedshiftGrid
+    out_dir : path-like
+        Must not exist.
+    facts : dict
+        For `estimator.json`: at least "model", "n_members" and "trained_on" with its "name" and "origin".
+    z_phot_bins : {"midpoints", "left-edges"}
+        Over what z_phot is a mean; see `RedshiftGrid.positions`.
+
+    Returns
+    -------
+    dict
+        What `estimator.json` holds.
+
+    Raises
+    ------
+    ValueError
+        If the folder exists.
+    """
+    description = {
+        "survey": survey.name,
+        "bands": survey.bands,
+        "pixel_scale_arcsec": survey.pixel_scale,
+        "image_size": survey.stamp_size,
+        "image_unit": survey.image_unit,
+        "ebv_unit": "mag",
+        "redshift": {"z_min": grid.z_min, "z_max": grid.z_max, "n_bins": grid.n_bins},
+        "z_phot_bins": z_phot_bins,
+        "outputs": OUTPUTS,
+        **facts,
+    }
+    signature = [
+        tf.TensorSpec((None, *survey.image_shape), tf.float32, name="image"),
+        tf.TensorSpec((None,), tf.float32, name="ebv"),
+    ]
+
+    def serve(image, ebv):
+        return point_estimates(network({"image": image, "ebv": ebv}), grid, z_phot_bins)
+
+    write_saved_model(out_dir, {"serve": (serve, signature)}, description)
+    return description
+
+
+def point_estimates(pdf, grid, z_phot_bins="midpoints"):
+    """What a binned PDF says, as tensors; the same definitions as `RedshiftGrid`.
+
+    Parameters
+    ----------
+    pdf : tensor, shape (n, n_bins)
+    grid : RedshiftGrid
+    z_phot_bins : {"midpoints", "left-edges"}
+
+    Returns
+    -------
+    dict of str to tensor
+        `OUTPUTS`; all but `pdf` have shape (n,). The bounds enclose 68 % and leave 16 % on each side.
+    """
+    midpoints, positions = (
+        ops.convert_to_tensor(redshifts, "float32") for redshifts in (grid.midpoints, grid.positions(z_phot_bins))
+    )
+    cdf = ops.cumsum(pdf, axis=-1)
+    cdf = cdf / cdf[:, -1:]
+    return {
+        "pdf": pdf,
+        "z_phot": ops.sum(pdf * positions, axis=-1),
+        "z_median": _quantile(pdf, cdf, grid, 0.5),
+        "z_mode": ops.take(midpoints, ops.argmax(pdf, axis=-1)),
+        "z_lower": _quantile(pdf, cdf, grid, 0.16),
+        "z_upper": _quantile(pdf, cdf, grid, 0.84),
+    }
+
+
+def _quantile(pdf, cdf, grid, probability):
+    """Redshift below which each PDF holds `probability`: linear inside a bin."""
+    index = ops.minimum(ops.sum(ops.cast(cdf < probability, "int32"), axis=-1), grid.n_bins - 1)
+    above = ops.take_along_axis(cdf, index[:, None], axis=-1)[:, 0]
+    inside = ops.take_along_axis(pdf, index[:, None], axis=-1)[:, 0]
+    step = (probability - (above - inside)) / ops.maximum(inside, keras.config.epsilon() ** 2)
+    return grid.z_min + grid.width * (ops.cast(index, "float32") + ops.clip(step, 0.0, 1.0))

@@ -1,0 +1,156 @@
+"""An exported photo-z model: check stacks against it and predict their redshift PDFs."""
+
+from pathlib import Path
+
+import numpy as np
+from astropy.table import vstack
+from tqdm import tqdm
+
+from photoz_morph.models.loading import BATCH_SIZE
+from photoz_morph.models.saved_model import load_saved_model, read_description
+from photoz_morph.photoz.export import OUTPUTS
+from photoz_morph.photoz.predictions import predictions_table
+from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.shards.stacks import check_finite, find_shards, read_catalog, read_shard
+from photoz_morph.surveys import get_survey
+
+
+class Estimator:
+    """An exported model and what it accepts."""
+
+    def __init__(self, folder):
+        self.folder, described = Path(folder), Path(folder) / "estimator.json"
+        self.description = read_description(folder, "photoz")
+        try:
+            self.survey = get_survey(self.description["survey"])
+            self.grid = RedshiftGrid(**self.description["redshift"])
+            stated = tuple(self.description[key] for key in ("bands", "pixel_scale_arcsec", "image_size", "image_unit"))
+            self.description["model"], self.description["n_members"]
+            self.z_phot_bins = self.description.get("z_phot_bins", "midpoints")  # older exports do not say
+            self.grid.positions(self.z_phot_bins)
+        except (KeyError, TypeError, ValueError) as error:
+            reason = f"no key {error}" if isinstance(error, KeyError) else error
+            raise ValueError(f"{described}: describes no exported model ({reason}); export the model again") from error
+        facts = (list(self.survey.bands), self.survey.pixel_scale, self.survey.stamp_size, self.survey.image_unit)
+        if facts != stated:
+            raise ValueError(f"{described}: was exported for {stated}, this version has {self.survey.name} as {facts}")
+        self._model = load_saved_model(folder)
+
+    def predict(self, image, ebv, source="stacks"):
+        """Predictions of stacks.
+
+        Parameters
+        ----------
+        image : ndarray, shape (n, size, size, n_bands)
+            [image unit of the survey]
+        ebv : ndarray, shape (n,)
+            E(B-V) [mag].
+        source : str
+            Named in errors.
+
+        Returns
+        -------
+        dict of str to ndarray
+            `OUTPUTS`.
+
+        Raises
+        ------
+        ValueError
+            If the stacks are not of the shape the model was trained for, or a value is not finite.
+        """
+        image, ebv = np.asarray(image, np.float32), np.asarray(ebv, np.float32)
+        if image.ndim != 4 or image.shape[1:] != self.survey.image_shape or ebv.shape != (len(image),):
+            raise ValueError(
+                f"{source}: stacks of shape {image.shape} with E(B-V) of shape {ebv.shape}; {self.folder} takes "
+                f"(n, {', '.join(map(str, self.survey.image_shape))}) in bands {','.join(self.survey.bands)} and (n,)"
+            )
+        check_finite(image, np.arange(len(image)), self.survey, source)
+        if not np.isfinite(ebv).all():
+            raise ValueError(f"{source}: E(B-V) of row {np.argmin(np.isfinite(ebv))} is not finite; give it a value")
+        parts = []
+        for start in range(0, len(image), BATCH_SIZE):
+            rows = slice(start, start + BATCH_SIZE)
+            parts.append({name: value.numpy() for name, value in self._model.serve(image[rows], ebv[rows]).items()})
+            n_bins = parts[-1]["pdf"].shape[1]
+            if n_bins != self.grid.n_bins:
+                raise ValueError(
+                    f"{self.folder / 'estimator.json'}: says {self.grid.n_bins} redshift bins, the SavedModel beside "
+                    f"it gives {n_bins}; export the model again"
+                )
+        return {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}
+
+    def predictions(self, image, table, origin, source="stacks"):
+        """Predictions table of stacks and their catalogue; flagged rows keep their place, with NaN.
+
+        Parameters
+        ----------
+        image : ndarray, shape (n, size, size, n_bands)
+        table : Table
+            With `flag`; see `shards`.
+        origin : str
+            "simulated" or "stacked".
+
+        Returns
+        -------
+        Table
+        """
+        good = np.asarray(table["flag"]) == 0
+        without = good & ~np.isfinite(np.asarray(table["ebv"], float))
+        if without.any():
+            raise ValueError(
+                f"{source}: E(B-V) of galaxy {table['obj_id'][without][0]} is {table['ebv'][without][0]} "
+                f"({without.sum()} such galaxies); give it a value in mag"
+            )
+        pdf = np.full((len(table), self.grid.n_bins), np.nan, np.float32)
+        if good.any():
+            pdf[good] = self.predict(image[good], np.asarray(table["ebv"])[good], source)["pdf"]
+        return predictions_table(
+            table, pdf, self.grid, self.survey, origin, self.description["model"], self.description["n_members"],
+            meta={"z_phot_bins": self.z_phot_bins},
+        )  # fmt: skip
+
+
+def load_estimator(folder):
+    """The exported model in a folder."""
+    return Estimator(folder)
+
+
+def infer_stacks(estimator, parts, origin, source="stacks"):
+    """Predictions of stacks that come in parts, in their order.
+
+    Parameters
+    ----------
+    estimator : Estimator
+    parts : iterable of (images, table)
+        From `stacking.iter_stacks` or shards; only one part's pixels are in memory at a time.
+    origin : str
+        "simulated" or "stacked".
+    source : path-like
+        Named in errors.
+
+    Returns
+    -------
+    Table
+    """
+    tables = [estimator.predictions(images, table, origin, source) for images, table in parts]
+    return vstack(tables, metadata_conflicts="silent") if len(tables) > 1 else tables[0]
+
+
+def infer_shards(estimator, folder, progress=True):
+    """Predictions of a folder of shards.
+
+    Raises
+    ------
+    ValueError
+        If a shard is broken, of another survey than the model, or simulated and stacked ones are mixed.
+    """
+    paths = find_shards(folder)
+    headers = [read_catalog(path)[1] for path in paths]
+    for path, header in zip(paths, headers):
+        if header["SURVEY"] != estimator.survey.name:
+            raise ValueError(f"{path}: stacks of {header['SURVEY']}, {estimator.folder} takes {estimator.survey.name}")
+    origins = {header["ORIGIN"] for header in headers}
+    if len(origins) > 1:
+        raise ValueError(f"{folder}: simulated and stacked shards in one folder; keep them apart")
+    with tqdm(paths, desc="infer", unit=" shards", disable=not progress) as bar:
+        return infer_stacks(estimator, (read_shard(path)[:2] for path in bar), origins.pop(), folder)

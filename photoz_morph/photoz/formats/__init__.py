@@ -1,0 +1,1 @@
+"""Predictions as qp HDF5, HATS and compact PDFs."""

@@ -1,0 +1,122 @@
+"""A run folder to predictions of its test galaxies, by the networks that have not seen them and by the baselines."""
+
+
+import keras
+import numpy as np
+import tensorflow as tf
+from astropy.table import Column
+from keras import ops
+from tqdm import tqdm
+
+from photoz_morph.datasets import reading
+from photoz_morph.models.loading import BATCH_SIZE, load_members
+from photoz_morph.photoz import dataset as pipeline
+from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.predictions import CATALOGUE, predictions_table
+from photoz_morph.runs.folder import finished_members, read_run
+from photoz_morph.surveys import get_survey
+
+
+def combine_pdfs(member_pdf):
+    """Mean over the members, whose expectation is the mean of their z_phot (Pasquet et al. 2019, Sec. 3.8).
+
+    Parameters
+    ----------
+    member_pdf : list of tensor, shape (n, n_bins) each
+
+    Returns
+    -------
+    tensor, shape (n, n_bins)
+    """
+    return ops.mean(ops.stack(member_pdf, axis=0), axis=0)
+
+
+def load_ensemble(paths):
+    """One model that gives the mean PDF of several saved networks.
+
+    Parameters
+    ----------
+    paths : list of path-like
+        `model.keras` files of networks with the same inputs.
+
+    Returns
+    -------
+    keras.Model
+        (image, ebv) to pdf, shape (n, n_bins).
+    """
+    members = load_members(paths)
+    if len(members) == 1:
+        return members[0]
+    inputs = {tensor.name: keras.Input(tensor.shape[1:], name=tensor.name) for tensor in members[0].inputs}
+    for index, member in enumerate(members):
+        member.name = f"member_{index}"
+    return keras.Model(inputs, combine_pdfs([member(inputs) for member in members]), name="ensemble")
+
+
+def predict_run(run_dir, data_dir=None, progress=True):
+    """PDFs of the test galaxies of each fold, from the networks that have not seen them.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    data_dir : path-like, optional
+        Prepared dataset; by default the one the run was trained on.
+    progress : bool
+
+    Returns
+    -------
+    Table
+        See `predictions`; the columns of the dataset are carried, `fold` says which fold tested a galaxy, and
+        `pit_member`, shape (n, n_members), is the PIT of each member's own PDF.
+    """
+    config, dataset = read_run(run_dir, PhotozConfig)
+    builder = _dataset_of_run(dataset, data_dir)
+    members = finished_members(run_dir, PhotozConfig)
+    n_members = {len(paths) for paths in members.values()}
+    if len(n_members) > 1:
+        counts = ", ".join(f"fold_{fold} {len(paths)}" for fold, paths in members.items())
+        raise ValueError(f"{run_dir}: folds have different numbers of finished members ({counts}); finish the training")
+    grid, columns, pdfs, pits = config.redshift, [], [], []
+    total = sum(reading.n_galaxies(builder, f"fold_{fold}") for fold in members)
+    with tqdm(total=total, desc="predict", unit=" galaxies", disable=not progress) as bar:
+        for fold, paths in members.items():
+            split, n_done = f"fold_{fold}", 0
+            table = reading.read_columns(builder, split)
+            columns.append({**table, "fold": np.full(len(table["obj_id"]), fold)})
+            keras.backend.clear_session()
+            predict = _member_function(load_members(paths))
+            for batch in pipeline.image_batches(builder, split, BATCH_SIZE):
+                member_pdf = predict(batch)
+                pdfs.append(combine_pdfs(member_pdf).numpy())
+                z_spec = table["z_spec"][n_done : n_done + len(pdfs[-1])]
+                pits.append(np.stack([grid.cdf_at(pdf.numpy(), z_spec) for pdf in member_pdf], axis=1))
+                n_done += len(z_spec)
+                bar.update(len(z_spec))
+    merged = {name: np.concatenate([part[name] for part in columns]) for name in _known_first(columns[0])}
+    survey = get_survey(config.survey)
+    origin = builder.info.metadata["origin"]
+    table = predictions_table(merged, np.concatenate(pdfs), grid, survey, origin, config.model.name, n_members.pop())
+    pit_member = np.concatenate(pits).astype(np.float32)
+    table["pit_member"] = Column(pit_member, description="PIT of z_spec in the PDF of each member")
+    return table
+
+
+def _known_first(names):
+    """Names of columns, those that every catalogue has before the others; a dataset has them by letter."""
+    return [name for name in CATALOGUE if name in names] + [name for name in names if name not in CATALOGUE]
+
+
+def _member_function(members):
+    """Compiled function of a batch that gives the PDFs of all members, a list."""
+    return tf.function(lambda batch: [member(batch) for member in members], reduce_retracing=True)
+
+
+def _dataset_of_run(dataset, data_dir):
+    """The dataset that a run was trained on, or the one in `data_dir` if its folds are the same."""
+    builder = reading.open_dataset(data_dir or dataset["path"])
+    if pipeline.split_sizes(builder) != dataset["galaxies_per_fold"]:
+        raise ValueError(
+            f"{builder.data_dir}: has {pipeline.split_sizes(builder)} galaxies per fold, the run was trained with "
+            f"{dataset['galaxies_per_fold']}; a test galaxy may have been trained on, build the run's dataset again"
+        )
+    return builder

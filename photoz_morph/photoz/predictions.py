@@ -1,0 +1,244 @@
+"""The predictions table: one row per galaxy with its binned PDF and what the PDF says, in memory and on disk.
+
+`photoz predict`, `infer` and `baseline` write it, `evaluate` and `report` read it, and so does whatever reads FITS,
+Parquet, qp's HDF5 or HATS; the suffix of the name chooses, and `photoz convert` writes it again as another. It is an
+astropy Table of the catalogue's own columns, in the catalogue's order, followed by `flag`, `z_phot`, `z_median`,
+`z_mode`, `z_lower`, `z_upper` and `pdf`. Its meta, the FITS header of HDU `PREDICTIONS`, holds `survey`, the grid
+(`z_min`, `z_max`, `n_bins`), `origin` ("simulated", "stacked" or "catalogue"), `model`, `n_members` and what else the
+writer records. A galaxy without a PDF keeps its row: NaN, and flag 1.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Column, Table
+from pyarrow import ArrowException
+
+from photoz_morph.metrics.redshifts.pdf_scores import in_slices
+from photoz_morph.photoz.formats.compact import compact, expand
+from photoz_morph.photoz.formats.hats import read_hats_predictions, write_hats
+from photoz_morph.photoz.formats.qp import read_qp, write_qp
+from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.system.files import write_whole
+from photoz_morph.system.tables import plain_columns, read_fits, read_parquet, write_fits, write_parquet
+
+# What the pixels or magnitudes of each origin are, as it must stand beside every score.
+ORIGINS = {"simulated": "simulated", "stacked": "real", "catalogue": "real"}
+ESTIMATES = {
+    "flag": "0: good; 1: no PDF, or flagged before",
+    "z_phot": "mean of the PDF over bin midpoints",
+    "z_median": "median of the PDF",
+    "z_mode": "midpoint of the most probable bin",
+    "z_lower": "16 % quantile of the PDF",
+    "z_upper": "84 % quantile of the PDF",
+    "pdf": "probability of each redshift bin",
+}
+CATALOGUE = {
+    "obj_id": ("", "identifier of the galaxy"),
+    "group_id": ("", "shared by all copies of a galaxy"),
+    "ra": ("deg", "right ascension, J2000"),
+    "dec": ("deg", "declination, J2000"),
+    "ebv": ("mag", "Galactic E(B-V)"),
+    "z_spec": ("", "spectroscopic redshift, NaN where unknown"),
+    "fold": ("", "cross-validation fold that tested this galaxy"),
+    "mags": ("mag", "magnitude in each band"),
+    "mag_errs": ("mag", "error of mags"),
+    "petro_r": ("mag", "r magnitude of the selection"),
+    "psf_fwhm": ("arcsec", "seeing in each band"),
+    "snr": ("", "signal to noise in each band"),
+    "n_frames": ("", "exposures in the stack of each band"),
+    "true_mags": ("mag", "true magnitude in each band"),
+    "r_e": ("arcsec", "true half-light radius along the major axis"),
+    "axis_ratio": ("", "axis ratio b/a"),
+    "n_neighbours": ("", "neighbours in or at the edge of the stamp"),
+}
+REQUIRED_META = ("survey", "origin", "z_min", "z_max", "n_bins")
+UNREADABLE = (
+    OSError, KeyError, TypeError, ValueError, IndexError, AttributeError, ArrowException, fits.VerifyError, Warning,
+)  # fmt: skip
+READERS = {".fits": read_fits, ".parquet": read_parquet, ".hdf5": read_qp, ".hats": read_hats_predictions}
+SUM_TOLERANCE = 1e-4  # float32 softmax sums to one within 1e-6; 1e-4 would shift z_phot by a tenth of the bias
+
+
+def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_members=1, meta=None):
+    """Predictions of a catalogue from their PDFs.
+
+    Parameters
+    ----------
+    catalog_columns : Table or dict of str to ndarray, shape (n, ...)
+        Carried as they are; `obj_id` is needed, a `flag` other than 0 stays a flag.
+    pdf : ndarray, shape (n, n_bins)
+        Probability of each redshift bin; NaN in rows of galaxies that have none.
+    grid : RedshiftGrid
+    survey : Survey
+    origin : str
+        "simulated", "stacked" (real pixels) or "catalogue" (real magnitudes).
+    model : str
+        What made the PDFs, such as the name of the network.
+    n_members : int
+        Networks averaged.
+    meta : dict, optional
+        Further facts for the header: short strings, numbers and booleans. `z_phot_bins`, by default "midpoints",
+        says over what z_phot is a mean; see `RedshiftGrid.positions`.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, reserved or of another length, or a row of `pdf` is no probability.
+    """
+    if origin not in ORIGINS:
+        raise ValueError(f"origin must be one of {', '.join(ORIGINS)}, got {origin!r}")
+    table = plain_columns(Table(catalog_columns, copy=True))
+    table.meta = {"survey": survey.name, "origin": origin, "z_min": grid.z_min, "z_max": grid.z_max}
+    table.meta |= {"n_bins": grid.n_bins, "z_phot_bins": "midpoints", "model": model, "n_members": n_members}
+    table.meta |= meta or {}
+    if "obj_id" not in table.colnames:
+        raise ValueError(f"predictions need column obj_id, the catalogue has {', '.join(table.colnames)}")
+    reserved = [name for name in ESTIMATES if name in table.colnames and name != "flag"]
+    if reserved:
+        raise ValueError(f"catalogue column {', '.join(reserved)} would be overwritten by the predictions; rename it")
+    pdf = np.array(pdf, np.float32)
+    if pdf.shape != (len(table), grid.n_bins):
+        raise ValueError(f"pdf has shape {pdf.shape}, the catalogue and the grid need {(len(table), grid.n_bins)}")
+    bad = np.isnan(pdf).any(axis=1)
+    _check_probability(pdf, ~bad, table["obj_id"])
+    pdf[bad] = np.nan
+    before = np.asarray(table["flag"]) != 0 if "flag" in table.colnames else False
+    columns = {"flag": (bad | before).astype(np.int16), "pdf": pdf}
+    columns |= _point_estimates(pdf, bad, grid, table.meta["z_phot_bins"])
+    for name, description in ESTIMATES.items():
+        table[name] = Column(columns[name], description=description)
+    table["z_phot"].description = f"mean of the PDF over bin {table.meta['z_phot_bins'].replace('-', ' ')}"
+    for name, (unit, description) in CATALOGUE.items():
+        if name in table.colnames:
+            table[name].unit = table[name].unit or unit or None
+            table[name].description = table[name].description or description
+    return table
+
+
+def _point_estimates(pdf, bad, grid, z_phot_bins):
+    """Float64 columns z_phot ... z_upper, NaN where there is no PDF (argmax and comparisons would give a number)."""
+    functions = {
+        "z_phot": lambda part: grid.expectation(part, z_phot_bins),
+        "z_median": lambda part: grid.quantile(part, 0.5),
+        "z_mode": grid.mode,
+        "z_lower": lambda part: grid.quantile(part, 0.16),
+        "z_upper": lambda part: grid.quantile(part, 0.84),
+    }
+    columns = {name: np.full(len(pdf), np.nan) for name in functions}
+    for name, function in functions.items():
+        columns[name][~bad] = in_slices(function, pdf[~bad])
+    return columns
+
+
+def _check_probability(pdf, good, obj_id):
+    """Raise a ValueError that names the first good galaxy whose PDF is negative or does not sum to one."""
+    total = in_slices(lambda part: part.sum(axis=1, dtype=float), pdf)
+    least = in_slices(lambda part: part.min(axis=1), pdf)
+    wrong = good & ~((np.abs(total - 1) < SUM_TOLERANCE) & (least >= 0))
+    if wrong.any():
+        first = np.argmax(wrong)
+        raise ValueError(
+            f"{wrong.sum()} PDFs are negative somewhere or do not sum to one; the first is of galaxy {obj_id[first]} "
+            f"(sum {pdf[first].sum():.6g}, minimum {pdf[first].min():.3g})"
+        )
+
+
+def write_predictions(table, path, max_cdf_error=None):
+    """Write predictions to a temporary name, then rename it; the suffix says in which format.
+
+    Parameters
+    ----------
+    table : Table
+        From `predictions_table`.
+    path : path-like
+        Ends in .fits, .parquet, .hdf5 (a qp ensemble) or .hats (a folder that does not exist).
+    max_cdf_error : float, optional
+        Write compact PDFs, whose cumulative distribution is off by this at most; see `compact_pdfs`.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is another one, or a meta value or column has no form on disk.
+    """
+    path = Path(path)
+    _check_suffix(path)
+    grid = _grid_of(table, path)
+    if max_cdf_error is not None:
+        if path.suffix == ".hdf5":
+            raise ValueError(f"{path}: qp reads whole PDFs only; write compact ones as .fits, .parquet or .hats")
+        table = compact(table, grid, max_cdf_error)
+    if path.suffix == ".hats":
+        write_hats(table, path)
+        return
+    with write_whole(path) as part:
+        if path.suffix == ".hdf5":
+            write_qp(table, grid, part)
+        else:
+            (write_fits if path.suffix == ".fits" else write_parquet)(table, part)
+
+
+def read_predictions(path):
+    """Predictions and their redshift grid, checked; compact PDFs are probabilities of bins again.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    table : Table
+    grid : RedshiftGrid
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is truncated, is not a predictions table, or contradicts its own grid.
+    """
+    path = Path(path)
+    _check_suffix(path)
+    if not (path.is_dir() if path.suffix == ".hats" else path.is_file()):
+        raise FileNotFoundError(f"{path}: no such file; `photoz predict` writes it")
+    try:
+        table = expand(READERS[path.suffix](path))
+    except UNREADABLE as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}: not a predictions table, or truncated ({reason}); predict again") from error
+    grid, good = _grid_of(table, path), np.asarray(table["flag"]) == 0
+    try:
+        _check_probability(np.asarray(table["pdf"]), good, table["obj_id"])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; predict again") from error
+    return table, grid
+
+
+def _check_suffix(path):
+    """Raise a ValueError if the name of a file does not say one of our formats."""
+    if path.suffix not in READERS:
+        raise ValueError(f"{path}: predictions are written as {', '.join(READERS)}, not {path.suffix!r}")
+
+
+def _grid_of(table, path):
+    """Redshift grid of a table; raises a ValueError where meta, columns and grid do not fit."""
+    missing = [key for key in REQUIRED_META if key not in table.meta]
+    if missing:
+        raise ValueError(f"{path}: not a predictions table, its header lacks {', '.join(missing)}")
+    if table.meta["origin"] not in ORIGINS:
+        raise ValueError(f"{path}: origin is {table.meta['origin']!r}, not one of {', '.join(ORIGINS)}")
+    missing = [name for name in ("obj_id", *ESTIMATES) if name not in table.colnames]
+    if missing:
+        raise ValueError(f"{path}: predictions lack column {', '.join(missing)}; predict again")
+    grid = RedshiftGrid(*(table.meta[key] for key in ("z_min", "z_max", "n_bins")))
+    if table["pdf"].shape != (len(table), grid.n_bins):
+        raise ValueError(
+            f"{path}: column pdf has shape {table['pdf'].shape}, the grid in its header needs "
+            f"{(len(table), grid.n_bins)}; predict again"
+        )
+    return grid

@@ -1,0 +1,91 @@
+"""The report of a run folder with one call: reads a few stacks from the run's dataset and hands them to `report`.
+
+`report` itself reads files and arrays only and never TensorFlow, which the dataset needs; this module joins the two.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from photoz_morph.datasets import reading
+from photoz_morph.photoz import dataset as pipeline
+from photoz_morph.photoz.baselines.of_run import update_baselines
+from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE
+from photoz_morph.report.photoz_report import write_report
+from photoz_morph.report.run_results import read_results
+from photoz_morph.runs.folder import finished_members, read_run
+
+N_STACKS = 30
+
+
+def report_run(run_dir, out_dir=None, data_dir=None, progress=True, trials=(), region=SUSPECT_ZONE):
+    """Write the report of a run that has predictions.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    out_dir : path-like, optional
+        By default `report` in the run folder.
+    data_dir : path-like, optional
+        Prepared dataset; by default the one the run was trained on. If it is not there any more, the report says so
+        and has no stamps.
+    progress : bool
+    trials : list of path-like
+        Run folders of trials, with predictions.
+    region : str
+        A zone of the sky that one trial leaves out; see `trials.in_region`.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is no run folder, has no finished network or no predictions.
+    """
+    baseline_note = update_baselines(run_dir, data_dir, progress=progress)
+    results = replace(read_results(run_dir, trials, region), baseline_note=baseline_note)
+    _, dataset = read_run(run_dir, PhotozConfig)
+    folds, note, stacks = sorted(finished_members(run_dir, PhotozConfig)), "", None
+    try:
+        stacks = random_stacks(reading.open_dataset(data_dir or dataset["path"]), folds, N_STACKS)
+    except FileNotFoundError:
+        if data_dir:
+            raise
+        note = f"the dataset is not in {dataset['path']} any more; give its folder with --data-dir"
+    return write_report(results, out_dir, stacks, note, progress)
+
+
+def random_stacks(builder, folds, n_stacks):
+    """Stacks of some galaxies of the test folds.
+
+    Parameters
+    ----------
+    builder : tfds builder
+    folds : list of int
+    n_stacks : int
+        In all; the same number from each fold, up to rounding.
+
+    Returns
+    -------
+    images : ndarray, shape (n, size, size, n_bands)
+    obj_id : ndarray, shape (n,)
+        The first galaxies of each fold, one of each `group_id`. They are a random choice: TFDS stores examples in
+        the order of a hash.
+    """
+    images, ids = [], []
+    for index, fold in enumerate(folds):
+        wanted = n_stacks // len(folds) + (index < n_stacks % len(folds))
+        wanted = min(wanted, reading.n_galaxies(builder, f"fold_{fold}"))
+        if wanted == 0:
+            continue
+        split = f"fold_{fold}[:{min(2 * wanted, reading.n_galaxies(builder, f'fold_{fold}'))}]"  # some are copies
+        columns = reading.read_columns(builder, split)
+        rows = np.sort(np.unique(columns["group_id"], return_index=True)[1])[:wanted]
+        batch = next(pipeline.image_batches(builder, split, len(columns["obj_id"])).as_numpy_iterator())
+        images.append(batch["image"][rows])
+        ids.append(columns["obj_id"][rows])
+    return np.concatenate(images), np.concatenate(ids)

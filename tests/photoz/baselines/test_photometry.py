@@ -1,0 +1,191 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from click.testing import CliRunner
+
+from photoz_morph.catalogs.dust import sfd_ebv
+from photoz_morph.catalogs.folds import assign_fold
+from photoz_morph.catalogs.galaxies import check_galaxy_catalog
+from photoz_morph.cli.photoz import main
+from photoz_morph.metrics.redshifts import pdf_scores
+from photoz_morph.metrics.redshifts import point_scores as metrics
+from photoz_morph.photoz.baselines.photometry import catalog_magnitudes, predict_catalog, real_galaxies
+from photoz_morph.photoz.predictions import read_predictions
+from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.shards.stacks import write_shard
+from photoz_morph.simulation.sdss.tables import load_table
+from photoz_morph.surveys import SDSS
+
+GRID = RedshiftGrid()
+
+
+def few_galaxies(n=600):
+    """The first real galaxies, with their magnitudes and fewer than a baseline would like."""
+    return real_galaxies()[:n]
+
+
+def run_baseline(*arguments):
+    return CliRunner().invoke(main, ["baseline", *map(str, arguments)])
+
+
+def test_shipped_galaxies_are_the_parents_of_the_simulation():
+    table, parents = real_galaxies(), load_table("mgs_parents.npz")
+    assert len(table) == 9811  # as counted in the original sample
+    row_of = {obj_id: row for row, obj_id in enumerate(table["obj_id"])}
+    assert set(parents["parent_id"]) <= set(row_of)
+    shipped = table[[row_of[parent_id] for parent_id in parents["parent_id"]]]
+    np.testing.assert_allclose(shipped["z_spec"], parents["z"], atol=1e-5)
+    np.testing.assert_allclose(shipped["ra"], parents["ra"], atol=1e-4)
+    mags, r_mag, names = catalog_magnitudes(shipped)
+    assert names == "modelMag, r petroMag"
+    # Asinh and ordinary magnitudes are alike in g, r, i; in u they differ for the faintest.
+    dereddened = mags - np.asarray(shipped["ebv"])[:, None] * np.array(SDSS.extinction_per_ebv)
+    np.testing.assert_allclose(dereddened[:, 1] - dereddened[:, 2], parents["colour"][:, 1], atol=2e-3)
+    np.testing.assert_allclose(r_mag - shipped["ebv"] * SDSS.extinction_per_ebv[2], parents["petro_r"], atol=2e-3)
+
+
+def test_baselines_on_real_galaxies_give_the_published_scores(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run_baseline()
+    assert result.exit_code == 0, result.output
+    assert "9811 real galaxies of the SDSS Main Galaxy Sample" in result.output
+    assert "k-NN sdss, real galaxies" in result.output and "gradient boosting sdss, real galaxies" in result.output
+    # Beck et al. (2016) as quoted by Pasquet et al. (2019), Table 2: bias 6.2e-4, 0.0135 and 1.34 % with 40 times the
+    # training galaxies; sampling noise of 9,811 galaxies: 2e-4, 1.7e-4 and 0.12 %. Last, the distance of the PIT from
+    # flat: a Gaussian of the local scatter has tails too thin, the boosters' PDFs are calibrated (0.0164 is 1 %).
+    expected = {"knn": (6.2e-4, 0.0130, 5e-4, 1.35, 0.035), "boosting": (3e-4, 0.0136, 7e-4, 1.44, 0.0164)}
+    for method, (bias, sigma_mad, tolerance, eta, distance) in expected.items():
+        table, grid = read_predictions(f"baseline_{method}.fits")
+        assert table.meta["origin"] == "catalogue" and table.meta["photom"] == "modelMag, r petroMag"
+        np.testing.assert_array_equal(table["fold"], assign_fold(table["obj_id"]))
+        residual = metrics.residuals(np.asarray(table["z_phot"]), np.asarray(table["z_spec"]))
+        assert metrics.bias(residual) == pytest.approx(bias, abs=4e-4)
+        assert metrics.sigma_mad(residual) == pytest.approx(sigma_mad, abs=tolerance)
+        assert 100 * metrics.eta(residual) == pytest.approx(eta, abs=0.2)
+        pit = np.sort(pdf_scores.pit(np.asarray(table["z_spec"]), table["pdf"], grid))
+        assert np.max(np.abs(pit - np.linspace(0, 1, len(pit)))) < distance
+
+
+def test_every_galaxy_keeps_its_row_and_says_what_it_lacks():
+    catalog = few_galaxies()
+    catalog["modelMag_u"][3], catalog["petroMag_r"][4], catalog["z_spec"][5] = -9999, 99, np.nan
+    catalog["ebv"][6] = np.nan
+    table = predict_catalog(catalog, "knn", GRID)
+    assert list(table["obj_id"]) == list(catalog["obj_id"])
+    assert list(np.flatnonzero(table["flag"])) == [3, 4]
+    assert list(table["flag_reason"][3:6]) == ["no magnitude in u", "no magnitude in Petrosian r", ""]
+    assert table["fold"][5] == -1 and np.isfinite(table["z_phot"][5])
+    assert list(np.flatnonzero(table["ebv_source"] != "catalogue")) == [6]
+    assert table["ebv"][6] == sfd_ebv(catalog["ra"][6], catalog["dec"][6])
+
+
+def test_magnitudes_are_found_under_their_usual_names():
+    base = {"obj_id": [1, 2], "ra": [1.0, 2.0], "dec": [1.0, 2.0]}
+    values = np.array([[19, 18, 17, 16.5, 16.2], [20, 19, 18, 17.5, 17.2]])
+
+    def found(**columns):
+        return catalog_magnitudes(check_galaxy_catalog(Table(base | columns), "x.csv"))
+
+    def per_band(prefix, values):
+        return {f"{prefix}{band}": values[:, b] for b, band in enumerate(SDSS.bands)}
+
+    for columns in ({"mags": values}, per_band("mag_", values), per_band("MODELMAG_", values)):
+        mags, r_mag, _ = found(**columns)
+        np.testing.assert_array_equal(mags, values)
+        np.testing.assert_array_equal(r_mag, [17, 18])
+    # Model magnitudes give colours, Petrosian r the brightness, psfMag and an incomplete mag_ nothing.
+    several = per_band("psfMag_", values + 1) | per_band("modelMag_", values) | {"mag_u": values[:, 0]}
+    mags, r_mag, names = found(**several, petroMag_r=[17.1, 18.1])
+    np.testing.assert_array_equal(mags, values)
+    assert list(r_mag) == [17.1, 18.1] and names == "modelMag, r petroMag"
+    with pytest.raises(ValueError, match=r"x.csv: no magnitudes in all .* \(columns found: obj_id.*name them mag_u"):
+        catalog_magnitudes(Table(base | {"mag_u": [1.0, 2.0]}), source="x.csv")
+    with pytest.raises(ValueError, match="mag_u has type str.* and shape .2,.; magnitudes are numbers"):
+        found(**per_band("mag_", values) | {"mag_u": ["bright", "faint"]})
+
+
+def test_catalogue_as_csv_is_predicted_on_a_wider_grid_and_called_simulated(tmp_path):
+    catalog = few_galaxies()
+    catalog["z_spec"][0] = 0.55
+    catalog.write(tmp_path / "galaxies.csv")
+    out = tmp_path / "knn.parquet"
+    options = ("--method", "knn", "--simulated", "--z-max", 0.6, "--out", out)
+    result = run_baseline(tmp_path / "galaxies.csv", *options)
+    assert result.exit_code == 0, result.output
+    assert "600 galaxies in" in result.output and "k-NN sdss, simulated galaxies" in result.output
+    table, grid = read_predictions(out)
+    assert (grid.z_max, grid.n_bins) == (0.6, 270) and table.meta["origin"] == "simulated"
+    assert list(table["obj_id"]) == list(catalog["obj_id"])
+
+
+def test_stacks_are_predicted_by_their_magnitudes_and_called_what_they_are(tmp_path):
+    catalog, images = few_galaxies(300), np.zeros((300, *SDSS.image_shape), np.float32)
+    mags = np.column_stack([catalog[f"modelMag_{band}"] for band in SDSS.bands])
+    shard = catalog["obj_id", "ra", "dec", "z_spec", "ebv", "group_id"]
+    shard["mags"], shard["flag"], shard["flag_reason"] = mags, np.arange(300) == 7, np.full(300, "", "U9")
+    shard["flag_reason"][7] = "a frame"
+    for index in (0, 1):
+        rows = slice(150 * index, 150 * index + 150)
+        write_shard(tmp_path / f"stacks-0000{index}.fits", images[rows], shard[rows], SDSS, "simulated")
+    result = run_baseline(tmp_path, "--method", "knn", "--out", tmp_path / "knn.fits")
+    assert result.exit_code == 0, result.output
+    assert "k-NN sdss, simulated galaxies" in result.output
+    table, _ = read_predictions(tmp_path / "knn.fits")
+    assert list(table["obj_id"]) == list(catalog["obj_id"]) and table.meta["photom"] == "mags"
+    assert list(np.flatnonzero(table["flag"])) == [7] and table["flag_reason"][7] == "a frame"
+
+
+def without_magnitudes(catalog):
+    catalog.remove_columns([name for name in catalog.colnames if "Mag" in name])
+
+
+def with_minus_9999(catalog):
+    catalog["z_spec"][2] = -9999
+
+
+def with_redshift_estimates(catalog):
+    catalog["z_phot"] = 0.1
+
+
+def with_pdf(catalog):
+    catalog["pdf"] = np.full((len(catalog), 180), 1 / 180)
+
+
+def without_redshifts(catalog):
+    catalog["z_spec"] = np.nan
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (without_magnitudes, "no magnitudes in all of the bands u g r i z"),
+        (with_minus_9999, "z_spec of obj_id 2 is -9999.0 (1 such rows); leave it empty"),
+        (with_redshift_estimates, "column z_phot would be overwritten by the predictions; rename it"),
+        (with_pdf, "is a table of predictions; give the catalogue or the run that it was made from"),
+        (without_redshifts, "no galaxy has a z_spec"),
+    ],
+)
+def test_unusable_catalogue_is_refused_in_one_line(spoil, message, tmp_path):
+    catalog = few_galaxies(300)
+    spoil(catalog)
+    path = tmp_path / "galaxies.fits"
+    catalog.write(path)
+    result = run_baseline(path, "--method", "knn", "--out", tmp_path / "x.fits")
+    assert result.exit_code == 1 and result.stderr.startswith(f"Error: {path}: ")
+    assert message in result.stderr and result.stderr.count("\n") == 1
+    assert not Path(tmp_path / "x.fits").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("--out", "x.fits"), "--out is one file; give --method knn or --method boosting with it"),
+        (("--simulated",), "--simulated and --z-max are for a CATALOGUE"),
+        (("--data-dir", "d"), "--data-dir is for a RUN"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(arguments, message):
+    result = run_baseline(*arguments)
+    assert result.exit_code == 2 and message in result.stderr

@@ -1,0 +1,117 @@
+import json
+import shutil
+import sys
+
+import hats
+import numpy as np
+import pytest
+from hats.io.validation import is_valid_catalog
+
+from photoz_morph.photoz.formats import hats as hats_files
+from photoz_morph.photoz.predictions import predictions_table, read_predictions, write_predictions
+from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.surveys import SDSS
+
+GRID = RedshiftGrid(0.0, 0.4, 40)
+N = 400
+
+
+def predictions(**changes):
+    """Half the galaxies over the sky, half within a degree."""
+    rng = np.random.default_rng(3)
+    crowd = np.arange(N) % 2 == 0
+    columns = {
+        "obj_id": rng.permutation(N),
+        "ra": np.where(crowd, rng.uniform(180, 181, N), rng.uniform(0, 360, N)),
+        "dec": np.where(crowd, rng.uniform(30, 31, N), np.degrees(np.arcsin(rng.uniform(-1, 1, N)))),
+        "name": np.array([f"galaxy {number}" for number in range(N)]),
+    } | changes
+    pdf = rng.dirichlet(np.ones(GRID.n_bins), N)
+    pdf[5] = np.nan
+    return predictions_table(columns, pdf, GRID, SDSS, "simulated")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A catalogue of at most 100 rows a file."""
+    path = tmp_path_factory.mktemp("hats") / "p.hats"
+    hats_files.write_hats(predictions(), path, max_rows=100)
+    return path
+
+
+def test_hats_finds_a_valid_catalogue(folder):
+    assert is_valid_catalog(folder, strict=True)
+    catalogue = hats.read_hats(folder)
+    assert len(catalogue) == N and catalogue.catalog_info.ra_column == "ra"
+    assert catalogue.has_healpix_column() and catalogue.catalog_info.healpix_column == "_healpix_29"
+    assert catalogue.moc is not None and catalogue.catalog_info.total_rows == N
+
+
+def test_partitions_hold_the_galaxies_of_their_pixel_in_order(folder):
+    catalogue = hats.read_hats(folder)
+    pixels = catalogue.get_healpix_pixels()
+    assert len({pixel.order for pixel in pixels}) > 1  # the crowd is in smaller pixels
+    rows = []
+    for pixel in pixels:
+        part = catalogue.read_pixel_to_pandas(pixel)
+        assert 0 < len(part) <= 100
+        index = part["_healpix_29"].to_numpy(np.int64)
+        assert np.all(np.diff(index) >= 0) and np.all(index >> 2 * (29 - pixel.order) == pixel.pixel)
+        rows.extend(part["catalog_row"])
+    assert sorted(rows) == list(range(N))
+
+
+def test_cone_search_finds_the_crowd_and_pdfs_are_lists(folder):
+    near = hats.read_hats(folder).filter_by_cone(180.5, 30.5, 3600)
+    parts = [near.read_pixel_to_pandas(pixel) for pixel in near.get_healpix_pixels()]
+    assert 200 <= sum(map(len, parts)) < N
+    table = predictions()
+    for part in parts:
+        row = part["catalog_row"].iloc[0]
+        np.testing.assert_array_equal(part["pdf"].iloc[0], np.asarray(table["pdf"][row]))
+
+
+def test_edges_and_units_are_in_the_schema(folder):
+    schema = hats.read_hats(folder).schema
+    edges = json.loads(schema.field("pdf").metadata[b"edges"])
+    np.testing.assert_allclose(edges, GRID.edges)
+    assert schema.field("ra").metadata[b"unit"] == b"deg"
+
+
+@pytest.mark.parametrize("max_cdf_error", [None, 1e-3])
+def test_table_comes_back_in_its_own_order(tmp_path, max_cdf_error):
+    table = predictions()
+    write_predictions(table, tmp_path / "p.hats", max_cdf_error)
+    back, grid = read_predictions(tmp_path / "p.hats")
+    assert grid == GRID and back.colnames == table.colnames and back["dec"].unit == "deg"
+    for name in ("obj_id", "ra", "name", "z_phot"):
+        np.testing.assert_array_equal(np.asarray(back[name]), np.asarray(table[name]))
+    assert list(np.flatnonzero(np.isnan(back["pdf"][:, 0]))) == [5]
+
+
+def test_missing_partition_is_named(folder, tmp_path):
+    broken = tmp_path / "p.hats"
+    shutil.copytree(folder, broken)
+    gone = next(broken.rglob("Npix=*.parquet"))
+    gone.unlink()
+    with pytest.raises(ValueError, match=f"p.hats: not a predictions table, or truncated .*{gone.name}"):
+        read_predictions(broken)
+
+
+def test_positions_are_needed(tmp_path):
+    table = predictions()
+    table["dec"][7] = np.nan
+    with pytest.raises(ValueError, match="1 galaxies have no position on the sky, the first is obj_id"):
+        write_predictions(table, tmp_path / "p.hats")
+    table.remove_column("dec")
+    with pytest.raises(ValueError, match="there is no column dec; write .parquet"):
+        write_predictions(table, tmp_path / "p.hats")
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_the_package_is_one_clear_line(tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("hats.pixel_math")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "hats", None)
+    with pytest.raises(ValueError, match="p.hats: .*hats, which is not installed .*or write .parquet"):
+        write_predictions(predictions(), tmp_path / "p.hats")

@@ -25,17 +25,19 @@ from astropy.table import Table
 from conftest import MOCK_HEADER, MORPH_TINY, TINY, colour_stacks, shape_mocks
 from test_earlier_versions import READERS
 
-from photoz_morph.attack_run import AttackPlan, attack_runs
 from photoz_morph.config import load_config
-from photoz_morph.latent_run import latent_run, write_latent
 from photoz_morph.models.layers.defences import defended
 from photoz_morph.models.layers.image_scaling import scaling_preset
 from photoz_morph.models.registry import build_classifier, build_model
-from photoz_morph.morph_estimator import export_morph
-from photoz_morph.morph_evaluation import compare_morph, evaluate_morph
-from photoz_morph.morph_inference import predict_morph_run
-from photoz_morph.morph_predictions import write_morph_predictions
-from photoz_morph.perturbation_run import perturb_run
+from photoz_morph.morph.evaluation.comparison import compare_morph
+from photoz_morph.morph.evaluation.scores import evaluate_morph
+from photoz_morph.morph.export import export_morph
+from photoz_morph.morph.predict import predict_morph_run
+from photoz_morph.morph.predictions import write_morph_predictions
+from photoz_morph.morph.robustness.attack import AttackPlan, attack_runs
+from photoz_morph.morph.robustness.latent_files import write_latent
+from photoz_morph.morph.robustness.latents import latent_run
+from photoz_morph.morph.robustness.perturb import perturb_run
 from photoz_morph.photoz.evaluation.comparison import compare
 from photoz_morph.photoz.evaluation.scores import evaluate
 from photoz_morph.photoz.export import export

@@ -7,8 +7,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import pytest
 
 from photoz_morph.config import load_config
-from photoz_morph.morph_config import MorphConfig
-from photoz_morph.morph_experiment import MorphExperiment
+from photoz_morph.morph.config import MorphConfig
+from photoz_morph.morph.experiment import MorphExperiment
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.experiment import PhotozExperiment
 from photoz_morph.shards.stacks import shard_path, write_shard

@@ -154,8 +154,8 @@ def test_broken_shards(mocks_dir, tmp_path):
 
 
 def test_runs_of_different_galaxies_cannot_be_compared(morph_run_dirs, mocks_dir, tmp_path):
-    from photoz_morph.morph_inference import predict_morph_run
-    from photoz_morph.morph_predictions import write_morph_predictions
+    from photoz_morph.morph.predict import predict_morph_run
+    from photoz_morph.morph.predictions import write_morph_predictions
 
     for split in ("test", "validation"):
         write_morph_predictions(

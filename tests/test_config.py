@@ -1,7 +1,7 @@
 import pytest
 
 from photoz_morph.config import differing_keys, find_config, load_config, save_config
-from photoz_morph.morph_config import MorphConfig
+from photoz_morph.morph.config import MorphConfig
 from photoz_morph.photoz.config import PhotozConfig
 from tests.support.paths import ROOT
 

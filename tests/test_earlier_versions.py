@@ -17,22 +17,23 @@ import pytest
 import tensorflow as tf
 from astropy.table import Table
 
-from photoz_morph import morph_pipeline
-from photoz_morph.attack_run import count_flips_on_disk
-from photoz_morph.attack_tables import find_attacks, read_attack, read_attack_settings
 from photoz_morph.config import load_config
 from photoz_morph.datasets import reading
-from photoz_morph.latent_run import latent_run, read_latent
 from photoz_morph.models.loading import load_network
-from photoz_morph.morph_estimator import MorphEstimator, infer_mocks
-from photoz_morph.morph_inference import predict_morph_run
-from photoz_morph.morph_predictions import class_names, read_morph_predictions
+from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph.exported_model import MorphEstimator, infer_mocks
+from photoz_morph.morph.predict import predict_morph_run
+from photoz_morph.morph.predictions import class_names, read_morph_predictions
+from photoz_morph.morph.robustness.attack import count_flips_on_disk
+from photoz_morph.morph.robustness.attack_files import find_attacks, read_attack, read_attack_settings
+from photoz_morph.morph.robustness.latent_files import read_latent
+from photoz_morph.morph.robustness.latents import latent_run
+from photoz_morph.morph.robustness.perturbation_scores import read_perturbations
 from photoz_morph.photoz import dataset as pipeline
 from photoz_morph.photoz.exported_model import infer_shards, load_estimator
 from photoz_morph.photoz.predict import load_ensemble, predict_run
 from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.rail.model_file import read_model
-from photoz_morph.robustness.corruption_scores import read_perturbations
 from photoz_morph.runs.folder import finished_members, member_dir, read_run, weights_hash
 from photoz_morph.runs.progress import read_history, read_sessions, run_status
 from photoz_morph.runs.scores import read_morph_scores, read_scores

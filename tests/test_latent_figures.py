@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
+from photoz_morph.morph.robustness.latent_scores import measure_latents
 from photoz_morph.report.latent_figures import church_figure, distance_histograms, isomap_3d_figure, triplet_figure
 from photoz_morph.report.morph_images import CLASS_COLOURS
 from photoz_morph.report.morph_isomap import embed
 from photoz_morph.report.style import save_figure
-from photoz_morph.robustness.latent_scores import measure_latents
 from photoz_morph.robustness.latents.church_windows import church_window
 from photoz_morph.robustness.latents.geometry import class_separation
 from tests.support.latents import toy_attack, toy_run

@@ -9,7 +9,7 @@ from astropy.table import Table
 from click.testing import CliRunner
 
 from photoz_morph.cli.morph import main
-from photoz_morph.morph_predictions import read_morph_predictions
+from photoz_morph.morph.predictions import read_morph_predictions
 from tests.support.samples import MORPH_TINY
 
 RUNS = {"regular": "runs/morph_regular", "mmd": "runs/morph_mmd"}

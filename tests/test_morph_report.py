@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from photoz_morph.morph_evaluation import compare_morph, evaluate_morph
+from photoz_morph.morph.evaluation.comparison import compare_morph
+from photoz_morph.morph.evaluation.scores import evaluate_morph
 from photoz_morph.report import morph_figures, morph_images, morph_isomap, morph_tables
 from photoz_morph.report.morph_report import morph_report
 from tests.support.morph import CLASSES, toy_catalogue, toy_history, toy_images, toy_predictions

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from photoz_morph.morph_evaluation import evaluate_morph
+from photoz_morph.morph.evaluation.scores import evaluate_morph
+from photoz_morph.morph.robustness.latent_scores import latent_scores, measure_latents
 from photoz_morph.report import latent_report, morph_report, robustness_report, robustness_tables
 from photoz_morph.report.attack_choice import chosen_attack, own_attacks
-from photoz_morph.robustness.latent_scores import latent_scores, measure_latents
 from tests.support.attacks import attack_on, head_of, perturbed, toy_images
 from tests.support.morph import toy_history, toy_predictions
 from tests.support.pages import Page

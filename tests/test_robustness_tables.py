@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from astropy.stats import binom_conf_interval
 
-from photoz_morph.morph_evaluation import evaluate_morph
+from photoz_morph.morph.evaluation.scores import evaluate_morph
+from photoz_morph.morph.robustness.latent_scores import compare_latents, latent_scores, measure_latents
 from photoz_morph.report import latent_tables, perturbation_tables, robustness_tables
-from photoz_morph.robustness.latent_scores import compare_latents, latent_scores, measure_latents
 from tests.support.attacks import attack_on, head_of, perturbed, toy_attack
 from tests.support.morph import toy_predictions
 

@@ -157,13 +157,13 @@ def train(config, seeds, data_dir, run_dir, seed, strategy, jobs, overrides, qui
     Without a dataset in --data-dir the embedded default is simulated, observed and built first.
     """
     from photoz_morph.config import load_config
-    from photoz_morph.morph_config import MorphConfig
+    from photoz_morph.morph.config import MorphConfig
 
     run_dir = run_dir or f"runs/{Path(config).stem}"
     config = load_config(config, MorphConfig, [*overrides, *([] if seed is None else [f"seed={seed}"])])
     quiet_tensorflow()
     _dataset_or_default(config, data_dir, quiet)
-    from photoz_morph.morph_experiment import MorphExperiment
+    from photoz_morph.morph.experiment import MorphExperiment
     from photoz_morph.runs.progress import read_sessions
     from photoz_morph.training.ensemble import train_ensemble
 
@@ -178,7 +178,7 @@ def train(config, seeds, data_dir, run_dir, seed, strategy, jobs, overrides, qui
 @run_argument
 def status(run):
     """What of RUN is done, what is left, and how long it will take."""
-    from photoz_morph.morph_config import MorphConfig
+    from photoz_morph.morph.config import MorphConfig
     from photoz_morph.runs.progress import run_status
 
     say_status(run_status(run, MorphConfig), lambda entry: f"seed {entry['member'] + 1}", "validation_accuracy")
@@ -195,9 +195,10 @@ def status(run):
 def predict(run, data_dir, split, defence, out, quiet):
     """Class probabilities and latents of the test galaxies of RUN at both depths, by every seed."""
     quiet_tensorflow()
-    from photoz_morph.morph_config import MorphConfig
-    from photoz_morph.morph_inference import predict_morph_run, with_defence
-    from photoz_morph.morph_predictions import write_morph_predictions
+    from photoz_morph.morph.config import MorphConfig
+    from photoz_morph.morph.defences import with_defence
+    from photoz_morph.morph.predict import predict_morph_run
+    from photoz_morph.morph.predictions import write_morph_predictions
     from photoz_morph.runs.folder import read_run
 
     name = "predictions.fits" if split == "test" else f"predictions_{split}.fits"
@@ -219,9 +220,10 @@ def evaluate(predictions, against, out, quiet):
     --against the two are also compared galaxy by galaxy.
     """
     from photoz_morph.config import differing_keys
-    from photoz_morph.morph_config import MorphConfig
-    from photoz_morph.morph_evaluation import compare_morph, evaluate_morph
-    from photoz_morph.morph_predictions import read_morph_predictions
+    from photoz_morph.morph.config import MorphConfig
+    from photoz_morph.morph.evaluation.comparison import compare_morph
+    from photoz_morph.morph.evaluation.scores import evaluate_morph
+    from photoz_morph.morph.predictions import read_morph_predictions
     from photoz_morph.report.morph_tables import comparison_markdown, table1_markdown
     from photoz_morph.runs.folder import read_run
     from photoz_morph.runs.scores import write_morph_scores
@@ -256,7 +258,7 @@ def report(run, against, data_dir, out, quiet):
     for path in (run, *against):
         _predictions_of(Path(path), quiet, data_dir)
     quiet_tensorflow()
-    from photoz_morph.morph_report_run import report_morph_run
+    from photoz_morph.morph.report_run import report_morph_run
 
     arm = against[0] if against else None
     page = report_morph_run(run, arm, out, data_dir, defences=against[1:], progress=not quiet)
@@ -271,7 +273,7 @@ def report(run, against, data_dir, out, quiet):
 def export(run, out, defence, quiet):
     """Write one SavedModel for all seeds of RUN, with the scaling inside: serve(image) -> probability, latent."""
     quiet_tensorflow()
-    from photoz_morph.morph_estimator import export_morph
+    from photoz_morph.morph.export import export_morph
 
     out = Path(out or Path(run) / "export")
     export_morph(run, out, defence)
@@ -294,7 +296,7 @@ def infer(model, mocks, years, fragility, max_queries, out, quiet):
 
     paths = find_mock_shards(mocks) if Path(mocks).is_dir() else [Path(mocks)]
     quiet_tensorflow()
-    from photoz_morph.morph_estimator import MorphEstimator, infer_mocks
+    from photoz_morph.morph.exported_model import MorphEstimator, infer_mocks
     from photoz_morph.system.files import write_whole
 
     estimator = MorphEstimator(model)
@@ -302,7 +304,7 @@ def infer(model, mocks, years, fragility, max_queries, out, quiet):
         raise click.UsageError("--max-queries goes with --fragility")
     table = infer_mocks(estimator, paths, years, progress=not quiet)
     if fragility:
-        from photoz_morph.fragility import flag_fragile
+        from photoz_morph.morph.robustness.fragility import flag_fragile
 
         flag_fragile(estimator, table, paths, years, max_queries or 400, progress=not quiet)
     with write_whole(out, keep_suffix=True) as part:
@@ -319,12 +321,12 @@ def infer(model, mocks, years, fragility, max_queries, out, quiet):
 def summary(config, overrides):
     """Layer table of the network of CONFIG, and its trainable parameters."""
     from photoz_morph.config import load_config
-    from photoz_morph.morph_config import MorphConfig
+    from photoz_morph.morph.config import MorphConfig
 
     config = load_config(config, MorphConfig, overrides)
     quiet_tensorflow()
     from photoz_morph.models.inception_photoz import trainable_parameter_count
-    from photoz_morph.morph_experiment import new_classifier
+    from photoz_morph.morph.experiment import new_classifier
 
     model = new_classifier(config)
     model.summary(line_length=110, print_fn=click.echo)
@@ -350,7 +352,7 @@ def _build(mocks, data_dir, released, merger_copies, overwrite, quiet):
 
 def _dataset_or_default(config, data_dir, quiet):
     """Make and build the embedded default if no dataset is there and the config asks for one."""
-    from photoz_morph.morph_pipeline import open_dataset, split_sizes
+    from photoz_morph.morph.dataset import open_dataset, split_sizes
 
     try:
         builder = open_dataset(data_dir)
@@ -373,7 +375,7 @@ def _predictions_of(path, quiet, data_dir=None):
     """The predictions file of a run folder, made if it is not there or older than a network; a file is itself."""
     if not path.is_dir():
         return path
-    from photoz_morph.morph_config import MorphConfig
+    from photoz_morph.morph.config import MorphConfig
     from photoz_morph.runs.folder import finished_members
 
     predictions = path / "predictions.fits"

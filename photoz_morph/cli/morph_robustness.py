@@ -52,9 +52,9 @@ def attack(runs, images, domain, bounds, network, defence, precision, seed, name
     """
     quiet_tensorflow()
     runs = _named(runs) or _default_runs(quiet)
-    from photoz_morph.attack_run import AttackPlan, attack_runs, count_flips_on_disk
-    from photoz_morph.attack_tables import read_attack
-    from photoz_morph.morph_predictions import ORIGINS
+    from photoz_morph.morph.predictions import ORIGINS
+    from photoz_morph.morph.robustness.attack import AttackPlan, attack_runs, count_flips_on_disk
+    from photoz_morph.morph.robustness.attack_files import read_attack
     from photoz_morph.report.morph_tables import DATA_NAMES
     from photoz_morph.report.robustness_tables import attack_markdown
     from photoz_morph.robustness.one_pixel.attack import AttackOptions
@@ -84,14 +84,15 @@ def latent(runs, attack_name, every_seed, defence, data_dir, quiet):
     Results go to RUN/latent.json. Without RUNS runs/morph_regular and runs/morph_mmd.
     """
     quiet_tensorflow()
-    from photoz_morph.latent_run import latent_run as run_latent
-    from photoz_morph.latent_run import measure_run, read_latent, seed_ratio, write_latent
-    from photoz_morph.morph_config import MorphConfig
-    from photoz_morph.morph_inference import with_defence
-    from photoz_morph.morph_predictions import ORIGINS
+    from photoz_morph.morph.config import MorphConfig
+    from photoz_morph.morph.defences import with_defence
+    from photoz_morph.morph.predictions import ORIGINS
+    from photoz_morph.morph.robustness.latent_files import read_latent, seed_ratio, write_latent
+    from photoz_morph.morph.robustness.latent_scores import compare_latents
+    from photoz_morph.morph.robustness.latents import latent_run as run_latent
+    from photoz_morph.morph.robustness.latents import measure_run
     from photoz_morph.report.latent_tables import latent_markdown, seed_verdicts
     from photoz_morph.report.morph_tables import DATA_NAMES
-    from photoz_morph.robustness.latent_scores import compare_latents
     from photoz_morph.runs.folder import read_run
 
     latents, measurements, runs = {}, {}, _named(runs or DEFAULT_RUNS)
@@ -135,7 +136,7 @@ def perturb(runs, kinds, images, defence, seed, overwrite, data_dir, quiet):
     same command goes on where it stopped. Without RUNS runs/morph_regular and runs/morph_mmd.
     """
     quiet_tensorflow()
-    from photoz_morph.perturbation_run import perturb_run
+    from photoz_morph.morph.robustness.perturb import perturb_run
     from photoz_morph.report.morph_tables import DATA_NAMES
     from photoz_morph.report.perturbation_tables import perturbation_markdown
 
@@ -151,7 +152,7 @@ def perturb(runs, kinds, images, defence, seed, overwrite, data_dir, quiet):
 def _default_runs(quiet):
     """The runs of the two arms, trained if they are not there."""
     from photoz_morph.cli.morph import train
-    from photoz_morph.morph_config import MorphConfig
+    from photoz_morph.morph.config import MorphConfig
     from photoz_morph.runs.folder import finished_members
 
     context = click.get_current_context()
@@ -174,8 +175,8 @@ def _named(runs):
 
 def _common_attack(runs, defence):
     """Name of the first attack on the first seed's Y10 images that all runs have; None if there is none."""
-    from photoz_morph.attack_tables import find_attacks, read_attack_settings
-    from photoz_morph.morph_config import MorphConfig
+    from photoz_morph.morph.config import MorphConfig
+    from photoz_morph.morph.robustness.attack_files import find_attacks, read_attack_settings
     from photoz_morph.runs.folder import read_run
 
     names = []

@@ -6,10 +6,10 @@ first seed, behind the run's own test-time defence.
 
 import numpy as np
 
-from photoz_morph.morph_predictions import class_names, row_keys
+from photoz_morph.morph.predictions import class_names, row_keys
+from photoz_morph.morph.robustness.latent_scores import SAME_LATENTS, compare_latents, measure_latents
 from photoz_morph.report import latent_figures, morph_isomap
 from photoz_morph.report.attack_choice import attack_tables_of, chosen_attack
-from photoz_morph.robustness.latent_scores import SAME_LATENTS, compare_latents, measure_latents
 from photoz_morph.robustness.latents.church_windows import church_window, common_triplet
 from photoz_morph.robustness.latents.geometry import class_separation, distance
 

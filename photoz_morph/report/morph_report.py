@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from photoz_morph.mocks.labels import CLASS_NAMES
-from photoz_morph.morph_predictions import ORIGINS, class_names
+from photoz_morph.morph.predictions import ORIGINS, class_names
 from photoz_morph.report import html, morph_figures, morph_images, morph_isomap, morph_text, robustness_report
 from photoz_morph.report.morph_tables import comparison_markdown, table1_csv, table1_markdown
 from photoz_morph.report.style import save_figure, write_text

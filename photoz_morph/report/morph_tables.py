@@ -4,7 +4,7 @@ In go the dictionaries of `morph_evaluation.evaluate_morph`, by the name of the 
 text. Titles say whether the galaxies are simulated or real.
 """
 
-from photoz_morph.morph_evaluation import arm_names
+from photoz_morph.morph.evaluation.comparison import arm_names
 
 # Column of the scores and its title; the first four are Ciprijanovic et al. (2021), Table 1.
 METRICS = {

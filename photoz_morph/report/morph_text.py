@@ -7,7 +7,7 @@ plain text.
 import numpy as np
 
 from photoz_morph.mocks.labels import CLASS_NAMES
-from photoz_morph.morph_predictions import ORIGINS
+from photoz_morph.morph.predictions import ORIGINS
 from photoz_morph.report import html
 from photoz_morph.report.morph_tables import (
     COMPARISON_HEADER,

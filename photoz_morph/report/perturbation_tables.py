@@ -5,9 +5,9 @@ In go the dictionaries of `morph perturb` by the name of the run; out come rows 
 
 import numpy as np
 
+from photoz_morph.morph.robustness.perturbation_scores import corruption_error
 from photoz_morph.report.report_text import count
 from photoz_morph.report.robustness_tables import markdown
-from photoz_morph.robustness.corruption_scores import corruption_error
 
 
 def perturbation_header(perturbations):

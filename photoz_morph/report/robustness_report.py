@@ -10,7 +10,8 @@ test-time defences other than the run's own to `scores` and `latent` behind them
 
 import numpy as np
 
-from photoz_morph.morph_predictions import ORIGINS
+from photoz_morph.morph.predictions import ORIGINS
+from photoz_morph.morph.robustness.latent_scores import is_same_attack
 from photoz_morph.report import attack_figures, html, latent_tables, perturbation_figures, robustness_tables
 from photoz_morph.report.attack_choice import attack_tables_of, chosen_attack, own_attacks
 from photoz_morph.report.attack_gallery import attack_gallery, image_unit
@@ -23,7 +24,6 @@ from photoz_morph.report.perturbation_tables import (
     perturbation_rows,
     perturbation_verdicts,
 )
-from photoz_morph.robustness.latent_scores import is_same_attack
 
 ATTACK, PERTURB, DEFENCE = "One-pixel attack", "Perturbations", "Defences"
 SECTIONS = (ATTACK, LATENT, PERTURB, DEFENCE)

@@ -10,8 +10,8 @@ import numpy as np
 
 from photoz_morph.metrics.fractions import effective_number, wilson_interval
 from photoz_morph.metrics.group_errors import mcnemar_of_groups
+from photoz_morph.morph.robustness.latent_scores import is_same_attack
 from photoz_morph.report.morph_tables import SIGNIFICANT, p_text, with_error
-from photoz_morph.robustness.latent_scores import is_same_attack
 from photoz_morph.robustness.one_pixel.attack import AttackOptions
 
 BOUNDS = {  # kind of the bounds of an attack -> words, with the number where it has one

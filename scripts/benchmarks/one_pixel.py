@@ -23,12 +23,12 @@ import numpy as np
 import tensorflow as tf
 from scipy.optimize import differential_evolution
 
-from photoz_morph import morph_pipeline
 from photoz_morph.datasets import reading
 from photoz_morph.models.folded_resnet18 import FoldedStages
-from photoz_morph.morph_config import MorphConfig
-from photoz_morph.morph_inference import load_classifiers
-from photoz_morph.pixel_queries import compiled, pixel_queries, scaling_softening
+from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph.classify import load_classifiers
+from photoz_morph.morph.config import MorphConfig
+from photoz_morph.morph.robustness.pixel_queries import compiled, pixel_queries, scaling_softening
 from photoz_morph.robustness.one_pixel.attack import AttackOptions, one_pixel_attack, probabilities, scores_of
 from photoz_morph.robustness.one_pixel.bounds import pixel_bounds
 from photoz_morph.robustness.one_pixel.searches import Edits

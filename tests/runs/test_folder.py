@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from photoz_morph.morph_config import MorphConfig
+from photoz_morph.morph.config import MorphConfig
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.runs.folder import finished_members, member_dir, read_run
 from photoz_morph.runs.progress import is_locked, locked, read_sessions, run_status

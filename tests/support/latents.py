@@ -3,7 +3,7 @@
 import numpy as np
 from astropy.table import Table
 
-from photoz_morph.morph_predictions import morph_predictions_table
+from photoz_morph.morph.predictions import morph_predictions_table
 from tests.support.morph import CLASSES, toy_catalogue
 
 N_LATENT = 6

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from photoz_morph.morph_predictions import morph_predictions_table
+from photoz_morph.morph.predictions import morph_predictions_table
 
 CLASSES = ("spiral", "elliptical", "merger")
 SHARES = (0.5, 0.3, 0.2)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from photoz_morph import morph_pipeline
 from photoz_morph.datasets import reading
+from photoz_morph.morph import dataset as morph_pipeline
 from photoz_morph.shards.mocks import mock_shard_path, write_mock_shard
 from tests.support.samples import MOCK_HEADER, shape_mocks
 from tfds_builders.tng_lsst_mocks import COPIES, build, build_released

@@ -12,8 +12,9 @@ from photoz_morph.models.layers.defences import DEFENCES, MedianFilter, defended
 from photoz_morph.models.layers.image_scaling import scaling_preset
 from photoz_morph.models.loading import load_network
 from photoz_morph.models.registry import build_classifier
-from photoz_morph.morph_config import MorphConfig
-from photoz_morph.morph_inference import load_classifiers, predict_morph_run
+from photoz_morph.morph.classify import load_classifiers
+from photoz_morph.morph.config import MorphConfig
+from photoz_morph.morph.predict import predict_morph_run
 from photoz_morph.runs.folder import finished_members, read_run
 
 SHAPE = (20, 20, 3)
@@ -134,7 +135,7 @@ def d4_run(morph_run_dirs, tmp_path_factory):
 
 
 def test_predictions_are_those_of_the_networks_behind_the_defence_of_config_or_argument(d4_run, morph_data_dir):
-    from photoz_morph import morph_pipeline
+    from photoz_morph.morph import dataset as morph_pipeline
 
     by_config, undefended = (predict_morph_run(d4_run, progress=False, defence=name) for name in (None, "none"))
     assert by_config.meta["defence"] == "d4" and undefended.meta["defence"] == "none"
@@ -148,7 +149,8 @@ def test_predictions_are_those_of_the_networks_behind_the_defence_of_config_or_a
 
 
 def test_the_exported_model_is_the_defended_one(d4_run, tmp_path):
-    from photoz_morph.morph_estimator import MorphEstimator, export_morph
+    from photoz_morph.morph.export import export_morph
+    from photoz_morph.morph.exported_model import MorphEstimator
 
     stamps = np.random.default_rng(0).normal(size=(3, 100, 100, 3)).astype(np.float32) * 100
     for defence, folder in ((None, tmp_path / "by_config"), ("median", tmp_path / "by_argument")):

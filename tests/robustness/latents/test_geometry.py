@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from photoz_morph.robustness.latent_scores import LENGTHS, SHARES, compare_latents, latent_scores, measure_latents
+from photoz_morph.morph.robustness.latent_scores import LENGTHS, SHARES, compare_latents, latent_scores, measure_latents
 from photoz_morph.robustness.latents.church_windows import church_window, common_triplet, pixel_church_window
 from photoz_morph.robustness.latents.geometry import (
     class_margins,

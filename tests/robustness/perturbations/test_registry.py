@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from photoz_morph.mocks.observe import observe
-from photoz_morph.robustness.corruption_scores import (
+from photoz_morph.morph.robustness.perturbation_scores import (
     clean_scores,
     corruption_error,
     mean_scores,

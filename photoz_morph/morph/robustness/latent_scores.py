@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from photoz_morph.morph_predictions import DOMAINS, ORIGINS, class_names, row_keys
+from photoz_morph.morph.predictions import DOMAINS, ORIGINS, class_names, row_keys
 from photoz_morph.robustness.latents.geometry import class_margins, crossing, distance, seen_distance
 from photoz_morph.robustness.latents.means import LatentSpace, paired_ratio, scale_of, scaled_means
 

@@ -5,7 +5,7 @@ import pytest
 from photoz_morph.models.layers.defences import defended
 from photoz_morph.models.layers.image_scaling import scaling_preset
 from photoz_morph.models.registry import build_classifier
-from photoz_morph.pixel_queries import (
+from photoz_morph.morph.robustness.pixel_queries import (
     NetworkQueries,
     ResNetQueries,
     ResNetViewQueries,

@@ -3,7 +3,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from photoz_morph.morph_predictions import (
+from photoz_morph.morph.predictions import (
     class_names,
     morph_predictions_table,
     read_morph_predictions,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from photoz_morph.attack_run import AttackPlan, attack_runs, count_flips_on_disk
-from photoz_morph.attack_tables import attack_shards, find_attacks, read_attack
 from photoz_morph.cli.morph import main, train
 from photoz_morph.models.loading import load_network
+from photoz_morph.morph.robustness.attack import AttackPlan, attack_runs, count_flips_on_disk
+from photoz_morph.morph.robustness.attack_files import attack_shards, find_attacks, read_attack
 from photoz_morph.robustness.one_pixel.attack import AttackOptions
 from photoz_morph.robustness.perturbations.observing import ObservingContext
 from photoz_morph.surveys import LSST
@@ -68,7 +68,7 @@ def test_one_pixel_is_changed_and_nothing_else(runs, attacks):
 
 
 def test_a_stopped_attack_goes_on_and_ends_alike(runs, attacks, monkeypatch):
-    monkeypatch.setattr("photoz_morph.attack_tables.SHARD_SIZE", 5)
+    monkeypatch.setattr("photoz_morph.morph.robustness.attack_files.SHARD_SIZE", 5)
     whole, _ = read_attack(attack_runs(runs[1:], PLAN, name="whole", progress=False)[0])
     folder = attack_runs(runs[1:], PLAN, name="stopped", progress=False)[0]
     paths = [path for path, _, _ in attack_shards(folder, 12)]
@@ -127,7 +127,7 @@ def test_bounds_hold(runs, bounds, monkeypatch):
         asked.append(edits.values)
         return type(self).__mro__[1].__call__(self, index, edits)
 
-    monkeypatch.setattr("photoz_morph.pixel_queries.ResNetQueries.__call__", watched)
+    monkeypatch.setattr("photoz_morph.morph.robustness.pixel_queries.ResNetQueries.__call__", watched)
     plan = AttackPlan(AttackOptions("random", max_queries=32), n_images=4, bounds=bounds, domain="Y1", member=1)
     folder = attack_runs(runs[:1], plan, progress=False)[0]
     assert folder.name == f"random_y1_{bounds.replace(':', '')}_network2"

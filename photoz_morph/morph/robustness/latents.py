@@ -5,7 +5,6 @@ first seed's network, and returns what `write_latent` keeps as RUN/latent.json. 
 of all seeds how far Y1 lies from Y10, for the scatter of seeds is what a ratio of two runs must be held against.
 """
 
-import json
 from pathlib import Path
 
 import keras
@@ -13,22 +12,18 @@ import numpy as np
 from astropy.table import Table
 from tqdm import tqdm
 
-from photoz_morph import morph_pipeline
-from photoz_morph.attack_tables import read_attack
 from photoz_morph.datasets import reading
-from photoz_morph.metrics.group_errors import interval
 from photoz_morph.models.loading import BATCH_SIZE, load_members
-from photoz_morph.morph_config import MorphConfig
-from photoz_morph.morph_inference import ImageClassifier, load_classifiers, predict_morph_run, with_defence
-from photoz_morph.morph_predictions import read_morph_predictions, write_morph_predictions
-from photoz_morph.robustness.latent_scores import latent_scores, measure_latents
+from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph.classify import ImageClassifier, load_classifiers
+from photoz_morph.morph.config import MorphConfig
+from photoz_morph.morph.defences import with_defence
+from photoz_morph.morph.predict import predict_morph_run
+from photoz_morph.morph.predictions import read_morph_predictions, write_morph_predictions
+from photoz_morph.morph.robustness.attack_files import read_attack
+from photoz_morph.morph.robustness.latent_scores import latent_scores, measure_latents
 from photoz_morph.robustness.latents.geometry import class_margins, class_separation, distance
-from photoz_morph.robustness.latents.means import UNITS
 from photoz_morph.runs.folder import finished_members, read_run
-from photoz_morph.system.files import write_whole
-from photoz_morph.system.json_files import read_json
-
-LAYOUT = ("data", "attack", "head", "scale", "lengths", "shares", "seeds")
 
 
 def latent_run(
@@ -160,49 +155,3 @@ def seed_distances(run_dir, table, data_dir=None, defence=None, progress=True):
             found.append(class_separation(latents[0], labels) | {name: float(value) for name, value in means})
             keras.backend.clear_session()
     return found
-
-
-def seed_ratio(first, second, name="y10_y1"):
-    """Ratio of a mean length of two runs with the scatter of their seeds, raw and scale-free.
-
-    Parameters
-    ----------
-    first, second : list of dict
-        `seeds` of `latent_run`.
-    name : {"y10_y1", "margin_y10", "margin_y1"}
-
-    Returns
-    -------
-    dict
-        For "raw", "per_separation" and "per_spread" {value, interval}: geometric means over seeds, second over first,
-        with the 95 % interval of Welch's t on the logarithms; the interval is None where a run has one seed.
-    """
-    result = {}
-    for unit in UNITS:
-        divisor = unit.removeprefix("per_")
-        logs = [np.log([entry[name] / entry.get(divisor, 1.0) for entry in seeds]) for seeds in (first, second)]
-        gain = logs[1].mean() - logs[0].mean()
-        result[unit] = {"value": float(np.exp(gain)), "interval": None}
-        if min(map(len, logs)) > 1:
-            parts = [(part.std(ddof=1) / np.sqrt(len(part)), len(part) - 1) for part in logs]
-            result[unit]["interval"] = np.exp(interval(gain, parts)["interval"]).tolist()
-    return result
-
-
-def write_latent(scores, path):
-    """Write what `latent_run` returned as JSON to a temporary name, then rename it."""
-    with write_whole(path) as part:
-        part.write_text(json.dumps(scores, indent=1, allow_nan=False) + "\n")
-
-
-def read_latent(path):
-    """What `write_latent` wrote.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is not such a file.
-    """
-    return read_json(path, LAYOUT, "run `morph latent` again")

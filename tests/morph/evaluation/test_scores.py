@@ -6,8 +6,9 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score
 
 from photoz_morph.metrics.classification import scores as plain_scores
-from photoz_morph.morph_evaluation import arm_names, compare_morph, evaluate_morph
-from photoz_morph.morph_predictions import morph_predictions_table
+from photoz_morph.morph.evaluation.comparison import arm_names, compare_morph
+from photoz_morph.morph.evaluation.scores import evaluate_morph
+from photoz_morph.morph.predictions import morph_predictions_table
 from photoz_morph.runs.scores import read_morph_scores, write_morph_scores
 from tests.support.morph import CLASSES, toy_predictions
 

@@ -3,17 +3,18 @@ import shutil
 import numpy as np
 import pytest
 
-from photoz_morph import morph_pipeline
-from photoz_morph.attack_tables import attack_shards, start_attack, write_attack_shard
 from photoz_morph.config import load_config
-from photoz_morph.latent_run import head_of, latent_run, read_latent, seed_ratio, write_latent
 from photoz_morph.metrics.group_errors import interval
 from photoz_morph.models.layers.image_scaling import ArcsinhScaling
 from photoz_morph.models.loading import load_network
 from photoz_morph.models.registry import build_classifier
-from photoz_morph.morph_config import MorphConfig
-from photoz_morph.morph_inference import predict_morph_run
-from photoz_morph.morph_predictions import read_morph_predictions, write_morph_predictions
+from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph.config import MorphConfig
+from photoz_morph.morph.predict import predict_morph_run
+from photoz_morph.morph.predictions import read_morph_predictions, write_morph_predictions
+from photoz_morph.morph.robustness.attack_files import attack_shards, start_attack, write_attack_shard
+from photoz_morph.morph.robustness.latent_files import read_latent, seed_ratio, write_latent
+from photoz_morph.morph.robustness.latents import head_of, latent_run
 from photoz_morph.robustness.latents.geometry import class_separation, distances
 from photoz_morph.runs.folder import member_dir, start_run
 from tests.support.latents import softmax, toy_attack

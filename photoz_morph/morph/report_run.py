@@ -7,20 +7,22 @@ from pathlib import Path
 
 import numpy as np
 
-from photoz_morph import morph_pipeline
-from photoz_morph.attack_tables import find_attacks, read_attack
 from photoz_morph.datasets import reading
-from photoz_morph.latent_run import read_latent, seed_ratio
 from photoz_morph.mocks.labels import CLASS_NAMES
 from photoz_morph.models.layers.defences import DEFENCES
-from photoz_morph.morph_config import MorphConfig
-from photoz_morph.morph_evaluation import compare_morph, evaluate_morph
-from photoz_morph.morph_inference import ImageClassifier, load_classifiers, with_defence
-from photoz_morph.morph_predictions import read_morph_predictions, row_keys
-from photoz_morph.pixel_queries import scaling_softening
+from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph.classify import ImageClassifier, load_classifiers
+from photoz_morph.morph.config import MorphConfig
+from photoz_morph.morph.defences import with_defence
+from photoz_morph.morph.evaluation.comparison import compare_morph
+from photoz_morph.morph.evaluation.scores import evaluate_morph
+from photoz_morph.morph.predictions import read_morph_predictions, row_keys
+from photoz_morph.morph.robustness.attack_files import find_attacks, read_attack
+from photoz_morph.morph.robustness.latent_files import read_latent, seed_ratio
+from photoz_morph.morph.robustness.perturbation_scores import read_perturbations
+from photoz_morph.morph.robustness.pixel_queries import scaling_softening
 from photoz_morph.report.latent_report import triplet_rows
 from photoz_morph.report.morph_report import morph_report
-from photoz_morph.robustness.corruption_scores import read_perturbations
 from photoz_morph.robustness.latents.church_windows import pixel_church_window
 from photoz_morph.robustness.perturbations.registry import PERTURBATIONS, observing_context, perturbation_examples
 from photoz_morph.runs.folder import finished_members, read_run

@@ -13,13 +13,20 @@ from astropy.table import Table
 from keras import ops
 from tqdm import tqdm
 
-from photoz_morph import morph_pipeline
-from photoz_morph.attack_tables import attack_shards, is_finished, read_attack, start_attack, write_attack_shard
 from photoz_morph.datasets import reading
-from photoz_morph.morph_config import MorphConfig
-from photoz_morph.morph_inference import defence_facts, load_classifiers, network_inputs
-from photoz_morph.morph_predictions import DOMAINS
-from photoz_morph.pixel_queries import compiled, pixel_queries, scaling_softening
+from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph.classify import load_classifiers, network_inputs
+from photoz_morph.morph.config import MorphConfig
+from photoz_morph.morph.defences import defence_facts
+from photoz_morph.morph.predictions import DOMAINS
+from photoz_morph.morph.robustness.attack_files import (
+    attack_shards,
+    is_finished,
+    read_attack,
+    start_attack,
+    write_attack_shard,
+)
+from photoz_morph.morph.robustness.pixel_queries import compiled, pixel_queries, scaling_softening
 from photoz_morph.robustness.one_pixel.attack import AttackOptions, one_pixel_attack
 from photoz_morph.robustness.one_pixel.bounds import check_bounds, pixel_bounds
 from photoz_morph.robustness.perturbations.observing import observing_context

@@ -14,7 +14,7 @@ from keras import ops
 from photoz_morph.models.folded_resnet18 import FoldedStages, padded, stem_kernel
 from photoz_morph.models.layers.defences import N_VIEWS, SquareViews
 from photoz_morph.models.layers.image_scaling import ArcsinhScaling
-from photoz_morph.morph_inference import network_inputs
+from photoz_morph.morph.classify import network_inputs
 from photoz_morph.robustness.one_pixel.attack import BATCH_SIZE, CallableQueries
 from photoz_morph.robustness.one_pixel.searches import Edits
 

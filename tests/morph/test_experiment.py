@@ -8,9 +8,9 @@ import pytest
 
 from photoz_morph.config import load_config
 from photoz_morph.models.loading import load_network
-from photoz_morph.morph_config import MorphConfig
-from photoz_morph.morph_experiment import MorphExperiment, new_classifier
-from photoz_morph.morph_inference import predict_morph_run
+from photoz_morph.morph.config import MorphConfig
+from photoz_morph.morph.experiment import MorphExperiment, new_classifier
+from photoz_morph.morph.predict import predict_morph_run
 from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.runs.progress import read_history, run_status
 from photoz_morph.training.ensemble import train_ensemble
@@ -86,7 +86,7 @@ def test_arms_start_from_the_same_weights_and_scaling(morph_data_dir):
 
 
 def test_scaling_is_measured_on_the_deep_training_images_alone(morph_data_dir):
-    from photoz_morph import morph_pipeline
+    from photoz_morph.morph import dataset as morph_pipeline
 
     builder = morph_pipeline.open_dataset(morph_data_dir)
     images = {
@@ -129,8 +129,8 @@ sys.path.insert(0, sys.argv[1])
 from tests.support.samples import MORPH_TINY
 from photoz_morph.config import load_config
 from photoz_morph.training.ensemble import train_ensemble
-from photoz_morph.morph_config import MorphConfig
-from photoz_morph.morph_experiment import MorphExperiment
+from photoz_morph.morph.config import MorphConfig
+from photoz_morph.morph.experiment import MorphExperiment
 config = load_config("morph_mmd.yaml", MorphConfig, [*MORPH_TINY, "train.epochs=1"])
 train_ensemble(MorphExperiment, config, sys.argv[2], sys.argv[3], 1, 1, strategy="mirrored", progress=False)
 """
@@ -158,8 +158,8 @@ def test_the_same_config_trains_in_jax(morph_data_dir, tmp_path):
 
 
 def test_predictions_are_those_of_the_saved_networks(morph_data_dir, morph_run_dirs):
-    from photoz_morph import morph_pipeline
     from photoz_morph.datasets import reading
+    from photoz_morph.morph import dataset as morph_pipeline
 
     table = predict_morph_run(morph_run_dirs["mmd"], progress=False)
     builder = morph_pipeline.open_dataset(morph_data_dir)

@@ -5,10 +5,10 @@ import shutil
 import numpy as np
 import pytest
 
-from photoz_morph import perturbation_run
-from photoz_morph.morph_inference import predict_morph_run
-from photoz_morph.perturbation_run import perturb_run
-from photoz_morph.robustness.corruption_scores import corruption_error, read_perturbations
+from photoz_morph.morph.predict import predict_morph_run
+from photoz_morph.morph.robustness import perturb as perturbation_run
+from photoz_morph.morph.robustness.perturb import perturb_run
+from photoz_morph.morph.robustness.perturbation_scores import corruption_error, read_perturbations
 from photoz_morph.robustness.perturbations.registry import PERTURBATIONS
 
 QUICK = ("dead_pixel", "background", "exposure")

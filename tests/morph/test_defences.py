@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from photoz_morph import morph_pipeline
 from photoz_morph.adaptation.adapted_classifier import DomainAdaptedClassifier
 from photoz_morph.adaptation.consistency import probability_divergence
 from photoz_morph.config import differing_keys, load_config
@@ -16,16 +15,17 @@ from photoz_morph.mocks.exposure import FRAME_SIZE
 from photoz_morph.mocks.observe import observe
 from photoz_morph.models.loading import load_network
 from photoz_morph.models.registry import build_classifier
-from photoz_morph.morph_augmentation import (
+from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph.augmentation import (
     StampNoise,
     stamp_noise,
     with_fewer_years,
     with_random_pixel,
     with_random_years,
 )
-from photoz_morph.morph_config import MorphConfig
-from photoz_morph.morph_experiment import MorphExperiment
-from photoz_morph.morph_pipeline import MorphBatches
+from photoz_morph.morph.config import MorphConfig
+from photoz_morph.morph.dataset import MorphBatches
+from photoz_morph.morph.experiment import MorphExperiment
 from photoz_morph.surveys import LSST
 from photoz_morph.training.fit import choose_strategy, fit
 from tests.support.samples import MORPH_TINY

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from photoz_morph import morph_pipeline
 from photoz_morph.config import load_config
 from photoz_morph.datasets import reading
-from photoz_morph.morph_config import MorphConfig
-from photoz_morph.morph_pipeline import MorphBatches
+from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph.config import MorphConfig
+from photoz_morph.morph.dataset import MorphBatches
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from photoz_morph import morph_pipeline
 from photoz_morph.datasets import reading
 from photoz_morph.models.loading import BATCH_SIZE
-from photoz_morph.morph_config import MorphConfig
-from photoz_morph.morph_inference import ImageClassifier, defence_facts, load_classifiers, with_defence
-from photoz_morph.morph_predictions import ORIGINS
-from photoz_morph.robustness.corruption_scores import (
+from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph.classify import ImageClassifier, load_classifiers
+from photoz_morph.morph.config import MorphConfig
+from photoz_morph.morph.defences import defence_facts, with_defence
+from photoz_morph.morph.predictions import ORIGINS
+from photoz_morph.morph.robustness.perturbation_scores import (
     clean_scores,
     mean_scores,
     read_perturbations,

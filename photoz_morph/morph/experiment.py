@@ -10,13 +10,13 @@ import dataclasses
 import keras
 import numpy as np
 
-from photoz_morph import morph_pipeline
 from photoz_morph.adaptation.adapted_classifier import DomainAdaptedClassifier
 from photoz_morph.datasets import reading
 from photoz_morph.models.layers.image_scaling import fit_scaling, scaling_preset
 from photoz_morph.models.loading import load_network
 from photoz_morph.models.registry import build_classifier
-from photoz_morph.morph_inference import ImageClassifier
+from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph.classify import ImageClassifier
 from photoz_morph.training.schedules import learning_rate_schedule
 
 BATCH_SIZE = 64  # of images that are only looked at

@@ -13,7 +13,7 @@ import tensorflow as tf
 from photoz_morph.catalogs.folds import SPLITS
 from photoz_morph.datasets import augmentation, batches, reading
 from photoz_morph.mocks.labels import MERGER
-from photoz_morph.morph_augmentation import stamp_noise, with_random_pixel, with_random_years
+from photoz_morph.morph.augmentation import stamp_noise, with_random_pixel, with_random_years
 from photoz_morph.surveys import LSST
 
 DOMAINS = ("y10", "y1")

@@ -1,0 +1,1 @@
+"""The morphology chain, from dataset to predictions, scores, robustness and report."""

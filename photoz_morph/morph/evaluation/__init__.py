@@ -1,0 +1,1 @@
+"""Scores of morphology predictions and comparisons of runs."""

@@ -1,0 +1,138 @@
+"""Paired comparison of morphology runs."""
+
+import numpy as np
+
+from photoz_morph.metrics.group_errors import group_bootstrap, interval, mcnemar, mcnemar_of_groups
+from photoz_morph.morph.evaluation.scores import _bootstrap_error, _labelled, _mean_of_seeds, _probability, _right
+from photoz_morph.morph.predictions import DOMAINS, ORIGINS, check_morph_predictions, row_keys
+
+
+def compare_morph(table_a, table_b, names=None, n_bootstrap=1000, seed=0):
+    """How often the second arm is right where the first is, on the same galaxies: paired differences and tests.
+
+    Parameters
+    ----------
+    table_a, table_b : Table
+        Morph predictions of the same galaxies, in any order; the first is the one compared with.
+    names : tuple of (str, str), optional
+        Names of the arms; by default "regular", "MMD" and so on by adaptation and defence, or those of the configs.
+    n_bootstrap, seed : int
+
+    Returns
+    -------
+    dict
+        `data`, `origin`, `arms`, `n_seeds` of each, numbers of galaxies and groups; `recovered` (the part of the first
+        arm's fall from Y10 to Y1 that the second makes good on Y1, with its `interval` over the galaxies at fixed
+        networks; None unless the fall is beyond its interval); and `domains`: for "Y10" and "Y1" `accuracy` (mean over
+        seeds of each arm), `difference` (second minus first: value, error, interval, error_galaxies, error_seeds),
+        `ensemble_difference` and `mcnemar`.
+
+    Raises
+    ------
+    ValueError
+        If the tables differ in galaxies, labels, groups, classes or `data`.
+
+    Notes
+    -----
+    `error_seeds` adds the scatter of the seeds of both arms in quadrature, unpaired: seed k of the two arms starts from
+    the same weights, but does not stay near.
+    `mcnemar` has three tests, each with the numbers it rests on. "ensemble": the mean probability of each arm, galaxy
+    by galaxy. "seeds": seed k against seed k. "groups": every group has one vote, for the arm that is right more often
+    over its galaxies and all seeds; it alone counts neither the views of one encounter nor the seeds as independent.
+    """
+    check_morph_predictions(table_a, "first arm")
+    check_morph_predictions(table_b, "second arm")
+    table_b = _matched(table_a, table_b)
+    table_a, table_b = _labelled(table_a, "label"), _labelled(table_b, "label")
+    group_id, redraw = np.asarray(table_a["group_id"]), {"n_resamples": n_bootstrap, "seed": seed}
+    domains = {domain: _paired(table_a, table_b, domain, group_id, redraw) for domain in DOMAINS}
+    fall = _mean_of_seeds(_right(table_a, "Y10") - _right(table_a, "Y1"), group_id, redraw)
+    recovered = _recovered(table_a, table_b, group_id, redraw) if fall["interval"][0] > 0 else None
+    return {
+        "data": ORIGINS[table_a.meta["origin"]],
+        "origin": table_a.meta["origin"],
+        "survey": table_a.meta["survey"],
+        "arms": list(names or arm_names([table_a.meta, table_b.meta])),
+        "n_galaxies": len(table_a),
+        "n_groups": len(np.unique(group_id)),
+        "n_seeds": [int(table.meta["n_seeds"]) for table in (table_a, table_b)],
+        "n_bootstrap": n_bootstrap,
+        "seed": seed,
+        "recovered": recovered,
+        "domains": domains,
+    }
+
+
+def _recovered(table_a, table_b, group_id, redraw):
+    """Gain of the second arm on Y1 over the fall of the first, and its 95 % interval over groups."""
+    gain = _right(table_b, "Y1").mean(axis=1) - _right(table_a, "Y1").mean(axis=1)
+    fall = (_right(table_a, "Y10") - _right(table_a, "Y1")).mean(axis=1)
+    terms = np.stack([gain, fall], axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # of a resampling without any fall
+        resampled = group_bootstrap(lambda sums: sums[:, 0] / sums[:, 1], terms, group_id, **redraw)
+    return {"value": float(gain.sum() / fall.sum()), "interval": np.percentile(resampled, (2.5, 97.5)).tolist()}
+
+
+def _matched(table_a, table_b):
+    """The second table in the order of the first, after a check that both are of the same galaxies."""
+    for key in ("origin", "classes", "survey"):
+        if table_a.meta[key] != table_b.meta[key]:
+            raise ValueError(f"arms cannot be compared: {key} is {table_a.meta[key]!r} and {table_b.meta[key]!r}")
+    keys, others = row_keys(table_a), {key: row for row, key in enumerate(row_keys(table_b))}
+    lonely = sorted(set(keys) ^ set(others))
+    if lonely:
+        raise ValueError(
+            f"arms cannot be compared: {len(lonely)} galaxies are in one table only, the first is obj_id "
+            f"{lonely[0][0]}; predict both arms from one split of one dataset"
+        )
+    table_b = table_b[[others[key] for key in keys]]
+    for name in ("label", "group_id"):
+        different = np.asarray(table_a[name]) != np.asarray(table_b[name])
+        if different.any():
+            raise ValueError(
+                f"arms cannot be compared: {name} of {different.sum()} galaxies differs, the first is obj_id "
+                f"{keys[different.argmax()][0]}; predict both arms from one dataset"
+            )
+    return table_b
+
+
+def arm_names(headers):
+    """regular, MMD, ... where arms differ in adaptation or defence, else configs; from scores or the meta of tables."""
+    names = [_arm_name(header) for header in headers]
+    if len(set(names)) == len(headers):
+        return names
+    configs = [header["config"] for header in headers]
+    return configs if len(set(configs)) == len(headers) else [f"{name} ({i})" for i, name in enumerate(configs, 1)]
+
+
+def _arm_name(header):
+    """Adaptation of an arm with its defences, such as "MMD", "regular + noise" or "consistency + d4"."""
+    parts = [{"none": "regular", "mmd": "MMD", "consistency": "consistency"}[header["adaptation"]]]
+    parts += [name for name in ("noise", "pixel") if header.get(f"{name}_augmentation")]
+    parts += [header["defence"]] if header.get("defence", "none") != "none" else []
+    return " + ".join(parts)
+
+
+def _paired(table_a, table_b, domain, group_id, redraw):
+    """Difference of the accuracies of two arms on one domain, with its errors and tests."""
+    right = [_right(table, domain) for table in (table_a, table_b)]
+    label, n_groups = np.asarray(table_a["label"]), len(np.unique(group_id))
+    error = _bootstrap_error(right[1].mean(axis=1) - right[0].mean(axis=1), group_id, redraw)
+    components, values = [(error, n_groups - 1)], [part.mean(axis=0) for part in right]
+    scatter = [(np.std(value, ddof=1) / np.sqrt(len(value)), len(value) - 1) for value in values if len(value) > 1]
+    together = [_probability(table, domain).mean(axis=1).argmax(axis=1) == label for table in (table_a, table_b)]
+    gain = together[1].astype(float) - together[0]
+    ensemble = interval(gain.mean(), [(_bootstrap_error(gain, group_id, redraw), n_groups - 1)])
+    difference = interval(values[1].mean() - values[0].mean(), components + scatter)
+    difference["error_galaxies"] = error
+    difference["error_seeds"] = float(np.sqrt(sum(part**2 for part, _ in scatter))) if len(scatter) == 2 else None
+    return {
+        "accuracy": [float(value.mean()) for value in values],
+        "difference": difference,
+        "ensemble_difference": ensemble,
+        "mcnemar": {
+            "ensemble": mcnemar(*together),
+            "seeds": [mcnemar(first, second) for first, second in zip(right[0].T, right[1].T)],
+            "groups": mcnemar_of_groups(*right, group_id),
+        },
+    }

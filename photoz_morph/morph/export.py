@@ -1,0 +1,76 @@
+"""The exported morphology model: one SavedModel for all seeds of a run, and what it says of new stamps."""
+
+
+import tensorflow as tf
+from keras import ops
+
+from photoz_morph.models.saved_model import write_saved_model
+from photoz_morph.morph.classify import load_classifiers, network_inputs
+from photoz_morph.morph.config import MorphConfig
+from photoz_morph.morph.defences import defence_facts
+from photoz_morph.runs.folder import finished_members, read_run
+from photoz_morph.runs.progress import read_sessions
+from photoz_morph.surveys import LSST
+
+
+def export_morph(run_dir, out_dir, defence=None):
+    """One SavedModel of all networks of a run, with scaling and test-time defence inside, and its `estimator.json`.
+
+    Parameters
+    ----------
+    run_dir, out_dir : path-like
+    defence : {"none", "d4", "median"}, optional
+        Test-time defence instead of that of the run's config.
+
+    Returns
+    -------
+    dict
+        What `estimator.json` holds.
+
+    Raises
+    ------
+    ValueError
+        If fewer networks are finished than were asked for, or the folder exists.
+
+    Notes
+    -----
+    `serve(image) -> probability, latent`: the mean probability of the networks, and the latent of the first. A network
+    with a scaling for each depth also has `serve_y1`, for images of that depth.
+    """
+    config, dataset = read_run(run_dir, MorphConfig)
+    paths = finished_members(run_dir, MorphConfig)[0]
+    asked = [session["n_members"] for session in read_sessions(run_dir)[-1:]]
+    if asked and len(paths) < asked[0]:
+        raise ValueError(
+            f"{run_dir}: {len(paths)} of {asked[0]} networks are finished; finish them with the same `morph train`"
+        )
+    networks = load_classifiers(run_dir, defence)
+
+    def function(domain):
+        def serve(image):
+            outputs = [network(network_inputs(network, image, domain)) for network in networks]
+            probability = ops.mean(ops.stack([ops.softmax(output["logits"]) for output in outputs]), axis=0)
+            return {"probability": probability, "latent": outputs[0]["latent"]}
+
+        return serve
+
+    signature = [tf.TensorSpec((None, *LSST.image_shape), tf.float32, name="image")]
+    functions = {"serve": (function(0), signature)}
+    if "domain" in networks[0].input:
+        functions["serve_y1"] = (function(1), signature)
+    description = {
+        "task": "morph",
+        "survey": config.survey,
+        "bands": LSST.bands,
+        "image_size": LSST.stamp_size,
+        "image_unit": "nJy" if dataset["origin"] != "released" else "unknown",
+        "classes": config.class_names,
+        "model": config.model.name,
+        "adaptation": config.adaptation.name,
+        **defence_facts(config, defence),
+        "n_members": len(paths),
+        "trained_on": {key: dataset[key] for key in ("name", "origin", "galaxies_per_split")},
+        "mocks": dataset.get("mocks", {}),
+    }
+    write_saved_model(out_dir, functions, description)
+    return description

@@ -1,0 +1,72 @@
+"""A morphology run folder to predictions of its test galaxies, at both depths, by every seed."""
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from photoz_morph.datasets import reading
+from photoz_morph.models.loading import BATCH_SIZE
+from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph.classify import ImageClassifier, load_classifiers
+from photoz_morph.morph.config import MorphConfig
+from photoz_morph.morph.defences import defence_facts
+from photoz_morph.morph.predictions import morph_predictions_table
+from photoz_morph.runs.folder import read_run
+
+TABLE_COLUMNS = ("obj_id", "group_id", "copy", "label", "label_g", "intended_type", "gini", "m20", "gini_g", "m20_g")
+LABELS = ("label", "label_g", "intended_type")
+
+
+def predict_morph_run(run_dir, data_dir=None, split="test", progress=True, defence=None):
+    """Class probabilities and latents of a split, from each network of a run.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    data_dir : path-like, optional
+        Prepared dataset; by default the one the run was trained on.
+    split : {"test", "validation", "train"}
+    progress : bool
+    defence : {"none", "d4", "median"}, optional
+        Test-time defence instead of that of the run's config.
+
+    Returns
+    -------
+    Table
+        See `morph_predictions`.
+
+    Raises
+    ------
+    ValueError
+        If the dataset is another one than that of the training, in which a test galaxy may have been trained on.
+    """
+    config, dataset = read_run(run_dir, MorphConfig)
+    builder = morph_pipeline.open_run_dataset(dataset, data_dir)
+    networks = load_classifiers(run_dir, defence)
+    columns = reading.read_columns(builder, split)
+    columns = {name: columns[name] for name in TABLE_COLUMNS}
+    for name in LABELS:
+        columns[name] = morph_pipeline.class_index(columns[name], config.data.classes)
+    probabilities, latents = {"Y10": [], "Y1": []}, {}
+    total = len(networks) * 2 * len(columns["obj_id"])
+    with tqdm(total=total, desc="predict", unit=" images", disable=not progress) as bar:
+        for network in networks:
+            classify = ImageClassifier(network)
+            for index, domain in enumerate(morph_pipeline.DOMAINS):
+                images = morph_pipeline.domain_images(builder, split, domain, BATCH_SIZE)
+                probability, latent = classify(images, index, bar.update)
+                probabilities[domain.upper()].append(probability)
+                latents.setdefault(domain.upper(), latent)
+            keras.backend.clear_session()
+    return morph_predictions_table(
+        columns,
+        {domain: np.stack(values, axis=1) for domain, values in probabilities.items()},
+        latents,
+        config.survey,
+        builder.info.metadata["origin"],
+        config.model.name,
+        config.class_names,
+        config.adaptation.name,
+        run_dir.name if hasattr(run_dir, "name") else str(run_dir).rstrip("/").rpartition("/")[2],
+        defence_facts(config, defence),
+    )

@@ -1,0 +1,1 @@
+"""Attacks, latent distances and perturbations of trained runs."""

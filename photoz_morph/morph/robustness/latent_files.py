@@ -1,0 +1,58 @@
+"""`latent.json`: the latent-space measurements of a run."""
+
+import json
+
+import numpy as np
+
+from photoz_morph.metrics.group_errors import interval
+from photoz_morph.robustness.latents.means import UNITS
+from photoz_morph.system.files import write_whole
+from photoz_morph.system.json_files import read_json
+
+LAYOUT = ("data", "attack", "head", "scale", "lengths", "shares", "seeds")
+
+
+def seed_ratio(first, second, name="y10_y1"):
+    """Ratio of a mean length of two runs with the scatter of their seeds, raw and scale-free.
+
+    Parameters
+    ----------
+    first, second : list of dict
+        `seeds` of `latent_run`.
+    name : {"y10_y1", "margin_y10", "margin_y1"}
+
+    Returns
+    -------
+    dict
+        For "raw", "per_separation" and "per_spread" {value, interval}: geometric means over seeds, second over first,
+        with the 95 % interval of Welch's t on the logarithms; the interval is None where a run has one seed.
+    """
+    result = {}
+    for unit in UNITS:
+        divisor = unit.removeprefix("per_")
+        logs = [np.log([entry[name] / entry.get(divisor, 1.0) for entry in seeds]) for seeds in (first, second)]
+        gain = logs[1].mean() - logs[0].mean()
+        result[unit] = {"value": float(np.exp(gain)), "interval": None}
+        if min(map(len, logs)) > 1:
+            parts = [(part.std(ddof=1) / np.sqrt(len(part)), len(part) - 1) for part in logs]
+            result[unit]["interval"] = np.exp(interval(gain, parts)["interval"]).tolist()
+    return result
+
+
+def write_latent(scores, path):
+    """Write what `latent_run` returned as JSON to a temporary name, then rename it."""
+    with write_whole(path) as part:
+        part.write_text(json.dumps(scores, indent=1, allow_nan=False) + "\n")
+
+
+def read_latent(path):
+    """What `write_latent` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not such a file.
+    """
+    return read_json(path, LAYOUT, "run `morph latent` again")

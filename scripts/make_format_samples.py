@@ -43,8 +43,8 @@ from photoz_morph.photoz.evaluation.scores import evaluate
 from photoz_morph.photoz.export import export
 from photoz_morph.photoz.predict import predict_run
 from photoz_morph.photoz.predictions import write_predictions
+from photoz_morph.photoz.report.model_card import model_card
 from photoz_morph.rail.model_file import model_from_run, write_model
-from photoz_morph.report.model_card import model_card
 from photoz_morph.robustness.one_pixel.attack import AttackOptions
 from photoz_morph.runs.folder import member_dir
 from photoz_morph.runs.scores import write_morph_scores, write_scores

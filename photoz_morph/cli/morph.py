@@ -224,7 +224,7 @@ def evaluate(predictions, against, out, quiet):
     from photoz_morph.morph.evaluation.comparison import compare_morph
     from photoz_morph.morph.evaluation.scores import evaluate_morph
     from photoz_morph.morph.predictions import read_morph_predictions
-    from photoz_morph.report.morph_tables import comparison_markdown, table1_markdown
+    from photoz_morph.morph.report.tables.scores import comparison_markdown, table1_markdown
     from photoz_morph.runs.folder import read_run
     from photoz_morph.runs.scores import write_morph_scores
 

@@ -53,10 +53,10 @@ def attack(runs, images, domain, bounds, network, defence, precision, seed, name
     quiet_tensorflow()
     runs = _named(runs) or _default_runs(quiet)
     from photoz_morph.morph.predictions import ORIGINS
+    from photoz_morph.morph.report.tables.attacks import attack_markdown
+    from photoz_morph.morph.report.tables.scores import DATA_NAMES
     from photoz_morph.morph.robustness.attack import AttackPlan, attack_runs, count_flips_on_disk
     from photoz_morph.morph.robustness.attack_files import read_attack
-    from photoz_morph.report.morph_tables import DATA_NAMES
-    from photoz_morph.report.robustness_tables import attack_markdown
     from photoz_morph.robustness.one_pixel.attack import AttackOptions
 
     plan = AttackPlan(AttackOptions(**options), images, bounds, domain, network - 1, defence, precision, seed)
@@ -87,12 +87,12 @@ def latent(runs, attack_name, every_seed, defence, data_dir, quiet):
     from photoz_morph.morph.config import MorphConfig
     from photoz_morph.morph.defences import with_defence
     from photoz_morph.morph.predictions import ORIGINS
+    from photoz_morph.morph.report.tables.latents import latent_markdown, seed_verdicts
+    from photoz_morph.morph.report.tables.scores import DATA_NAMES
     from photoz_morph.morph.robustness.latent_files import read_latent, seed_ratio, write_latent
     from photoz_morph.morph.robustness.latent_scores import compare_latents
     from photoz_morph.morph.robustness.latents import latent_run as run_latent
     from photoz_morph.morph.robustness.latents import measure_run
-    from photoz_morph.report.latent_tables import latent_markdown, seed_verdicts
-    from photoz_morph.report.morph_tables import DATA_NAMES
     from photoz_morph.runs.folder import read_run
 
     latents, measurements, runs = {}, {}, _named(runs or DEFAULT_RUNS)
@@ -136,9 +136,9 @@ def perturb(runs, kinds, images, defence, seed, overwrite, data_dir, quiet):
     same command goes on where it stopped. Without RUNS runs/morph_regular and runs/morph_mmd.
     """
     quiet_tensorflow()
+    from photoz_morph.morph.report.tables.perturbations import perturbation_markdown
+    from photoz_morph.morph.report.tables.scores import DATA_NAMES
     from photoz_morph.morph.robustness.perturb import perturb_run
-    from photoz_morph.report.morph_tables import DATA_NAMES
-    from photoz_morph.report.perturbation_tables import perturbation_markdown
 
     runs = _named(runs or DEFAULT_RUNS)
     found = {

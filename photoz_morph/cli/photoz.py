@@ -154,7 +154,7 @@ def export(run, fold, out, quiet):
     """Write one SavedModel for the ensemble of a fold of RUN, with all scaling inside, and its model card."""
     quiet_tensorflow()
     from photoz_morph.photoz.export import export as export_run
-    from photoz_morph.report.model_card import model_card
+    from photoz_morph.photoz.report.model_card import model_card
     from photoz_morph.report.style import write_text
     from photoz_morph.runs.scores import read_scores
 
@@ -177,9 +177,9 @@ def import_checkpoint(checkpoint, bins, out, quiet):
     CHECKPOINT is the folder of the pretrained model, or the prefix of its files.
     """
     quiet_tensorflow()
+    from photoz_morph.photoz.report.model_card import model_card
     from photoz_morph.photoz.tf1_checkpoint import import_checkpoint as import_authors_checkpoint
     from photoz_morph.redshift_grid import RedshiftGrid
-    from photoz_morph.report.model_card import model_card
     from photoz_morph.report.style import write_text
 
     description = import_authors_checkpoint(checkpoint, out, bins)
@@ -315,11 +315,11 @@ def _keep_first(parts, images):
 def _show(table, grid, images, stacks, figure, quiet):
     """Print the redshifts if they are few, and draw the first galaxies if a figure is asked for."""
     if len(table) <= MAX_SHOWN:
-        from photoz_morph.report.tables import redshifts_text
+        from photoz_morph.photoz.report.tables.scores import redshifts_text
 
         say(redshifts_text(table), quiet)
     if figure:
-        from photoz_morph.report.pdf_figures import galaxies_with_pdf
+        from photoz_morph.photoz.report.figures.pdfs import galaxies_with_pdf
         from photoz_morph.report.style import save_figure
         from photoz_morph.shards.stacks import find_shards, read_shard
 

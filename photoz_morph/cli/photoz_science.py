@@ -121,8 +121,8 @@ def evaluate(predictions, against, depth, without, widest_removed, out, quiet):
     from photoz_morph.photoz.evaluation.scores import evaluate as evaluate_table
     from photoz_morph.photoz.evaluation.trials import select
     from photoz_morph.photoz.predictions import read_predictions
-    from photoz_morph.report.comparison_tables import comparison_markdown
-    from photoz_morph.report.tables import rail_markdown, scores_markdown
+    from photoz_morph.photoz.report.tables.comparison import comparison_markdown
+    from photoz_morph.photoz.report.tables.scores import rail_markdown, scores_markdown
     from photoz_morph.runs.scores import write_scores
 
     path = _predictions_of(Path(predictions), quiet)
@@ -166,7 +166,7 @@ def compare(methods, n_bootstrap, out, quiet):
     """
     from photoz_morph.photoz.evaluation.comparison import compare as compare_tables
     from photoz_morph.photoz.predictions import read_predictions
-    from photoz_morph.report.comparison_tables import comparison_markdown
+    from photoz_morph.photoz.report.tables.comparison import comparison_markdown
     from photoz_morph.runs.scores import write_scores
 
     names = _method_names(methods)
@@ -231,8 +231,8 @@ def _baseline_of_catalog(catalog, methods, out, simulated, z_max, quiet):
     from photoz_morph.photoz.baselines.photometry import predict_catalog, read_photometry, real_galaxies
     from photoz_morph.photoz.evaluation.scores import evaluate as evaluate_table
     from photoz_morph.photoz.predictions import write_predictions
+    from photoz_morph.photoz.report.tables.scores import scores_markdown
     from photoz_morph.redshift_grid import RedshiftGrid
-    from photoz_morph.report.tables import scores_markdown
 
     table, origin = (real_galaxies(), "catalogue") if catalog is None else read_photometry(catalog)
     origin, grid = "simulated" if simulated else origin, RedshiftGrid()

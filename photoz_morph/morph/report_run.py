@@ -9,25 +9,18 @@ import numpy as np
 
 from photoz_morph.datasets import reading
 from photoz_morph.mocks.labels import CLASS_NAMES
-from photoz_morph.models.layers.defences import DEFENCES
 from photoz_morph.morph import dataset as morph_pipeline
 from photoz_morph.morph.classify import ImageClassifier, load_classifiers
 from photoz_morph.morph.config import MorphConfig
-from photoz_morph.morph.defences import with_defence
 from photoz_morph.morph.evaluation.comparison import compare_morph
-from photoz_morph.morph.evaluation.scores import evaluate_morph
-from photoz_morph.morph.predictions import read_morph_predictions, row_keys
-from photoz_morph.morph.robustness.attack_files import find_attacks, read_attack
-from photoz_morph.morph.robustness.latent_files import read_latent, seed_ratio
-from photoz_morph.morph.robustness.perturbation_scores import read_perturbations
+from photoz_morph.morph.predictions import row_keys
+from photoz_morph.morph.report.latent_results import triplet_rows
+from photoz_morph.morph.report.page import morph_report
+from photoz_morph.morph.report.results import read_results, seed_ratios
 from photoz_morph.morph.robustness.pixel_queries import scaling_softening
-from photoz_morph.report.latent_report import triplet_rows
-from photoz_morph.report.morph_report import morph_report
 from photoz_morph.robustness.latents.church_windows import pixel_church_window
 from photoz_morph.robustness.perturbations.registry import PERTURBATIONS, observing_context, perturbation_examples
-from photoz_morph.runs.folder import finished_members, read_run
-from photoz_morph.runs.progress import read_history, read_sessions
-from photoz_morph.system.json_files import read_json
+from photoz_morph.runs.folder import read_run
 
 EXAMPLES_PER_CLASS = 32
 SAMPLE_COLUMNS = ("gini", "m20", "label", "label_g", "intended_type")
@@ -62,11 +55,11 @@ def report_morph_run(run_dir, against=None, out_dir=None, data_dir=None, defence
         If a folder is no run folder, has no finished network or no predictions.
     """
     folders = [Path(path) for path in (run_dir, against) if path]
-    runs = [_read_run(folder) for folder in folders]
+    runs = [read_results(folder) for folder in folders]
     config, dataset = read_run(run_dir, MorphConfig)
     results = {"runs": runs, "origin": dataset["origin"], "comparison": None}
-    results["others"] = [_read_run(Path(path)) for path in defences]
-    results["seed_ratios"] = _seed_ratios(runs)
+    results["others"] = [read_results(Path(path)) for path in defences]
+    results["seed_ratios"] = seed_ratios(runs)
     if against:
         names = [run["name"] for run in runs]
         results["comparison"] = compare_morph(*(run["table"] for run in runs), names=names)
@@ -84,64 +77,6 @@ def report_morph_run(run_dir, against=None, out_dir=None, data_dir=None, defence
             context = observing_context(dataset, config.survey)
             results["perturbed"] = _perturbed(results["examples"]["image_y10"][0], context)
     return morph_report(results, out_dir or Path(run_dir) / "report", progress)
-
-
-def _read_run(run_dir):
-    """What `morph_report` needs of one run."""
-    config, dataset = read_run(run_dir, MorphConfig)
-    members = finished_members(run_dir, MorphConfig)[0]
-    table = read_morph_predictions(run_dir / "predictions.fits")
-    sessions = read_sessions(run_dir)
-    environment = read_json(run_dir / "environment.json")
-    facts = {
-        "galaxies for training, validation, test": ", ".join(map(str, dataset["galaxies_per_split"])),
-        "mocks": ", ".join(f"{name} {value}" for name, value in dataset.get("mocks", {}).items()),
-        "epochs": str(config.train.epochs),
-        "training time [min]": f"{sum(session['seconds'] for session in sessions) / 60:.1f}",
-        "peak memory [GB]": f"{max(session['peak_memory_gb'] for session in sessions)}",
-        "versions": ", ".join(f"{name} {environment[name]}" for name in ("photoz-morph", "tensorflow", "keras")),
-        "devices": ", ".join(environment["devices"]),
-    }
-    return {
-        "name": run_dir.name,
-        "config": (run_dir / "config.yaml").read_text(),
-        "table": table,
-        "scores": evaluate_morph(table),
-        "histories": [read_history(path.parent) for path in members],
-        "facts": facts,
-        "attacks": _read_attacks(run_dir),
-        "latent": _if_there(read_latent, run_dir / "latent.json"),
-        "defended": _read_defended(run_dir, config),
-        "perturbations": _if_there(read_perturbations, run_dir / "perturbations.json"),
-    }
-
-
-def _read_attacks(run_dir):
-    """Table and images of each finished attack on a run, by the name of its folder."""
-    return {folder.name: read_attack(folder) for folder in find_attacks(run_dir)}
-
-
-def _read_defended(run_dir, config):
-    """Scores and latent distances behind each other test-time defence that the run was predicted with."""
-    found = {}
-    for name in DEFENCES:
-        path = with_defence(run_dir / "predictions.fits", config, name)
-        if name != config.defence.test_time and path.exists():
-            latent = _if_there(read_latent, with_defence(run_dir / "latent.json", config, name))
-            found[name] = {"scores": evaluate_morph(read_morph_predictions(path)), "latent": latent}
-    return found
-
-
-def _if_there(read, path):
-    """What a reader finds in a file that need not be there."""
-    return read(path) if path.exists() else None
-
-
-def _seed_ratios(runs):
-    """How far Y1 lies from Y10 in each run but the first, over the first, with the scatter of seeds where measured."""
-    seeds = {run["name"]: run["latent"]["seeds"] for run in runs if run["latent"] and run["latent"]["seeds"]}
-    first = runs[0]["name"]
-    return {name: seed_ratio(seeds[first], found) for name, found in seeds.items() if name != first and first in seeds}
 
 
 def _sample(builder):

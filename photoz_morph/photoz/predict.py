@@ -70,7 +70,7 @@ def predict_run(run_dir, data_dir=None, progress=True):
         `pit_member`, shape (n, n_members), is the PIT of each member's own PDF.
     """
     config, dataset = read_run(run_dir, PhotozConfig)
-    builder = _dataset_of_run(dataset, data_dir)
+    builder = open_run_dataset(dataset, data_dir)
     members = finished_members(run_dir, PhotozConfig)
     n_members = {len(paths) for paths in members.values()}
     if len(n_members) > 1:
@@ -92,7 +92,7 @@ def predict_run(run_dir, data_dir=None, progress=True):
                 pits.append(np.stack([grid.cdf_at(pdf.numpy(), z_spec) for pdf in member_pdf], axis=1))
                 n_done += len(z_spec)
                 bar.update(len(z_spec))
-    merged = {name: np.concatenate([part[name] for part in columns]) for name in _known_first(columns[0])}
+    merged = {name: np.concatenate([part[name] for part in columns]) for name in known_first(columns[0])}
     survey = get_survey(config.survey)
     origin = builder.info.metadata["origin"]
     table = predictions_table(merged, np.concatenate(pdfs), grid, survey, origin, config.model.name, n_members.pop())
@@ -101,7 +101,7 @@ def predict_run(run_dir, data_dir=None, progress=True):
     return table
 
 
-def _known_first(names):
+def known_first(names):
     """Names of columns, those that every catalogue has before the others; a dataset has them by letter."""
     return [name for name in CATALOGUE if name in names] + [name for name in names if name not in CATALOGUE]
 
@@ -111,7 +111,7 @@ def _member_function(members):
     return tf.function(lambda batch: [member(batch) for member in members], reduce_retracing=True)
 
 
-def _dataset_of_run(dataset, data_dir):
+def open_run_dataset(dataset, data_dir):
     """The dataset that a run was trained on, or the one in `data_dir` if its folds are the same."""
     builder = reading.open_dataset(data_dir or dataset["path"])
     if pipeline.split_sizes(builder) != dataset["galaxies_per_fold"]:

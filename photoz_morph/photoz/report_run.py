@@ -12,8 +12,8 @@ from photoz_morph.photoz import dataset as pipeline
 from photoz_morph.photoz.baselines.of_run import update_baselines
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE
-from photoz_morph.report.photoz_report import write_report
-from photoz_morph.report.run_results import read_results
+from photoz_morph.photoz.report.page import write_report
+from photoz_morph.photoz.report.results import read_results
 from photoz_morph.runs.folder import finished_members, read_run
 
 N_STACKS = 30

@@ -20,8 +20,10 @@ import numpy as np
 from photoz_morph.config import load_config, save_config
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predictions import predictions_table, write_predictions
+from photoz_morph.photoz.report import page as photoz_report
+from photoz_morph.photoz.report import results as run_results
+from photoz_morph.photoz.report import science as science_report
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.report import photoz_report, run_results, science_report
 from photoz_morph.surveys import SDSS
 
 GRID = RedshiftGrid()

@@ -11,8 +11,8 @@ from photoz_morph.models.inception_photoz import BLOCKS, paper_parameter_count
 from photoz_morph.photoz import tf1_checkpoint
 from photoz_morph.photoz.exported_model import load_estimator
 from photoz_morph.photoz.predictions import read_predictions
+from photoz_morph.photoz.report.model_card import model_card
 from photoz_morph.photoz.tf1_checkpoint import layer_scopes, read_network
-from photoz_morph.report.model_card import model_card
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.broken_input import cut_short

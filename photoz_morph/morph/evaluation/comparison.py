@@ -3,7 +3,13 @@
 import numpy as np
 
 from photoz_morph.metrics.group_errors import group_bootstrap, interval, mcnemar, mcnemar_of_groups
-from photoz_morph.morph.evaluation.scores import _bootstrap_error, _labelled, _mean_of_seeds, _probability, _right
+from photoz_morph.morph.evaluation.scores import (
+    bootstrap_error,
+    is_right,
+    labelled,
+    mean_of_seeds,
+    probability_of_seeds,
+)
 from photoz_morph.morph.predictions import DOMAINS, ORIGINS, check_morph_predictions, row_keys
 
 
@@ -43,10 +49,10 @@ def compare_morph(table_a, table_b, names=None, n_bootstrap=1000, seed=0):
     check_morph_predictions(table_a, "first arm")
     check_morph_predictions(table_b, "second arm")
     table_b = _matched(table_a, table_b)
-    table_a, table_b = _labelled(table_a, "label"), _labelled(table_b, "label")
+    table_a, table_b = labelled(table_a, "label"), labelled(table_b, "label")
     group_id, redraw = np.asarray(table_a["group_id"]), {"n_resamples": n_bootstrap, "seed": seed}
     domains = {domain: _paired(table_a, table_b, domain, group_id, redraw) for domain in DOMAINS}
-    fall = _mean_of_seeds(_right(table_a, "Y10") - _right(table_a, "Y1"), group_id, redraw)
+    fall = mean_of_seeds(is_right(table_a, "Y10") - is_right(table_a, "Y1"), group_id, redraw)
     recovered = _recovered(table_a, table_b, group_id, redraw) if fall["interval"][0] > 0 else None
     return {
         "data": ORIGINS[table_a.meta["origin"]],
@@ -65,8 +71,8 @@ def compare_morph(table_a, table_b, names=None, n_bootstrap=1000, seed=0):
 
 def _recovered(table_a, table_b, group_id, redraw):
     """Gain of the second arm on Y1 over the fall of the first, and its 95 % interval over groups."""
-    gain = _right(table_b, "Y1").mean(axis=1) - _right(table_a, "Y1").mean(axis=1)
-    fall = (_right(table_a, "Y10") - _right(table_a, "Y1")).mean(axis=1)
+    gain = is_right(table_b, "Y1").mean(axis=1) - is_right(table_a, "Y1").mean(axis=1)
+    fall = (is_right(table_a, "Y10") - is_right(table_a, "Y1")).mean(axis=1)
     terms = np.stack([gain, fall], axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):  # of a resampling without any fall
         resampled = group_bootstrap(lambda sums: sums[:, 0] / sums[:, 1], terms, group_id, **redraw)
@@ -115,14 +121,14 @@ def _arm_name(header):
 
 def _paired(table_a, table_b, domain, group_id, redraw):
     """Difference of the accuracies of two arms on one domain, with its errors and tests."""
-    right = [_right(table, domain) for table in (table_a, table_b)]
+    right = [is_right(table, domain) for table in (table_a, table_b)]
     label, n_groups = np.asarray(table_a["label"]), len(np.unique(group_id))
-    error = _bootstrap_error(right[1].mean(axis=1) - right[0].mean(axis=1), group_id, redraw)
+    error = bootstrap_error(right[1].mean(axis=1) - right[0].mean(axis=1), group_id, redraw)
     components, values = [(error, n_groups - 1)], [part.mean(axis=0) for part in right]
     scatter = [(np.std(value, ddof=1) / np.sqrt(len(value)), len(value) - 1) for value in values if len(value) > 1]
-    together = [_probability(table, domain).mean(axis=1).argmax(axis=1) == label for table in (table_a, table_b)]
+    together = [probability_of_seeds(table, domain).mean(axis=1).argmax(axis=1) == label for table in (table_a, table_b)]
     gain = together[1].astype(float) - together[0]
-    ensemble = interval(gain.mean(), [(_bootstrap_error(gain, group_id, redraw), n_groups - 1)])
+    ensemble = interval(gain.mean(), [(bootstrap_error(gain, group_id, redraw), n_groups - 1)])
     difference = interval(values[1].mean() - values[0].mean(), components + scatter)
     difference["error_galaxies"] = error
     difference["error_seeds"] = float(np.sqrt(sum(part**2 for part, _ in scatter))) if len(scatter) == 2 else None

@@ -46,15 +46,15 @@ def evaluate_morph(table, n_bootstrap=1000, seed=0):
     Ciprijanovic et al. (2021), Table 1, for accuracy and the weighted precision, recall and F1.
     """
     check_morph_predictions(table, "predictions")
-    scored = _labelled(table, "label")
+    scored = labelled(table, "label")
     label, group_id, classes = np.asarray(scored["label"]), np.asarray(scored["group_id"]), class_names(table)
     majority, share = majority_class(label, len(classes))
     redraw = {"n_resamples": n_bootstrap, "seed": seed}
     domains = {}
     for domain in DOMAINS:
-        domains[domain] = _domain_scores(label, _probability(scored, domain), group_id, redraw)
+        domains[domain] = _domain_scores(label, probability_of_seeds(scored, domain), group_id, redraw)
         domains[domain]["against"] = {name: _against(table, name, domain, redraw) for name in SECOND_TRUTHS}
-    right = {domain: _right(scored, domain) for domain in DOMAINS}
+    right = {domain: is_right(scored, domain) for domain in DOMAINS}
     return _header(table) | {
         "n_galaxies": len(scored),
         "n_groups": len(np.unique(group_id)),
@@ -64,7 +64,7 @@ def evaluate_morph(table, n_bootstrap=1000, seed=0):
         "seed": seed,
         "majority": {"class": classes[majority], "accuracy": share},
         "label_ceiling": _label_ceiling(scored, redraw),
-        "fall": _mean_of_seeds(right["Y10"] - right["Y1"], group_id, redraw),
+        "fall": mean_of_seeds(right["Y10"] - right["Y1"], group_id, redraw),
         "domains": domains,
     }
 
@@ -78,7 +78,7 @@ def _header(table):
             "classes": list(class_names(table))}  # fmt: skip
 
 
-def _labelled(table, name):
+def labelled(table, name):
     """The rows with a known class in the column of that name."""
     known = np.asarray(table[name]) >= 0
     if not known.any():
@@ -86,14 +86,14 @@ def _labelled(table, name):
     return table[known]
 
 
-def _probability(table, domain):
+def probability_of_seeds(table, domain):
     """Probabilities of a domain as float64, shape (n, n_seeds, n_classes)."""
     return np.asarray(table[f"probability_{DOMAINS[domain]}"], float)
 
 
-def _right(table, domain, truth="label"):
+def is_right(table, domain, truth="label"):
     """Whether each seed gives each galaxy its class, as 0 and 1, shape (n, n_seeds)."""
-    return (_probability(table, domain).argmax(axis=2) == np.asarray(table[truth])[:, None]).astype(float)
+    return (probability_of_seeds(table, domain).argmax(axis=2) == np.asarray(table[truth])[:, None]).astype(float)
 
 
 def _domain_scores(label, probability, group_id, redraw):
@@ -128,13 +128,13 @@ def _with_seeds(values, error_galaxies, n_groups):
     return interval(np.mean(values), components) | {"sd_over_seeds": scatter, "error_galaxies": float(error_galaxies)}
 
 
-def _mean_of_seeds(values, group_id, redraw):
+def mean_of_seeds(values, group_id, redraw):
     """Mean over galaxies and seeds of values of shape (n, n_seeds), with both parts of its error."""
-    return _with_seeds(values.mean(axis=0), _bootstrap_error(values.mean(axis=1), group_id, redraw),
+    return _with_seeds(values.mean(axis=0), bootstrap_error(values.mean(axis=1), group_id, redraw),
                        len(np.unique(group_id)))  # fmt: skip
 
 
-def _bootstrap_error(values, group_id, redraw):
+def bootstrap_error(values, group_id, redraw):
     """Standard error of the mean of one value per galaxy."""
     terms = np.stack([values, np.ones(len(values))], axis=1)
     return float(group_bootstrap(lambda sums: sums[:, 0] / sums[:, 1], terms, group_id, **redraw).std(ddof=1))
@@ -147,12 +147,12 @@ def _label_ceiling(table, redraw):
         return None
     part = table[both]
     same = (np.asarray(part["label"]) == np.asarray(part["label_g"])).astype(float)
-    return _mean_of_seeds(same[:, None], part["group_id"], redraw) | {"n_galaxies": int(both.sum())}
+    return mean_of_seeds(same[:, None], part["group_id"], redraw) | {"n_galaxies": int(both.sum())}
 
 
 def _against(table, name, domain, redraw):
     """Accuracy where another column is the truth, None where nothing is known in it."""
     if not np.any(np.asarray(table[name]) >= 0):
         return None
-    part = _labelled(table, name)
-    return _mean_of_seeds(_right(part, domain, name), part["group_id"], redraw) | {"n_galaxies": len(part)}
+    part = labelled(table, name)
+    return mean_of_seeds(is_right(part, domain, name), part["group_id"], redraw) | {"n_galaxies": len(part)}

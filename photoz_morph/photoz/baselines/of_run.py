@@ -9,7 +9,7 @@ from photoz_morph.photoz import dataset as pipeline
 from photoz_morph.photoz.baselines.local_linear import MODELS, cross_validate, photometric_features
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.depth import at_depth
-from photoz_morph.photoz.predict import _dataset_of_run, _known_first
+from photoz_morph.photoz.predict import known_first, open_run_dataset
 from photoz_morph.photoz.predictions import predictions_table, read_predictions, write_predictions
 from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.surveys import get_survey
@@ -42,9 +42,9 @@ def predict_baselines(run_dir, methods=tuple(MODELS), data_dir=None, progress=Tr
         If it has no magnitudes, too few galaxies, or is not the run's.
     """
     config, dataset = read_run(run_dir, PhotozConfig)
-    builder = _dataset_of_run(dataset, data_dir)
+    builder = open_run_dataset(dataset, data_dir)
     parts = [reading.read_columns(builder, f"fold_{fold}") for fold in range(len(pipeline.split_sizes(builder)))]
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in _known_first(parts[0])}
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in known_first(parts[0])}
     columns["fold"] = np.repeat(np.arange(len(parts)), [len(part["obj_id"]) for part in parts])
     if not np.isfinite(columns["mags"]).all(axis=1).any():
         raise ValueError(

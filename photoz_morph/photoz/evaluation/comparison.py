@@ -5,7 +5,7 @@ import numpy as np
 from photoz_morph.metrics.bootstrap import bootstrap_scores
 from photoz_morph.metrics.checks import parent_id
 from photoz_morph.metrics.redshifts.point_scores import SCORES, galaxy_scores, score_error
-from photoz_morph.photoz.evaluation.scores import _good_rows, _with_errors
+from photoz_morph.photoz.evaluation.scores import good_rows, with_errors
 from photoz_morph.photoz.predictions import ORIGINS
 
 INTERVAL_ERRORS = 1.96  # standard errors on either side of a 95 % interval
@@ -63,7 +63,7 @@ def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
     resampled = {
         name: bootstrap_scores(SCORES, values, n_bootstrap, seed, parents) for name, values in per_galaxy.items()
     }
-    methods = {name: _with_errors(values, resampled[name], n_groups) for name, values in per_galaxy.items()}
+    methods = {name: with_errors(values, resampled[name], n_groups) for name, values in per_galaxy.items()}
     return {
         "data": kinds[first],
         "choice": choice,
@@ -92,7 +92,7 @@ def _common_rows(tables):
     rows, common = {}, None
     for name, table in tables.items():
         try:
-            good = np.flatnonzero(_good_rows(table)[0])
+            good = np.flatnonzero(good_rows(table)[0])
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
         obj_id, first, counts = np.unique(np.asarray(table["obj_id"])[good], return_index=True, return_counts=True)
@@ -107,7 +107,7 @@ def _common_rows(tables):
         raise ValueError(f"{', '.join(tables)} have {number} good galaxy in common; were they made from one catalogue?")
     # In the first table's order, `evaluate` and `compare` redraw its galaxies alike and give it the same errors.
     first = next(iter(tables.values()))
-    common = np.asarray(first["obj_id"])[np.flatnonzero(np.isin(first["obj_id"], common) & _good_rows(first)[0])]
+    common = np.asarray(first["obj_id"])[np.flatnonzero(np.isin(first["obj_id"], common) & good_rows(first)[0])]
     return {name: good[np.searchsorted(obj_id, common)] for name, (obj_id, good) in rows.items()}
 
 

@@ -8,7 +8,7 @@ from photoz_morph.runs.scores import read_scores, write_scores
 BASELINES = ("knn", "boosting")  # files of the run folder, without suffix, that stand beside its predictions
 
 
-def _current_scores(run_dir, table, grid):
+def current_scores(run_dir, table, grid):
     """Scores of the predictions, beside those of the baselines there are; written where they were missing or old."""
     path, methods = run_dir / "scores.json", {table.meta.get("model") or "predictions": (table, grid)}
     inputs = [run_dir / "predictions.fits"]

@@ -53,7 +53,7 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
     redshifts, share much of their residuals, and come and go together. Without `group_id`, and for real galaxies,
     each is its own parent. The error of a rate without outliers is that of `photoz.score_error`.
     """
-    good, header = _good_rows(table)
+    good, header = good_rows(table)
     parents = parent_id(table)[good]
     z_spec = np.asarray(table["z_spec"], float)[good]
     z_phot, pdf = np.asarray(table["z_phot"], float)[good], np.asarray(table["pdf"])[good]
@@ -68,7 +68,7 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
             resampled = bootstrap_scores(SCORES, in_fold, n_bootstrap, seed, parents[fold == number])
         except ValueError as error:
             raise ValueError(f"fold {number}: {error}") from error
-        folds[str(number)] = _with_errors(in_fold, resampled, len(np.unique(parents[fold == number])))
+        folds[str(number)] = with_errors(in_fold, resampled, len(np.unique(parents[fold == number])))
     n_groups = len(np.unique(parents))
     return header | {
         "choice": choice,
@@ -79,7 +79,7 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
         "seed": seed,
         "folds": folds,
         "mean": _mean_over_folds(folds),
-        "all": _with_errors(per_galaxy, bootstrap_scores(SCORES, per_galaxy, n_bootstrap, seed, parents), n_groups),
+        "all": with_errors(per_galaxy, bootstrap_scores(SCORES, per_galaxy, n_bootstrap, seed, parents), n_groups),
         "coverage": [
             {"level": level, "value": float(share), "error": float(error)}
             for level, share, error in zip(COVERAGE_LEVELS, *coverage(per_galaxy["pit"], group_id=parents))
@@ -87,7 +87,7 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
     }
 
 
-def _good_rows(table):
+def good_rows(table):
     """Which rows can be scored, and the head of the scores: where the table comes from and what was left out."""
     if "z_spec" not in table.colnames:
         raise ValueError(f"predictions have no column z_spec to be scored with, only {', '.join(table.colnames)}")
@@ -109,7 +109,7 @@ def _good_rows(table):
     return good, header
 
 
-def _with_errors(per_galaxy, resampled, n_groups):
+def with_errors(per_galaxy, resampled, n_groups):
     """Each score of a sample with its bootstrap error, and the number of galaxies and of their parents."""
     scores = {"n_galaxies": len(per_galaxy["residual"]), "n_groups": n_groups}
     for name, (quantity, condense) in SCORES.items():

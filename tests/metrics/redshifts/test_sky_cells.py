@@ -7,7 +7,7 @@ from astropy.coordinates import SkyCoord
 from photoz_morph.catalogs.sdss_stripes import survey_coordinates, survey_stripe
 from photoz_morph.metrics.redshifts.sky_cells import MEAN_COUNT, sky_cells
 from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE, in_region
-from photoz_morph.report.sky_figures import bias_map, sky_text, width_map
+from photoz_morph.photoz.report.figures.sky import bias_map, sky_text, width_map
 from photoz_morph.simulation.sdss.population import Parents
 
 

@@ -9,9 +9,9 @@ from photoz_morph.metrics.group_sums import mad_error, number_groups, pair_covar
 from photoz_morph.metrics.redshifts.point_scores import sigma_mad
 from photoz_morph.metrics.redshifts.trend_lines import FLAT, HINT, NOT_FLAT, SLOPE
 from photoz_morph.metrics.redshifts.trends import judge, trend
+from photoz_morph.photoz.report.figures.trends import trend_figure, trend_grid
+from photoz_morph.photoz.report.tables.trends import catalogue_trends, trend_rows, trends_csv
 from photoz_morph.report.style import BLUE, ORANGE
-from photoz_morph.report.trend_figures import trend_figure, trend_grid
-from photoz_morph.report.trend_tables import catalogue_trends, trend_rows, trends_csv
 
 BANDS = "ugriz"
 

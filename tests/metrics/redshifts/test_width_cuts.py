@@ -7,9 +7,9 @@ from photoz_morph.metrics.fractions import share_error
 from photoz_morph.metrics.redshifts.mean_pdf import mean_pdf_test
 from photoz_morph.metrics.redshifts.point_scores import eta, sigma_mad
 from photoz_morph.metrics.redshifts.width_cuts import MIN_GALAXIES, width_cuts
+from photoz_morph.photoz.report.figures.mean_pdfs import mean_pdfs
+from photoz_morph.photoz.report.figures.widths import coverage_figure, width_cut_figure, width_histogram
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.report.mean_pdf_figures import mean_pdfs
-from photoz_morph.report.width_figures import coverage_figure, width_cut_figure, width_histogram
 
 GRID = RedshiftGrid()
 

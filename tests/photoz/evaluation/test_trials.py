@@ -16,8 +16,8 @@ from photoz_morph.photoz.evaluation.trials import (
     trial_samples,
 )
 from photoz_morph.photoz.predictions import predictions_table
+from photoz_morph.photoz.report.tables.trials import missing_trials, table_1, table_2, table_2_csv
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.report.trial_tables import missing_trials, table_1, table_2, table_2_csv
 from photoz_morph.surveys import SDSS
 
 GRID = RedshiftGrid()

@@ -1,0 +1,1 @@
+"""Figures of the morphology report: arrays in, Matplotlib figures out."""

@@ -1,0 +1,121 @@
+"""The latent spaces of classifiers on a plane: do the domains lie over each other, do the classes lie apart?
+
+`embed` lays the latents of the same galaxies at both depths on a plane with one isomap; `isomap_figure` draws it.
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from sklearn.manifold import Isomap, trustworthiness
+
+from photoz_morph.morph.report.style import CLASS_COLOURS
+from photoz_morph.report.style import BLACK, GREY
+
+N_NEIGHBOURS = 5  # scikit-learn's default, as in the authors' code
+N_GALAXIES = 250  # Ciprijanovic et al. (2021), the isomap figure
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Latents of some galaxies at both depths on a plane, or in three dimensions.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (n,)
+        Which galaxies of the table.
+    y10, y1 : ndarray, shape (n, n_components)
+        Positions of their latents.
+    marked : ndarray, shape (n_marked, n_components)
+        Positions of the latents that were added, such as those of a galaxy, its noisy and its attacked image.
+    trust : float
+        1 where every neighbour on the plane is one in latent space: scikit-learn's trustworthiness.
+    """
+
+    rows: np.ndarray
+    y10: np.ndarray
+    y1: np.ndarray
+    marked: np.ndarray
+    trust: float
+
+
+def embed(
+    latent_y10, latent_y1, n_galaxies=N_GALAXIES, n_neighbours=N_NEIGHBOURS, seed=0, marked=None, n_components=2
+):
+    """One isomap of the latents of random galaxies at both depths, each galaxy drawn once.
+
+    Parameters
+    ----------
+    latent_y10, latent_y1 : ndarray, shape (n, n_latent)
+    n_galaxies, n_neighbours, seed : int
+    marked : ndarray, shape (n_marked, n_latent), optional
+        Further latents, to be laid with the others.
+    n_components : {2, 3}
+
+    Returns
+    -------
+    Embedding
+
+    Notes
+    -----
+    Tenenbaum, de Silva & Langford (2000). Islands of points without a neighbour elsewhere are joined by their shortest
+    links, as scikit-learn does.
+    """
+    rows = np.sort(np.random.default_rng(seed).permutation(len(latent_y10))[:n_galaxies])
+    latents = np.concatenate([np.asarray(latents, float)[rows] for latents in (latent_y10, latent_y1)])
+    if marked is not None:
+        latents = np.concatenate([latents, marked])
+    n_neighbours = min(n_neighbours, len(rows) - 1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*connected components")  # told in the notes above
+        warnings.filterwarnings("ignore", message=".*sparsity")  # scipy's, on how scikit-learn joins them
+        plane = Isomap(n_neighbors=n_neighbours, n_components=n_components).fit_transform(latents)
+    trust = float(trustworthiness(latents, plane, n_neighbors=n_neighbours))
+    n = len(rows)
+    return Embedding(rows, plane[:n], plane[n : 2 * n], plane[2 * n :], trust)
+
+
+def isomap_figure(embeddings, given_y10, given_y1, label, class_names, title):
+    """Isomaps of several runs: above by the class the network gives, below by the label.
+
+    Parameters
+    ----------
+    embeddings : dict of str to Embedding
+        By the name of the run.
+    given_y10, given_y1 : dict of str to ndarray of int, shape (n,)
+        Class given to every galaxy of the run's table by the seed whose latents these are.
+    label : dict of str to ndarray of int, shape (n,)
+    class_names : sequence of str
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Notes
+    -----
+    As Ciprijanovic et al. (2021): filled and large is Y10, open and small is Y1, coloured by the class given.
+    """
+    colours = np.array([*(CLASS_COLOURS.get(name, BLACK) for name in class_names), GREY])  # -1, no label, is grey
+    figure = Figure(figsize=(max(4.4 * len(embeddings), 5.2), 9.3), layout="constrained")
+    rows = figure.subplots(2, len(embeddings), squeeze=False)
+    for column, (run, embedding) in enumerate(embeddings.items()):
+        for axes, y10, y1 in zip(rows[:, column], (given_y10, label), (given_y1, label)):
+            y10, y1 = (np.asarray(classes[run])[embedding.rows] for classes in (y10, y1))
+            axes.scatter(*embedding.y10.T, s=34, c=colours[y10], alpha=0.75, linewidths=0)
+            axes.scatter(*embedding.y1.T, s=13, facecolors="none", edgecolors=colours[y1], linewidths=0.9)
+            axes.set(xticks=[], yticks=[])
+            axes.set_box_aspect(1)
+            axes.margins(0.06)
+        rows[0, column].set_title(f"{run}: class given (trustworthiness {embedding.trust:.2f})", fontsize=10)
+        rows[1, column].set_title(f"{run}: label", fontsize=10)
+    mark = {"marker": "o", "linestyle": ""}
+    marks = [Line2D([], [], color=CLASS_COLOURS.get(name, BLACK), label=name, **mark) for name in class_names]
+    marks.append(Line2D([], [], color=GREY, markersize=6.5, label="Y10", **mark))
+    marks.append(Line2D([], [], color=GREY, markersize=4, fillstyle="none", label="Y1", **mark))
+    n_columns = len(marks) if len(embeddings) > 1 else len(class_names)
+    figure.legend(handles=marks, loc="outside lower center", ncols=n_columns, frameon=False)
+    figure.suptitle(title)
+    return figure

@@ -1,0 +1,1 @@
+"""Tables of the morphology report, as Markdown, CSV and HTML."""

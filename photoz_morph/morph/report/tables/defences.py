@@ -1,0 +1,64 @@
+"""Table of defences: accuracy, flipped fraction and margins of runs."""
+
+from photoz_morph.morph.report.tables.attacks import DEFENCES, attack_label, flipped_share, markdown, share_text
+from photoz_morph.report.text import with_error
+
+DEFENCE_HEADER = ("training", "test-time defence", "accuracy Y10", "accuracy Y1", "share flipped", "random corners",
+                  "margin Y10", "margin Y1")  # fmt: skip
+
+
+def defence_rows(entries):
+    """The defences side by side: a row for each run, and one more for each other test-time defence it was put behind.
+
+    Parameters
+    ----------
+    entries : dict of str to dict
+        By the name of the run: `scores` from `evaluate_morph`; `attack`, tables of one attack, of which the
+        first behind each defence counts, `latent`, from `latent_run`, and `defended`, of other test-time defences to
+        `scores` and `latent`, where there are any.
+
+    Returns
+    -------
+    list of list of str
+        In the columns of `DEFENCE_HEADER`; "–" where it was not measured.
+    """
+    rows = []
+    for run, entry in entries.items():
+        own = entry["scores"].get("defence", "none")
+        tables = {table.meta.get("defence", "none"): table for table in reversed(entry.get("attack") or [])}
+        behind = {own: entry, **(entry.get("defended") or {})}
+        for defence in dict.fromkeys([*behind, *tables]):
+            accuracy, shares, margins = ["–", "–"], ["–", "–"], ["–", "–"]
+            if defence in behind:
+                domains = behind[defence]["scores"]["domains"].values()
+                accuracy = [with_error(part["mean"]["accuracy"]) for part in domains]
+                latent = behind[defence].get("latent")
+                margins = [_margin_text(latent, name) if latent else "–" for name in ("margin_y10", "margin_y1")]
+            if defence in tables:
+                shares = [share_text(flipped_share(tables[defence], kind)) for kind in ("flipped", "random_flipped")]
+            rows.append([run if defence == own else "", DEFENCES.get(defence, defence), *accuracy, *shares, *margins])
+    return rows
+
+
+def _margin_text(latent, name):
+    """A mean margin in units of the class separation with its standard error."""
+    part = latent["lengths"][name]["per_separation"]
+    return f"{part['value']:.3f}" + (f" ± {part['error']:.3f}" if part["error"] is not None else "")
+
+
+def defence_caption(entries, data):
+    """What stands over the table of defences; arguments as for `defence_rows` and `attack_caption`."""
+    label = next((attack_label(table.meta | {"defence": "none"}) for entry in entries.values()
+                  for table in entry.get("attack") or []), None)  # fmt: skip
+    attacked = f" Share flipped by one pixel ({label}), and by random corners, with 95 % intervals." if label else ""
+    first = next(iter(entries.values()))["scores"]
+    return (
+        f"Defences on {first['n_galaxies']:,} {data}. Accuracy: mean over seeds ± standard error.{attacked} Margin: "
+        "mean distance of a latent from the nearest border of the class given, in units of the class separation, first "
+        "seed. – is not measured."
+    )
+
+
+def defence_markdown(entries, caption):
+    """The table of defences as Markdown under a caption; `entries` as for `defence_rows`."""
+    return "\n".join([f"**{caption}**", "", *markdown(DEFENCE_HEADER, defence_rows(entries))]) + "\n"

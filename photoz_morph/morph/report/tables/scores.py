@@ -1,0 +1,203 @@
+"""Morphology scores as text: Table 1 of the paper and the comparison of two arms, as Markdown, CSV and rows of HTML.
+
+In go the dictionaries of `morph_evaluation.evaluate_morph`, by the name of the run, and of `compare_morph`; out comes
+text. Titles say whether the galaxies are simulated or real.
+"""
+
+from photoz_morph.morph.evaluation.comparison import arm_names
+from photoz_morph.report.text import SIGNIFICANT, p_text, with_error, with_interval
+
+# Column of the scores and its title; the first four are Ciprijanovic et al. (2021), Table 1.
+METRICS = {
+    "accuracy": "accuracy",
+    "precision": "precision (weighted)",
+    "recall": "recall (weighted)",
+    "f1": "F1 (weighted)",
+    "macro_f1": "macro-F1",
+    "brier": "Brier score",
+    "ece": "calibration error",
+}
+DATA_NAMES = {"simulated": "simulated galaxies", "real": "real galaxies"}
+HEADER = ("training", "metric", "Y10", "Y1")
+
+
+def by_arm(scores):
+    """Scores by the name of their run: regular and MMD where they differ in adaptation, else the names of the configs.
+
+    `scores` is a list of dictionaries from `evaluate_morph`; a dictionary of them stays as it is.
+    """
+    if isinstance(scores, dict):
+        return scores
+    return dict(zip(arm_names(scores), scores))
+
+
+def table1_rows(scores):
+    """Rows of Table 1: training, metric, Y10, Y1, as text; then the majority class and the label ceiling.
+
+    Parameters
+    ----------
+    scores : dict of str to dict, or list of dict
+        From `evaluate_morph`, by the name of the run, of the same galaxies; see `by_arm` for a list.
+
+    Returns
+    -------
+    list of list of str
+    """
+    rows, scores = [], by_arm(scores)
+    for run, part in scores.items():
+        for number, (name, title) in enumerate(METRICS.items()):
+            cells = [with_error(of_domain["mean"][name]) for of_domain in part["domains"].values()]
+            rows.append([run if number == 0 else "", title, *cells])
+        if part["n_seeds"] > 1:
+            cells = [with_error(of_domain["ensemble"]["accuracy"]) for of_domain in part["domains"].values()]
+            rows.append(["", f"accuracy, ensemble of {part['n_seeds']}", *cells])
+    first = next(iter(scores.values()))
+    majority, ceiling = first["majority"], first["label_ceiling"]
+    rows.append([f"always {majority['class']}", "accuracy", *[f"{majority['accuracy']:.3f}"] * 2])
+    if ceiling:
+        rows.append(["label ceiling", "agreement of i and g", *[with_error(ceiling)] * 2])
+    return rows
+
+
+def table1_caption(scores):
+    """What stands over Table 1: the galaxies, and what the errors are."""
+    scores = by_arm(scores)
+    first = next(iter(scores.values()))
+    counts = sorted({part["n_seeds"] for part in scores.values()})
+    seeds = " and ".join(map(str, counts)) + (" seed" if counts == [1] else " seeds")
+    text = (
+        f"{first['n_galaxies']:,} {DATA_NAMES[first['data']]} (origin: {first['origin']}) in {first['n_groups']:,} "
+        f"groups, mean over {seeds} ± standard error"
+    )
+    parts = "the test galaxies alone" if counts == [1] else "the test galaxies and the scatter of the seeds"
+    return f"{text}, which holds {parts}; {first['n_unlabelled']:,} galaxies without label are left out."
+
+
+def table1_markdown(scores):
+    """Table 1 in the paper's layout as Markdown; `scores` as for `table1_rows`."""
+    lines = [f"**{table1_caption(scores)}**", "", *_markdown(HEADER, table1_rows(scores))]
+    return "\n".join(lines) + "\n"
+
+
+def table1_csv(scores):
+    """All numbers of Table 1 and of every seed as CSV, a line each.
+
+    Parameters
+    ----------
+    scores : dict of str to dict, or list of dict
+        From `evaluate_morph`; see `by_arm` for a list.
+
+    Returns
+    -------
+    str
+        Columns data, origin, training, seed (a number, "mean" or "ensemble"), domain, metric, value, error, low, high,
+        sd_over_seeds (of the mean alone).
+    """
+    lines = ["data,origin,training,seed,domain,metric,value,error,low,high,sd_over_seeds"]
+    for run, part in by_arm(scores).items():
+        for domain, of_domain in part["domains"].items():
+            sets = {"mean": of_domain["mean"], "ensemble": of_domain["ensemble"]}
+            sets |= {str(number): seed for number, seed in enumerate(of_domain["seeds"], 1)}
+            for seed, values in sets.items():
+                for metric in METRICS:
+                    score = values[metric]
+                    scatter = score.get("sd_over_seeds")
+                    numbers = [score["value"], score["error"], *score["interval"]]
+                    cells = [part["data"], part["origin"], _quoted(run), seed, domain, metric, *map(repr, numbers)]
+                    lines.append(",".join([*cells, "" if scatter is None else repr(scatter)]))
+    return "\n".join(lines) + "\n"
+
+
+def seeds_rows(scores):
+    """Accuracy of every seed with its 95 % interval, then their mean: training, seed, Y10, Y1, as text."""
+    rows = []
+    for run, part in scores.items():
+        domains = part["domains"].values()
+        for number in range(part["n_seeds"]):
+            cells = [with_interval(of_domain["seeds"][number]["accuracy"]) for of_domain in domains]
+            rows.append([run if number == 0 else "", str(number + 1), *cells])
+        rows.append(["", "mean", *(with_interval(of_domain["mean"]["accuracy"]) for of_domain in domains)])
+    return rows
+
+
+def truths_rows(scores):
+    """Accuracy with other truths: training, truth, Y10, Y1, as text; truths that are unknown are left out."""
+    titles = {"intended_type": "type the simulation aimed at", "label_g": "label from g"}
+    rows = []
+    for run, part in scores.items():
+        domains = part["domains"].values()
+        for name, title in titles.items():
+            cells = [of_domain["against"][name] for of_domain in domains]
+            if all(cells):
+                rows.append([run, title, *map(with_error, cells)])
+    return rows
+
+
+COMPARISON_HEADER = ("domain", "first", "second", "difference", "95 % interval", "p, ensembles", "p, groups vote")
+
+
+def comparison_rows(comparison):
+    """A row for each domain: the accuracies of both arms, their difference with its interval, and both tests."""
+    rows = []
+    for domain, part in comparison["domains"].items():
+        difference, tests = part["difference"], part["mcnemar"]
+        low, high = difference["interval"]
+        rows.append([
+            domain, *(f"{value:.3f}" for value in part["accuracy"]),
+            f"{difference['value']:+.3f} ± {difference['error']:.3f}", f"{low:+.3f} to {high:+.3f}",
+            p_text(tests["ensemble"]["p_value"]), p_text(tests["groups"]["p_value"]),
+        ])  # fmt: skip
+    return rows
+
+
+def comparison_markdown(comparison):
+    """The comparison of two arms with a verdict in plain words, as Markdown; from `compare_morph`."""
+    first, second = comparison["arms"]
+    header = [{"first": first, "second": second}.get(title, title) for title in COMPARISON_HEADER]
+    lines = [
+        f"**{second} against {first} on the same {comparison['n_galaxies']:,} {DATA_NAMES[comparison['data']]} "
+        f"(origin: {comparison['origin']}) in {comparison['n_groups']:,} groups**",
+        "",
+        *_markdown(header, comparison_rows(comparison)),
+        "",
+        *(f"- {sentence}" for sentence in morph_verdicts(comparison)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def morph_verdicts(comparison):
+    """One sentence for each domain on which arm is right more often, and one on what the second makes good on Y1.
+
+    A difference is called one where its 95 % interval leaves out zero and the groups' vote has p < 0.05.
+    """
+    first, second = comparison["arms"]
+    where = f"{comparison['n_galaxies']:,} {DATA_NAMES[comparison['data']]}"
+    sentences = []
+    for domain, part in comparison["domains"].items():
+        difference, p_value = part["difference"], part["mcnemar"]["groups"]["p_value"]
+        low, high = difference["interval"]
+        points = f"{100 * difference['value']:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
+        points += f", p of the groups {p_text(p_value)}"
+        if low <= 0 <= high or p_value >= SIGNIFICANT:
+            sentences.append(f"On {domain} no difference between {second} and {first} is shown by {where}: {points}.")
+        else:
+            words = "more" if difference["value"] > 0 else "less"
+            sentences.append(f"On {domain} {second} is right {words} often than {first} on {where}: {points}.")
+    if comparison["recovered"] is not None:
+        low, high = (100 * bound for bound in comparison["recovered"]["interval"])
+        share = f"{100 * comparison['recovered']['value']:.0f} % ({low:.0f} to {high:.0f} %)"
+        sentences.append(f"{second} makes good {share} of what {first} loses in accuracy from Y10 to Y1.")
+    seeds = comparison["n_seeds"]
+    if 1 in seeds:
+        sentences.append("With one seed the scatter between trainings is unknown and is not in these intervals.")
+    return sentences
+
+
+def _quoted(text):
+    """A CSV cell that may hold commas and quotes."""
+    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\n') else text
+
+
+def _markdown(header, rows):
+    """Lines of a Markdown table."""
+    return [f"| {' | '.join(header)} |", "|---" * len(header) + "|", *(f"| {' | '.join(row)} |" for row in rows)]

@@ -1,0 +1,1 @@
+"""Figures of the photo-z report: arrays in, Matplotlib figures out."""

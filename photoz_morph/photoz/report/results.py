@@ -1,0 +1,246 @@
+"""What a finished run folder says, read for the report: predictions, scores, loss histories and provenance.
+
+`scores.json` stays the only truth about numbers: it is read where it is newer than the predictions, and written anew
+where it is not.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+from photoz_morph.config import differing_keys
+from photoz_morph.metrics.checks import scored_rows
+from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.evaluation.run_scores import current_scores
+from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE, in_region, name_of_trial
+from photoz_morph.photoz.predictions import ORIGINS, read_predictions
+from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.runs.folder import finished_members, read_run
+from photoz_morph.runs.progress import read_history, read_sessions
+from photoz_morph.surveys import get_survey
+from photoz_morph.system.json_files import read_json
+
+# What a trial may change: its choice, and how long it then trains.
+TRIAL_KEYS = ("data.train_fraction", "data.train_on", "model.with_ebv", "train.iterations", "train.epochs")
+Z_MAX_STEP = 0.1  # redshift axes end at the next multiple of it
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """A run as the report needs it.
+
+    Attributes
+    ----------
+    run_dir : Path
+    config_text : str
+        The file `config.yaml`.
+    dataset, environment : dict
+    table : Table
+        Predictions of the galaxies that are scored: not flagged, with a z_spec.
+    grid : RedshiftGrid
+    scores : dict
+        From `evaluation.evaluate`, with `comparison` where there is another method's table.
+    histories : dict of (fold, member) to dict of str to ndarray, shape (n_epochs,)
+    sessions : list of dict
+        What each `photoz train` of the run took.
+    config : PhotozConfig
+    trials : list of Trial
+    region : str
+        The zone that a trial leaves out; see `trials.in_region`.
+    baseline : (Table, RedshiftGrid) or None
+        k-NN on the same galaxies.
+    baseline_note : str
+        Why there is none.
+    """
+
+    run_dir: Path
+    config_text: str
+    dataset: dict
+    environment: dict
+    table: Table
+    grid: RedshiftGrid
+    scores: dict
+    histories: dict
+    sessions: list
+    config: PhotozConfig
+    trials: list = field(default_factory=list)
+    region: str = SUSPECT_ZONE
+    baseline: tuple | None = None
+    baseline_note: str = ""
+
+    @property
+    def is_real(self):
+        """Whether the galaxies are of the sky."""
+        return ORIGINS[self.table.meta["origin"]] == "real"
+
+    @property
+    def survey(self):
+        """Survey of the pixels."""
+        return get_survey(self.table.meta["survey"])
+
+    @property
+    def galaxies(self):
+        """What the galaxies are, as it stands beside every number."""
+        return f"{'real' if self.is_real else 'simulated'} {self.survey.name.upper()} galaxies"
+
+    @property
+    def title(self):
+        """The same with a capital, for figures."""
+        return self.galaxies[0].upper() + self.galaxies[1:]
+
+    @property
+    def n_members(self):
+        """Networks averaged for each galaxy."""
+        return self.table.meta.get("n_members", 1)
+
+    @property
+    def z_max(self):
+        """End of the redshift axes: the grid, or less where no galaxy is beyond."""
+        highest = max(np.max(self.table["z_spec"]), np.max(self.table["z_phot"]))
+        return min(self.grid.z_max, Z_MAX_STEP * np.ceil(highest / Z_MAX_STEP))
+
+    @property
+    def n_training(self):
+        """Galaxies the networks were trained on, mean over folds; None for runs of an earlier version."""
+        return n_training(self.sessions)
+
+    @property
+    def networks(self):
+        """How many networks were trained, such as "6 x 5 folds"."""
+        return f"{self.n_members} x {len(self.folds)} fold{'s' * (len(self.folds) > 1)}"
+
+    @property
+    def trial_name(self):
+        """What this run is a trial of itself; "80 %" for one that trains on all that it can."""
+        return name_of_trial(self.config)
+
+    @property
+    def folds(self):
+        """Test folds of the run, in order."""
+        return sorted({fold for fold, _ in self.histories})
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Another run on the same dataset that differs in what `trials.name_of_trial` says, and its predictions.
+
+    `n_training` as in `RunResults`; `networks` says how many, and `changes` which keys of the config are others.
+    """
+
+    name: str
+    run_dir: Path
+    table: Table
+    grid: RedshiftGrid
+    n_training: int | None
+    networks: str
+    changes: list
+
+
+def n_training(sessions):
+    """Galaxies that the networks of a run were trained on, mean over folds, from its sessions; None if not said."""
+    found = sessions[-1].get("n_training") if sessions else None
+    return round(np.mean(found)) if found else None
+
+
+def networks_of(finished):
+    """How many networks were trained, such as "2 x 5 folds", from `run_folder.finished_members`."""
+    n_folds = len(finished)
+    return f"{max(len(paths) for paths in finished.values())} x {n_folds} fold{'s' * (n_folds > 1)}"
+
+
+def read_results(run_dir, trials=(), region=SUSPECT_ZONE):
+    """Everything the report says of a run.
+
+    Parameters
+    ----------
+    run_dir : path-like
+        With `predictions.fits` from `photoz predict`; `knn.fits` and `scores.json` where made.
+    trials : list of path-like
+        Run folders trained on the same dataset, with predictions.
+    region : str
+        A zone of the sky that one trial leaves out.
+
+    Returns
+    -------
+    RunResults
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is no run folder, has no finished network or no predictions.
+    ValueError
+        If a file in it is broken, or a trial is of another dataset or changes nothing.
+    """
+    run_dir = Path(run_dir)
+    config, dataset = read_run(run_dir, PhotozConfig)
+    in_region([0.0], [0.0], region)  # raises here, not after the work
+    finished = finished_members(run_dir, PhotozConfig)
+    table, grid = read_predictions(run_dir / "predictions.fits")
+    scores = current_scores(run_dir, table, grid)
+    environment = run_dir / "environment.json"
+    return RunResults(
+        run_dir=run_dir,
+        config_text=(run_dir / "config.yaml").read_text(),
+        dataset=dataset,
+        environment=read_json(environment) if environment.exists() else {},
+        table=table[scored_rows(table)],
+        grid=grid,
+        scores=scores,
+        histories={
+            (fold, int(path.parent.name.removeprefix("member_"))): _history(path.parent)
+            for fold, paths in finished.items()
+            for path in paths
+        },
+        sessions=read_sessions(run_dir),
+        config=config,
+        trials=_read_trials(trials, run_dir, config, dataset),
+        region=region,
+        baseline=read_predictions(run_dir / "knn.fits") if (run_dir / "knn.fits").exists() else None,
+    )
+
+
+def _read_trials(trial_dirs, run_dir, config, dataset):
+    """Predictions of the trials of a run, each of them another one."""
+    trials = {}
+    for trial_dir in map(Path, trial_dirs):
+        trial = _read_trial(trial_dir, run_dir, config, dataset)
+        if trial.name in trials:
+            raise ValueError(f"{trial_dir}: is the trial {trial.name!r} like {trials[trial.name].run_dir}; give one")
+        trials[trial.name] = trial
+    return list(trials.values())
+
+
+def _read_trial(trial_dir, run_dir, run_config, dataset):
+    """Predictions of a trial, which must be of the dataset of the run and differ from it in no other choice."""
+    config, trial_dataset = read_run(trial_dir, PhotozConfig)
+    if {**trial_dataset, "path": None} != {**dataset, "path": None}:
+        raise ValueError(
+            f"{trial_dir}: was trained on another dataset than {run_dir} ({trial_dataset['path']}, not "
+            f"{dataset['path']}); a trial differs in one choice"
+        )
+    name, changes = name_of_trial(config), differing_keys(run_config, config)
+    if name == name_of_trial(run_config):
+        raise ValueError(f"{trial_dir}: is trained as {run_dir} is ({name}); it is no trial of it")
+    others = [key for key in changes if key not in TRIAL_KEYS]
+    if others:
+        raise ValueError(
+            f"{trial_dir}: differs from {run_dir} in {', '.join(others)} too; a trial differs in one choice of "
+            f"{', '.join(TRIAL_KEYS)}"
+        )
+    table, grid = read_predictions(trial_dir / "predictions.fits")
+    networks = networks_of(finished_members(trial_dir, PhotozConfig))
+    n_train = n_training(read_sessions(trial_dir))
+    return Trial(name, trial_dir, table[scored_rows(table)], grid, n_train, networks, changes)
+
+
+def _history(member):
+    """Columns of the `history.csv` of a finished network, an entry per epoch."""
+    rows = read_history(member)
+    if not rows:
+        raise ValueError(
+            f"{member / 'history.csv'}: missing, or it has no epoch; remove {member} and run the same `photoz train` "
+            "again"
+        )
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}

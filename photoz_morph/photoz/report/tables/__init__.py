@@ -1,0 +1,1 @@
+"""Tables of the photo-z report, as Markdown, CSV and HTML."""

@@ -1,0 +1,127 @@
+"""The words and tables of the photo-z report: what was tested, Table 1, and where everything came from.
+
+Each function takes the `RunResults` of a run and returns pieces of HTML.
+"""
+
+import shlex
+
+from photoz_morph.metrics.redshifts import point_scores as metrics
+from photoz_morph.photoz.report.tables.columns import (
+    COLUMNS,
+    PDF_COLUMNS,
+    PDF_NOTE,
+    RAIL_COLUMNS,
+    RAIL_NOTE,
+    error_note,
+    score_text,
+)
+from photoz_morph.photoz.report.tables.comparison import verdicts
+from photoz_morph.photoz.report.tables.scores import fold_rows
+from photoz_morph.report import html
+from photoz_morph.report.text import count
+
+BANNERS = {
+    False: "Simulated galaxies with known truth. Nothing on this page is a measurement of the sky, and no score of it "
+    "may be set beside a published score of real galaxies as if the two were comparable.",
+    True: "Real {survey} galaxies. z_spec is the spectroscopic redshift of the catalogue.",
+}
+
+
+def summary(results):
+    """What this is and on what data."""
+    scores, n_members, folds = results.scores, results.n_members, results.folds
+    left_out = f"{scores['n_flagged']} flagged and {scores['n_without_z_spec']} without z_spec are left out"
+    text = (
+        f"{count(n_members, 'network')} of type {scores['model']} per fold, {count(len(folds), 'test fold')} of "
+        f"{len(results.dataset['galaxies_per_fold'])}: {scores['n_galaxies']:,} {results.galaxies}, each tested once "
+        f"by networks that were not trained on it ({left_out}). A galaxy's PDF is the mean over the members' PDFs on "
+        f"{results.grid.n_bins} bins in {results.grid.z_min:g} < z < {results.grid.z_max:g}; z_phot is its mean."
+    )
+    return html.paragraph(text)
+
+
+def score_tables(results):
+    """Scores in the dialects of the paper and of RAIL, and the comparison with the baselines."""
+    scores = results.scores
+    caption = (
+        f"{results.title}, the scores of the paper. Residuals (z_phot - z_spec) / (1 + z_spec): bias is their mean, "
+        "sigma_MAD 1.4826 times their median absolute deviation about the median, η the share beyond "
+        f"{metrics.ETA_THRESHOLD}. A flat PIT has sd {metrics.FLAT_PIT_STD:.4f}. ± is the {error_note(scores)} where "
+        "not said otherwise."
+    )
+    parts = [
+        _fold_table(scores, COLUMNS, caption),
+        _fold_table(scores, RAIL_COLUMNS, f"The same, point estimates as RAIL and qp score them. {RAIL_NOTE}"),
+        _fold_table(scores, PDF_COLUMNS, f"The same, PDFs. {PDF_NOTE}"),
+    ]
+    comparison = scores.get("comparison")
+    if comparison:
+        first = next(iter(comparison["methods"]))
+        differences = {f"{name} - {first}": part for name, part in comparison["differences"].items()}
+        rows = [[name, *(score_text(part[score], column) for score, column in COLUMNS.items())]
+                for name, part in (comparison["methods"] | differences).items()]  # fmt: skip
+        caption = (
+            f"Methods on the same {comparison['n_galaxies']:,} {results.galaxies}; the errors of differences are "
+            "paired. k-NN is the local linear regression of Beck et al. (2016); k-NN and boosting know magnitudes and "
+            "E(B-V)."
+        )
+        titles = [title for title, _, _ in COLUMNS.values()]
+        parts += [html.table(["", *titles], rows, caption), *map(html.paragraph, verdicts(comparison))]
+    if results.baseline_note or not comparison:
+        reason = results.baseline_note or f"make it with photoz baseline {results.run_dir}"
+        parts.append(html.paragraph(f"No {'other ' if comparison else ''}baseline stands beside: {reason}."))
+    return parts
+
+
+def _fold_table(scores, columns, caption):
+    """A row for each fold, then mean and sd over folds, and all galaxies together."""
+    titles, rows = fold_rows(scores, columns)
+    return html.table(titles, rows, caption, n_strong=2 if len(rows) > 1 else 0)
+
+
+def provenance(results):
+    """Where everything came from and how to repeat it."""
+    dataset, n_members, folds = results.dataset, results.n_members, results.folds
+    seconds = [history["seconds"].sum() for history in results.histories.values() if "seconds" in history]
+    rows = {
+        "run": results.run_dir.resolve(),
+        "dataset": f"{dataset['name']}, {dataset['path']}",
+        "origin of the pixels": results.table.meta["origin"],
+        "galaxies per fold of the dataset": ", ".join(map(str, dataset["galaxies_per_fold"])),
+        "test folds": ", ".join(map(str, folds)),
+        "networks": f"{n_members} in each fold, {len(results.histories)} in all",
+        "epochs": _spread([len(history["epoch"]) for history in results.histories.values()], "{:d}"),
+    }
+    if results.trials:
+        rows["trials"] = ", ".join(f"{trial.name}: {trial.run_dir.resolve()}" for trial in results.trials)
+    if seconds:
+        rows["training time"] = f"{sum(seconds) / 60:.1f} min in all, {_spread(seconds, '{:.0f}')} s a network"
+    if results.sessions:
+        rows["calls of photoz train"] = ", ".join(
+            f"{session['started']}: {count(session['n_trained'], 'network')} in {session['seconds'] / 60:.1f} min"
+            for session in results.sessions
+        )
+        rows["peak memory"] = f"{max(session['peak_memory_gb'] for session in results.sessions):.1f} GB"
+    environment = {key: ", ".join(map(str, value)) if isinstance(value, list) else value
+                   for key, value in results.environment.items()}  # fmt: skip
+    config, again = results.run_dir / "config.yaml", f"{results.run_dir}_again"
+    sized = ["--ensemble", str(n_members), "--cv", str(len(folds))]
+    commands = [["photoz", "train", config, *sized, "--data-dir", dataset["path"], "--run-dir", again]]
+    commands += [["photoz", "baseline", again], ["photoz", "evaluate", again, "--against", f"{again}/knn.fits"]]
+    trials = [trial.run_dir for trial in results.trials]
+    commands += [["photoz", "report", again, *trials, "--region", results.region]]
+    return (
+        html.facts(rows),
+        html.paragraph("Where it was trained:"),
+        html.facts(environment),
+        html.paragraph("To repeat it:"),
+        html.code("\n".join(shlex.join(map(str, command)) for command in commands)),
+        html.paragraph("Its config:"),
+        html.code(results.config_text),
+    )
+
+
+def _spread(values, form):
+    """Smallest and largest of some numbers as text, or the only one."""
+    texts = [form.format(value) for value in (min(values), max(values))]
+    return texts[0] if texts[0] == texts[1] else f"{texts[0]} to {texts[1]}"

@@ -1,0 +1,31 @@
+"""Numbers, names and tables as text."""
+
+
+def count(number, noun):
+    """A number and what it counts, in the plural where due."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+DATA_NAMES = {"simulated": "simulated galaxies", "real": "real galaxies"}
+
+
+def markdown_table(titles, rows):
+    """Lines of a Markdown table."""
+    lines = ["| " + " | ".join(cells) + " |" for cells in (titles, *rows)]
+    return [lines[0], "|---" * len(titles) + "|", *lines[1:]]
+
+SIGNIFICANT = 0.05  # p-value below which a difference is called one; the usual choice
+
+
+def with_error(score):
+    """A score and its standard error as text."""
+    return f"{score['value']:.3f} ± {score['error']:.3f}"
+
+
+def with_interval(score):
+    """A score and its 95 % interval as text."""
+    return f"{score['value']:.3f} ({score['interval'][0]:.3f} to {score['interval'][1]:.3f})"
+
+
+def p_text(p_value):
+    """A p-value as text: two digits, or that it is very small."""
+    return f"{p_value:.2g}" if p_value >= 1e-4 else "< 0.0001"

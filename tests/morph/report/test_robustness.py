@@ -1,0 +1,247 @@
+import re
+from io import BytesIO
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from photoz_morph.morph.evaluation.scores import evaluate_morph
+from photoz_morph.morph.report import latent_results
+from photoz_morph.morph.report import page as morph_report
+from photoz_morph.morph.report import robustness as robustness_report
+from photoz_morph.morph.report.attack_choice import chosen_attack, own_attacks
+from photoz_morph.morph.report.tables import defences
+from photoz_morph.morph.robustness.latent_scores import latent_scores, measure_latents
+from tests.support.attacks import attack_on, head_of, perturbed, toy_images
+from tests.support.morph import toy_history, toy_predictions
+from tests.support.pages import Page
+
+TITLE = "Simulated stand-in galaxies with known truth"
+SECTIONS = ["One-pixel attack", "Latent geometry", "Perturbations", "Defences"]
+
+
+def toy_run(name, right, n=120, **changes):
+    """A run with everything that the sections show."""
+    table = toy_predictions(n=n, **changes)
+    kernel, bias = head_of(table)
+    attack = attack_on(table, kernel, bias)
+    latent = latent_scores(measure_latents(table, kernel, bias, attack), 20)
+    images = toy_images(attack)
+    return {
+        "name": name, "config": "task: morph", "table": table, "scores": evaluate_morph(table, 20),
+        "histories": [toy_history(2)], "attacks": {"lattice_y10": (attack, images)}, "latent": latent,
+        "perturbations": perturbed(right),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return [toy_run("regular", (2, 4)), toy_run("MMD", (4, 5), strength_y1=1.5, seed=1, adaptation="mmd")]
+
+
+@pytest.fixture(scope="module")
+def plan(runs):
+    return robustness_report.robustness_figures(runs, TITLE)
+
+
+@pytest.fixture
+def without_drawing(monkeypatch):
+    """The page is put together without its pictures, which are drawn in a test of their own."""
+    figure = Figure(figsize=(0.2, 0.2))
+    with BytesIO() as png:
+        figure.savefig(png, format="png")
+        blank = png.getvalue()
+    monkeypatch.setattr(morph_report, "_isomap", lambda *arguments: None)
+    monkeypatch.setattr(morph_report, "_save", lambda figure, stem: blank)
+    for module, names in (("attacks", ("success_curves", "margin_queries", "pixel_places", "pixel_values")),
+                          ("latents", ("triplet_figure", "church_figure", "isomap_3d_figure",
+                                              "distance_histograms")),
+                          ("classification", ("accuracy_bars", "confusion_matrices", "reliability_diagram",
+                                             "morph_training_curves")),
+                          ("perturbations", ("accuracy_against_severity",))):  # fmt: skip
+        for name in names:
+            monkeypatch.setattr(f"photoz_morph.morph.report.figures.{module}.{name}", lambda *arguments: None)
+    monkeypatch.setattr(robustness_report, "attack_gallery", lambda *arguments: None)
+    monkeypatch.setattr("photoz_morph.morph.report.figures.isomap.embed", lambda *arguments, **options: None)
+
+
+def page_of(runs, folder, **more):
+    path = morph_report.morph_report({"runs": runs, "origin": "simulated", **more}, folder, progress=False)
+    return path.read_text()
+
+
+def headings(text):
+    return re.findall(r'<h2 id="part-\d+">\d+\. (.*?)</h2>', text)
+
+
+def test_every_figure_can_be_drawn_and_its_caption_says_what_the_galaxies_are(plan):
+    names = [name for _, name, _, _ in plan]
+    assert names == [
+        "attack_success", "attack_margins", "attack_gallery_1", "attack_gallery_2", "attack_places", "attack_values",
+        "church_isomap", "church_orthonormal", "isomap_3d", "latent_distances", "perturbations",
+    ]  # fmt: skip
+    for section, name, caption, draw in plan:
+        assert section in SECTIONS and caption.startswith(TITLE), name
+        assert draw().get_size_inches().min() > 3, name
+
+
+def test_galleries_are_each_of_their_own_run(plan, runs):
+    for number, run in enumerate(runs):
+        (draw,) = [draw for _, name, _, draw in plan if name == f"attack_gallery_{number + 1}"]
+        figure = draw()
+        shown = {text.get_text().split("\n")[2].split(":")[0] for axes in figure.axes for text in axes.texts}
+        table = run["attacks"]["lattice_y10"][0]
+        assert shown <= {str(obj_id) for obj_id in table["obj_id"][table["flipped"]]}
+        assert run["name"] in figure.texts[0].get_text()
+
+
+def test_sections_stand_before_the_provenance(runs, tmp_path, without_drawing):
+    text = page_of(runs, tmp_path)
+    assert headings(text)[-6:] == ["Training", *SECTIONS, "Provenance"]
+    captions = re.findall(r"<caption>(Table \d)", text)
+    assert captions[-5:] == ["Table 5", "Table 6", "Table 7", "Table 8", "Table 9"]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"attacks.md", "latent_distances.md", "perturbations.md", "defences.md"} <= names
+
+
+def test_numbers_in_the_page_are_those_of_the_runs(runs, tmp_path, without_drawing):
+    visible = Page(page_of(runs, tmp_path)).visible
+    for run in runs:
+        flipped = np.sum(run["attacks"]["lattice_y10"][0]["flipped"])
+        assert f"{flipped} of 12, " in visible
+        step = run["latent"]["lengths"]["attacked"]["per_separation"]["value"]
+        assert f"{step:.2f} ± " in visible
+    assert "The way to the attacked image is " in visible and "66.7 %" in visible
+
+
+def test_scatter_of_seeds_is_told_where_it_was_measured(runs, tmp_path, without_drawing):
+    measured = [{**run, "latent": {**run["latent"], "seeds": [{}] * 3}} for run in runs]
+    ratio = {"per_separation": {"value": 0.25, "interval": [0.2, 0.31]}}
+    visible = Page(page_of(measured, tmp_path, seed_ratios={"MMD": ratio})).visible
+    assert "Over 3 seeds of MMD and 3 of regular the way from Y10 to Y1 is 0.25 (0.20 to 0.31) times as long" in visible
+
+
+def test_run_without_attacks_has_no_such_sections(runs, tmp_path, without_drawing):
+    bare = [{key: run[key] for key in ("name", "config", "table", "scores", "histories")} for run in runs]
+    assert not set(headings(page_of(bare, tmp_path))) & set(SECTIONS)
+    assert not list(tmp_path.glob("attacks.md"))
+    assert robustness_report.robustness_figures(bare, TITLE) == []
+
+
+def test_run_attacked_alone_is_shown_beside_one_that_is_not(runs, tmp_path, without_drawing):
+    bare = {key: runs[1][key] for key in ("name", "config", "table", "scores", "histories")}
+    text = page_of([runs[0], bare], tmp_path)
+    assert [heading for heading in headings(text) if heading in SECTIONS] == SECTIONS[:3]  # nothing to defend against
+    assert "attack_gallery_1" in text and "attack_gallery_2" not in text
+
+
+def test_further_runs_are_in_the_table_of_defences_alone(runs, tmp_path, without_drawing):
+    other = {**runs[1], "name": "noise_run"}
+    text = page_of(runs[:1], tmp_path, others=[other])
+    visible = Page(text).visible
+    assert visible.count("noise_run") == 1 and "attack_gallery_2" not in text
+    assert [heading for heading in headings(text) if heading in SECTIONS] == SECTIONS
+
+
+def test_further_run_that_was_not_attacked_has_its_accuracies(runs):
+    bare = {"name": "noise_run", "scores": runs[1]["scores"]}
+    entries = robustness_report.defence_entries(runs, [bare])
+    assert list(entries) == ["regular", "MMD", "noise_run"]
+    accuracy = bare["scores"]["domains"]["Y10"]["mean"]["accuracy"]
+    row = defences.defence_rows(entries)[-1]
+    assert row[2] == f"{accuracy['value']:.3f} ± {accuracy['error']:.3f}" and row[4:] == ["–"] * 4
+
+
+@pytest.mark.parametrize("changes", [
+    {"seed_number": 2}, {"objective": "probability"}, {"success": "paper"}, {"population": 50},
+])  # fmt: skip
+def test_defences_are_compared_under_one_attack(runs, changes):
+    table, images = runs[0]["attacks"]["lattice_y10"]
+    other, behind = table.copy(), table.copy()
+    other.meta |= changes
+    behind.meta |= {"defence": "median"}
+    attacks = {name: (part, images) for name, part in (("another", other), ("behind", behind), ("lattice_y10", table))}
+    entries = robustness_report.defence_entries([{**runs[0], "attacks": attacks}, runs[1]])
+    assert [part is table for part in entries["regular"]["attack"]] == [True, False]
+    assert entries["regular"]["attack"][1] is behind
+    swapped = {**runs[1], "attacks": {"lattice_y10": (other, images)}}
+    assert robustness_report.defence_entries([runs[0], swapped])["MMD"]["attack"] == []
+
+
+def test_further_run_with_the_name_of_another_is_refused(runs, tmp_path):
+    with pytest.raises(ValueError, match="two runs of a report are named regular; rename"):
+        page_of(runs, tmp_path, others=[{**runs[1], "name": "regular"}])
+
+
+def test_further_run_of_other_galaxies_is_refused(runs, tmp_path):
+    table = toy_predictions(n=60)
+    other = {"name": "other", "table": table, "scores": evaluate_morph(table, 20)}
+    with pytest.raises(ValueError, match="other: n_galaxies is 58, that of regular is "):
+        page_of(runs, tmp_path, others=[other])
+
+
+def test_attack_in_vain_is_told(runs, tmp_path, without_drawing):
+    attack = runs[0]["attacks"]["lattice_y10"][0].copy()
+    attack["flipped"] = False
+    run = {**runs[0], "attacks": {"lattice_y10": (attack, toy_images(attack))}, "latent": None}
+    assert "No galaxy was flipped (lattice, Y10, data range)" in Page(page_of([run], tmp_path)).visible
+
+
+def test_gallery_of_the_released_arrays_has_no_njy(runs):
+    attack, images = runs[0]["attacks"]["lattice_y10"]
+    released = attack.copy()
+    released.meta["origin"] = "released"
+    captions = [
+        {name: caption for _, name, caption, _ in robustness_report.robustness_figures([run], TITLE)}
+        for run in (runs[0], {**runs[0], "attacks": {"lattice_y10": (released, images)}})
+    ]
+    assert "change of the pixel [nJy]" in captions[0]["attack_gallery_1"]
+    assert "change of the pixel [image unit]" in captions[1]["attack_gallery_1"]
+    assert not any("nJy" in caption for caption in captions[1].values())
+
+
+def test_all_runs_show_the_same_galaxy_in_their_windows(runs):
+    places = latent_results.triplet_rows(runs)
+    ids = {run["attacks"][places[run["name"]][0]][0]["obj_id"][places[run["name"]][1]] for run in runs}
+    assert len(ids) == 1
+
+
+def test_latents_of_other_predictions_are_not_drawn(runs, tmp_path, without_drawing):
+    scale = {"separation": {"value": 2 * runs[0]["latent"]["scale"]["separation"]["value"]}, "spread": {"value": 1.0}}
+    stale = {**runs[0], "latent": runs[0]["latent"] | {"scale": scale}}
+    assert list(latent_results.measurements_of([stale, runs[1]])) == ["MMD"]
+    assert latent_results.triplet_rows([stale]) == {}
+    third = {**runs[1], "name": "third"}
+    assert latent_results.latent_ratios([stale, runs[1], third]) == {}  # not those to MMD under the name of regular
+    assert list(latent_results.latent_ratios([*runs, third])) == ["MMD", "third"]
+    note = "Left out of the figures: regular, whose latents are not those of the predictions"
+    assert [caption for _, _, caption, draw in robustness_report.robustness_figures([stale], TITLE) if draw is None]
+    assert note in Page(page_of([stale], tmp_path)).visible
+
+
+def test_windows_are_of_the_depth_and_the_defence_of_the_latents(runs):
+    table, images = runs[0]["attacks"]["lattice_y10"]
+    of_y1, of_another_network = table.copy(), table.copy()
+    of_y1.meta["domain"] = "Y1"
+    of_another_network["latent_y10"] = np.asarray(table["latent_y10"]) * 1.1
+    assert latent_results.triplet_rows(runs[:1]) != {}
+    for other in (of_y1, of_another_network):
+        assert latent_results.triplet_rows([{**runs[0], "attacks": {"other": (other, images)}}]) == {}
+
+
+def test_attack_of_most_runs_is_shown_then_of_most_galaxies(runs):
+    table = runs[0]["attacks"]["lattice_y10"][0]
+    attacks = {"a": {"one": table, "two": table[:5]}, "b": {"two": table[:5]}}
+    assert chosen_attack(attacks)[0] == "two"
+    assert chosen_attack({"a": attacks["a"]})[0] == "one"
+    assert chosen_attack(attacks, "Y1") == (None, {})
+
+
+def test_attack_behind_another_defence_is_not_the_runs_own(runs):
+    table, images = runs[0]["attacks"]["lattice_y10"]
+    other = table.copy()
+    other.meta["defence"] = "d4"
+    run = {**runs[0], "attacks": {"plain": (table, images), "d4": (other, images)}}
+    assert list(own_attacks([run])["regular"]) == ["plain"]
+    defended = {**run, "scores": {**run["scores"], "defence": "d4"}}
+    assert list(own_attacks([defended])["regular"]) == ["d4"]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from photoz_morph.cli.morph import main, train
+from photoz_morph.cli.morph import main
+from photoz_morph.cli.morph.training import train
 from photoz_morph.models.loading import load_network
 from photoz_morph.morph.robustness.attack import AttackPlan, attack_runs, count_flips_on_disk
 from photoz_morph.morph.robustness.attack_files import attack_shards, find_attacks, read_attack

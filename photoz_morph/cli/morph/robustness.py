@@ -1,20 +1,14 @@
-"""The commands of `morph` that ask how little it takes to change a class: attack, latent, perturb."""
+"""The robustness commands of `morph`: attack, latent, perturb."""
 
 from pathlib import Path
 
 import click
 
+from photoz_morph.cli.morph.options import defence_option, run_data_option, runs_argument
 from photoz_morph.cli.options import quiet_option, say
 from photoz_morph.training.quiet import quiet_tensorflow
 
 DEFAULT_RUNS = ("runs/morph_regular", "runs/morph_mmd")
-
-runs_argument = click.argument("runs", nargs=-1, type=click.Path())
-run_data_option = click.option("--data-dir", type=click.Path(), help="Instead of the dataset the run was trained on.")
-defence_option = click.option(
-    "--defence", type=click.Choice(["none", "d4", "median"]),
-    help="Test-time defence of the networks; by default that of each run's config.",
-)  # fmt: skip
 
 
 @click.command()
@@ -151,7 +145,7 @@ def perturb(runs, kinds, images, defence, seed, overwrite, data_dir, quiet):
 
 def _default_runs(quiet):
     """The runs of the two arms, trained if they are not there."""
-    from photoz_morph.cli.morph import train
+    from photoz_morph.cli.morph.training import train
     from photoz_morph.morph.config import MorphConfig
     from photoz_morph.runs.folder import finished_members
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from photoz_morph.cli.photoz import evaluation, prediction
 from photoz_morph.photoz.export import export
 from photoz_morph.photoz.predict import predict_run
 from photoz_morph.photoz.predictions import read_predictions, write_predictions
@@ -269,7 +270,8 @@ for name, words in (
 )
 def test_table_that_could_not_be_written_is_refused_first(place, words, out, message, monkeypatch):
     Path("folder.fits").mkdir()
-    monkeypatch.setattr("photoz_morph.cli.photoz.quiet_tensorflow", lambda: pytest.fail("the work was begun"))
+    for module in (prediction, evaluation):
+        monkeypatch.setattr(module, "quiet_tensorflow", lambda: pytest.fail("the work was begun"))
     check_error(place, [*words.format(**vars(place)).split(), "--out", out], [message])
 
 

@@ -1,32 +1,14 @@
-"""The commands of `photoz` that predict and judge: predict, baseline, convert, evaluate, compare, report."""
+"""The commands of `photoz` that score predictions: baseline, evaluate, compare, report."""
 
 from pathlib import Path
 
 import click
 
-from photoz_morph.cli.options import FORMATS, is_overtaken, output_file, quiet_option, run_argument, say
+from photoz_morph.cli.options import FORMATS, output_file, quiet_option, run_argument, say
+from photoz_morph.cli.photoz.prediction import predictions_of
 from photoz_morph.training.quiet import quiet_tensorflow
 
 REGION_HELP = "SDSS stripes, such as stripes=38-39, or 'ra=350-10 dec=-1.25-1.25' [deg]."
-
-
-
-@click.command()
-@run_argument
-@click.option("--data-dir", type=click.Path(), help="Instead of the dataset the run was trained on.")
-@click.option("--out", type=click.Path(), callback=output_file(*FORMATS),
-              help="A .fits, .parquet, .hdf5 or .hats file; by default RUN/predictions.fits.")  # fmt: skip
-@quiet_option
-def predict(run, data_dir, out, quiet):
-    """Redshift PDFs of the test galaxies of each fold of RUN, from the members that have not seen them."""
-    quiet_tensorflow()
-    from photoz_morph.photoz.predict import predict_run
-    from photoz_morph.photoz.predictions import write_predictions
-
-    out = out or Path(run) / "predictions.fits"
-    table = predict_run(run, data_dir, progress=not quiet)
-    write_predictions(table, out)
-    say(f"{len(table)} galaxies in {out}. Next: photoz evaluate {run}", quiet)
 
 
 @click.command()
@@ -65,42 +47,6 @@ def baseline(source, method, out, simulated, z_max, data_dir, quiet):
 
 @click.command()
 @click.argument("predictions", metavar="RUN_OR_FILE", type=click.Path())
-@click.argument("out", type=click.Path(), callback=output_file(*FORMATS))
-@click.option("--compact", metavar="MAX_CDF_ERROR", type=float,
-              help="Largest error of a CDF, from 1e-5 on: one byte a bin (two below 0.001), not four.")  # fmt: skip
-@quiet_option
-def convert(predictions, out, compact, quiet):
-    """Write predictions in another format, which the suffix of OUT names.
-
-    .fits and .parquet are one table with units and descriptions. .hdf5 is an ensemble of qp, as RAIL reads it. .hats is
-    a HATS catalogue, a folder of Parquet files by position on the sky, and needs the package hats. With --compact (not
-    .hdf5) the file is read back, and what it changes is measured and printed for every score.
-    """
-    from photoz_morph.photoz.predictions import ORIGINS, read_predictions, write_predictions
-
-    table, grid = read_predictions(_predictions_of(Path(predictions), quiet))
-    write_predictions(table, out, compact)
-    path = Path(out)
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    size = sum(file.stat().st_size for file in files) / max(len(table), 1)
-    say(f"{len(table)} galaxies in {out}, {size:.0f} bytes each.", quiet)
-    if compact is None or quiet:
-        return
-    from photoz_morph.photoz.formats.compact import compact_errors, score_bounds
-
-    cdf_error, score_errors = compact_errors(table, read_predictions(out)[0], grid)
-    say(f"Largest error of a cumulative distribution: {cdf_error:.2e}, promised {compact:g}.")
-    if score_errors:
-        say(f"Scores of these {ORIGINS[table.meta['origin']]} galaxies:\n")
-        say(f"  {'score':18s} {'exact':>10s} {'compact - exact':>16s} {'at most':>10s}")
-        bounds = score_bounds(compact, grid)
-        for name, (value, change) in score_errors.items():
-            bound = f"{bounds[name]:10.1e}" if name in bounds else f"{'no bound':>10s}"
-            say(f"  {name:18s} {value:10.5f} {change:+16.1e} {bound}")
-
-
-@click.command()
-@click.argument("predictions", metavar="RUN_OR_FILE", type=click.Path())
 @click.option("--against", metavar="RUN_OR_FILE", type=click.Path(),
               help="Predictions of another method for the same galaxies.")  # fmt: skip
 @click.option("--depth", default="all", show_default=True, type=click.Choice(["all", "deep", "shallow"]),
@@ -125,9 +71,9 @@ def evaluate(predictions, against, depth, without, widest_removed, out, quiet):
     from photoz_morph.photoz.report.tables.scores import rail_markdown, scores_markdown
     from photoz_morph.runs.scores import write_scores
 
-    path = _predictions_of(Path(predictions), quiet)
+    path = predictions_of(Path(predictions), quiet)
     table, grid = read_predictions(path)
-    other, other_grid = read_predictions(_predictions_of(Path(against), quiet)) if against else (None, None)
+    other, other_grid = read_predictions(predictions_of(Path(against), quiet)) if against else (None, None)
     parts = [depth] * (depth != "all") + [f"without {without}"] * (without is not None)
     parts += [f"without the widest {100 * widest_removed:g} %"] * (widest_removed > 0)
     choice = ", ".join(parts)
@@ -174,7 +120,7 @@ def compare(methods, n_bootstrap, out, quiet):
         raise click.UsageError("give two run folders or tables of predictions, or more")
     tables, grids = {}, {}
     for name, path in zip(names, methods):
-        tables[name], grids[name] = read_predictions(_predictions_of(Path(path), quiet))
+        tables[name], grids[name] = read_predictions(predictions_of(Path(path), quiet))
     comparison = compare_tables(tables, grids, n_bootstrap)
     say(comparison_markdown(comparison), quiet)
     if out:
@@ -199,7 +145,7 @@ def report(run, trials, region, data_dir, out, quiet):
     The test galaxies are predicted and scored first if need be, by the baselines too.
     """
     for folder in (run, *trials):
-        _predictions_of(Path(folder), quiet, data_dir)
+        predictions_of(Path(folder), quiet, data_dir)
     quiet_tensorflow()
     from photoz_morph.photoz.report_run import report_run
 
@@ -247,19 +193,6 @@ def _baseline_of_catalog(catalog, methods, out, simulated, z_max, quiet):
         n_flagged = (predicted["flag"] != 0).sum()
         say(f"{len(predicted)} galaxies in {path}, {n_flagged} of them flagged without a PDF.\n", quiet)
         say(scores_markdown(evaluate_table(predicted, grid)), quiet)
-
-
-def _predictions_of(path, quiet, data_dir=None):
-    """The predictions file of a run folder, made if it is not there or older than a network; a file is itself."""
-    if not path.is_dir() or path.suffix == ".hats":
-        return path
-    from photoz_morph.photoz.config import PhotozConfig
-    from photoz_morph.runs.folder import finished_members
-
-    predictions = path / "predictions.fits"
-    if is_overtaken(predictions, finished_members(path, PhotozConfig)):
-        click.get_current_context().invoke(predict, run=str(path), data_dir=data_dir, out=None, quiet=quiet)
-    return predictions
 
 
 def _method_names(paths):

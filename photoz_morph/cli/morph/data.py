@@ -1,0 +1,123 @@
+"""The commands of `morph` that make datasets: simulate, mock, build."""
+
+import warnings
+from pathlib import Path
+
+import click
+
+from photoz_morph.cli.options import overwrite_option, quiet_option, say
+from photoz_morph.training.quiet import quiet_tensorflow
+
+IMAGE_OPTIONS = ("unit", "pixel_kpc", "redshift", "band_axis", "dataset")  # of `mock`, for image files
+TNG_OPTIONS = ("pixel_kpc", "redshift", "zero_point", "groups")
+data_dir_option = click.option(
+    "--data-dir", default="morph_data", show_default=True, type=click.Path(), help="Folder of the prepared dataset."
+)
+
+
+@click.command()
+@click.option("--n-galaxies", default=6_000, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=1, show_default=True)
+@click.option("--out", default="scenes", show_default=True, type=click.Path(), help="Folder of the shards.")
+@click.option("--processes", type=click.IntRange(min=1), help="All cores by default; the galaxies are the same.")
+@quiet_option
+def simulate(n_galaxies, seed, out, processes, quiet):
+    """Simulate noiseless images of spirals, ellipticals and mergers (the embedded default)."""
+    from photoz_morph.simulation.morphology.sample import simulate_morphology
+
+    counts = simulate_morphology(out, n_galaxies, seed, n_processes=processes, progress=not quiet)
+    say(f"{n_galaxies} simulated galaxies in {out}/scenes-*.fits. {listed(counts)}. Next: morph mock {out}", quiet)
+
+
+@click.command()
+@click.argument("scenes", nargs=-1, type=click.Path())
+@click.option("--out", default="mocks", show_default=True, type=click.Path(), help="Folder of the shards.")
+@click.option("--years", multiple=True, default=(10, 1), show_default=True, type=click.IntRange(1, 10),
+              help="Depths, in years of the survey; several times.")  # fmt: skip
+@click.option("--binning", default="sample", show_default=True, type=click.Choice(["sample", "sum"]),
+              help="A stamp pixel is one of its 0.2 arcsec pixels (the look of the paper) or their sum.")  # fmt: skip
+@click.option("--field-kpc", default=100.0, show_default=True, help="Side of the field at redshift 0.05.")
+@click.option("--nested", is_flag=True, help="Deeper images contain the shallower; by default all are independent.")
+@click.option("--seed", default=1, show_default=True, help="Of the noise.")
+@click.option("--unit", type=click.Choice(["nJy", "mag/arcsec2"]), help="Of image files that do not say it.")
+@click.option("--pixel-kpc", type=float, help="Side of a pixel of image files that do not say it.")
+@click.option("--redshift", type=float, help="From which image files that do not say it are seen; 0.05 by default.")
+@click.option("--band-axis", type=click.Choice(["first", "last"]), default="first", show_default=True,
+              help="Of image files.")  # fmt: skip
+@click.option("--dataset", help="Which image of an HDF5 or npz file that holds several.")
+@click.option("--tng", type=click.Path(), help="Instead of SCENES: folder of TNG100 images; needs --morphologies.")
+@click.option("--morphologies", type=click.Path(), help="Folder of the morphs_snap*_{g,i}.hdf5 catalogues.")
+@click.option("--groups", type=click.Path(), help="Table of snapshot, subhalo_id, group_id: who is whom.")
+@click.option("--zero-point", type=float, help="AB magnitude of one unit of TNG images that are not in nJy.")
+@click.option("--processes", type=click.IntRange(min=1), help="All cores by default; the images are the same.")
+@quiet_option
+def mock(scenes, out, years, binning, field_kpc, nested, seed, tng, morphologies, groups, processes, quiet, **reading):
+    """Observe noiseless images with LSST, after ten years and after one, and label them by Gini and M20.
+
+    SCENES is a folder of `morph simulate`, `scenes` by default, or files of noiseless g, r, i images: FITS, HDF5 or
+    npz, in nJy per pixel or AB mag/arcsec^2.
+    """
+    from photoz_morph.mocks.sample import mock_scene_list, mock_scenes
+
+    settings = {"years": years, "binning": binning, "field_kpc": field_kpc, "nested": nested, "seed": seed}
+    settings["progress"] = not quiet
+    if (tng is None) != (morphologies is None) or (tng and scenes):
+        raise click.UsageError("give --tng and --morphologies together, and no SCENES with them")
+    is_folder = not tng and (not scenes or Path(scenes[0]).is_dir())
+    allowed = TNG_OPTIONS if tng else () if is_folder else IMAGE_OPTIONS
+    given = {name for name, value in (reading | {"groups": groups}).items() if value not in (None, "first")}
+    if given - set(allowed):
+        name = sorted(given - set(allowed))[0].replace("_", "-")
+        what = "--tng" if tng else "a folder of scenes" if is_folder else "image files"
+        raise click.UsageError(f"--{name} does not go with {what}")
+    if processes and not is_folder:
+        raise click.UsageError("--processes goes with a folder of scenes; other images are observed one by one")
+    reading = {name: value for name, value in reading.items() if name in given}
+    if tng:
+        from photoz_morph.mocks.tng import iter_tng_scenes, read_tng_morphologies
+
+        with warnings.catch_warnings(record=True) as notes:
+            warnings.simplefilter("always")
+            catalogue = read_tng_morphologies(morphologies, groups)
+        for note in notes:
+            click.echo(f"Warning: {note.message}", err=True)
+        galaxies = iter_tng_scenes(tng, catalogue, **reading)
+        counts = mock_scene_list(galaxies, out, origin="tng", **settings)
+    elif not is_folder:
+        from photoz_morph.mocks.image_files import iter_scene_images
+
+        images = iter_scene_images(scenes, **reading)
+        counts = mock_scene_list(images, out, origin="images", **settings)
+    else:
+        counts = mock_scenes(*(scenes or ("scenes",)), out, n_processes=processes, **settings)
+    say(f"{listed(counts)} in {out}/mocks-*.fits. Next: morph build {out}", quiet)
+
+
+@click.command()
+@click.argument("mocks", default="mocks", type=click.Path())
+@data_dir_option
+@click.option("--released", type=click.Path(), help="Instead of MOCKS: folder of the authors' arrays (Zenodo 5514180).")
+@click.option("--merger-copies", default=0, show_default=True, type=click.IntRange(0, 4),
+              help="Flipped and rotated copies of each merger, in its split; 4 in the paper.")  # fmt: skip
+@overwrite_option
+@quiet_option
+def build(mocks, data_dir, released, merger_copies, overwrite, quiet):
+    """Build the TFDS dataset, split 70 : 10 : 20 by galaxy, from a folder of MOCKS."""
+    build_dataset(mocks, data_dir, released, merger_copies, overwrite, quiet)
+
+
+def listed(counts):
+    """Counts by name, in one line."""
+    return ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in counts.items())
+
+
+def build_dataset(mocks, data_dir, released, merger_copies, overwrite, quiet):
+    """Build the dataset and say what is in it."""
+    quiet_tensorflow()
+    from tfds_builders import tng_lsst_mocks
+
+    if released:
+        counts = tng_lsst_mocks.build_released(released, data_dir, overwrite, progress=not quiet)
+    else:
+        counts = tng_lsst_mocks.build(mocks, data_dir, merger_copies, overwrite, progress=not quiet)
+    say(f"{listed(counts)} in {data_dir}/tng_lsst_mocks. Next: morph train", quiet)

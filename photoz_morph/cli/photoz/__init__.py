@@ -1,0 +1,27 @@
+"""The command `photoz`: from survey frames to redshift PDFs. Each command is one call of the package."""
+
+import click
+
+from photoz_morph import __version__
+from photoz_morph.cli.options import OneLineErrors
+from photoz_morph.cli.photoz.data import build, simulate, stack
+from photoz_morph.cli.photoz.evaluation import baseline, compare, evaluate, report
+from photoz_morph.cli.photoz.prediction import convert, export, import_checkpoint, infer, predict
+from photoz_morph.cli.photoz.training import status, summary, train
+
+
+@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main():
+    """Redshift PDFs from ugriz images, as in Pasquet et al. (2019).
+
+    The chain: simulate or stack, build, train, predict, evaluate, export, infer. Each command reads what the one
+    before wrote. `photoz train --ensemble 6 --cv 5` in an empty folder runs the first three by itself.
+    """
+
+
+for command in (
+    simulate, stack, build, train, status, summary, predict, convert, export, import_checkpoint, infer,
+    baseline, evaluate, compare, report,
+):  # fmt: skip
+    main.add_command(command)

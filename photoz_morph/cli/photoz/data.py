@@ -1,0 +1,68 @@
+"""The commands of `photoz` that make datasets: simulate, stack, build."""
+
+import click
+
+from photoz_morph.cli.options import data_dir_option, overwrite_option, quiet_option, say
+from photoz_morph.training.quiet import quiet_tensorflow
+
+
+@click.command()
+@click.option("--n-galaxies", default=10_000, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=1, show_default=True)
+@click.option("--out", default="stacks", show_default=True, type=click.Path(), help="Folder of the shards.")
+@click.option("--deep-fraction", default=0.03, show_default=True, type=click.FloatRange(0, 1),
+              help="Of the galaxies: stacks of 10 to 64 frames, like Stripe 82.")  # fmt: skip
+@click.option("--processes", type=click.IntRange(min=1), help="All cores by default; the galaxies are the same.")
+@quiet_option
+def simulate(n_galaxies, seed, out, deep_fraction, processes, quiet):
+    """Simulate SDSS Main Galaxy Sample stacks with known truth (the embedded default)."""
+    from photoz_morph.simulation.sdss.sample import simulate_sample
+
+    simulate_sample(
+        out, n_galaxies, seed, n_processes=processes, progress=not quiet, deep_fraction=deep_fraction
+    )
+    say(f"{n_galaxies} simulated galaxies in {out}/stacks-*.fits. Next: photoz build {out}", quiet)
+
+
+@click.command()
+@click.argument("catalog", type=click.Path())
+@click.argument("frames", type=click.Path())
+@click.option("--out", default="stacks", show_default=True, type=click.Path(), help="Folder of the shards.")
+@click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]))
+@click.option("--swarp", type=click.Path(), help="The SWarp program, where it is not on the PATH.")
+@quiet_option
+def stack(catalog, frames, out, combine, swarp, quiet):
+    """Stack the FRAMES of a folder around each galaxy of CATALOG with SWarp.
+
+    CATALOG is FITS, CSV or Parquet with obj_id, ra, dec [deg] and optionally z_spec, ebv [mag]. FRAMES holds SDSS
+    corrected frames, frame-BAND-RUN-CAMCOL-FIELD.fits[.bz2|.gz].
+    """
+    from photoz_morph.catalogs.galaxies import read_galaxy_catalog
+    from photoz_morph.stacking.stack import stack_catalog
+
+    table = read_galaxy_catalog(catalog)
+    summary = stack_catalog(table, frames, out, combine=combine, swarp=swarp, progress=not quiet)
+    for message in summary.messages:
+        click.echo(message, err=True)
+    say(f"{summary.n_good} stacks in {out}/stacks-*.fits, {summary.n_flagged} galaxies flagged. "
+        f"Next: photoz infer MODEL --stacks {out}, or photoz build {out}", quiet)  # fmt: skip
+
+
+@click.command()
+@click.argument("stacks", default="stacks", type=click.Path())
+@data_dir_option
+@overwrite_option
+@quiet_option
+def build(stacks, data_dir, overwrite, quiet):
+    """Build the TFDS dataset, one split per fold, from a folder of STACKS."""
+    build_dataset(stacks, data_dir, overwrite, quiet)
+
+
+def build_dataset(stacks, data_dir, overwrite, quiet):
+    """Build the dataset and say what is in it."""
+    quiet_tensorflow()
+    from tfds_builders.sdss_ugriz import build as build_dataset
+
+    counts = build_dataset(stacks, data_dir, overwrite, progress=not quiet)
+    left_out = ", ".join(f"{number} {reason}" for reason, number in counts.items() if reason != "galaxies")
+    say(f"{counts['galaxies']} galaxies in {data_dir}/sdss_ugriz; left out: {left_out}. Next: photoz train", quiet)

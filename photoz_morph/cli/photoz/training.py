@@ -1,0 +1,137 @@
+"""The commands of `photoz` that train networks: train, status, summary."""
+
+from pathlib import Path
+
+import click
+
+from photoz_morph.cli.options import (
+    DEFAULT_CONFIG,
+    build_alone,
+    data_dir_option,
+    jobs_option,
+    quiet_option,
+    run_argument,
+    say,
+    say_status,
+    seed_option,
+    set_option,
+    strategy_option,
+)
+from photoz_morph.cli.photoz.data import build_dataset
+from photoz_morph.training.quiet import quiet_tensorflow
+
+config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Path())
+
+
+@click.command()
+@config_argument
+@click.option("--ensemble", default=6, show_default=True, type=click.IntRange(min=1), help="Networks per fold.")
+@click.option("--cv", default=5, show_default=True, type=click.IntRange(min=1), help="Test folds, of the dataset's 5.")
+@data_dir_option
+@click.option("--run-dir", type=click.Path(), help="Run folder; by default runs/NAME, after the config.")
+@seed_option
+@strategy_option
+@jobs_option
+@set_option
+@quiet_option
+def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, jobs, overrides, quiet):
+    """Train an ensemble for each fold of a cross-validation, or go on where a run stopped.
+
+    Without a dataset in --data-dir the embedded default is simulated and built first.
+    """
+    from photoz_morph.config import load_config
+    from photoz_morph.photoz.config import PhotozConfig
+
+    run_dir = run_dir or f"runs/{Path(config).stem}"
+    config = load_config(config, PhotozConfig, [*overrides, *([] if seed is None else [f"seed={seed}"])])
+    quiet_tensorflow()
+    _dataset_or_default(config, data_dir, quiet)
+    from photoz_morph.photoz.experiment import PhotozExperiment
+    from photoz_morph.runs.progress import read_sessions
+    from photoz_morph.training.ensemble import train_ensemble
+
+    n_trained = train_ensemble(
+        PhotozExperiment, config, run_dir, data_dir, ensemble, cv, strategy, jobs, progress=not quiet
+    )
+    took = read_sessions(run_dir)[-1]
+    say(f"{n_trained} networks trained in {took['seconds'] / 60:.1f} minutes, peak memory {took['peak_memory_gb']} GB; "
+        f"{ensemble * cv - n_trained} were finished before. Run folder {run_dir}. "
+        f"Next: photoz evaluate {run_dir}", quiet)  # fmt: skip
+
+
+@click.command()
+@run_argument
+def status(run):
+    """What of RUN is done, what is left, and how long it will take."""
+    from photoz_morph.photoz.config import PhotozConfig
+    from photoz_morph.runs.progress import run_status
+
+    def name(entry):
+        return f"fold {entry['fold']} member {entry['member']}"
+
+    say_status(run_status(run, PhotozConfig), name, "validation_sigma_mad")
+
+
+@click.command()
+@config_argument
+@set_option
+def summary(config, overrides):
+    """Layer table of the network of CONFIG, and its parameters as the paper counts them and in all."""
+    from photoz_morph.config import load_config
+    from photoz_morph.photoz.config import PhotozConfig
+
+    config = load_config(config, PhotozConfig, overrides)
+    quiet_tensorflow()
+    from photoz_morph.models.inception_photoz import (
+        paper_parameter_count,
+        trainable_parameter_count,
+    )
+    from photoz_morph.models.registry import build_model
+
+    model = build_model(config)
+    model.summary(line_length=110, print_fn=click.echo)
+    click.echo(f"kernel weights of the convolutions, FC1 and FC2 (the paper's count): {paper_parameter_count(model):,}")
+    click.echo(f"trainable parameters in all: {trainable_parameter_count(model):,}")
+
+
+def _dataset_or_default(config, data_dir, quiet):
+    """Make and build the embedded default if no dataset is there and the config asks for one."""
+    from photoz_morph.datasets.reading import open_dataset
+    from photoz_morph.photoz.dataset import split_sizes
+
+    try:
+        n_found = sum(split_sizes(open_dataset(data_dir)))
+        if config.simulation.n_galaxies not in (None, n_found):
+            say(f"{data_dir} holds a dataset of {n_found} galaxies: training on it, not on the simulation of the "
+                f"config ({config.simulation.n_galaxies}); for that one give another --data-dir.", quiet)  # fmt: skip
+        return
+    except FileNotFoundError:
+        if config.simulation.n_galaxies is None:
+            raise
+    n_galaxies = config.simulation.n_galaxies
+    _check_sizes(config)
+    from photoz_morph.simulation.sdss.sample import simulate_sample
+
+    stacks = Path(data_dir) / "stacks"
+    say(f"No dataset in {data_dir}: making the embedded default there, {n_galaxies} simulated SDSS galaxies.", quiet)
+    simulate_sample(
+        stacks, n_galaxies, config.simulation.seed, progress=not quiet, deep_fraction=config.simulation.deep_fraction
+    )
+    build_alone(build_dataset, str(stacks), data_dir, False, quiet)
+
+
+def _check_sizes(config):
+    """Raise a ValueError if the simulation is too small to train on; its own check comes after minutes of work."""
+    from photoz_morph.catalogs.folds import N_FOLDS
+
+    n_galaxies, data = config.simulation.n_galaxies, config.data
+    if data.n_validation >= n_galaxies / N_FOLDS:
+        raise ValueError(
+            f"data.n_validation is {data.n_validation}, a fold of {n_galaxies} simulated galaxies has about "
+            f"{n_galaxies // N_FOLDS}; lower it or raise simulation.n_galaxies"
+        )
+    if data.train_fraction * n_galaxies < data.batch_size:
+        raise ValueError(
+            f"data.train_fraction {data.train_fraction} of {n_galaxies} simulated galaxies is less than a batch of "
+            f"{data.batch_size}; raise simulation.n_galaxies or lower data.batch_size"
+        )

@@ -1,20 +1,18 @@
 """Redshifts and morphologies straight from survey images.
 
-Modules in the order in which data flow through them:
+The rooms of the package, in the order in which data flow through them:
 
-`surveys`, `redshift_grid`, `config`: facts of the instruments, the redshift bins, the choices of a run.
-`catalogs`, `dust`, `frames`, `swarp`, `stacking`: galaxy tables, Galactic reddening, survey frames to 64x64x5 *ugriz*
-stacks.
-`simulation`: the embedded default, stacks of galaxies with known truth.
-`shards`: stacks on disk.
-`pipeline`, `models`: prepared dataset to batches; the networks.
-`training`, `workers`, `ensemble`, `run_folder`: fit one network, several at once, members x folds, where they lie.
-`inference`, `estimator`: predictions of the test galaxies; the exported model and predictions of new ones.
-`predictions`, `compact_pdfs`: the table of PDFs, as FITS, Parquet, qp HDF5 or HATS.
-`metrics`, `evaluation`, `trials`: its scores in the dialects of the paper and of RAIL, and the paper's trials.
-`baselines`, `boosting`, `photometric_catalog`: what photometry alone achieves.
-`rail`, `tf1_checkpoint`: the stages for RAIL; the authors' own network.
-`report`, `report_run`: tables, figures and the HTML page. `cli`: the commands `photoz` and `morph`.
+- `surveys`, `redshift_grid`, `config`: instruments, redshift bins, the choices of a run.
+- `catalogs`, `stacking`, `mocks`, `simulation`, `shards`: galaxy tables; survey frames to *ugriz* stacks; noiseless
+  images to LSST mocks; simulated galaxies with known truth; the FITS files between these stages.
+- `datasets`, `models`, `adaptation`, `training`, `runs`: prepared dataset to batches; networks; domain adaptation;
+  members x folds; run folders.
+- `photoz`: the redshift chain: config, dataset, experiment, predict, baselines, evaluation, formats, report, exported
+  model.
+- `morph`: the morphology chain: the same stages, and the robustness of its classifiers.
+- `metrics`, `robustness`, `report`: scores and their errors; attacks, latents and perturbations of arrays; the
+  skeleton of a report.
+- `cli`, `rail`: the commands `photoz` and `morph`; the stages for RAIL. `system`: files, tables and processes.
 """
 
 __version__ = "0.1.0"

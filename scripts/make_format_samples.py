@@ -17,20 +17,19 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-TESTS = Path(__file__).resolve().parents[1] / "tests"
-sys.path.insert(0, str(TESTS))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the samples of the tests
 
 import numpy as np
 from astropy.table import Table
-from conftest import MOCK_HEADER, MORPH_TINY, TINY, colour_stacks, shape_mocks
-from test_earlier_versions import READERS
 
 from photoz_morph.config import load_config
 from photoz_morph.models.layers.defences import defended
 from photoz_morph.models.layers.image_scaling import scaling_preset
 from photoz_morph.models.registry import build_classifier, build_model
+from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.evaluation.comparison import compare_morph
 from photoz_morph.morph.evaluation.scores import evaluate_morph
+from photoz_morph.morph.experiment import MorphExperiment
 from photoz_morph.morph.export import export_morph
 from photoz_morph.morph.predict import predict_morph_run
 from photoz_morph.morph.predictions import write_morph_predictions
@@ -38,8 +37,10 @@ from photoz_morph.morph.robustness.attack import AttackPlan, attack_runs
 from photoz_morph.morph.robustness.latent_files import write_latent
 from photoz_morph.morph.robustness.latents import latent_run
 from photoz_morph.morph.robustness.perturb import perturb_run
+from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.evaluation.comparison import compare
 from photoz_morph.photoz.evaluation.scores import evaluate
+from photoz_morph.photoz.experiment import PhotozExperiment
 from photoz_morph.photoz.export import export
 from photoz_morph.photoz.predict import predict_run
 from photoz_morph.photoz.predictions import write_predictions
@@ -52,9 +53,10 @@ from photoz_morph.shards.mocks import mock_shard_path, write_mock_shard
 from photoz_morph.shards.scenes import scene_shard_path, write_scene_shard
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
-from photoz_morph.training import fit
-from photoz_morph.training.ensemble import EXPERIMENTS, member_seed, train_ensemble
-from photoz_morph.training.fit import choose_strategy
+from photoz_morph.training.ensemble import member_seed, train_ensemble
+from photoz_morph.training.fit import choose_strategy, fit
+from tests.support.samples import MOCK_HEADER, MORPH_TINY, TINY, colour_stacks, shape_mocks
+from tests.test_earlier_versions import READERS
 from tfds_builders.sdss_ugriz import build as build_stacks
 from tfds_builders.tng_lsst_mocks import build as build_mocks
 
@@ -124,7 +126,7 @@ def make_networks(folder):
     """Networks of random weights with every kind of layer that runs do not have."""
     folder.mkdir()
     published = (*SMALLEST, "model.photometric_inputs=false", "model.activation=relu", "model.with_ebv=false")
-    build_model(load_config("photoz_simulated.yaml", published), seed=1).save(folder / "inception_plain.keras")
+    build_model(load_config("photoz_simulated.yaml", PhotozConfig, published), seed=1).save(folder / "inception_plain.keras")
     for name, preset, options in (
         ("resnet18", "default", {"n_latent": 4}),
         ("convnet", "paper", {"n_latent": 4}),
@@ -142,9 +144,9 @@ def make_networks(folder):
 def make_photoz(folder):
     """A run of two networks for two folds, one that was stopped, and all that is made of a run."""
     data_dir, run_dir = folder / "photoz_data", folder / "runs" / "photoz"
-    config = load_config("photoz_simulated.yaml", SMALLEST)
-    train_ensemble(config, run_dir, data_dir, n_members=2, n_folds=2, progress=False)
-    stop_training(config, run_dir, data_dir, fold=1, member=1)
+    config = load_config("photoz_simulated.yaml", PhotozConfig, SMALLEST)
+    train_ensemble(PhotozExperiment, config, run_dir, data_dir, n_members=2, n_folds=2, progress=False)
+    stop_training(PhotozExperiment, config, run_dir, data_dir, fold=1, member=1)
     table = predict_run(run_dir, progress=False)
     grid, there = config.redshift, run_dir / "predictions.fits"
     write_predictions(table, there)
@@ -167,9 +169,9 @@ def make_morph(folder):
     data_dir, tables = folder / "morph_data", []
     for arm, more in (("regular", ()), ("mmd", ("scaling.preset=paper",))):
         run_dir = folder / "runs" / f"morph_{arm}"
-        config = load_config(f"morph_{arm}.yaml", (*MORPH_SMALLEST, *more))
-        train_ensemble(config, run_dir, data_dir, n_members=2, n_folds=1, progress=False)
-        stop_training(config, run_dir, data_dir, fold=0, member=1)
+        config = load_config(f"morph_{arm}.yaml", MorphConfig, (*MORPH_SMALLEST, *more))
+        train_ensemble(MorphExperiment, config, run_dir, data_dir, n_members=2, n_folds=1, progress=False)
+        stop_training(MorphExperiment, config, run_dir, data_dir, fold=0, member=1)
         tables.append(predict_morph_run(run_dir, progress=False))
         write_morph_predictions(tables[-1], run_dir / "predictions.fits")
         scores = evaluate_morph(tables[-1], n_bootstrap=20)
@@ -184,7 +186,7 @@ def make_morph(folder):
     perturb_run(regular, ["hot_pixel", "shift"], n_images=6, progress=False)
 
 
-def stop_training(config, run_dir, data_dir, fold, member):
+def stop_training(experiment_class, config, run_dir, data_dir, fold, member):
     """A copy of a run whose last network was stopped in its second epoch."""
     stopped = run_dir.with_name(f"{run_dir.name}_stopped")
     shutil.copytree(run_dir, stopped)
@@ -196,7 +198,7 @@ def stop_training(config, run_dir, data_dir, fold, member):
             raise Stop
 
     try:
-        split = EXPERIMENTS[config.task](config, data_dir).fold(fold)
+        split = experiment_class(config, data_dir).fold(fold)
         fit(split, folder, member_seed(config.seed, fold, member), choose_strategy("none"), on_batch)
     except Stop:
         return

@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 import json
 import tarfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +20,8 @@ from photoz_morph.config import load_config
 from photoz_morph.datasets import reading
 from photoz_morph.models.loading import load_network
 from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph.config import MorphConfig
+from photoz_morph.morph.experiment import MorphExperiment
 from photoz_morph.morph.exported_model import MorphEstimator, infer_mocks
 from photoz_morph.morph.predict import predict_morph_run
 from photoz_morph.morph.predictions import class_names, read_morph_predictions
@@ -30,6 +31,8 @@ from photoz_morph.morph.robustness.latent_files import read_latent
 from photoz_morph.morph.robustness.latents import latent_run
 from photoz_morph.morph.robustness.perturbation_scores import read_perturbations
 from photoz_morph.photoz import dataset as pipeline
+from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.experiment import PhotozExperiment
 from photoz_morph.photoz.exported_model import infer_shards, load_estimator
 from photoz_morph.photoz.predict import load_ensemble, predict_run
 from photoz_morph.photoz.predictions import read_predictions
@@ -41,13 +44,17 @@ from photoz_morph.shards.mocks import find_mock_shards, read_mock_shard
 from photoz_morph.shards.scenes import find_scene_shards, iter_scenes, read_scene_catalog
 from photoz_morph.shards.stacks import find_shards, read_shard
 from photoz_morph.surveys import SDSS
-from photoz_morph.training import fit
-from photoz_morph.training.ensemble import EXPERIMENTS, member_seed
-from photoz_morph.training.fit import choose_strategy
+from photoz_morph.training.ensemble import member_seed
+from photoz_morph.training.fit import choose_strategy, fit
+from tests.support.paths import DATA
 
-DATA = Path(__file__).parent / "data"
 VERSIONS = sorted(path.parent.name for path in DATA.glob("*/samples.tar.xz"))
-RUNS = {"photoz": "photoz", "morph_regular": "morph", "morph_mmd": "morph"}  # name of a run to its chain
+# Name of a run to the classes of its chain.
+RUNS = {
+    "photoz": (PhotozConfig, PhotozExperiment),
+    "morph_regular": (MorphConfig, MorphExperiment),
+    "morph_mmd": (MorphConfig, MorphExperiment),
+}
 STOPPED = {"photoz": (1, 1), "morph_regular": (0, 1), "morph_mmd": (0, 1)}  # and the network that was stopped
 ESTIMATES = ("z_phot", "z_median", "z_mode", "z_lower", "z_upper")
 
@@ -153,9 +160,9 @@ def read_runs(folder):
     """Run folders: config, dataset, networks, history, sessions and status."""
     found = {}
     for path in sorted((folder / "runs").iterdir()):
-        task = RUNS[path.name.removesuffix("_stopped")]
-        config, dataset = read_run(path, task)
-        members = finished_members(path, task)
+        config_class, _ = RUNS[path.name.removesuffix("_stopped")]
+        config, dataset = read_run(path, config_class)
+        members = finished_members(path, config_class)
         histories = sorted(path.glob("fold_*/member_*/history.csv"))
         found[path.name] = {
             "config": stored(dataclasses.asdict(config)),
@@ -164,7 +171,7 @@ def read_runs(folder):
                         for fold, paths in members.items()},
             "histories": {str(p.parent.relative_to(path)): stored(read_history(p.parent)) for p in histories},
             "sessions": read_sessions(path),
-            "status": stored(run_status(path, task)),
+            "status": stored(run_status(path, config_class)),
         }  # fmt: skip
     return found
 
@@ -296,7 +303,7 @@ def predict_again(folder):
     table = predict_run(run, folder / "photoz_data", progress=False)
     found = {"photoz": {"rows": [exact(table[name]) for name in ("obj_id", "fold", "z_spec")]}}
     found["photoz"]["computed"] = {name: numbers(table[name]) for name in (*ESTIMATES, "pdf", "pit_member")}
-    found["photoz"]["ensemble"] = outputs_of(load_ensemble(finished_members(run)[0]))
+    found["photoz"]["ensemble"] = outputs_of(load_ensemble(finished_members(run, PhotozConfig)[0]))
     for name in ("morph_regular", "morph_mmd"):
         table = predict_morph_run(folder / "runs" / name, folder / "morph_data", progress=False)
         found[name] = {"rows": [exact(table[key]) for key in ("obj_id", "label")]}
@@ -374,11 +381,12 @@ def test_all_formats_hold_the_same_predictions(version):
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_stopped_training_goes_on(version, name, tmp_path):
+def test_a_stopped_training_resumes(version, name, tmp_path):
     folder, (fold, member) = version[0], STOPPED[name]
     run, whole = folder / "runs" / f"{name}_stopped", folder / "runs" / name
-    config, _ = read_run(run, RUNS[name])
-    experiment = EXPERIMENTS[config.task](config, folder / f"{config.task}_data")
+    config_class, experiment_class = RUNS[name]
+    config, _ = read_run(run, config_class)
+    experiment = experiment_class(config, folder / f"{config.task}_data")
     there, undisturbed = member_dir(run, fold, member), member_dir(whole, fold, member)
     assert len(read_history(there)) == 1
     history = fit(experiment.fold(fold), there, member_seed(config.seed, fold, member), choose_strategy("none"))
@@ -389,6 +397,6 @@ def test_a_stopped_training_goes_on(version, name, tmp_path):
 
 
 def test_a_config_of_a_run_is_that_of_the_file_it_was_made_of(version):
-    config, _ = read_run(version[0] / "runs" / "photoz")
-    assert load_config(version[0] / "runs" / "photoz" / "config.yaml") == config
+    config, _ = read_run(version[0] / "runs" / "photoz", PhotozConfig)
+    assert load_config(version[0] / "runs" / "photoz" / "config.yaml", PhotozConfig) == config
     assert config.survey == SDSS.name

@@ -9,6 +9,28 @@ setup(
     long_description=Path(__file__).with_name("README.md").read_text(),
     long_description_content_type="text/markdown",
     license="BSD-3-Clause",
+    author="The photoz-morph developers",
+    project_urls={
+        "Photometric redshifts, paper": "https://doi.org/10.1051/0004-6361/201833617",
+        "Morphologies, paper": "https://arxiv.org/abs/2111.00961",
+        "Robustness, paper": "https://arxiv.org/abs/2112.14299",
+    },
+    keywords=[
+        "astronomy", "galaxies", "photometric redshifts", "galaxy morphology", "deep learning", "domain adaptation",
+        "adversarial attacks", "SDSS", "LSST", "Keras", "TensorFlow",
+    ],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Astronomy",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+    ],
     python_requires=">=3.11,<3.14",  # keras 3.15 needs 3.11, tensorflow 2.21 has no 3.14 wheel
     # The YAML files of configs/ are installed as photoz_morph.configs, so commands work in an empty folder.
     packages=[*find_packages(include=["photoz_morph*", "tfds_builders*"]), "photoz_morph.configs"],

@@ -13,6 +13,15 @@ class RedshiftGrid:
 
     A PDF on the grid is the probability of each bin, shape (n, n_bins), rows summing to one; inside a bin the
     density is constant, so the cumulative distribution is linear between the edges.
+
+    Attributes
+    ----------
+    z_min : float
+        Lower edge of the first bin [redshift].
+    z_max : float
+        Upper edge of the last bin [redshift].
+    n_bins : int
+        Number of bins, the outputs of the network [redshift bins].
     """
 
     z_min: float = 0.0

@@ -7,7 +7,15 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class MorphSimulationConfig:
-    """The embedded default that `train` makes where no dataset was built; null where one must be given."""
+    """The simulated dataset that `morph train` makes where no dataset was built.
+
+    Attributes
+    ----------
+    n_galaxies : int, optional
+        Galaxies to simulate; null where a dataset must be given [galaxies].
+    seed : int
+        Seed of the simulation and of the noise.
+    """
 
     n_galaxies: int | None = None
     seed: int = 1
@@ -17,11 +25,19 @@ class MorphSimulationConfig:
 class MorphDataConfig:
     """How a prepared dataset is read.
 
-    `batch_size` counts the labelled Y10 images of a step; as many unlabelled Y1 images go with them. `classes`:
-    "spiral_elliptical_merger", or "merger" for mergers against the rest. With `augment` each image is shown under a
-    random flip or rotation of the square. Two defences act on the labelled Y10 images: with `noise_augmentation` each
-    is shown with the noise of a random number of years, and `pixel_augmentation` is the probability that one random
-    pixel of it takes a random corner of the range of the data.
+    Attributes
+    ----------
+    batch_size : int
+        Labelled Y10 images in one step; as many unlabelled Y1 images go with them [images].
+    classes : str
+        Spirals, ellipticals and mergers, or mergers against the rest.
+    augment : bool
+        Whether each image is shown under a random flip or rotation of the square.
+    noise_augmentation : bool
+        Defence: whether each labelled Y10 image is shown with the noise of a random number of years.
+    pixel_augmentation : float
+        Defence: probability that one random pixel of a labelled Y10 image takes a random corner of the range of the
+        data [dimensionless].
     """
 
     batch_size: int = 32
@@ -35,8 +51,13 @@ class MorphDataConfig:
 class ScalingConfig:
     """Pixels as the network sees them: arcsinh(softness x / q), q the 99.9th percentile of the Y10 training images.
 
-    `preset` "paper" clips at the 0.1th and 99.9th percentile first and maps to (arcsinh(...) + 1) / 2, with the
-    percentiles of each domain by itself, as in the code of Ciprijanovic et al. (2021).
+    Attributes
+    ----------
+    preset : str
+        With "paper", pixels are clipped at the 0.1th and 99.9th percentile of their own domain first and mapped to
+        (arcsinh(...) + 1) / 2, as in the code of Ciprijanovic et al. (2021).
+    softness : float
+        Factor inside the arcsinh [dimensionless].
     """
 
     preset: str = "default"
@@ -45,10 +66,18 @@ class ScalingConfig:
 
 @dataclass(frozen=True)
 class ClassifierConfig:
-    """A classifier with a latent layer; null takes what was published.
+    """A classifier with a latent layer; null takes the published value.
 
-    `width` is the number of maps of the first convolution, `n_latent` the size of the latent layer (DeepMerge has none
-    and takes its flattened maps), `dropout` that of the last maps (DeepMerge has none).
+    Attributes
+    ----------
+    name : str
+        Network, a key of the registry of classifiers.
+    width : int, optional
+        Maps of the first convolution [filters].
+    n_latent : int, optional
+        Size of the latent layer; DeepMerge has none and takes its flattened maps [units].
+    dropout : float, optional
+        Dropped fraction of the last maps; DeepMerge has no dropout [dimensionless].
     """
 
     name: str = "resnet18"
@@ -61,9 +90,20 @@ class ClassifierConfig:
 class AdaptationConfig:
     """The one thing in which the arms of a comparison differ.
 
-    `name`: "none", "mmd", or "consistency" of the class probabilities of a galaxy at both depths. `estimator` of the
-    MMD: "median", unbiased with bandwidths about the median distance, or "paper", biased with 19 fixed ones. The weight
-    rises linearly over `ramp_epochs` after `warmup_epochs` without any.
+    Attributes
+    ----------
+    name : str
+        Loss between the two depths: none, Maximum Mean Discrepancy of the latents, or consistency of the class
+        probabilities of a galaxy at both depths.
+    weight : float
+        Weight of that loss against the cross-entropy [dimensionless].
+    estimator : str
+        Estimator of the MMD: unbiased with bandwidths about the median distance, or that of the paper, biased with 19
+        fixed bandwidths.
+    warmup_epochs : float
+        Epochs in which the weight is zero [epochs].
+    ramp_epochs : float
+        Epochs after these over which the weight rises linearly [epochs].
     """
 
     name: str = "none"
@@ -77,10 +117,31 @@ class AdaptationConfig:
 class MorphTrainConfig:
     """How one network is fitted: a fixed number of epochs for every arm, and the weights at their end.
 
-    `weight_decay` is decoupled from the gradient (AdamW, kernels only) or, with `decay` "coupled", added to it for all
-    weights, as in the code of Ciprijanovic et al. (2021). With `class_weights` the cross-entropy of a class is
-    weighted by N / (n_classes n_class). `batch_norm`: statistics of "both" domains, which go through the network in one
-    batch, or of the "source" alone.
+    Attributes
+    ----------
+    epochs : int
+        Passes through the training images [epochs].
+    learning_rate : float
+        Learning rate of Adam after the warm-up [dimensionless].
+    warmup_iterations : int
+        Steps over which the learning rate rises linearly from zero [iterations].
+    schedule : str
+        Learning rate after the warm-up: constant, or cosine to zero.
+    weight_decay : float
+        Weight decay [dimensionless].
+    decay : str
+        Decoupled from the gradient (AdamW, kernels only), or coupled, added to the gradient of all weights as in the
+        code of Ciprijanovic et al. (2021).
+    beta_1 : float
+        Decay rate of Adam's mean of the gradients [dimensionless].
+    beta_2 : float
+        Decay rate of Adam's mean of their squares [dimensionless].
+    class_weights : bool
+        Whether the cross-entropy of a class is weighted by N / (n_classes n_class).
+    batch_norm : str
+        Batch-norm statistics of both domains, which go through the network in one batch, or of the source alone.
+    precision : str
+        Keras dtype policy of the network.
     """
 
     epochs: int = 20
@@ -98,10 +159,13 @@ class MorphTrainConfig:
 
 @dataclass(frozen=True)
 class DefenceConfig:
-    """What stands before a network once it is trained; the training, and its validation scores, are without.
+    """A wrapper around the trained network; training and validation scores are without it.
 
-    `test_time`: "none", "d4" (mean of logits and latents over the eight flips and rotations of the image) or "median"
-    (3 x 3 median of each band).
+    Attributes
+    ----------
+    test_time : str
+        None, the mean of logits and latents over the eight flips and rotations of the image, or a 3 x 3 median of each
+        band.
     """
 
     test_time: str = "none"
@@ -109,7 +173,17 @@ class DefenceConfig:
 
 @dataclass(frozen=True)
 class MorphConfig:
-    """One morphology experiment."""
+    """One morphology experiment.
+
+    Attributes
+    ----------
+    task : str
+        Chain that the config is for.
+    survey : str
+        Survey of the images, one of `photoz_morph.surveys`.
+    seed : int
+        Seed of weights, order and augmentation; each network derives its own from it.
+    """
 
     task: str = "morph"
     survey: str = "lsst"

@@ -9,9 +9,16 @@ from photoz_morph.redshift_grid import RedshiftGrid
 
 @dataclass(frozen=True)
 class SimulationConfig:
-    """The embedded default that `train` makes where no dataset was built; null where one must be given.
+    """The simulated dataset that `photoz train` makes where no dataset was built.
 
-    `deep_fraction` of the galaxies are stacks of 10 to 64 frames, like those of Stripe 82.
+    Attributes
+    ----------
+    n_galaxies : int, optional
+        Galaxies to simulate; null where a dataset must be given [galaxies].
+    seed : int
+        Seed of the simulation.
+    deep_fraction : float
+        Fraction of the galaxies that are stacks of 10 to 64 frames, like those of Stripe 82 [dimensionless].
     """
 
     n_galaxies: int | None = None
@@ -23,9 +30,18 @@ class SimulationConfig:
 class DataConfig:
     """How a prepared dataset is read.
 
-    `train_fraction` is the part of the whole dataset that trains each network, at most that of the four training
-    folds, 0.8. `train_on` is "all", "deep" (ten frames or more, Stripe 82) or "shallow" (the rest); test galaxies are
-    always of all depths. Both are trials of Pasquet et al. (2019), Table 2.
+    Attributes
+    ----------
+    n_validation : int
+        Galaxies set aside from the training folds to score each epoch on [galaxies].
+    batch_size : int
+        Galaxies in one step of the optimizer [galaxies].
+    train_fraction : float
+        Fraction of the whole dataset that trains each network, at most that of the four training folds, 0.8; less is a
+        trial of Pasquet et al. (2019), Table 2 [dimensionless].
+    train_on : str
+        Train on all galaxies, on deep stacks (ten frames or more, Stripe 82) or on the shallow rest. Test galaxies are
+        always of all depths. Also a trial of Table 2.
     """
 
     n_validation: int = 500
@@ -38,10 +54,34 @@ class DataConfig:
 class InceptionConfig:
     """An inception network of the family of Pasquet et al. (2019), Table A1.
 
-    `crop` is the side of the central square that is used [pixel]. A block is (s1, s2): its bottleneck width and the
-    width of its larger convolutions; the last block has no 5x5 branch. `pool_after` lists the blocks, counted from 1,
-    that a 2x2 average pool follows. `conv1_pool` is the pool after C1. With `photometric_inputs` the network sees
-    dereddened pixels on several scales and aperture fluxes beside the flattened maps; without, raw pixels.
+    Attributes
+    ----------
+    name : str
+        Network, a key of the registry of models.
+    crop : int
+        Side of the central square of the stamp that the network sees [pixel].
+    conv1_filters : int
+        Filters of the first convolution, C1 [filters].
+    conv1_kernel : int
+        Side of its kernel [pixel].
+    conv1_stride : int
+        Its stride [pixel].
+    conv1_pool : bool
+        Whether a 2x2 average pool follows C1.
+    blocks : tuple of (int, int)
+        For each inception block its bottleneck width and the width of its larger convolutions; the last block has no
+        5x5 branch [filters].
+    pool_after : tuple of int
+        Blocks, counted from 1, that a 2x2 average pool follows.
+    dense_units : int
+        Units of each fully connected layer [units].
+    activation : str
+        Activation after every convolution and dense layer.
+    with_ebv : bool
+        Whether the network is given E(B-V) beside the image.
+    photometric_inputs : bool
+        Whether the network sees dereddened pixels on several scales and aperture fluxes beside the flattened maps; if
+        not, raw pixels.
     """
 
     name: str = "inception_photoz"
@@ -62,8 +102,22 @@ class InceptionConfig:
 class TrainConfig:
     """How one network is fitted. Exactly one of `epochs` and `iterations` is given.
 
-    `schedule`: "constant", "cosine" (to zero) or "halfway" (divided by five at half-way). `label_sigma` is the width
-    of the Gaussian target in redshift bins; 0 is the hard one-hot bin.
+    Attributes
+    ----------
+    epochs : int, optional
+        Passes through the training galaxies [epochs].
+    iterations : int, optional
+        Steps of the optimizer, instead of `epochs` [iterations].
+    learning_rate : float
+        Learning rate of Adam after the warm-up [dimensionless].
+    warmup_iterations : int
+        Steps over which the learning rate rises linearly from zero [iterations].
+    schedule : str
+        Learning rate after the warm-up: constant, cosine to zero, or divided by five at half-way.
+    label_sigma : float
+        Standard deviation of the Gaussian target; 0 is the one-hot bin of z_spec [redshift bins].
+    precision : str
+        Keras dtype policy of the network.
     """
 
     epochs: int | None = None
@@ -77,7 +131,17 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class PhotozConfig:
-    """One photo-z experiment."""
+    """One photo-z experiment.
+
+    Attributes
+    ----------
+    task : str
+        Chain that the config is for.
+    survey : str
+        Survey of the images, one of `photoz_morph.surveys`.
+    seed : int
+        Seed of weights, order and augmentation; each network derives its own from it.
+    """
 
     task: str = "photoz"
     survey: str = "sdss"

@@ -18,7 +18,8 @@ author = "the photoz-morph developers"
 copyright = f"2026, {author}"
 version = release = __version__
 
-extensions = ["numpydoc", "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx_click", "config_reference"]
+extensions = ["numpydoc", "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx_click", "command_help",
+              "config_reference"]
 exclude_patterns = ["_build", "_ext", "**.ipynb_checkpoints"]
 default_role = "code"
 

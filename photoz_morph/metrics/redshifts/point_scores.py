@@ -79,7 +79,7 @@ def sigma_mad(residuals):
 
 
 def eta(residuals, threshold=ETA_THRESHOLD):
-    """Fraction of outliers, |residual| > threshold. A fraction: tables print it in per cent.
+    """Fraction of outliers, absolute residual > threshold. A fraction: tables print it in per cent.
 
     `residuals` of shape (..., n) as for `sigma_mad`, which also has the errors raised.
     """
@@ -104,7 +104,7 @@ def sigma_iqr(residuals):
 
 
 def outlier_rate(residuals):
-    """Fraction of outliers, |residual| > max(0.06, 3 sigma_IQR): qp's `point_outlier_rate`.
+    """Fraction of outliers, absolute residual > max(0.06, 3 sigma_IQR): qp's `point_outlier_rate`.
 
     As in qp, no bias is subtracted from the residuals, and sigma_IQR is that of the sample itself. `residuals` of shape
     (..., n) as for `sigma_mad`, which also has the errors raised.

@@ -2,6 +2,8 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+DOCS = ["myst-nb>=1.4", "numpydoc>=1.10", "pydata-sphinx-theme>=0.17", "sphinx>=8.2", "sphinx-click>=6.1"]
+
 setup(
     name="photoz-morph",
     version="0.1.0",
@@ -64,7 +66,9 @@ setup(
         "rail": ["pz-rail-base>=2.0.11", "qp-prob>=1.1"],
         "hats": ["hats>=0.11"],
         "tables": ["kcorrect>=5.1.9", "speclite>=1.0"],  # only scripts/make_sdss_tables.py, which needs SDSS files too
+        "docs": DOCS,
         "dev": [
+            *DOCS,  # a test builds them
             "pytest>=8",
             "jax[cpu]>=0.7",  # this and statmorph are compared with in tests
             "statmorph>=0.7",

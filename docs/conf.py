@@ -18,8 +18,10 @@ author = "the photoz-morph developers"
 copyright = f"2026, {author}"
 version = release = __version__
 
-extensions = ["numpydoc", "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx_click", "command_help",
-              "config_reference"]
+extensions = [
+    "numpydoc", "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx_click",
+    "command_help", "config_reference",
+]  # fmt: skip
 exclude_patterns = ["_build", "_ext", "**.ipynb_checkpoints"]
 default_role = "code"
 
@@ -29,13 +31,15 @@ autodoc_preserve_defaults = True
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 
-myst_enable_extensions = ["deflist"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_in_temp = True
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+nb_output_stderr = "remove"  # notes of TensorFlow, progress bars
+nb_render_markdown_format = "myst"  # tables
 nb_ipywidgets_js = {}  # no scripts from other hosts
 
 # Config class of each chain, whose keys `configuration.md` lists.
@@ -57,4 +61,4 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": []}
+html_sidebars = {page: [] for page in ("index", "getting_started")}

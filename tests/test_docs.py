@@ -13,9 +13,11 @@ import pytest
 
 from photoz_morph.cli.morph import main as morph
 from photoz_morph.cli.photoz import main as photoz
-from photoz_morph.config import TASKS
+from photoz_morph.morph.config import MorphConfig
+from photoz_morph.photoz.config import PhotozConfig
 
 ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = [PhotozConfig, MorphConfig]
 NEEDED = ("sphinx", "myst_nb", "numpydoc", "pydata_sphinx_theme", "sphinx_click")
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
@@ -78,20 +80,20 @@ def _leaf_keys(config_class, prefix=""):
             yield prefix + entry.name
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_every_config_key_has_a_meaning_and_every_number_a_unit(reference, task):
-    keys = {key.name: key for keys in reference.config_keys(TASKS[task]).values() for key in keys}
-    assert set(keys) == set(_leaf_keys(TASKS[task]))
+@pytest.mark.parametrize("config_class", CONFIGS)
+def test_every_config_key_has_a_meaning_and_every_number_a_unit(reference, config_class):
+    keys = {key.name: key for keys in reference.config_keys(config_class).values() for key in keys}
+    assert set(keys) == set(_leaf_keys(config_class))
     for name, key in keys.items():
         assert len(key.meaning) > 10, f"{name} has no entry in the Attributes of its dataclass"
         is_number = re.match("integer|number", key.type) and not name.endswith("seed")
         assert key.unit or not is_number, f"{name}: its meaning must end in a unit, such as [pixel] or [dimensionless]"
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_every_config_key_is_on_its_page(pages, reference, task):
+@pytest.mark.parametrize("config_class", CONFIGS)
+def test_every_config_key_is_on_its_page(pages, reference, config_class):
     text = _Page(pages / "configuration.html").text
-    for keys in reference.config_keys(TASKS[task]).values():
+    for keys in reference.config_keys(config_class).values():
         for key in keys:
             assert key.name in text
             assert key.unit in text

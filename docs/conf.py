@@ -24,6 +24,8 @@ extensions = [
 ]  # fmt: skip
 exclude_patterns = ["_build", "_ext", "**.ipynb_checkpoints"]
 default_role = "code"
+highlight_language = "none"
+smartquotes = False  # two hyphens of an option are no dash
 
 autosummary_generate = False
 autodoc_typehints = "none"

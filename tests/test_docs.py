@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import click
 import pytest
 
 from photoz_morph.cli.morph import main as morph
@@ -108,7 +109,9 @@ def test_every_command_is_on_its_page(pages, group):
     for name, command in group.commands.items():
         assert f"{prog}-{name}" in page.anchors
         for parameter in command.params:
-            assert parameter.opts[0].lower() in page.text.lower(), f"{prog} {name} {parameter.opts[0]}"
+            is_option = isinstance(parameter, click.Option)
+            shown = parameter.opts[0] if is_option else parameter.make_metavar(click.Context(command)).strip("[].")
+            assert shown in page.text, f"{prog} {name} {shown}"
 
 
 def test_every_internal_link_resolves(pages):

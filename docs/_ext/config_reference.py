@@ -61,7 +61,7 @@ def keys_as_markdown(config_class):
     """The keys of a config class as Markdown: a heading and a table for each section."""
     sections, lines = config_sections(config_class), []
     for name, keys in config_keys(config_class).items():
-        summary = NumpyDocString(inspect.getdoc(sections[name]))["Summary"] if name else ["Beside the sections below."]
+        summary = NumpyDocString(inspect.getdoc(sections[name]))["Summary"] if name else ["Keys outside the sections below."]
         lines += [f"### {config_class.task} {name}" if name else f"### {config_class.task} top level", "", *summary, ""]
         lines += [_row(COLUMNS), _row(["---"] * len(COLUMNS))]
         for key in keys:

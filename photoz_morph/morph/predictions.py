@@ -12,11 +12,11 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 from astropy.table import Table
 
 from photoz_morph.system.files import write_whole
 from photoz_morph.system.fits import open_fits
+from photoz_morph.system.tables import table_of, write_fits
 
 # What the pixels of each origin are, as it must stand beside every score. A mock is simulated whatever it is made of.
 # "released" are the authors' arrays, made of TNG100.
@@ -124,16 +124,8 @@ def write_morph_predictions(table, path):
     if Path(path).suffix != ".fits":
         raise ValueError(f"{path}: morph predictions are written as .fits, not {Path(path).suffix!r}")
     check_morph_predictions(table, path)
-    bare = table.copy(copy_data=False)
-    bare.meta = {}
-    hdu = fits.BinTableHDU(bare, name="PREDICTIONS")
-    for number, column in enumerate(table.itercols(), 1):
-        if column.description:
-            hdu.header[f"TCOMM{number}"] = column.description
-    for key, value in table.meta.items():
-        hdu.header[key.upper() if len(key) <= 8 else f"HIERARCH {key.upper()}"] = value
     with write_whole(path) as part:
-        fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(part, overwrite=True, checksum=True)
+        write_fits(table, part, with_checksum=True)
 
 
 def read_morph_predictions(path):
@@ -157,13 +149,7 @@ def read_morph_predictions(path):
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; `morph predict` writes it")
     with open_fits(path, "morph predictions", "predict again", with_checksum=True) as hdus:
-        table = Table.read(hdus["PREDICTIONS"], mask_invalid=False, character_as_bytes=False)
-    header = {key.lower(): value for key, value in table.meta.items()}
-    for number, name in enumerate(table.colnames, 1):
-        if not table[name].dtype.isnative:
-            table[name] = table[name].astype(table[name].dtype.newbyteorder("="))
-        table[name].description = header.pop(f"tcomm{number}", None)
-    table.meta = {key: value for key, value in header.items() if key not in ("extname", "checksum", "datasum")}
+        table = table_of(hdus["PREDICTIONS"])
     check_morph_predictions(table, path)
     return table
 

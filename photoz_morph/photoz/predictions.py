@@ -16,7 +16,7 @@ from astropy.table import Column, Table
 from pyarrow import ArrowException
 
 from photoz_morph.metrics.redshifts.pdf_scores import in_slices
-from photoz_morph.photoz.formats.compact import compact, expand
+from photoz_morph.photoz.formats.compact import compact, edges_metadata, expand
 from photoz_morph.photoz.formats.hats import read_hats_predictions, write_hats
 from photoz_morph.photoz.formats.qp import read_qp, write_qp
 from photoz_morph.redshift_grid import RedshiftGrid
@@ -179,8 +179,10 @@ def write_predictions(table, path, max_cdf_error=None):
     with write_whole(path) as part:
         if path.suffix == ".hdf5":
             write_qp(table, grid, part)
+        elif path.suffix == ".fits":
+            write_fits(table, part)
         else:
-            (write_fits if path.suffix == ".fits" else write_parquet)(table, part)
+            write_parquet(table, part, edges_metadata(table.meta))
 
 
 def read_predictions(path):

@@ -1,8 +1,7 @@
-"""A table of predictions as one FITS or Parquet file, and back, with units, descriptions and meta.
+"""Astropy tables as FITS or Parquet files, with units, descriptions and meta.
 
-In go an astropy Table and the name of a file, out comes the same table: `predictions.write_predictions` and
-`read_predictions` choose the format and check what is in it. FITS keeps meta as header keywords of HDU `PREDICTIONS`;
-Parquet keeps it as JSON under `photoz_morph` in the metadata of the file, and the redshift edges in those of the PDF.
+A table is written to a file and read back unchanged; the modules that define a format check its content. FITS keeps
+meta as header keywords of the table's HDU, Parquet as JSON under `photoz_morph` in the metadata of the file.
 """
 
 import json
@@ -13,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from astropy.io import fits
 from astropy.table import Column, Table
+
+FITS_CARDS = ("extname", "checksum", "datasum")  # of the HDU, no part of the table's meta
 
 
 def plain_columns(table):
@@ -50,41 +51,74 @@ def plain_columns(table):
     return table
 
 
-def write_fits(table, path):
-    """One binary table; keys of meta are header keywords, descriptions are TCOMMn."""
+def write_fits(table, path, hdu_name="PREDICTIONS", image_hdus=(), with_checksum=False):
+    """Write a table as a binary table of a FITS file; keys of meta are header keywords, descriptions are TCOMMn.
+
+    Parameters
+    ----------
+    table : Table
+    path : path-like
+        An existing file is replaced.
+    hdu_name : str
+        EXTNAME of the table.
+    image_hdus : iterable of ImageHDU
+        HDUs that follow the table.
+    with_checksum : bool
+        Whether each HDU gets its CHECKSUM and DATASUM.
+    """
     bare = table.copy(copy_data=False)
     bare.meta = {}
-    hdu = fits.BinTableHDU(bare, name="PREDICTIONS")
+    hdu = fits.BinTableHDU(bare, name=hdu_name)
     for number, column in enumerate(table.itercols(), 1):
         if column.description:
             hdu.header[f"TCOMM{number}"] = column.description
     for key, value in table.meta.items():
         hdu.header[key.upper() if len(key) <= 8 else f"HIERARCH {key.upper()}"] = value
-    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path, overwrite=True)
+    hdus = fits.HDUList([fits.PrimaryHDU(), hdu, *image_hdus])
+    hdus.writeto(path, overwrite=True, checksum=with_checksum)
 
 
-def read_fits(path):
-    """Table with meta keys in lower case and numbers in the machine's byte order."""
+def read_fits(path, hdu_name="PREDICTIONS"):
+    """Read the table of a FITS file from `write_fits`; a truncated file is an error.
+
+    Parameters
+    ----------
+    path : path-like
+    hdu_name : str
+        EXTNAME of the table.
+
+    Returns
+    -------
+    Table
+        As from `table_of`.
+    """
     with warnings.catch_warnings():
         # astropy would go on with what is left
         warnings.filterwarnings("error", message=".*truncated|Error validating")
         with fits.open(path, memmap=False) as hdus:
-            table = Table.read(hdus["PREDICTIONS"], mask_invalid=False, character_as_bytes=False)
+            return table_of(hdus[hdu_name])
+
+
+def table_of(hdu):
+    """Table of a binary table HDU, with meta keys in lower case and numbers in the machine's byte order."""
+    table = plain_columns(Table.read(hdu, mask_invalid=False, character_as_bytes=False))
     header = {key.lower(): value for key, value in table.meta.items()}
-    table = plain_columns(table)
     for number, name in enumerate(table.colnames, 1):
         table[name].description = header.pop(f"tcomm{number}", None)
-    table.meta = {key: value for key, value in header.items() if key != "extname"}
+    table.meta = {key: value for key, value in header.items() if key not in FITS_CARDS}
     return table
 
 
-def write_parquet(table, path):
-    """One Parquet file, vector columns as fixed-size lists."""
-    write_arrow(to_arrow(table), path)
+def write_parquet(table, path, field_metadata=None):
+    """Write a table as one Parquet file, vector columns as fixed-size lists; `field_metadata` as in `to_arrow`."""
+    write_arrow(to_arrow(table, field_metadata=field_metadata), path)
 
 
 def write_arrow(content, path):
-    """Arrow table as Parquet, floats by their bytes and the rest by a dictionary: 590 bytes for a PDF, and 46 coded."""
+    """Write an Arrow table as Parquet, floats split by byte and other columns dictionary-encoded.
+
+    A PDF on 180 bins takes 590 bytes, and 46 in its compact form.
+    """
     fields = {"float": [], "other": []}
     for field in content.schema:
         is_list = pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type)
@@ -97,18 +131,20 @@ def write_arrow(content, path):
 
 
 def read_parquet(path):
-    """Table with its meta, units and descriptions."""
+    """Read a table from `write_parquet`, with its meta, units and descriptions; a damaged page is an error."""
     return from_arrow(pq.read_table(path, page_checksum_verification=True))
 
 
-def to_arrow(table, with_fixed_lists=True):
-    """Arrow table of a Table: vectors are lists; meta is JSON in the metadata, unit and description in the fields'.
+def to_arrow(table, with_fixed_lists=True, field_metadata=None):
+    """Arrow table of an astropy table: vectors are lists, meta is JSON, each field has its unit and description.
 
     Parameters
     ----------
     table : Table
     with_fixed_lists : bool
         Whether a vector column is a list of fixed size, which Parquet files of one table allow, or of any.
+    field_metadata : dict of str to dict of str to str, optional
+        Column -> further metadata of its field.
 
     Returns
     -------
@@ -131,17 +167,11 @@ def to_arrow(table, with_fixed_lists=True):
             starts = pa.array(np.arange(len(column) + 1, dtype=np.int32) * column.shape[1])
             array = pa.ListArray.from_arrays(starts, array)
         notes = {"unit": str(column.unit or ""), "description": column.description or ""}
-        if name in ("pdf", "pdf_code"):
-            notes["edges"] = json.dumps(_edges(table.meta))
+        notes |= (field_metadata or {}).get(name, {})
         fields.append(pa.field(name, array.type, metadata=notes))
         arrays.append(array)
     header = {"photoz_morph": json.dumps(table.meta, default=lambda number: number.item())}
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=header))
-
-
-def _edges(meta):
-    """Redshift edges of the bins, a list, for readers that know nothing of the grid."""
-    return np.linspace(meta["z_min"], meta["z_max"], meta["n_bins"] + 1).tolist()
 
 
 def from_arrow(stored):

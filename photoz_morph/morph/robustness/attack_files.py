@@ -19,11 +19,12 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from astropy.table import Table, vstack
+from astropy.table import vstack
 
 from photoz_morph.system.files import write_whole
 from photoz_morph.system.fits import open_fits
 from photoz_morph.system.json_files import read_json, write_atomically
+from photoz_morph.system.tables import table_of, write_fits
 
 SHARD_SIZE = 50  # galaxies; half a minute of work, and 12 MB
 COLUMNS = (
@@ -83,17 +84,13 @@ def write_attack_shard(path, table, original, attacked):
         With the columns above; its meta goes into the header.
     original, attacked : ndarray, shape (n, rows, columns, n_bands)
     """
-    bare = table.copy(copy_data=False)
-    bare.meta = {}
-    hdus = [fits.PrimaryHDU(), fits.BinTableHDU(bare, name="ATTACK")]
-    for key, value in table.meta.items():
-        hdus[1].header[key.upper() if len(key) <= 8 else f"HIERARCH {key.upper()}"] = value
+    hdus = []
     for name, images in zip(IMAGES, (original, attacked)):
         hdus.append(fits.ImageHDU(np.ascontiguousarray(images, np.float32), name=name.upper()))
         if table["new_value"].unit:
             hdus[-1].header["BUNIT"] = str(table["new_value"].unit)
     with write_whole(path) as part:
-        fits.HDUList(hdus).writeto(part, overwrite=True, checksum=True)
+        write_fits(table, part, "ATTACK", hdus, with_checksum=True)
 
 
 def is_finished(path):
@@ -122,16 +119,11 @@ def read_attack_shard(path):
         If the file is damaged or no shard of an attack.
     """
     with open_fits(path, "a shard of attacks", "remove it and attack again", with_checksum=True) as hdus:
-        table = Table.read(hdus["ATTACK"], mask_invalid=False, character_as_bytes=False)
+        table = table_of(hdus["ATTACK"])
         images = {name: np.asarray(hdus[name.upper()].data, np.float32) for name in IMAGES}
         missing = [name for name in COLUMNS if name not in table.colnames]
         if missing:
             raise ValueError(f"{path}: attacks lack column {', '.join(missing)}; remove it and attack again")
-    for name in table.colnames:
-        if not table[name].dtype.isnative:
-            table[name] = table[name].astype(table[name].dtype.newbyteorder("="))
-    skipped = ("extname", "checksum", "datasum")
-    table.meta = {key.lower(): value for key, value in table.meta.items() if key.lower() not in skipped}
     return table, images
 
 

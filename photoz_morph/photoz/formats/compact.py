@@ -15,6 +15,8 @@ by 1e-2, 200 by 5e-3, and square roots in one byte, without handing the rounding
 tenth of the error may become zero: logarithms of compact densities mean nothing.
 """
 
+import json
+
 import numpy as np
 from astropy.table import Column
 
@@ -137,6 +139,23 @@ def _decode(codes, probabilities):
     pdf[is_rest] = 1 - pdf.sum(axis=1)[n_rest == 1]
     pdf[n_rest == 0] = np.nan
     return pdf.astype(np.float32)
+
+
+def edges_metadata(meta):
+    """Parquet metadata of the PDF columns: the redshift edges of the bins, for readers that know nothing of the grid.
+
+    Parameters
+    ----------
+    meta : dict
+        Of the predictions table.
+
+    Returns
+    -------
+    dict of str to dict of str to str
+        `field_metadata` of `system.tables.to_arrow`.
+    """
+    edges = np.linspace(meta["z_min"], meta["z_max"], meta["n_bins"] + 1).tolist()
+    return dict.fromkeys(("pdf", "pdf_code"), {"edges": json.dumps(edges)})
 
 
 def score_bounds(max_cdf_error, grid):

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from astropy.table import Column
 
+from photoz_morph.photoz.formats.compact import edges_metadata
 from photoz_morph.system.files import reason_and_remedy
 from photoz_morph.system.tables import from_arrow, to_arrow, write_arrow
 
@@ -95,7 +96,7 @@ def _write_catalog(table, index, folder, name, max_rows):
         one.add_columns([Column(index[first:last]), Column(rows)], indexes=[0, 0], names=OWN_COLUMNS)
         file = paths.pixel_catalog_file(folder, pixel)
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_arrow(to_arrow(one, with_fixed_lists=False), str(file))
+        write_arrow(to_arrow(one, with_fixed_lists=False, field_metadata=edges_metadata(table.meta)), str(file))
     write_parquet_metadata(folder, create_thumbnail=True)
     PartitionInfo.from_healpix(pixels).write_to_file(catalog_path=folder)
     write_skymap(counts, folder)

@@ -18,11 +18,10 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from astropy.table import Table
 
 from photoz_morph.surveys import LSST
 from photoz_morph.system.files import write_whole
-from photoz_morph.system.fits import open_fits
+from photoz_morph.system.fits import open_fits, primary_hdu, read_table, require_cards, require_columns
 
 ORIGINS = ("simulated", "tng", "images")
 REQUIRED_COLUMNS = (
@@ -61,7 +60,6 @@ def write_mock_shard(path, images, table, header, survey=LSST):
     for year, cube in images.items():
         if cube.shape != expected:
             raise ValueError(f"{path}: Y{year} has shape {cube.shape}, {survey.name} and the table need {expected}")
-    primary = fits.PrimaryHDU()
     cards = [
         ("SURVEY", survey.name, "see photoz_morph.surveys"),
         ("BANDS", ",".join(survey.bands), "order of the last image axis"),
@@ -69,9 +67,9 @@ def write_mock_shard(path, images, table, header, survey=LSST):
         ("YEARS", ",".join(str(year) for year in images), "depths, one HDU each"),
         *header,
     ]
-    for keyword, value, comment in cards:
-        primary.header[keyword] = (value, comment)
-    _check_parts(path, table, primary.header)
+    primary = primary_hdu(cards)
+    require_cards(path, primary.header, REQUIRED_CARDS, "a shard of mocks")
+    require_columns(path, table, REQUIRED_COLUMNS)
     cubes = [fits.ImageHDU(np.ascontiguousarray(cube, np.float32), name=f"Y{year}") for year, cube in images.items()]
     with write_whole(path) as part:
         hdus = fits.HDUList([primary, *cubes, fits.BinTableHDU(table, name="CATALOG")])
@@ -156,30 +154,14 @@ def depths(header):
     return tuple(int(year) for year in header["YEARS"].split(","))
 
 
-def _check_parts(path, table, header):
-    """Raise a ValueError that names the missing cards or columns."""
-    missing = [name for name in REQUIRED_CARDS if name not in header]
-    if missing:
-        raise ValueError(f"{path}: no {', '.join(missing)} in the primary header; not a shard of mocks")
-    missing = [name for name in REQUIRED_COLUMNS if name not in table.colnames]
-    if missing:
-        raise ValueError(f"{path}: table lacks column {', '.join(missing)}; make it again")
-
-
 def _checked_catalog(path, hdus, survey):
     """Table and primary header of an open shard."""
     header = hdus[0].header
     if header.get("SURVEY", survey.name) != survey.name:
         raise ValueError(f"{path}: SURVEY is {header['SURVEY']}, not {survey.name}; give the folder of its mocks")
-    if "SURVEY" not in header or "CATALOG" not in hdus:
-        raise ValueError(f"{path}: no SURVEY in the primary header or no HDU CATALOG; not a shard of mocks")
-    table = Table.read(hdus["CATALOG"], mask_invalid=False, unit_parse_strict="silent")
-    table.meta.clear()  # cards of this file's table, such as its checksum
-    table.convert_bytestring_to_unicode()
-    _check_parts(path, table, header)
-    for keyword, wanted in (("BANDS", ",".join(survey.bands)), ("BUNIT", survey.image_unit)):
-        if header[keyword] != wanted:
-            raise ValueError(f"{path}: {keyword} is {header[keyword]}, {survey.name} mocks have {wanted} in that order")
+    values = {"BANDS": ",".join(survey.bands), "BUNIT": survey.image_unit}
+    require_cards(path, header, REQUIRED_CARDS, "a shard of mocks", values, f"{survey.name} mocks")
+    table = read_table(path, hdus["CATALOG"], REQUIRED_COLUMNS)
     if header["ORIGIN"] not in ORIGINS:
         raise ValueError(f"{path}: ORIGIN is {header['ORIGIN']}, not one of {', '.join(ORIGINS)}; make it again")
     for year in depths(header):

@@ -17,10 +17,9 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from astropy.table import Table
 
 from photoz_morph.system.files import write_whole
-from photoz_morph.system.fits import open_fits
+from photoz_morph.system.fits import open_fits, primary_hdu, read_table, require_cards, require_columns
 
 BANDS = ("g", "r", "i")
 REDSHIFT = 0.05  # Ciprijanovic et al. (2021), Sec. 2: all galaxies are moved there
@@ -97,11 +96,10 @@ def write_scene_shard(path, images, table, header=(), pixel_kpc=NATIVE_PIXEL_KPC
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[1] != images.shape[2] or images.shape[::3] != (len(table), len(BANDS)):
         raise ValueError(f"{path}: images have shape {images.shape}, its {len(table)} rows need (n, size, size, 3)")
-    _check_columns(path, table)
+    require_columns(path, table, REQUIRED_COLUMNS)
     for image, obj_id in zip(images, table["obj_id"]):
         check_flux(image, f"{path}: scene {obj_id}")
     pixel_area = (pixel_kpc / KPC_PER_ARCSEC) ** 2
-    primary = fits.PrimaryHDU()
     cards = [
         ("SURVEY", "lsst", "see photoz_morph.surveys"),
         ("BANDS", ",".join(BANDS), "order of the third image axis"),
@@ -111,14 +109,12 @@ def write_scene_shard(path, images, table, header=(), pixel_kpc=NATIVE_PIXEL_KPC
         ("ORIGIN", origin, "simulated, tng or images"),
         *header,
     ]
-    for keyword, value, comment in cards:
-        primary.header[keyword] = (value, comment)
     levels = np.stack([_to_levels(np.moveaxis(image, -1, 0), pixel_area) for image in images])
     image = fits.CompImageHDU(levels, compression_type="RICE_1", tile_shape=(1, 1, *levels.shape[2:]), name="IMAGE")
     # Set after the data are there, so that astropy keeps the integers; every reader of FITS scales them back.
     image.header["BSCALE"], image.header["BZERO"], image.header["BLANK"] = MAG_STEP, MAG_CENTRE, BLANK
     with write_whole(path) as part:
-        hdus = [primary, image, fits.BinTableHDU(table, name="CATALOG")]
+        hdus = [primary_hdu(cards), image, fits.BinTableHDU(table, name="CATALOG")]
         fits.HDUList(hdus).writeto(part, overwrite=True, checksum=True)
 
 
@@ -220,23 +216,10 @@ def _flux_of_level(pixel_area):
 def _checked_catalog(path, hdus):
     """Table and primary header of an open shard."""
     header = hdus[0].header
-    wanted = {"SURVEY": "lsst", "BANDS": ",".join(BANDS), "REDSHIFT": REDSHIFT, "BUNIT": "mag/arcsec2"}
-    for keyword in (*wanted, "PIXKPC", "ORIGIN"):
-        if keyword not in header:
-            raise ValueError(f"{path}: no {keyword} in the primary header; not a shard of scenes")
-        if keyword in wanted and header[keyword] != wanted[keyword]:
-            raise ValueError(f"{path}: {keyword} is {header[keyword]}, scenes have {wanted[keyword]}; make it again")
-    table = Table.read(hdus["CATALOG"], mask_invalid=False, unit_parse_strict="silent")
-    table.meta.clear()  # cards of this file's table, such as its checksum
-    table.convert_bytestring_to_unicode()
-    _check_columns(path, table)
+    values = {"SURVEY": "lsst", "BANDS": ",".join(BANDS), "REDSHIFT": REDSHIFT, "BUNIT": "mag/arcsec2"}
+    require_cards(path, header, (*values, "PIXKPC", "ORIGIN"), "a shard of scenes", values, "scenes")
+    table = read_table(path, hdus["CATALOG"], REQUIRED_COLUMNS)
     shape = hdus["IMAGE"].shape
     if len(shape) != 4 or shape[:2] != (len(table), len(BANDS)) or shape[2] != shape[3]:
         raise ValueError(f"{path}: images have shape {shape}, its {len(table)} rows need (n, 3, size, size)")
     return table, header
-
-
-def _check_columns(path, table):
-    missing = [name for name in REQUIRED_COLUMNS if name not in table.colnames]
-    if missing:
-        raise ValueError(f"{path}: table lacks column {', '.join(missing)}; make it again")

@@ -17,11 +17,10 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from astropy.table import Table
 
 from photoz_morph.surveys import get_survey
 from photoz_morph.system.files import write_whole
-from photoz_morph.system.fits import open_fits
+from photoz_morph.system.fits import open_fits, primary_hdu, read_table, require_cards, require_columns
 
 SHARD_SIZE = 1000
 REQUIRED_COLUMNS = ("obj_id", "group_id", "ra", "dec", "z_spec", "ebv", "flag")
@@ -57,10 +56,7 @@ def write_shard(path, images, table, survey, origin, header=()):
     expected = (len(table), *survey.image_shape)
     if images.shape != expected:
         raise ValueError(f"{path}: image cube has shape {images.shape}, {survey.name} and the table need {expected}")
-    missing = [name for name in REQUIRED_COLUMNS if name not in table.colnames]
-    if missing:
-        raise ValueError(f"{path}: table lacks column {', '.join(missing)}")
-    primary = fits.PrimaryHDU()
+    require_columns(path, table, REQUIRED_COLUMNS, "add it")
     cards = [
         ("SURVEY", survey.name, "see photoz_morph.surveys"),
         ("BANDS", ",".join(survey.bands), "order of the last image axis"),
@@ -69,12 +65,10 @@ def write_shard(path, images, table, survey, origin, header=()):
         ("ORIGIN", origin, "simulated or stacked"),
         *header,
     ]
-    for keyword, value, comment in cards:
-        primary.header[keyword] = (value, comment)
     image = fits.ImageHDU(np.ascontiguousarray(images, np.float32), name="IMAGE")
     catalog = fits.BinTableHDU(table, name="CATALOG")
     with write_whole(path) as part:
-        fits.HDUList([primary, image, catalog]).writeto(part, overwrite=True, checksum=True)
+        fits.HDUList([primary_hdu(cards), image, catalog]).writeto(part, overwrite=True, checksum=True)
 
 
 def find_shards(folder):
@@ -140,28 +134,18 @@ def read_shard(path, rows=None, with_checksum=True):
 def _checked_catalog(path, hdus):
     """Table and primary header of an open shard."""
     header = hdus[0].header
-    for keyword in ("SURVEY", "BANDS", "ORIGIN", "PIXSCALE", "BUNIT"):
-        if keyword not in header:
-            raise ValueError(f"{path}: no {keyword} in the primary header; not a shard of stacks")
+    require_cards(path, header, ("SURVEY", "BANDS", "ORIGIN", "PIXSCALE", "BUNIT"), "a shard of stacks")
     try:
         survey = get_survey(header["SURVEY"])
     except ValueError as error:
         raise ValueError(f"{path}: {error}; make the stacks again") from error
     if header["BANDS"] != ",".join(survey.bands):
         raise ValueError(f"{path}: bands are {header['BANDS']}, {survey.name} needs {','.join(survey.bands)} in order")
-    for keyword, expected in (("PIXSCALE", survey.pixel_scale), ("BUNIT", survey.image_unit)):
-        if header[keyword] != expected:
-            raise ValueError(
-                f"{path}: {keyword} is {header[keyword]}, {survey.name} stacks have {expected}; make them again"
-            )
+    values = {"PIXSCALE": survey.pixel_scale, "BUNIT": survey.image_unit}
+    require_cards(path, header, values, "a shard of stacks", values, f"{survey.name} stacks")
     if header["ORIGIN"] not in ("simulated", "stacked"):
         raise ValueError(f"{path}: ORIGIN is {header['ORIGIN']}, not simulated or stacked; make the stacks again")
-    table = Table.read(hdus["CATALOG"], mask_invalid=False, unit_parse_strict="silent")
-    table.meta.clear()  # cards of this file's table, such as its checksum
-    table.convert_bytestring_to_unicode()
-    missing = [name for name in REQUIRED_COLUMNS if name not in table.colnames]
-    if missing:
-        raise ValueError(f"{path}: table lacks column {', '.join(missing)}; make the stacks again")
+    table = read_table(path, hdus["CATALOG"], REQUIRED_COLUMNS, "make the stacks again")
     if hdus["IMAGE"].shape != (len(table), *survey.image_shape):
         raise ValueError(
             f"{path}: image cube has shape {hdus['IMAGE'].shape}, {survey.name} stacks of its {len(table)} galaxies "

@@ -1,10 +1,11 @@
-"""FITS files opened with care: whatever astropy says of a broken one becomes a line that names the file."""
+"""FITS files: opening, checking and writing; errors of astropy become one line that names the file."""
 
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
 from astropy.io import fits
+from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
 UNREADABLE = (
@@ -14,7 +15,7 @@ UNREADABLE = (
 
 @contextmanager
 def open_fits(path, kind, remedy="make it again", with_checksum=False, **options):
-    """The open file, for a `with` statement; errors raised inside it are covered too.
+    """Open a FITS file in a `with` statement; errors raised inside the block are translated too.
 
     Parameters
     ----------
@@ -22,7 +23,7 @@ def open_fits(path, kind, remedy="make it again", with_checksum=False, **options
     kind : str
         What the file should be, such as "a shard of stacks".
     remedy : str
-        What to do about a file that cannot be read.
+        Advice for a file that cannot be read.
     with_checksum : bool
         Whether to compare the whole file with its checksums. A file without them passes.
     **options
@@ -32,8 +33,8 @@ def open_fits(path, kind, remedy="make it again", with_checksum=False, **options
     ------
     FileNotFoundError
     ValueError
-        If the file is truncated, damaged or no FITS, or for any error of the block that does not begin with the name
-        of the file, as ours do.
+        If the file is truncated, damaged or not FITS, or the block raises an error whose message does not begin with
+        the name of the file.
     """
     if not Path(path).exists():
         raise FileNotFoundError(f"{path}: no such file; give {kind}")
@@ -47,3 +48,76 @@ def open_fits(path, kind, remedy="make it again", with_checksum=False, **options
         if reason.startswith(f"{path}: "):  # it is one of ours
             raise
         raise ValueError(f"{path}: cannot be read as {kind} ({reason}); {remedy}") from error
+
+
+def primary_hdu(cards):
+    """Primary HDU without pixels, with (keyword, value, comment) cards in its header."""
+    primary = fits.PrimaryHDU()
+    for keyword, value, comment in cards:
+        primary.header[keyword] = (value, comment)
+    return primary
+
+
+def require_cards(path, header, keywords, kind, values=None, noun=""):
+    """Check that the primary header of a file has some cards.
+
+    Parameters
+    ----------
+    path : path-like
+    header : Header
+    keywords : iterable of str
+        Cards that must be there.
+    kind : str
+        What the file should be, such as "a shard of stacks".
+    values : dict, optional
+        Keyword -> value of the cards that allow only one.
+    noun : str
+        What the file holds, such as "sdss stacks", for the message about a value.
+
+    Raises
+    ------
+    ValueError
+        If a card is missing or has another value.
+    """
+    missing = [keyword for keyword in keywords if keyword not in header]
+    if missing:
+        raise ValueError(f"{path}: no {', '.join(missing)} in the primary header; not {kind}")
+    for keyword, value in (values or {}).items():
+        if header[keyword] != value:
+            raise ValueError(f"{path}: {keyword} is {header[keyword]}, {noun} have {value}; make them again")
+
+
+def require_columns(path, table, names, remedy="make it again"):
+    """Raise a ValueError that names the columns a table lacks."""
+    missing = [name for name in names if name not in table.colnames]
+    if missing:
+        raise ValueError(f"{path}: table lacks column {', '.join(missing)}; {remedy}")
+
+
+def read_table(path, hdu, columns, remedy="make it again"):
+    """Table of an HDU, text as str, without meta.
+
+    Parameters
+    ----------
+    path : path-like
+        For messages.
+    hdu : BinTableHDU
+    columns : iterable of str
+        Columns that must be there.
+    remedy : str
+        Advice for a table that lacks one.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+    """
+    table = Table.read(hdu, mask_invalid=False, unit_parse_strict="silent")
+    table.meta.clear()  # cards of this HDU, such as its checksum
+    table.convert_bytestring_to_unicode()
+    require_columns(path, table, columns, remedy)
+    return table

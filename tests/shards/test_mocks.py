@@ -61,7 +61,7 @@ def test_damaged_shard_is_named(shard, damage):
 @pytest.mark.parametrize(
     "keyword, value, expected",
     [
-        ("BANDS", "i,r,g", "BANDS is i,r,g, lsst mocks have g,r,i in that order"),
+        ("BANDS", "i,r,g", "BANDS is i,r,g, lsst mocks have g,r,i; make them again"),
         ("BUNIT", "nanomaggy", "BUNIT is nanomaggy, lsst mocks have nJy"),
         ("SURVEY", "sdss", "SURVEY is sdss, not lsst; give the folder of its mocks"),
         ("ORIGIN", "drawn", "ORIGIN is drawn, not one of simulated, tng, images"),

@@ -84,7 +84,7 @@ def test_missing_column_is_named(shard):
 def test_any_other_fits_file_is_refused(tmp_path):
     path = tmp_path / "stacks-00000.fits"
     fits.PrimaryHDU(np.zeros((4, 4))).writeto(path)
-    with pytest.raises(ValueError, match="no SURVEY in the primary header"):
+    with pytest.raises(ValueError, match="no SURVEY, BANDS, ORIGIN, PIXSCALE, BUNIT in the primary header"):
         read_catalog(path)
 
 

@@ -1,8 +1,8 @@
-"""Instrument facts of the surveys: the only place with pixel scales, zero points, seeing and depths.
+"""Instrument facts of the surveys: pixel scales, zero points, seeing and depths.
 
-A `Survey` lists, for each band in the order of the last image axis, what its camera and pipeline deliver. A
-`VisitSurvey` lists what its camera sees in one visit and how many visits it makes, from which the depth after any
-number of years follows. A config names a survey; code takes everything else from here.
+An `ImagingSurvey` describes the stamps of a survey, a `Survey` its stacked images, and a `VisitSurvey` its single
+visits, from which the depth after any number of years follows. Tuples have one entry per band, in the order of the
+last image axis. A config names a survey; code takes every other instrument fact from here.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 
-@dataclass(frozen=True)
-class Survey:
-    """One imaging survey; every tuple has one entry per band, in the order of `bands`.
+@dataclass(frozen=True, kw_only=True)
+class ImagingSurvey:
+    """Name, bands and stamps of a survey.
 
     Attributes
     ----------
@@ -23,9 +23,34 @@ class Survey:
     stamp_size : int
         Side of a galaxy stamp [pixel].
     pixel_scale : float
-        Side of a pixel [arcsec].
+        Side of a pixel of the survey's images [arcsec]. A stamp pixel may be a block of several.
     image_unit : str
         Unit of a pixel value, as the FITS standard spells it.
+    """
+
+    name: str
+    bands: tuple
+    stamp_size: int
+    pixel_scale: float
+    image_unit: str
+
+    @property
+    def n_bands(self):
+        """Number of bands."""
+        return len(self.bands)
+
+    @property
+    def image_shape(self):
+        """Shape of one stamp: (stamp_size, stamp_size, n_bands)."""
+        return (self.stamp_size, self.stamp_size, self.n_bands)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey(ImagingSurvey):
+    """A survey described by its stacked images.
+
+    Attributes
+    ----------
     zero_point : float
         AB magnitude of one image unit.
     psf_fwhm : tuple of float
@@ -42,11 +67,6 @@ class Survey:
         Softening b of the asinh magnitudes, relative to zero magnitude.
     """
 
-    name: str
-    bands: tuple
-    stamp_size: int
-    pixel_scale: float
-    image_unit: str
     zero_point: float
     psf_fwhm: tuple
     sky_brightness: tuple
@@ -54,16 +74,6 @@ class Survey:
     sky_sigma: tuple
     extinction_per_ebv: tuple
     asinh_softening: tuple
-
-    @property
-    def n_bands(self):
-        """Number of bands."""
-        return len(self.bands)
-
-    @property
-    def image_shape(self):
-        """Shape of one stamp: (stamp_size, stamp_size, n_bands)."""
-        return (self.stamp_size, self.stamp_size, self.n_bands)
 
     def asinh_magnitude(self, flux):
         """Asinh magnitudes of fluxes: defined at and below zero, equal to AB magnitudes when bright.
@@ -123,22 +133,12 @@ SDSS = Survey(
 )
 
 
-@dataclass(frozen=True)
-class VisitSurvey:
-    """A survey yet to be made, described by its camera and visits; tuples have one entry per band.
+@dataclass(frozen=True, kw_only=True)
+class VisitSurvey(ImagingSurvey):
+    """A future survey described by its camera and visits.
 
     Attributes
     ----------
-    name : str
-        Key in configs and file headers.
-    bands : tuple of str
-        Band names in the order of the last image axis.
-    stamp_size : int
-        Side of a galaxy stamp [pixel].
-    pixel_scale : float
-        Side of a pixel of the camera [arcsec]. A stamp pixel may be a block of several.
-    image_unit : str
-        Unit of a pixel value.
     zero_point : tuple of float
         AB magnitude that gives one electron per second.
     sky_brightness : tuple of float
@@ -158,14 +158,9 @@ class VisitSurvey:
     mirror_diameter_m : float
         [m]
     obscuration : float
-        Diameter of the hole in the pupil over that of the mirror. It is not the ratio of areas.
+        Linear obscuration: diameter of the central obstruction of the pupil over that of the mirror.
     """
 
-    name: str
-    bands: tuple
-    stamp_size: int
-    pixel_scale: float
-    image_unit: str
     zero_point: tuple
     sky_brightness: tuple
     n_visits: tuple
@@ -177,18 +172,8 @@ class VisitSurvey:
     mirror_diameter_m: float
     obscuration: float
 
-    @property
-    def n_bands(self):
-        """Number of bands."""
-        return len(self.bands)
-
-    @property
-    def image_shape(self):
-        """Shape of one stamp: (stamp_size, stamp_size, n_bands)."""
-        return (self.stamp_size, self.stamp_size, self.n_bands)
-
     def visits(self, years):
-        """Mean number of visits per band in that many years, shape (n_bands,); not rounded."""
+        """Mean number of visits per band after `years` years, shape (n_bands,), not rounded."""
         return np.asarray(self.n_visits) * years / self.n_years
 
 
@@ -214,12 +199,12 @@ SURVEYS = {survey.name: survey for survey in (SDSS, LSST)}
 
 
 def get_survey(name):
-    """The survey of that name.
+    """Look up a survey by name.
 
     Raises
     ------
     ValueError
-        If no such survey is described here.
+        If the name is unknown.
     """
     if name not in SURVEYS:
         raise ValueError(f"unknown survey {name!r}; photoz_morph.surveys describes {', '.join(SURVEYS)}")

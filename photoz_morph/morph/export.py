@@ -8,8 +8,8 @@ from photoz_morph.models.saved_model import write_saved_model
 from photoz_morph.morph.classify import load_classifiers, network_inputs
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.defences import defence_facts
-from photoz_morph.runs.folder import finished_members, read_run
-from photoz_morph.runs.progress import read_sessions
+from photoz_morph.runs.folder import read_run
+from photoz_morph.runs.progress import members_of_complete_fold
 from photoz_morph.surveys import LSST
 
 
@@ -38,12 +38,7 @@ def export_morph(run_dir, out_dir, defence=None):
     with a scaling for each depth also has `serve_y1`, for images of that depth.
     """
     config, dataset = read_run(run_dir, MorphConfig)
-    paths = finished_members(run_dir, MorphConfig)[0]
-    asked = [session["n_members"] for session in read_sessions(run_dir)[-1:]]
-    if asked and len(paths) < asked[0]:
-        raise ValueError(
-            f"{run_dir}: {len(paths)} of {asked[0]} networks are finished; finish them with the same `morph train`"
-        )
+    n_members = len(members_of_complete_fold(run_dir, MorphConfig))
     networks = load_classifiers(run_dir, defence)
 
     def function(domain):
@@ -68,7 +63,7 @@ def export_morph(run_dir, out_dir, defence=None):
         "model": config.model.name,
         "adaptation": config.adaptation.name,
         **defence_facts(config, defence),
-        "n_members": len(paths),
+        "n_members": n_members,
         "trained_on": {key: dataset[key] for key in ("name", "origin", "galaxies_per_split")},
         "mocks": dataset.get("mocks", {}),
     }

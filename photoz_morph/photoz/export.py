@@ -12,8 +12,8 @@ from keras import ops
 from photoz_morph.models.saved_model import write_saved_model
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predict import load_ensemble
-from photoz_morph.runs.folder import finished_members, read_run
-from photoz_morph.runs.progress import read_sessions
+from photoz_morph.runs.folder import read_run
+from photoz_morph.runs.progress import members_of_complete_fold
 from photoz_morph.surveys import get_survey
 
 OUTPUTS = ("pdf", "z_phot", "z_median", "z_mode", "z_lower", "z_upper")
@@ -39,25 +39,17 @@ def export(run_dir, out_dir, fold=0):
         If the fold has no finished member or fewer than were asked for, or the folder exists.
     """
     config, dataset = read_run(run_dir, PhotozConfig)
-    members = finished_members(run_dir, PhotozConfig)
-    if fold not in members:
-        raise ValueError(f"{run_dir}: fold {fold} has no finished network; finished are folds {sorted(members)}")
-    asked = [session["n_members"] for session in read_sessions(run_dir)[-1:]]
-    if asked and len(members[fold]) < asked[0]:
-        raise ValueError(
-            f"{run_dir}: fold {fold} has {len(members[fold])} finished networks of {asked[0]}; finish it with the same "
-            "`photoz train`"
-        )
+    members = members_of_complete_fold(run_dir, PhotozConfig, fold)
     facts = {
         "model": config.model.name,
         "with_ebv": config.model.with_ebv,
         "photometric_inputs": config.model.photometric_inputs,
-        "n_members": len(members[fold]),
+        "n_members": len(members),
         "fold": fold,
         "trained_on": {key: dataset[key] for key in ("name", "origin", "galaxies_per_fold")},
     }
     return export_network(
-        load_ensemble(members[fold]), get_survey(config.survey), config.redshift, out_dir, facts
+        load_ensemble(members), get_survey(config.survey), config.redshift, out_dir, facts
     )
 
 

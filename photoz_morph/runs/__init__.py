@@ -1,1 +1,1 @@
-"""What a run folder holds: its files, lock, history, status and scores."""
+"""Run folders: their files, lock, history, status and scores."""

@@ -1,7 +1,7 @@
-"""What a run folder holds, and where.
+"""The files of a run folder.
 
-`config.yaml` (all choices), `dataset.json` (what was trained on), `environment.json` (versions and devices),
-`sessions.json` (what was asked for and what it took, each time) and `fold_K/member_M/{model.keras, history.csv}`. A
+`config.yaml` (all choices), `dataset.json` (the training data), `environment.json` (versions and devices),
+`sessions.json` (options and resources of each training session) and `fold_K/member_M/{model.keras, history.csv}`. A
 member with a `model.keras` is finished and is not trained again. While a process trains, it holds a lock on `lock`.
 """
 
@@ -16,14 +16,14 @@ from photoz_morph.system.json_files import read_json, write_atomically
 
 
 def start_run(run_dir, config, dataset, devices):
-    """Describe a new run, or check that the folder holds one of the same config and dataset.
+    """Write the description of a new run, or check that the folder holds a run of the same config and dataset.
 
     Parameters
     ----------
     run_dir : path-like
     config : PhotozConfig or MorphConfig
     dataset : dict
-        "path", and what makes two datasets the same: "name", "origin" and the number of galaxies of each split.
+        "path", and what identifies a dataset: "name", "origin" and the number of galaxies of each split.
     devices : list of str
 
     Raises
@@ -32,7 +32,7 @@ def start_run(run_dir, config, dataset, devices):
         If the folder holds a run of another config or dataset.
     """
     run_dir = Path(run_dir)
-    # A run that stopped before it trained anything, say for a batch too large, may be described anew.
+    # A run that stopped before it trained anything, say for a batch too large, may be described again.
     if (run_dir / "config.yaml").exists() and any(run_dir.glob("fold_*/member_*/*")):
         saved_config, saved_dataset = read_run(run_dir, type(config))
         keys = differing_keys(saved_config, config)
@@ -61,26 +61,26 @@ def read_run(run_dir, config_class):
     ----------
     run_dir : path-like
     config_class : type
-        PhotozConfig or MorphConfig: of which chain it must be a run.
+        Config class of the chain: PhotozConfig or MorphConfig.
 
     Raises
     ------
     FileNotFoundError
-        If the folder is no run folder.
+        If the folder is not a run folder.
     ValueError
         If it is a run of the other chain.
     """
     run_dir = Path(run_dir)
     if not (run_dir / "config.yaml").exists():
         raise FileNotFoundError(
-            f"{run_dir}: no run there (no config.yaml); make one with `{config_class.task} train`"
+            f"{run_dir}: not a run folder (config.yaml is missing); create one with `{config_class.task} train`"
         )
     config = load_config(run_dir / "config.yaml", config_class)
     return config, read_json(run_dir / "dataset.json", ("path", "name", "origin", config_class.DATASET_SIZES))
 
 
 def weights_hash(path):
-    """The first digits of the SHA-256 of a `model.keras`: what tells a network from one trained in its place."""
+    """First 16 hexadecimal digits of the SHA-256 of a `model.keras`; they identify a trained network."""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 
 
@@ -96,7 +96,7 @@ def finished_members(run_dir, config_class):
     ----------
     run_dir : path-like
     config_class : type
-        PhotozConfig or MorphConfig: of which chain it must be a run.
+        Config class of the chain: PhotozConfig or MorphConfig.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def finished_members(run_dir, config_class):
     Raises
     ------
     FileNotFoundError
-        If the folder is no run folder, or no network in it is finished.
+        If the folder is not a run folder, or no network in it is finished.
     """
     read_run(run_dir, config_class)
     found = {}

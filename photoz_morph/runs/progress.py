@@ -1,4 +1,4 @@
-"""Sessions, history, lock and status of a run folder."""
+"""Training progress of a run folder: lock, sessions, history, status, complete folds."""
 
 import csv
 import fcntl
@@ -8,18 +8,18 @@ import platform
 from contextlib import contextmanager
 from pathlib import Path
 
-from photoz_morph.runs.folder import member_dir, read_run
+from photoz_morph.runs.folder import finished_members, member_dir, read_run
 from photoz_morph.system.json_files import read_json, write_atomically
 
 
 @contextmanager
 def locked(run_dir):
-    """Hold the run folder's lock; the system frees it however the process ends.
+    """Hold the lock of a run folder; the operating system releases it however the process ends.
 
     Raises
     ------
     ValueError
-        If another process trains there.
+        If another process holds it.
     """
     path = Path(run_dir) / "lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def locked(run_dir):
 
 
 def is_locked(run_dir):
-    """Whether a process trains in the run folder now."""
+    """True while a process trains in the run folder."""
     try:
         with (Path(run_dir) / "lock").open("a+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -47,18 +47,29 @@ def is_locked(run_dir):
 
 
 def read_sessions(run_dir):
-    """What each `photoz train` of the run was asked for and took: a list of dictionaries."""
+    """Read the sessions of a run, a list of dictionaries: the options and resources of each `train` command."""
     path = Path(run_dir) / "sessions.json"
     return read_json(path) if path.exists() else []
 
 
 def write_sessions(run_dir, sessions):
-    """Replace the list of `read_sessions`."""
+    """Replace the sessions of a run."""
     write_atomically(Path(run_dir) / "sessions.json", json.dumps(sessions, indent=1))
 
 
 def read_history(member):
-    """Epochs of one network: a list of dictionaries of numbers, empty before the first epoch has ended."""
+    """Read the epochs of one network: a list of dictionaries of numbers, empty before the first epoch has ended.
+
+    Parameters
+    ----------
+    member : path-like
+        Folder of the network.
+
+    Raises
+    ------
+    ValueError
+        If `history.csv` is truncated or damaged.
+    """
     path = Path(member) / "history.csv"
     if not path.exists():
         return []
@@ -74,13 +85,13 @@ def read_history(member):
 
 
 def run_status(run_dir, config_class):
-    """What is done, what is left, and how long it will take at the pace of the epochs so far.
+    """Finished and unfinished members of a run, and the time left at the mean pace of the epochs so far.
 
     Parameters
     ----------
     run_dir : path-like
     config_class : type
-        PhotozConfig or MorphConfig: of which chain it must be a run.
+        Config class of the chain.
 
     Returns
     -------
@@ -88,11 +99,16 @@ def run_status(run_dir, config_class):
         `is_running`; `n_members`, `n_folds` and `n_epochs` asked for last; `members`, one dictionary per network with
         `fold`, `member`, `epochs`, `is_finished` and the last losses and scores;
         `seconds_left`, NaN before the first epoch has ended.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is not a run folder, or no training was started.
     """
     read_run(run_dir, config_class)
     sessions = read_sessions(run_dir)
     if not sessions:
-        raise FileNotFoundError(f"{run_dir}: no training was started there; run `{config_class.task} train`")
+        raise FileNotFoundError(f"{run_dir}: no training has been started; run `{config_class.task} train`")
     asked = sessions[-1]
     members, seconds = [], []
     for fold in range(asked["n_folds"]):
@@ -112,3 +128,37 @@ def run_status(run_dir, config_class):
         "members": members,
         "seconds_left": epochs_left * pace if epochs_left else 0.0,
     }
+
+
+def members_of_complete_fold(run_dir, config_class, fold=0):
+    """Networks of a fold, all of which must be finished.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    config_class : type
+        Config class of the chain.
+    fold : int
+
+    Returns
+    -------
+    list of Path
+        The `model.keras` of each member, in order.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is not a run folder, or no network in it is finished.
+    ValueError
+        If the fold has no finished network, or fewer than the last `train` asked for.
+    """
+    members = finished_members(run_dir, config_class)
+    if fold not in members:
+        raise ValueError(f"{run_dir}: fold {fold} has no finished network; finished are folds {sorted(members)}")
+    asked = [session["n_members"] for session in read_sessions(run_dir)[-1:]]
+    if asked and len(members[fold]) < asked[0]:
+        raise ValueError(
+            f"{run_dir}: fold {fold} has {len(members[fold])} finished networks of {asked[0]}; finish it with the same "
+            f"`{config_class.task} train`"
+        )
+    return members[fold]

@@ -5,58 +5,43 @@ from pathlib import Path
 
 from photoz_morph.system.files import write_whole
 
+REQUIRED_KEYS = {"photoz": ("data",), "morph": ("data", "origin", "domains")}  # chain -> keys that its scores have
+
 
 def write_scores(scores, path):
-    """Write scores as JSON to a temporary name, then rename it."""
-    with write_whole(path) as part:
-        part.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n")
-
-
-def read_scores(path):
-    """Scores from `write_scores`.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is not a file of scores.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; `photoz evaluate` writes it")
-    try:
-        scores = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path}: not a file of scores, or truncated ({error}); evaluate again") from error
-    if not isinstance(scores, dict) or "data" not in scores:
-        raise ValueError(f"{path}: not a file of scores, it does not say which data they are of; evaluate again")
-    return scores
-
-
-def write_morph_scores(scores, path):
     """Write a dictionary of scores as JSON to a temporary name, then rename it."""
     with write_whole(path) as part:
         part.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n")
 
 
-def read_morph_scores(path):
-    """Scores from `write_morph_scores`.
+def read_scores(path, task="photoz"):
+    """Read scores from `write_scores`.
+
+    Parameters
+    ----------
+    path : path-like
+    task : {"photoz", "morph"}
+        Chain whose `evaluate` wrote the file.
+
+    Returns
+    -------
+    dict
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not a file of morph scores.
+        If it is not JSON, or lacks a key that scores of the chain have.
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; `morph evaluate` writes it")
+        raise FileNotFoundError(f"{path}: no such file; `{task} evaluate` writes it")
     try:
         scores = json.loads(path.read_text())
     except ValueError as error:
         raise ValueError(f"{path}: not a file of scores, or truncated ({error}); evaluate again") from error
-    if not isinstance(scores, dict) or not {"data", "origin", "domains"} <= set(scores):
-        raise ValueError(f"{path}: not a file of morph scores, it lacks data, origin or domains; evaluate again")
+    missing = [key for key in REQUIRED_KEYS[task] if not isinstance(scores, dict) or key not in scores]
+    if missing:
+        raise ValueError(f"{path}: not a file of {task} scores, it lacks {', '.join(missing)}; evaluate again")
     return scores

@@ -118,10 +118,11 @@ case.run("export_twice", "export", "", untouched, "run/export: exists; remove it
 case.command("export_of_a_fold_not_trained", "export {run} --fold 3 --out model",
              "fold 3 has no finished network; finished are folds [0, 1]")  # fmt: skip
 for words in ("predict", "baseline", "export", "report"):
-    case.command(f"{words}_without_a_run", f"{words} nowhere", "nowhere: no run there (no config.yaml); make one with")
+    case.command(f"{words}_without_a_run", f"{words} nowhere",
+                 "nowhere: not a run folder (config.yaml is missing); create one with")  # fmt: skip
 
 
-@case("empty: no run there", "make one with `photoz train`")
+@case("empty: not a run folder", "create one with `photoz train`")
 def evaluate_of_an_empty_folder(place):
     Path("empty").mkdir()
     return "evaluate", "empty"

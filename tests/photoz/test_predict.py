@@ -142,7 +142,7 @@ def test_export_errors_name_the_remedy(run_dir, exported, tmp_path):
         export(run_dir, tmp_path / "model", fold=4)
     with pytest.raises(FileNotFoundError, match="no exported model there .*photoz export"):
         load_estimator(tmp_path)
-    with pytest.raises(FileNotFoundError, match="no run there .*photoz train"):
+    with pytest.raises(FileNotFoundError, match="not a run folder .*photoz train"):
         predict_run(tmp_path)
 
 

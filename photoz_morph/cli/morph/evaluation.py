@@ -28,7 +28,7 @@ def evaluate(predictions, against, out, quiet):
     from photoz_morph.morph.predictions import read_morph_predictions
     from photoz_morph.morph.report.tables.scores import comparison_markdown, table1_markdown
     from photoz_morph.runs.folder import read_run
-    from photoz_morph.runs.scores import write_morph_scores
+    from photoz_morph.runs.scores import write_scores
 
     paths = [predictions_of(Path(path), quiet) for path in (predictions, against) if path]
     tables = [read_morph_predictions(path) for path in paths]
@@ -41,7 +41,7 @@ def evaluate(predictions, against, out, quiet):
             configs = [read_run(path, MorphConfig)[0] for path in (predictions, against)]
             say(f"Their configs differ in {', '.join(differing_keys(*configs)) or 'nothing'}.", quiet)
     out = out or paths[0].with_name("scores.json")
-    write_morph_scores(scores[0], out)
+    write_scores(scores[0], out)
     say(f"Scores in {out}.", quiet)
 
 

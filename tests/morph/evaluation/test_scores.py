@@ -9,7 +9,7 @@ from photoz_morph.metrics.classification import scores as plain_scores
 from photoz_morph.morph.evaluation.comparison import arm_names, compare_morph
 from photoz_morph.morph.evaluation.scores import evaluate_morph
 from photoz_morph.morph.predictions import morph_predictions_table
-from photoz_morph.runs.scores import read_morph_scores, write_morph_scores
+from photoz_morph.runs.scores import read_scores, write_scores
 from tests.support.morph import CLASSES, toy_predictions
 
 RESAMPLES = 300
@@ -136,16 +136,16 @@ def test_table_without_labels_is_refused(table):
 
 def test_scores_come_back_from_json(scores, tmp_path):
     path = tmp_path / "scores.json"
-    write_morph_scores(scores, path)
-    assert read_morph_scores(path) == scores == json.loads(json.dumps(scores))
+    write_scores(scores, path)
+    assert read_scores(path, "morph") == scores == json.loads(json.dumps(scores))
     path.write_text(path.read_text()[:200])
     with pytest.raises(ValueError, match="truncated"):
-        read_morph_scores(path)
+        read_scores(path, "morph")
     path.write_text('{"data": "simulated", "folds": {}}')
     with pytest.raises(ValueError, match="not a file of morph scores"):
-        read_morph_scores(path)
+        read_scores(path, "morph")
     with pytest.raises(FileNotFoundError, match="`morph evaluate` writes it"):
-        read_morph_scores(tmp_path / "none.json")
+        read_scores(tmp_path / "none.json", "morph")
 
 
 # Two arms

@@ -119,7 +119,7 @@ def test_other_and_truncated_json_is_refused(tmp_path):
     with pytest.raises(ValueError, match="not a file of scores, or truncated"):
         read_scores(path)
     path.write_text('{"bias": 0.1}')
-    with pytest.raises(ValueError, match="does not say which data"):
+    with pytest.raises(ValueError, match="not a file of photoz scores, it lacks data; evaluate again"):
         read_scores(path)
     with pytest.raises(FileNotFoundError, match="photoz evaluate"):
         read_scores(tmp_path / "absent.json")

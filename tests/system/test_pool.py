@@ -1,0 +1,49 @@
+import os
+import signal
+
+import pytest
+from tqdm import tqdm
+
+from photoz_morph.system.pool import process_count, run_all
+
+
+def write_pid(folder, number):
+    (folder / str(number)).write_text(f"{os.getpid()} {signal.getsignal(signal.SIGINT) == signal.SIG_IGN}")
+    return number
+
+
+def fail(folder, number):
+    if number == 1:
+        raise ValueError("shard 1 failed")
+    return write_pid(folder, number)
+
+
+def jobs(folder, n):
+    return [(folder, number) for number in range(n)]
+
+
+def test_several_processes_do_every_job_once_and_ignore_ctrl_c(tmp_path):
+    with (tmp_path / "bar").open("w") as file, tqdm(file=file) as bar:
+        run_all(write_pid, jobs(tmp_path, 5), 2, bar)
+        assert bar.n == 0 + 1 + 2 + 3 + 4
+    lines = [(tmp_path / str(number)).read_text().split() for number in range(5)]
+    assert str(os.getpid()) not in {pid for pid, _ in lines} and {ignored for _, ignored in lines} == {"True"}
+
+
+def test_a_single_job_runs_in_this_process(tmp_path):
+    with tqdm(disable=True) as bar:
+        run_all(write_pid, jobs(tmp_path, 1), 8, bar)
+    assert (tmp_path / "0").read_text().split()[0] == str(os.getpid())
+
+
+@pytest.mark.parametrize("n_processes", [1, 2])
+def test_the_error_of_a_job_is_raised(tmp_path, n_processes):
+    with tqdm(disable=True) as bar, pytest.raises(ValueError, match="shard 1 failed"):
+        run_all(fail, jobs(tmp_path, 3), n_processes, bar)
+
+
+def test_number_of_processes():
+    assert process_count(3) == 3 and process_count() == os.cpu_count()
+    for wrong in (0, -2):
+        with pytest.raises(ValueError, match=f"n_processes is {wrong}; give at least 1, or None for all cores"):
+            process_count(wrong)

@@ -20,7 +20,9 @@ def test_stamps_are_those_of_the_papers():
 def test_sdss_noise_gives_the_published_depths():
     n_eff = 2.266 * (np.array(SDSS.psf_fwhm) / SDSS.pixel_scale) ** 2
     depth = SDSS.zero_point - 2.5 * np.log10(5 * np.array(SDSS.sky_sigma) * np.sqrt(n_eff))
-    np.testing.assert_allclose(depth, [22.15, 23.13, 22.70, 22.20, 20.71], atol=0.06)  # sky_sigma is rounded, by up to 5 %
+    np.testing.assert_allclose(
+        depth, [22.15, 23.13, 22.70, 22.20, 20.71], atol=0.06
+    )  # sky_sigma is rounded, by up to 5 %
 
 
 def test_asinh_magnitudes_are_ab_when_bright_and_finite_below_zero():

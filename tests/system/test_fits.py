@@ -40,7 +40,10 @@ def test_a_truncated_file_is_one_line_that_names_kind_and_remedy(path):
 
 
 def test_errors_of_the_block_are_translated_unless_they_name_the_file(path):
-    with pytest.raises(ValueError, match="a.fits: cannot be read as a shard .*MASK"), open_fits(path, "a shard") as hdus:
+    with (
+        pytest.raises(ValueError, match="a.fits: cannot be read as a shard .*MASK"),
+        open_fits(path, "a shard") as hdus,
+    ):
         hdus["MASK"]
     with pytest.raises(ValueError, match=r"a.fits: 3 galaxies$"), open_fits(path, "a shard"):
         raise ValueError(f"{path}: 3 galaxies")

@@ -1,8 +1,8 @@
-"""`python -m photoz_morph STAGE --input=...`: how ceci runs our RAIL stages in a pipeline; it looks for this file."""
+"""`python -m photoz_morph STAGE --input=...`: the entry point with which ceci runs the RAIL stages of a pipeline."""
 
 from ceci.stage import PipelineStage
 
-import photoz_morph.rail  # noqa: F401  makes the stages known
+import photoz_morph.rail  # noqa: F401  registers the stages
 
 if __name__ == "__main__":
     PipelineStage.main()

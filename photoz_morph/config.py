@@ -1,8 +1,8 @@
-"""Configs: read from a YAML file into frozen dataclasses, overridden on the command line, saved with the run.
+"""Configs: YAML files read into frozen dataclasses, overridden on the command line and saved with the run.
 
 A misspelt key or a wrong type stops the run with the file, the key and the nearest valid key. Values are converted by
-the declared type, since PyYAML reads `1e-4` as a string and `no` as False. Facts of an instrument are not here but in
-`surveys`; a config names the survey.
+the declared type, since PyYAML reads `1e-4` as a string and `no` as False. Instrument facts are in `surveys`; a
+config only names the survey.
 """
 
 import dataclasses
@@ -18,13 +18,13 @@ from photoz_morph.system.files import write_whole
 
 
 def load_config(path, config_class, overrides=()):
-    """Read a config file, strictly.
+    """Read and check a config file.
 
     Parameters
     ----------
     path : path-like
         A YAML file, or the name of one that comes with the package (`photoz_sdss.yaml`, `configs/photoz_sdss.yaml`).
-        With the key `base`, another file beside it or of the package, it says only what differs from that one.
+        With the key `base`, another file beside it or of the package, it holds only the values that differ from it.
     config_class : type
         The frozen dataclass of the chain: its fields are the keys, its `task` the name of the chain. A file without
         the key `task` is a config of "photoz".
@@ -58,7 +58,7 @@ def _read_values(path, above=()):
     """Keys and values of a config file over those of its `base`; `above` are the files that lead to it."""
     try:
         values = yaml.safe_load(path.read_text()) or {}
-    except (yaml.YAMLError, ValueError) as error:  # bytes that are no text, a date that there is not
+    except (yaml.YAMLError, ValueError) as error:  # bytes that are not text, a date that does not exist
         raise ValueError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path}: expected `key: value` lines, got {values!r}")
@@ -74,14 +74,14 @@ def _read_values(path, above=()):
 
 
 def _updated(values, changes):
-    """A nested dictionary with those of its values replaced that another one has."""
+    """Nested dictionary updated, level by level, with the values of another one."""
     both = {key: _updated(values[key], new) for key, new in changes.items()
             if isinstance(new, dict) and isinstance(values.get(key), dict)}  # fmt: skip
     return values | changes | both
 
 
 def find_config(path):
-    """The file itself if it exists, else the one of that name that comes with the package."""
+    """Path of a config: the file itself if it exists, else the one of that name in the package."""
     path = Path(path)
     if path.exists():
         return path
@@ -94,20 +94,20 @@ def find_config(path):
 
 
 def save_config(config, path):
-    """Write all values of a config, so that `load_config` gives it back."""
+    """Write all values of a config to a YAML file that `load_config` reads back."""
     path = Path(path)
     with write_whole(path) as part:
         part.write_text(yaml.safe_dump(_plain(config), sort_keys=False))
 
 
 def differing_keys(config, other):
-    """Dotted keys whose values differ between two configs."""
+    """Dotted keys whose values differ between two configs of one class."""
     flat, flat_other = _flatten(config), _flatten(other)
     return [key for key in flat if flat[key] != flat_other[key]]
 
 
 def _build(cls, values, source, prefix="", root=None):
-    """An instance of a config dataclass from a dictionary; `root` is the class of the whole config."""
+    """Instance of a config dataclass from a dictionary; `root` is the class of the whole config."""
     root = root or cls
     hints = _field_types(cls)
     for key in values:
@@ -127,7 +127,7 @@ def _field_types(cls):
 
 
 def _convert(value, hint, source, key, root):
-    """A YAML value as the declared type."""
+    """YAML value converted to the declared type."""
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
             raise ValueError(f"{source}: '{key}' is a group of keys, got {value!r}")
@@ -160,7 +160,7 @@ def _convert(value, hint, source, key, root):
 
 
 def _override(config, override):
-    """The config with one `key.subkey=value` applied."""
+    """Config with one `key.subkey=value` applied."""
     key, equals, text = override.partition("=")
     if not equals:
         raise ValueError(f"--set {override}: expected key=value, for example train.learning_rate=1e-4")
@@ -175,7 +175,7 @@ def _override(config, override):
 
 
 def _merge(config, values, source, root, prefix=""):
-    """The config with a nested dictionary of values replaced."""
+    """Config with the values of a nested dictionary replaced."""
     hints = _field_types(type(config))
     changes = {}
     for key, value in values.items():
@@ -190,7 +190,7 @@ def _merge(config, values, source, root, prefix=""):
 
 
 def _check(config, source):
-    """Ranges and choices that a type cannot express."""
+    """Check ranges and choices, which a type cannot express."""
     flat = _flatten(config)
     for key, choices in config.CHOICES.items():
         if flat[key] not in choices:
@@ -227,7 +227,7 @@ def _plain(value):
 
 
 def _suggestion(key, root):
-    """' Did you mean ...?' with the nearest valid key, or a list of the keys of its group."""
+    """Sentence with the nearest valid key, or the valid keys of the group."""
     known = list(_flatten(root()))
     groups = [entry.name for entry in dataclasses.fields(root)]
     close = difflib.get_close_matches(key, known + groups, n=1, cutoff=0.6)

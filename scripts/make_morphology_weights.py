@@ -1,4 +1,4 @@
-"""Make photoz_morph/data/morphology_weights.npz: which candidates `morph simulate` accepts, by their Gini and M20.
+"""Make photoz_morph/data/morphology_weights.npz: acceptance of the candidates of `morph simulate` by Gini and M20.
 
     python scripts/make_morphology_weights.py labels_gm20_i.csv.gz ENCOUNTERS
 
@@ -6,9 +6,9 @@ The first file has the columns gini_i, m20_i and flag_i of the TNG100 catalogue 
 band, snapshots 95 and 99 (github gsnyder206/deepmerge-mocks); the folder caches encounters. In between, a pilot of our
 own candidates is drawn and measured.
 
-The target is p*(G, M20) = sum over classes c of share_c p_TNG(G, M20 | label c), with the shares of the labels in the
+The target is p*(G, M20) = sum over classes c of f_c p_TNG(G, M20 | label c), with the fractions of the labels in the
 published arrays. Objects of type t draw candidates from p_t until one is accepted, so that the accepted ones follow
-sum over t of share_t p_t(x) a(x) / Z_t with Z_t the mean acceptance of the type; a(x) is found by iteration.
+sum over t of f_t p_t(x) a(x) / Z_t with Z_t the mean acceptance of the type; a(x) is found by iteration.
 """
 
 import sys
@@ -40,12 +40,12 @@ def main(catalogue, encounter_dir):
     tng = tng[tng["flag_i"] == 0]
     tng_label = classify(tng["gini_i"], tng["m20_i"])
     target = sum(
-        share * density(tng["gini_i"][tng_label == c], tng["m20_i"][tng_label == c])
-        for c, share in enumerate(LABEL_SHARES)
+        fraction * density(tng["gini_i"][tng_label == c], tng["m20_i"][tng_label == c])
+        for c, fraction in enumerate(LABEL_SHARES)
     )
     pilot = [draw_pilot(intended_type, encounter_dir) for intended_type in range(len(CLASS_NAMES))]
     densities = np.array([density(*measured.T) for measured in pilot])
-    report_shares(target, densities)
+    report_fractions(target, densities)
     acceptance, means = iterate(target, densities)
     for name, measured, mean in zip(CLASS_NAMES, pilot, means):
         label = np.bincount(classify(*measured.T), minlength=3) / len(measured)
@@ -97,13 +97,13 @@ def iterate(target, densities, n_iterations=50):
     return acceptance, means
 
 
-def report_shares(target, densities, n_iterations=200):
-    """Print the shares of the types whose mixture is most like the target, by expectation-maximisation."""
-    shares = np.full(len(densities), 1 / len(densities))
+def report_fractions(target, densities, n_iterations=200):
+    """Print the fractions of the types whose mixture fits the target best, by expectation-maximisation."""
+    fractions = np.full(len(densities), 1 / len(densities))
     for _ in range(n_iterations):
-        mixture = np.einsum("t,tgm->gm", shares, densities) + 1e-9
-        shares = shares * (densities * target / mixture).sum(axis=(1, 2))
-    print(f"shares of the types that fit best: {(shares / shares.sum()).round(3)}; used: {TYPE_SHARES}")
+        mixture = np.einsum("t,tgm->gm", fractions, densities) + 1e-9
+        fractions = fractions * (densities * target / mixture).sum(axis=(1, 2))
+    print(f"fractions of the types that fit best: {(fractions / fractions.sum()).round(3)}; used: {TYPE_SHARES}")
 
 
 if __name__ == "__main__":

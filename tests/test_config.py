@@ -37,7 +37,8 @@ def test_numbers_yaml_reads_as_strings_are_converted(tmp_path):
 
 def test_set_changes_one_key_only():
     config = load_config("photoz_simulated.yaml", PhotozConfig)
-    assert differing_keys(config, load_config("photoz_simulated.yaml", PhotozConfig, ["data.batch_size=32"])) == ["data.batch_size"]
+    changed = load_config("photoz_simulated.yaml", PhotozConfig, ["data.batch_size=32"])
+    assert differing_keys(config, changed) == ["data.batch_size"]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_bad_values_of_a_morphology_config(override, message):
 
 def test_the_arms_of_the_comparison_differ_in_the_adaptation_alone():
     for prefix in ("morph", "morph_paper"):
-        regular, adapted = load_config(f"{prefix}_regular.yaml", MorphConfig), load_config(f"{prefix}_mmd.yaml", MorphConfig)
+        regular, adapted = (load_config(f"{prefix}_{name}.yaml", MorphConfig) for name in ("regular", "mmd"))
         assert regular.adaptation.name == "none" and adapted.adaptation.name == "mmd"
         assert all(key.startswith("adaptation.") for key in differing_keys(regular, adapted))
 

@@ -1,4 +1,4 @@
-"""A dataset written whole: what the builders of this package share."""
+"""Atomic preparation of a dataset, shared by the builders of this package."""
 
 import contextlib
 import io
@@ -7,26 +7,26 @@ import tensorflow_datasets as tfds
 
 
 def prepare(builder, source_dir, overwrite=False):
-    """Write the dataset of a builder; one that is there stays until the new one is whole.
+    """Write the dataset of a builder; an existing one is kept until the new one is complete.
 
     Parameters
     ----------
     builder : tfds.core.GeneratorBasedBuilder
     source_dir : path-like
-        What the builder reads.
+        Folder that the builder reads.
     overwrite : bool
-        Whether to replace a dataset that is there.
+        Whether to replace an existing dataset.
 
     Raises
     ------
     ValueError
-        If a dataset is there already and is not to be replaced.
+        If the dataset exists and `overwrite` is False.
     """
     if builder.data_path.exists() and not overwrite:
-        raise ValueError(f"{builder.data_path}: a dataset is there; use it, or replace it with --overwrite")
+        raise ValueError(f"{builder.data_path}: the dataset exists; use it, or replace it with --overwrite")
     for abandoned in builder.data_path.parent.glob("incomplete.*"):
         abandoned.rmtree()
-    earlier = builder.data_path.with_name("replaced")  # until the new one is whole
+    earlier = builder.data_path.with_name("replaced")  # until the new one is complete
     if builder.data_path.exists():
         if earlier.exists():
             earlier.rmtree()
@@ -34,7 +34,7 @@ def prepare(builder, source_dir, overwrite=False):
     tfds.disable_progress_bar()
     settings = tfds.download.DownloadConfig(manual_dir=str(source_dir))
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints of downloads; here nothing is downloaded
+        with contextlib.redirect_stdout(io.StringIO()):  # TFDS reports downloads, and there are none
             builder.download_and_prepare(download_config=settings)
     except BaseException:
         if earlier.exists() and not builder.data_path.exists():

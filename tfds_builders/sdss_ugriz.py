@@ -1,4 +1,4 @@
-"""Stacks and their table as a TFDS dataset with one split per fold: what `photoz build` writes."""
+"""TFDS dataset of stacks and their table, with one split per fold; `photoz build` writes it."""
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -17,7 +17,8 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
     """*ugriz* stacks of galaxies with spectroscopic redshift, in splits `fold_0` ... `fold_4`.
 
     A galaxy's fold is the stable hash of its `group_id`, so all copies of a galaxy share a split and a galaxy keeps
-    its fold when others are added. `manual_dir` is a folder of shards (`photoz_morph.shards.stacks`), simulated or stacked.
+    its fold when others are added. `manual_dir` is a folder of shards (`photoz_morph.shards.stacks`), simulated or
+    stacked.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -44,7 +45,7 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
                     "group_id": np.int64,
                     "ra": double,  # [deg]
                     "dec": double,  # [deg]
-                    # Not a number where the stacks' table has no such column; see ARCHITECTURE.md, section 5.
+                    # NaN where the table of the stacks has no such column; see ARCHITECTURE.md, section 5.
                     **{name: per_band for name in PER_BAND},
                     **{name: np.float32 for name in PER_GALAXY},
                 }
@@ -75,7 +76,7 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
 
 
 def usable(table):
-    """Rows a network can learn from: a good stack, a spectroscopic redshift, and E(B-V); shape (n,)."""
+    """True for rows with a good stack, a spectroscopic redshift and E(B-V); shape (n,)."""
     return (table["flag"] == 0) & np.isfinite(table["z_spec"]) & np.isfinite(table["ebv"])
 
 
@@ -89,7 +90,7 @@ def build(stacks_dir, data_dir, overwrite=False, progress=True):
     data_dir : path-like
         The dataset is written to data_dir/sdss_ugriz/1.0.0.
     overwrite : bool
-        Whether to replace a dataset that is there.
+        Whether to replace an existing dataset.
     progress : bool
         Whether to show a progress bar.
 
@@ -103,8 +104,8 @@ def build(stacks_dir, data_dir, overwrite=False, progress=True):
     FileNotFoundError
         If there are no shards.
     ValueError
-        If a dataset is there already, a shard is broken or of another survey, two rows share an obj_id, simulated and
-        stacked shards are mixed, no row is usable, or a fold would be empty. A dataset that is there stays.
+        If the dataset exists, a shard is broken or of another survey, two rows share an obj_id, simulated and
+        stacked shards are mixed, no row is usable, or a fold would be empty. An existing dataset is kept on error.
     """
     origin, counts = _check_catalogs(find_shards(stacks_dir))
     with tqdm(total=counts["galaxies"], desc="build", unit=" galaxies", disable=not progress) as bar:
@@ -128,7 +129,7 @@ def _check_catalogs(paths):
     ids = np.concatenate(ids)
     values, repeats = np.unique(ids, return_counts=True)
     if np.any(repeats > 1):
-        raise ValueError(f"{paths[0].parent}: obj_id {values[repeats > 1][0]} is there twice; drop one of its rows")
+        raise ValueError(f"{paths[0].parent}: obj_id {values[repeats > 1][0]} occurs twice; drop one of its rows")
     if len(origins) > 1:
         raise ValueError(f"{paths[0].parent}: simulated and stacked shards in one folder; keep them apart")
     if len(ids) == 0:

@@ -1,4 +1,4 @@
-"""Y10 and Y1 mocks as a TFDS dataset, both of a galaxy in one example: what `morph build` writes."""
+"""TFDS dataset of Y10 and Y1 mocks, with both images of a galaxy in one example; `morph build` writes it."""
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -28,7 +28,7 @@ class TngLsstMocks(tfds.core.GeneratorBasedBuilder):
     """LSST Y10 and Y1 mocks with Gini-M20 labels, in splits `train`, `validation` and `test` (70 : 10 : 20).
 
     The split of a galaxy is the stable hash of its `group_id`, so all copies, views and times of one galaxy or
-    encounter are in one split. The authors' released arrays keep the split that they come with.
+    encounter are in one split. The authors' released arrays keep their split.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -81,7 +81,7 @@ def build(mocks_dir, data_dir, merger_copies=0, overwrite=False, progress=True):
         0 to 4 flipped or rotated copies added of each image labelled a merger, in the split of the original; 4 in
         Ciprijanovic et al. (2021).
     overwrite : bool
-        Whether to replace a dataset that is there.
+        Whether to replace an existing dataset.
     progress : bool
         Whether to show a progress bar.
 
@@ -95,7 +95,7 @@ def build(mocks_dir, data_dir, merger_copies=0, overwrite=False, progress=True):
     FileNotFoundError
         If there are no shards.
     ValueError
-        If a dataset is there already, a shard is broken or lacks a depth, two rows share an obj_id, shards of
+        If the dataset exists, a shard is broken or lacks a depth, two rows share an obj_id, shards of
         different settings are mixed, or a split would be empty.
     """
     if not 0 <= merger_copies < len(COPIES):
@@ -130,7 +130,7 @@ def build(mocks_dir, data_dir, merger_copies=0, overwrite=False, progress=True):
 
 
 def build_released(arrays_dir, data_dir, overwrite=False, progress=True):
-    """Build the dataset from the authors' released arrays, in the split that they come with.
+    """Build the dataset from the authors' released arrays, in their released split.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def build_released(arrays_dir, data_dir, overwrite=False, progress=True):
 
 
 def usable(table):
-    """Rows with a label, shape (n,)."""
+    """True for rows with a label; shape (n,)."""
     return (np.asarray(table["flag"]) == 0) & (np.asarray(table["label"]) >= 0)
 
 
@@ -187,7 +187,7 @@ def _check_catalogs(paths, merger_copies):
     ids = np.concatenate([table["obj_id"][rows] for table, rows in zip(tables, good)])
     values, repeats = np.unique(ids, return_counts=True)
     if np.any(repeats > 1):
-        raise ValueError(f"{folder}: obj_id {values[repeats > 1][0]} is there twice; drop one of its rows")
+        raise ValueError(f"{folder}: obj_id {values[repeats > 1][0]} occurs twice; drop one of its rows")
     groups = np.concatenate([table["group_id"][rows] for table, rows in zip(tables, good)])
     labels = np.concatenate([table["label"][rows] for table, rows in zip(tables, good)])
     splits = assign_split(groups) if len(groups) else np.array([], str)

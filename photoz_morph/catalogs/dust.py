@@ -1,7 +1,7 @@
-"""Galactic reddening E(B-V) at a position, from the small map that is shipped with the package.
+"""Galactic reddening E(B-V) at a position, from the map shipped with the package.
 
-The map is that of Schlegel, Finkbeiner & Davis (1998) degraded to HEALPix pixels of 0.92 deg. It serves where a
-catalogue has no `ebv` column; stacks made with it say so in `ebv_source`.
+The map is that of Schlegel, Finkbeiner & Davis (1998) degraded to HEALPix pixels of 0.92 deg. It is used where a
+catalogue has no `ebv` column, and recorded in the column `ebv_source` of the stacks.
 """
 
 from functools import lru_cache

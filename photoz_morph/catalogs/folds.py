@@ -1,4 +1,4 @@
-"""Which fold or split a group of galaxies belongs to, by a stable hash."""
+"""Assignment of groups of galaxies to folds and splits by a stable hash."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ SPLIT_FRACTIONS = (0.7, 0.1, 0.2)  # Ciprijanovic et al. (2021), Sec. 2
 
 
 def assign_fold(group_id, n_folds=N_FOLDS):
-    """Fold of each group, from a stable hash: the same on every machine and whatever else is in the sample.
+    """Fold of each group from a stable hash, independent of the machine and of the rest of the sample.
 
     Parameters
     ----------
@@ -30,14 +30,14 @@ def assign_fold(group_id, n_folds=N_FOLDS):
 
 
 def assign_split(group_id, fractions=SPLIT_FRACTIONS):
-    """Training, validation or test for each group, from a stable hash that has nothing to do with that of its fold.
+    """Split of each group from a stable hash, independent of the hash of its fold.
 
     Parameters
     ----------
     group_id : ndarray of int, shape (n,)
         64-bit identifier shared by all copies, views and snapshots of a galaxy.
     fractions : tuple of 3 floats
-        Expected parts of the groups in training, validation and test; they add up to 1.
+        Expected fractions of the groups in training, validation and test; their sum is 1.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def assign_split(group_id, fractions=SPLIT_FRACTIONS):
 
 
 def _splitmix64(seed, number):
-    """Output of that number, from 1, of the SplitMix64 generator of each seed."""
+    """Output `number`, counted from 1, of the SplitMix64 generator of each seed."""
     with np.errstate(over="ignore"):
         x = np.atleast_1d(np.asarray(seed)).astype(np.int64).view(np.uint64)
         x = x + np.uint64(number) * np.uint64(0x9E3779B97F4A7C15)

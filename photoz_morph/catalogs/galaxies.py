@@ -1,7 +1,7 @@
-"""Galaxy tables: read and checked, and stable folds and splits that keep copies of one galaxy together.
+"""Galaxy catalogues: reading and checking.
 
 A galaxy table has `obj_id` (64-bit integer), `ra` and `dec` [deg, ICRS], and may have `group_id`, `z_spec` and
-`ebv` [mag]. It comes from a FITS, CSV or Parquet file; what is wrong with it is said before any work is done.
+`ebv` [mag]. It is read from a FITS, CSV or Parquet file and validated before any other work.
 """
 
 import warnings
@@ -21,17 +21,17 @@ OPTIONAL_CATALOG_COLUMNS = ("group_id", "z_spec", "ebv")
 
 
 def read_galaxy_catalog(path):
-    """Galaxies of a FITS, CSV or Parquet file, checked, in the order of the file.
+    """Read and check the galaxies of a FITS, CSV or Parquet file, in the order of the file.
 
     Parameters
     ----------
     path : path-like
-        The suffix tells the format. In CSV, lines that start with # are skipped (SkyServer writes one).
+        The suffix decides the format. In CSV, lines that start with # are skipped (SkyServer writes one).
 
     Returns
     -------
     Table
-        As from `check_galaxy_catalog`.
+        See `check_galaxy_catalog`.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def read_galaxy_catalog(path):
     try:
         if name.endswith((".fits", ".fits.gz")):
             with warnings.catch_warnings():
-                # astropy would go on with what is left
+                # astropy would return the part that is left
                 warnings.filterwarnings("error", message=".*truncated|Error validating")
                 table = Table.read(path, format="fits", hdu=1, mask_invalid=False, unit_parse_strict="silent")
         elif name.endswith(".csv"):
@@ -67,15 +67,15 @@ def read_galaxy_catalog(path):
 
 
 def check_galaxy_catalog(table, source):
-    """The table with its columns named, typed and checked.
+    """Check a galaxy table and convert its columns to their names and types.
 
     Parameters
     ----------
     table : Table
-        Columns `obj_id`, `ra`, `dec`, and where known `group_id`, `z_spec`, `ebv`, in any letter case; any others
-        are carried along.
+        Columns `obj_id`, `ra`, `dec`, and where known `group_id`, `z_spec`, `ebv`, in any letter case; other
+        columns are kept.
     source : path-like
-        What messages name.
+        Origin of the table, for messages.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def _read_parquet(path):
 
 
 def _name_columns(table, source):
-    """Give the columns that we know their lower-case names; refuse what a FITS table could not tell apart."""
+    """Rename the known columns to lower case; refuse names that FITS could not tell apart."""
     lower = [name.lower() for name in table.colnames]
     for name in lower:
         if lower.count(name) > 1:
@@ -166,12 +166,13 @@ def _name_columns(table, source):
         if name not in table.colnames:
             found = ", ".join(table.colnames) or "none"
             raise ValueError(
-                f"{source}: no column {name} (columns found: {found}); add it or rename the one that is it"
+                f"{source}: column {name} is missing (columns found: {found}); add it, or rename the column "
+                "that holds it"
             )
 
 
 def _integers(column, source):
-    """An identifier column as int64; floats are refused, because they round 64-bit identifiers."""
+    """Identifier column as int64; floats are refused, because they round 64-bit identifiers."""
     masked = np.ma.getmaskarray(np.ma.asarray(column))
     if masked.any():
         raise ValueError(
@@ -187,7 +188,7 @@ def _integers(column, source):
 
 
 def _floats(column, source):
-    """A column of numbers as float64, masked values as NaN."""
+    """Column of numbers as float64, masked values as NaN."""
     values = np.ma.asarray(column)
     if np.ma.getmaskarray(values).all():
         return np.full(len(column), np.nan)

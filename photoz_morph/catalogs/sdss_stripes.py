@@ -1,7 +1,4 @@
-"""SDSS survey coordinates and stripes: which great-circle strip of the sky a galaxy was scanned in.
-
-Positions in degrees go in, survey latitude and longitude or stripe numbers come out.
-"""
+"""SDSS survey coordinates and stripe numbers of sky positions."""
 
 import numpy as np
 
@@ -20,7 +17,7 @@ def survey_coordinates(ra, dec):
     Returns
     -------
     survey_lambda, survey_eta : ndarray, shape (n,)
-        [deg]; lambda from -90 to 90, eta from -58.75 up to 301.25, where stripes count on without a jump.
+        [deg]; lambda from -90 to 90, eta from -58.75 to 301.25, so that stripe numbers are continuous.
 
     Notes
     -----
@@ -35,7 +32,7 @@ def survey_coordinates(ra, dec):
 
 
 def survey_stripe(ra, dec):
-    """Number of the SDSS stripe each position belongs to.
+    """SDSS stripe number of each position.
 
     Parameters
     ----------

@@ -10,7 +10,14 @@ BINNINGS = ("sample", "sum")
 
 
 def five_sigma_depth(survey, band, years=None):
-    """AB magnitude of a point source detected at five sigma in that many years, or in a single visit.
+    """AB magnitude of a point source detected at five sigma.
+
+    Parameters
+    ----------
+    survey : VisitSurvey
+    band : str
+    years : float, optional
+        Length of the survey [year]; by default a single visit.
 
     Notes
     -----
@@ -38,7 +45,13 @@ def electron_rate(survey):
 
 
 def stamp_binning(field_kpc, survey=LSST):
-    """Camera pixels along the side of a stamp pixel, for stamps of about that field.
+    """Number of camera pixels along the side of a stamp pixel.
+
+    Parameters
+    ----------
+    field_kpc : float
+        Approximate side of a stamp [kpc].
+    survey : VisitSurvey
 
     Raises
     ------
@@ -56,7 +69,7 @@ def stamp_binning(field_kpc, survey=LSST):
 
 
 def check_observing(survey, years, binning, field_kpc):
-    """Raise a ValueError if `observe` cannot work with these."""
+    """Raise a ValueError if a setting of `observe` is out of range."""
     bad = [year for year in years if not 0 < year <= survey.n_years]
     if bad or not years or len(set(years)) < len(years):
         raise ValueError(f"years are {list(years)}; give different numbers above 0, at most {survey.n_years}")

@@ -1,7 +1,7 @@
 """Noiseless images of other simulations, such as TNG seen through SKIRT, as scenes.
 
-A cube of g, r, i images in FITS (the first image of the file), HDF5 or NumPy `.npz` goes in, a `Scene` at redshift
-0.05 comes out. The file may say what it is, else the caller must: bands (FITS keyword or attribute BANDS), unit
+A cube of g, r, i images in FITS (the first image of the file), HDF5 or NumPy `.npz` becomes a `Scene` at redshift 0.05.
+The metadata come from the file or from the caller: bands (FITS keyword or attribute BANDS), unit
 (BUNIT), side of a pixel in kpc (PIXKPC, or CDELT1 with CUNIT1 of kpc or pc) and redshift (REDSHIFT); in `.npz` and
 HDF5 the names are `bands`, `unit`, `pixel_kpc` or `pc_per_pixel`, and `redshift`.
 
@@ -28,18 +28,18 @@ def read_scene_image(
     path, unit=None, pixel_kpc=None, redshift=None, dataset=None, band_axis="first", obj_id=0, group_id=None,
     intended_type=-1, table_row=None,
 ):  # fmt: skip
-    """A noiseless g, r, i image as a scene at redshift 0.05.
+    """Read a noiseless g, r, i image as a scene at redshift 0.05.
 
     Parameters
     ----------
     path : path-like
         `.fits` (also `.fits.gz`), `.hdf5`, `.h5` or `.npz`.
     unit : {"nJy", "mag/arcsec2"}, optional
-        Flux per pixel, or AB surface brightness where inf is no light. Needed where the file does not say it.
+        Flux per pixel, or AB surface brightness where inf is no light. Required if the file does not give it.
     pixel_kpc : float, optional
-        Side of a pixel [kpc]. Needed where the file does not say it.
+        Side of a pixel [kpc]. Required if the file does not give it.
     redshift : float, optional
-        From which the image is seen; by default that of the file, else 0.05.
+        Redshift of the image; by default that of the file, else 0.05.
     dataset : str, optional
         Name of the image in HDF5 or `.npz`; needed if there are several.
     band_axis : {"first", "last"}
@@ -55,15 +55,15 @@ def read_scene_image(
     ------
     FileNotFoundError
     ValueError
-        If the file is damaged, its shape, bands or unit are others, a pixel is negative or not a number, or something
-        is said neither in the file nor here, or differently.
+        If the file is damaged, its shape, bands or unit are wrong, a pixel is negative or not a number, or metadata are
+        missing or contradict the arguments.
     """
     path = Path(path)
     cube, said = _read_cube(path, dataset)
     cube = _band_last(path, cube, band_axis)
     bands = str(said.get("bands", ",".join(BANDS))).replace(" ", "")
     if tuple(bands.split(",")) != BANDS:
-        raise ValueError(f"{path}: its bands are {bands}; a scene has {','.join(BANDS)} in that order, reorder it")
+        raise ValueError(f"{path}: its bands are {bands}; a scene has {','.join(BANDS)} in that order, reorder them")
     unit = _one_value(path, "unit", _unit(said.get("unit")), _unit(unit))
     if unit not in UNITS:
         raise ValueError(f"{path}: unit is {unit!r}; convert it to one of {', '.join(UNITS)}")
@@ -72,7 +72,7 @@ def read_scene_image(
     if not 0 < pixel_kpc < np.inf:
         raise ValueError(f"{path}: pixel_kpc is {pixel_kpc}; give the side of a pixel in kpc")
     if not 0 <= redshift < 20 or (redshift == 0 and unit == "nJy"):
-        raise ValueError(f"{path}: redshift is {redshift}; give the one the image is seen from")
+        raise ValueError(f"{path}: redshift is {redshift}; give the redshift of the image")
     image = _moved_flux(cube, redshift) if unit == "nJy" else _moved_brightness(path, cube, redshift, pixel_kpc)
     check_flux(image, f"{path}: image")
     return Scene(
@@ -82,7 +82,7 @@ def read_scene_image(
 
 
 def iter_scene_images(paths, first_id=0, **options):
-    """The images in many files as scenes, one after the other; each is a group of its own.
+    """Read many image files as scenes, one after the other; each is a group of its own.
 
     Parameters
     ----------
@@ -118,12 +118,12 @@ def _moved_brightness(path, cube, redshift, pixel_kpc):
 
 @lru_cache
 def _luminosity_distance(redshift):
-    """[Mpc]"""
+    """Luminosity distance [Mpc]."""
     return TNG_COSMOLOGY.luminosity_distance(redshift).value
 
 
 def _band_last(path, cube, band_axis):
-    """The cube in float64 with its bands last."""
+    """Cube in float64 with its bands last."""
     if band_axis not in ("first", "last"):
         raise ValueError(f"band_axis is {band_axis!r}; choose first or last")
     other = {"first": "last", "last": "first"}[band_axis]
@@ -145,7 +145,7 @@ def _band_last(path, cube, band_axis):
 
 
 def _one_value(path, name, in_file, given, default=None):
-    """What the file and the caller agree on."""
+    """Value given by the file or the caller, which must agree if both give one."""
     if in_file is None and given is None and default is None:
         raise ValueError(f"{path}: {name} is not in the file; give it (option --{name.replace('_', '-')})")
     if name != "unit" and not isinstance(in_file, (int, float, type(None))):
@@ -158,7 +158,7 @@ def _one_value(path, name, in_file, given, default=None):
 
 
 def _unit(text):
-    """One of `UNITS` for the usual spellings of it; other text as it is."""
+    """Unit in the spelling of `UNITS`; unknown units are returned unchanged."""
     if text is None:
         return None
     plain = str(text).strip().lower().replace("ab ", "").replace("^", "").replace("**", "").replace(" ", "")
@@ -168,7 +168,7 @@ def _unit(text):
 
 
 def _read_cube(path, dataset):
-    """The image as it lies in the file, and what the file says about it."""
+    """Image as stored in the file, and the metadata of the file."""
     name = path.name.lower()
     if name.endswith((".fits", ".fits.gz", ".fit", ".fits.fz")):
         return _read_fits(path)
@@ -220,7 +220,7 @@ def _read_hdf5(path, dataset):
 
 
 def _chosen(path, names, dataset):
-    """The image asked for, or the only one."""
+    """Name of the requested image, or of the only one."""
     if dataset is None and len(names) == 1:
         return names[0]
     if dataset not in names:
@@ -230,7 +230,7 @@ def _chosen(path, names, dataset):
 
 
 def _plain(said):
-    """What an HDF5 or `.npz` file says, as numbers and text, with bands joined and the pixel in kpc."""
+    """Metadata of an HDF5 or `.npz` file as numbers and text, with bands joined and the pixel in kpc."""
     plain = {}
     for name in ("bands", "unit", "pixel_kpc", "pc_per_pixel", "redshift"):
         if name in said:

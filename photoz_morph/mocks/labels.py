@@ -1,7 +1,7 @@
-"""Spiral, elliptical or merger: Gini and M20 of a noise-free image, and the cuts that turn them into a label.
+"""Gini and M20 of a noiseless image, and the cuts that classify it as spiral, elliptical or merger.
 
-An image in, two numbers out (`gini_m20`); two numbers in, a class out (`classify`). The image is one band, convolved
-with the PSF and free of noise and sky, in any linear unit; the definitions are those of Lotz, Primack & Madau (2004),
+`gini_m20` measures an image, `classify` turns the two numbers into a class. The image is one band, convolved with the
+PSF and free of noise and sky, in any linear unit; the definitions are those of Lotz, Primack & Madau (2004),
 in the order of operations of statmorph (Rodriguez-Gomez et al. 2019), against which the tests compare.
 """
 
@@ -48,7 +48,7 @@ def classify(gini, m20):
     Parameters
     ----------
     gini, m20 : ndarray, shape (n,)
-        NaN, or a value that no image has (the -99 of statmorph), where the measurement failed.
+        NaN, or an impossible value (the -99 of statmorph), where the measurement failed.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def classify(gini, m20):
 
 
 def is_measured(gini, m20):
-    """Whether Gini and M20 are values that an image can have: G in [0, 1], M20 finite and above -10."""
+    """True where Gini and M20 are possible values: G in [0, 1], M20 finite and above -10; shape (n,)."""
     with np.errstate(invalid="ignore"):
         return (gini >= 0) & (gini <= 1) & (m20 > -10) & np.isfinite(m20)
 

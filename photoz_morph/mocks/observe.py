@@ -1,7 +1,7 @@
 """LSST observations of noiseless scenes: point-spread function, exposure, sky, photon and read noise.
 
 `expected_image` is a scene behind the atmosphere and telescope, without noise, in pixels of the camera; labels are
-measured on it. `observe` draws what the survey would record of it after some years, as stamps of 100 x 100 pixels.
+measured on it. `observe` draws the stamps of 100 x 100 pixels that the survey would record after some years.
 Fluxes are in nJy and images have their bands last.
 """
 
@@ -15,7 +15,7 @@ from photoz_morph.mocks.exposure import FRAME_SIZE, check_observing, electron_ra
 from photoz_morph.shards.scenes import NATIVE_PIXEL_KPC
 from photoz_morph.surveys import LSST
 
-PADDING = 100  # pixels of empty sky around it, so that light leaving on one side does not come back on the other
+PADDING = 100  # pixels of empty sky around the frame, so that light does not wrap around in the Fourier transform
 
 
 def lsst_psf(survey, band):
@@ -81,7 +81,7 @@ def convolve_native(image, survey=LSST):
 
 
 def observe(expected, survey, years, rng, binning="sample", nested=False, field_kpc=100.0):
-    """What the survey records of one expected image after each number of years.
+    """Draw the stamps that the survey records of one expected image after each number of years.
 
     Parameters
     ----------

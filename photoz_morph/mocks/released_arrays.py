@@ -1,4 +1,4 @@
-"""The image arrays that Ciprijanovic et al. released (Zenodo 5514180), read galaxy by galaxy.
+"""Image arrays released by Ciprijanovic et al. (Zenodo 5514180), read galaxy by galaxy.
 
 A folder holds `images_Y10_{train,valid,test}.npy` and `images_Y1_{train,valid,test}.npy`, float64 of shape
 (n, 3, 100, 100) with channels g, r, i first, and `labels_{train,valid,test}.npy`, one-hot of shape (n, 3) in the order
@@ -48,7 +48,7 @@ class ReleasedArrays:
         return self.labels[split].sum(axis=0).astype(int)
 
     def iter_examples(self, split, order=None):
-        """The galaxies of a split one by one, in the given order.
+        """Iterate over the galaxies of a split in the given order.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ def open_released(folder):
     Raises
     ------
     FileNotFoundError
-        If one of the nine files is not there.
+        If one of the nine files is missing.
     ValueError
         If an array has another shape, the labels are not one-hot, or the numbers of rows differ.
     """

@@ -1,7 +1,7 @@
-"""A sample of LSST mocks on disk: scenes observed after ten years and after one, with labels measured without noise.
+"""Samples of LSST mocks on disk: scenes observed after ten years and after one, with labels of the noiseless images.
 
-A mock is a function of its scene, the seed and its obj_id alone, whatever the number of processes or the order of
-scenes. A run that was stopped goes on where it was.
+A mock depends on its scene, the seed and its obj_id only, not on the number of processes or the order of scenes. An
+interrupted run resumes at its first missing shard.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ LABEL_BANDS = {"": "i", "_g": "g"}  # suffix of a column -> band it is measured 
 
 @dataclass(frozen=True)
 class MockSettings:
-    """How scenes are observed; the arguments of `photoz_morph.mocks.observe.observe`, the seed and where scenes come from."""
+    """Settings of the observation: arguments of `mocks.observe.observe`, the seed and the origin of the scenes."""
 
     years: tuple = (10, 1)
     binning: str = "sample"
@@ -66,14 +66,14 @@ def mock_scenes(
     scenes, out_dir, years=(10, 1), binning="sample", field_kpc=100.0, nested=False, seed=1, n_processes=None,
     progress=True,
 ):  # fmt: skip
-    """Observe a folder of scene shards; keep the complete mock shards that are there.
+    """Observe a folder of scene shards; complete mock shards of an earlier run are kept.
 
     Parameters
     ----------
     scenes : path-like
         Folder of `scenes-*.fits`.
     out_dir : path-like
-        Made if missing.
+        Created if missing.
     years : sequence of int
         Depths, 1 to 10 years.
     binning, field_kpc, nested
@@ -83,7 +83,7 @@ def mock_scenes(
     n_processes : int, optional
         By default one per core.
     progress : bool
-        Whether to show a bar.
+        Whether to show a progress bar.
 
     Returns
     -------
@@ -136,9 +136,9 @@ def mock_scene_list(
     scenes : iterable of Scene
         All with the same keys in `table_row`.
     out_dir : path-like
-        Made if missing; it must not hold mocks.
+        Created if missing; it must not hold mocks.
     origin : {"images", "tng", "simulated"}
-        Where the scenes come from.
+        Origin of the scenes.
     years, binning, field_kpc, nested, seed, progress
         As for `mock_scenes`.
 
@@ -157,7 +157,7 @@ def mock_scene_list(
     out_dir = Path(out_dir)
     there = sorted(out_dir.glob("mocks-*.fits"))
     if there:
-        raise ValueError(f"{there[0]}: is there already; remove it or write to another folder")
+        raise ValueError(f"{there[0]}: exists; remove it or write to another folder")
     out_dir.mkdir(parents=True, exist_ok=True)
     seen, stream = set(), iter(tqdm(scenes, unit=" galaxies", disable=not progress, desc=str(out_dir)))
     for index, first in enumerate(stream):
@@ -187,8 +187,8 @@ def mock_galaxy(scene, settings):
     stamps : dict of ndarray, shape (100, 100, 3), float32
         For each number of years [nJy per stamp pixel].
     row : dict
-        `photoz_morph.shards.mocks.REQUIRED_COLUMNS`, then the further columns of the scene. Of columns of the same
-        name, those measured here stay.
+        `photoz_morph.shards.mocks.REQUIRED_COLUMNS`, then the further columns of the scene. Columns measured here
+        replace those of the same name.
     """
     with one_thread():
         expected = expected_image(scene)
@@ -206,7 +206,7 @@ def mock_galaxy(scene, settings):
 
 
 def count_labels(folder):
-    """How many mocks a folder holds, how many measurements failed, and how many have each label."""
+    """Numbers of mocks, of failed measurements and of each label in a folder of mocks."""
     labels = np.concatenate([np.asarray(read_mock_catalog(path)[0]["label"]) for path in find_mock_shards(folder)])
     counts = {"galaxies": len(labels), "failed_measurements": int((labels < 0).sum())}
     return counts | {name: int((labels == label).sum()) for label, name in enumerate(CLASS_NAMES)}
@@ -226,21 +226,21 @@ def _check_ids(obj_ids, source):
         raise ValueError(f"{source}: obj_id {obj_ids.min()} is negative; number the scenes from 0 up")
     ids, counts = np.unique(obj_ids, return_counts=True)
     if counts.max() > 1:
-        raise ValueError(f"{source}: obj_id {ids[np.argmax(counts)]} is there {counts.max()} times; keep one")
+        raise ValueError(f"{source}: obj_id {ids[np.argmax(counts)]} occurs {counts.max()} times; keep one")
 
 
 def _is_complete(path, sources, obj_ids):
-    """Whether a shard is there with all mocks of these scenes; a ValueError if it has mocks of others."""
+    """True if a shard holds all mocks of these scenes; a ValueError if it holds mocks of other scenes."""
     try:
         table, header = read_mock_catalog(path)
-    except (FileNotFoundError, ValueError):  # never begun, or truncated by a full disk or a copy that was stopped
+    except (FileNotFoundError, ValueError):  # missing, or truncated by a full disk or an interrupted copy
         return False
     there = np.asarray(table["obj_id"])
     if np.array_equal(there, obj_ids) and header.get("SCENES") == _fingerprint(sources):
         return True
     if len(there) < len(obj_ids) and np.array_equal(there, obj_ids[: len(there)]):  # the sample has grown
         return False
-    raise ValueError(f"{path}: was made of other scenes; remove the folder or write to another one")
+    raise ValueError(f"{path}: was made from other scenes; remove the folder or write to another one")
 
 
 def _fingerprint(sources):

@@ -1,4 +1,4 @@
-"""Which pixels of a noise-free image belong to its galaxy, by the rule that Gini and M20 are defined with.
+"""Segmentation of a noiseless image: the pixels of its galaxy on which Gini and M20 are defined.
 
 Lotz, Primack & Madau (2004), Sec. 2: the centre minimises the asymmetry, the Petrosian radius is measured on ellipses
 with the second moments of the galaxy, and the pixels are the connected piece of the image, smoothed by a fifth of that
@@ -14,16 +14,16 @@ from scipy import ndimage
 ETA = 0.2  # surface brightness at the Petrosian radius over the mean inside it: Lotz et al. (2004), Eq. 4
 SMOOTHING = 1 / 5  # sigma of the segmentation's Gaussian in Petrosian radii: Lotz et al. (2004), Sec. 2.1
 ASYMMETRY_EXTENT = 1.5  # aperture of the asymmetry in circular Petrosian radii: Conselice (2003)
-# Our choices. The galaxy ends at this part of its surface brightness at the Petrosian radius, which is near the
+# Our choices. The galaxy ends at this fraction of its surface brightness at the Petrosian radius, which is near the
 # 1.5-sigma isophote of a ten-year LSST image; detached pieces beyond it are other galaxies.
 OUTER_ISOPHOTE = 0.05
-COARSE_SIZE = 100  # pixels a side of the first look
+COARSE_SIZE = 100  # pixels a side of the first, coarse segmentation
 FIRST_STEP = 8  # of the walk to the centre of symmetry, in half pixels of the binned image: over the dips of clumps
-RADIUS_PIXELS = 20  # pixels a Petrosian radius has after binning, at least; with 25, Gini changes by 0.001
+RADIUS_PIXELS = 20  # smallest Petrosian radius after binning; with 25, Gini changes by 0.001
 
 
 def galaxy_segment(image):
-    """Pixels of the galaxy that dominates an image.
+    """Segmentation map of the galaxy that dominates an image.
 
     Parameters
     ----------
@@ -53,8 +53,8 @@ def galaxy_segment(image):
 
 @dataclass(frozen=True)
 class _Galaxy:
-    """Where the brightest galaxy of an image is: the image without other galaxies, the piece of it that is the galaxy
-    (1, else 0), its brightest pixel and its centroid, and its circular Petrosian radius [pixels]."""
+    """Brightest galaxy of an image: the image without other galaxies, the mask of the galaxy (1, else 0), its brightest
+    pixel and its centroid, and its circular Petrosian radius [pixels]."""
 
     image: np.ndarray
     piece: np.ndarray

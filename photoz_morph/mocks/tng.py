@@ -60,7 +60,7 @@ def read_tng_morphologies(folder, groups=None):
     paths = sorted(folder.glob("morphs_snap*_[gi].hdf5"))
     snapshots = sorted({path.stem[len("morphs_snap") : -2] for path in paths})
     if not snapshots:
-        raise FileNotFoundError(f"{folder}: no morphs_snapNNN_g.hdf5, morphs_snapNNN_i.hdf5 there; give their folder")
+        raise FileNotFoundError(f"{folder}: no morphs_snapNNN_g.hdf5, morphs_snapNNN_i.hdf5 in it; give their folder")
     table = vstack([_read_snapshot(folder, snapshot) for snapshot in snapshots])
     table["group_id"] = table["obj_id"]
     if isinstance(groups, (str, Path)):
@@ -69,7 +69,7 @@ def read_tng_morphologies(folder, groups=None):
         table["group_id"] = _matched_groups(table, groups)
     elif len(snapshots) > 1:
         warnings.warn(
-            f"{folder}: snapshots {', '.join(snapshots)} hold the same galaxies at other times and nothing says which; "
+            f"{folder}: snapshots {', '.join(snapshots)} hold the same galaxies at other times, matched by no table; "
             "each subhalo is its own group, so a galaxy can fall on both sides of a split: use one snapshot, or give "
             "a table of groups",
             stacklevel=2,
@@ -89,7 +89,7 @@ def _read_groups(path):
 
 
 def iter_tng_scenes(image_dir, morphologies, layers=None, zero_point=None, pixel_kpc=None, redshift=None):
-    """The galaxies of a table that have an image, one after the other, in the order of the table.
+    """Iterate over the galaxies of a table that have an image, in the order of the table.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def iter_tng_scenes(image_dir, morphologies, layers=None, zero_point=None, pixel
     pixel_kpc : float, optional
         Side of a pixel [kpc]; by default CDELT1, in pc.
     redshift : float, optional
-        From which the images are seen, above 0; by default USE_Z. The flux is moved to redshift 0.05.
+        Redshift of the images, above 0; by default USE_Z. The flux is moved to redshift 0.05.
 
     Yields
     ------
@@ -185,11 +185,11 @@ def _read_catalog(path):
 
 
 def _matched_groups(table, groups):
-    """Group of each row; -obj_id, which is no number of the table of groups, where that has none."""
+    """Group of each row; -obj_id, which cannot be a group, for a row that the table of groups lacks."""
     missing = [name for name in ("snapshot", "subhalo_id", "group_id") if name not in groups.colnames]
     if missing:
         found = ", ".join(groups.colnames)
-        raise ValueError(f"table of groups: no column {', '.join(missing)} (columns found: {found}); add it")
+        raise ValueError(f"table of groups: column {', '.join(missing)} is missing (columns found: {found}); add it")
     group_of = {}
     for snapshot, subhalo_id, group_id in zip(groups["snapshot"], groups["subhalo_id"], groups["group_id"]):
         obj_id = int(snapshot) * OBJ_ID_STEP + int(subhalo_id)
@@ -239,7 +239,7 @@ def _read_image(path, layers, zero_point, pixel_kpc, redshift):
         pixel_kpc = header["CDELT1"] / 1000
     redshift = header.get("USE_Z", 0) if redshift is None else redshift
     if redshift <= 0:
-        raise ValueError(f"{path}: USE_Z is {redshift}; give the redshift from which it is seen (redshift), above 0")
+        raise ValueError(f"{path}: USE_Z is {redshift}; give the redshift of the image (redshift), above 0")
     distance = TNG_COSMOLOGY.luminosity_distance([redshift, REDSHIFT]).value
     image = cube * 10 ** (-0.4 * (zero_point - NJY_ZERO_POINT)) * (distance[0] / distance[1]) ** 2
     check_flux(image, f"{path}: image")

@@ -1,1 +1,1 @@
-"""The FITS files between stages, one module per format."""
+"""FITS shards passed between the stages, one module per format."""

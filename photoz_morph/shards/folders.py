@@ -1,26 +1,30 @@
-"""A folder of shards that is filled by several processes and can be filled further later.
+"""Folders of shards that several processes fill and that can be extended later.
 
-What the writers of simulated stacks, scenes and mocks share: which shards are still to be made, whether those that are
-there belong to the same sample, and the processes that make them.
+Shared by the writers of simulated stacks, scenes and mocks: a check that the existing shards belong to the same sample,
+and the list of shards that remain to be made.
 """
-
 
 from astropy.io import fits
 
 
 def check_folder(there, wanted, paths, remedy):
-    """Raise a ValueError if a folder holds shards that are not part of this sample.
+    """Check that all shards of a folder belong to this sample.
 
     Parameters
     ----------
     there : iterable of Path
         Shards that the folder holds.
     wanted : dict
-        Cards of the primary header that they must have.
+        Keyword -> value of the cards that their primary headers must have.
     paths : list of Path
         Shards of this sample.
     remedy : str
-        What to do about a shard that is none of these.
+        End of the message about a shard that is not in `paths`.
+
+    Raises
+    ------
+    ValueError
+        If a shard is unreadable, has another value of a card, or is not in `paths`.
     """
     for path in sorted(there):
         try:
@@ -38,27 +42,27 @@ def check_folder(there, wanted, paths, remedy):
 
 
 def incomplete_shards(shards, read_catalog, noun):
-    """Those of the shards of a simulated sample that are missing, truncated or shorter than asked for.
+    """Shards of a simulated sample that are missing, truncated or shorter than requested.
 
     Parameters
     ----------
     shards : list of (path, first, size)
     read_catalog : callable
-        Gives the table of a shard first, and raises a ValueError for a broken one.
+        Returns the table of a shard first, and raises a ValueError for a damaged one.
     noun : str
-        What a shard holds, for the message.
+        Noun for the rows of a shard, for the message.
 
     Raises
     ------
     ValueError
-        If a shard holds more than is asked for.
+        If a shard holds more rows than requested.
     """
     incomplete = []
     for path, first, size in shards:
         n_there = _rows_in(path, read_catalog)
         if n_there > size:
             raise ValueError(
-                f"{path}: has {n_there} {noun}, {size} are asked for; ask for as many, or write to another folder"
+                f"{path}: has {n_there} {noun}, {size} are requested; request as many, or write to another folder"
             )
         if n_there < size:
             incomplete.append((path, first, size))
@@ -66,7 +70,7 @@ def incomplete_shards(shards, read_catalog, noun):
 
 
 def _rows_in(path, read_catalog):
-    """Rows of a shard, 0 if it is missing or truncated (by a full disk or a copy that was stopped)."""
+    """Rows of a shard, 0 if it is missing or truncated (by a full disk or an interrupted copy)."""
     if not path.exists():
         return 0
     try:

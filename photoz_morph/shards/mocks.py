@@ -1,17 +1,17 @@
-"""Mock observations on disk: FITS shards of LSST stamps at several depths with labels measured without noise.
+"""Mock observations on disk: FITS shards of LSST stamps at several depths, with labels measured on noiseless images.
 
 `morph mock` writes them; `morph build` and `morph infer` read them. A folder of shards is `mocks-00000.fits`, ...;
 each holds
 
 - the primary header: SURVEY, BANDS (comma separated, in the order of the last image axis), PIXSCALE [arcsec, side of
   a stamp pixel], BUNIT, ORIGIN (`simulated`, `tng` or `images`), BINNING, FIELDKPC, NESTED, SEED, and YEARS, the
-  depths in the order they were asked for;
-- one HDU per depth, `Y10` and `Y1` unless asked otherwise: float32, shape (n, 100, 100, 3), nJy per stamp pixel;
+  depths in the order requested;
+- one HDU per depth, `Y10` and `Y1` by default: float32, shape (n, 100, 100, 3), nJy per stamp pixel;
 - HDU `CATALOG`: one row per galaxy, in the order of the cubes. `REQUIRED_COLUMNS` are always there; `label` and
   `label_g` are indices of `CLASS_NAMES` from Gini and M20 in i and g, -1 where the measurement failed; `flag` is 1
   where that of i failed.
 
-Each HDU has its checksum (FITS standard 4.0, Appendix J), so a bit that changes later is noticed.
+Each HDU has its checksum (FITS standard 4.0, Appendix J), so that any later change of a bit is detected.
 """
 
 from pathlib import Path
@@ -86,12 +86,12 @@ def find_mock_shards(folder):
     """
     paths = sorted(Path(folder).glob("mocks-*.fits"))
     if not paths:
-        raise FileNotFoundError(f"{folder}: no mocks-*.fits there; make them with `morph mock`")
+        raise FileNotFoundError(f"{folder}: no mocks-*.fits in it; create them with `morph mock`")
     return paths
 
 
 def read_mock_catalog(path, survey=LSST):
-    """Table and primary header of one shard, checked; no pixel is read.
+    """Read and check the table and primary header of one shard; no pixel is read.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def read_mock_catalog(path, survey=LSST):
 
 
 def read_mock_shard(path, rows=None, years=None, with_checksum=True, survey=LSST):
-    """Images, table and primary header of one shard, checked.
+    """Read and check the images, table and primary header of one shard.
 
     Parameters
     ----------

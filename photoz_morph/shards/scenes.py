@@ -1,11 +1,11 @@
-"""Scenes: noiseless g, r, i images of galaxies as they would be seen from redshift 0.05, and shards of them on disk.
+"""Scenes: noiseless g, r, i images of galaxies at redshift 0.05, in memory and as FITS shards.
 
 `morph simulate` writes scene shards and `morph mock` observes them; images of other simulations become scenes by
 `photoz_morph.mocks.image_files`. A folder of shards is `scenes-00000.fits`, `scenes-00001.fits`, ...; each holds up to
 100 scenes:
 
-- the primary header: SURVEY, BANDS, PIXKPC [kpc, side of a pixel], REDSHIFT, BUNIT, ORIGIN, and what else the writer
-  records;
+- the primary header: SURVEY, BANDS, PIXKPC [kpc, side of a pixel], REDSHIFT, BUNIT, ORIGIN, and further cards
+  of the writer;
 - HDU `IMAGE`: surface brightness [AB mag / arcsec^2], shape (n, 3, size, size), in steps of 0.001 mag, compressed
   (RICE_1, one tile per image) and blank where there is no light. The rounding is even and independent from pixel to
   pixel, so the flux of a galaxy is kept to better than 1e-4;
@@ -36,7 +36,7 @@ MAX_LEVEL = 32767
 
 @dataclass(frozen=True)
 class Scene:
-    """One noiseless image and what is known of it.
+    """Noiseless image of a galaxy with its identifiers and truth.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Scene:
     obj_id, group_id : int
         Views, copies and times of one galaxy or encounter share a group.
     intended_type : int
-        Class its maker had in mind, an index of `CLASS_NAMES`; -1 if unknown.
+        Class the simulation aimed at, an index of `CLASS_NAMES`; -1 if unknown.
     table_row : dict
         Further columns of its table.
     """
@@ -128,12 +128,12 @@ def find_scene_shards(folder):
     """
     paths = sorted(Path(folder).glob("scenes-*.fits"))
     if not paths:
-        raise FileNotFoundError(f"{folder}: no scenes-*.fits there; make them with `morph simulate`")
+        raise FileNotFoundError(f"{folder}: no scenes-*.fits in it; create them with `morph simulate`")
     return paths
 
 
 def read_scene_catalog(path):
-    """Table and primary header of one scene shard, checked; no pixel is read.
+    """Read and check the table and primary header of one scene shard; no pixel is read.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def read_scene_catalog(path):
 
 
 def iter_scenes(path, rows=None):
-    """The scenes of one shard, one after the other, so that only one is in memory.
+    """Iterate over the scenes of one shard; only one is in memory at a time.
 
     Parameters
     ----------

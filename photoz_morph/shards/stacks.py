@@ -4,13 +4,13 @@
 `stacks-00000.fits`, `stacks-00001.fits`, ...; each holds
 
 - the primary header: SURVEY, BANDS (comma separated, in the order of the last image axis), PIXSCALE [arcsec],
-  BUNIT, ORIGIN (`simulated` or `stacked`), and what else the writer records (a seed, the program's settings);
+  BUNIT, ORIGIN (`simulated` or `stacked`), and further cards of the writer (a seed, settings of SWarp);
 - HDU `IMAGE`: float32, shape (n, size, size, n_bands);
 - HDU `CATALOG`: one row per galaxy, in the order of the cube. `obj_id`, `group_id`, `ra`, `dec` [deg], `z_spec`
   (NaN where unknown), `ebv` [mag] and `flag` are always there. `flag` is 0 for a good stack and 1 for one that could
-  not be made; its pixels are NaN and `flag_reason` says why.
+  not be made; its pixels are then NaN and `flag_reason` gives the reason.
 
-Each HDU has its checksum (FITS standard 4.0, Appendix J), so a bit that changes later is noticed.
+Each HDU has its checksum (FITS standard 4.0, Appendix J), so that any later change of a bit is detected.
 """
 
 from pathlib import Path
@@ -81,12 +81,14 @@ def find_shards(folder):
     """
     paths = sorted(Path(folder).glob("stacks-*.fits"))
     if not paths:
-        raise FileNotFoundError(f"{folder}: no stacks-*.fits there; make them with `photoz simulate` or `photoz stack`")
+        raise FileNotFoundError(
+            f"{folder}: no stacks-*.fits in it; create them with `photoz simulate` or `photoz stack`"
+        )
     return paths
 
 
 def read_catalog(path):
-    """Table and primary header of one shard, checked; no pixel is read.
+    """Read and check the table and primary header of one shard; no pixel is read.
 
     Raises
     ------
@@ -98,7 +100,7 @@ def read_catalog(path):
 
 
 def read_shard(path, rows=None, with_checksum=True):
-    """Images, table and primary header of one shard, checked.
+    """Read and check the images, table and primary header of one shard.
 
     Parameters
     ----------

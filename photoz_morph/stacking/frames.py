@@ -1,8 +1,8 @@
-"""Survey frames in a folder: which there are, where they lie on the sky, and their pixels.
+"""Survey frames in a folder: index, footprints on the sky, and pixels.
 
 Frames are SDSS corrected frames, `frame-BAND-RUN-CAMCOL-FIELD.fits`, also compressed (.bz2, .gz), anywhere below
-the folder. Only HDU 0 is used: a 2-D image with a TAN WCS. `index_frames` reads every header once and refuses what
-would fail hours later; `overlapping_frames` picks the frames of one stamp.
+the folder. Only HDU 0 is used: a 2-D image with a TAN WCS. `index_frames` reads every header once and refuses frames
+that would fail hours later; `overlapping_frames` picks the frames of one stamp.
 """
 
 import bz2
@@ -144,7 +144,7 @@ def to_pixels(frame, ra, dec):
 
 
 def read_frame(path):
-    """Pixels of HDU 0, in the unit of the survey; shape (rows, columns), float32, NaN kept.
+    """Read the pixels of HDU 0 [unit of the survey], shape (rows, columns), float32; NaN are kept.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def read_frame(path):
 
 
 def cut_frame(frame, image, ra, dec, side_arcsec):
-    """Part of a frame around a position, wide enough to resample a square of that side from it.
+    """Cut the part of a frame that is needed to resample a square around a position.
 
     Parameters
     ----------
@@ -259,7 +259,7 @@ def _open(path):
 
 
 def _damaged(path, error):
-    """The one error for a file that cannot be read to its end."""
+    """Error for a file that cannot be read to its end."""
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return ValueError(f"{path}: truncated or damaged frame ({reason}); download it again")
 

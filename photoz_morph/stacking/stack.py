@@ -1,10 +1,10 @@
-"""Survey frames to galaxy stacks, by SWarp, as in Pasquet et al. (2019), Sec. 2.
+"""Stacking of survey frames around galaxies with SWarp, as in Pasquet et al. (2019), Sec. 2.
 
-A catalogue and a folder of SDSS corrected frames go in; stamps of (64, 64, 5) *ugriz* pixels come out, each galaxy
-at the centre, on a TAN grid with north up, east left and 0.396 arcsec pixels. Resampling is LANCZOS3, background
+From a catalogue and a folder of SDSS corrected frames it makes stamps of (64, 64, 5) *ugriz* pixels, with the galaxy at
+the centre, on a TAN grid with north up, east left and 0.396 arcsec pixels. Resampling is LANCZOS3, background
 subtraction is off, everything else is SWarp's default (median of the frames, fluxes scaled by pixel area).
-`stack_catalog` writes shards (see `shards`), `iter_stacks` hands the same rows over in memory. Modules `frames`
-and `swarp` do one stamp.
+`stack_catalog` writes shards (see `shards`), `iter_stacks` yields the same rows in memory. Modules `frames`
+and `swarp` make one stamp.
 """
 
 import functools
@@ -33,7 +33,7 @@ WRITTEN_COLUMNS = ("ebv_source", "n_frames", "weight", "flag", "flag_reason")
 
 @dataclass(frozen=True)
 class StackSummary:
-    """What `stack_catalog` did: galaxies stacked well and flagged, shards kept from before, paths, remarks."""
+    """Result of `stack_catalog`: numbers of good and flagged galaxies and of kept shards, paths, messages."""
 
     n_good: int
     n_flagged: int
@@ -43,7 +43,7 @@ class StackSummary:
 
 
 def stack_catalog(catalog, frames_dir, out_dir, survey=SDSS, combine="median", swarp=None, progress=True):
-    """Stack every galaxy of a catalogue and write shards; go on where an earlier run stopped.
+    """Stack every galaxy of a catalogue and write shards; an interrupted run resumes at its first missing shard.
 
     Parameters
     ----------
@@ -52,13 +52,13 @@ def stack_catalog(catalog, frames_dir, out_dir, survey=SDSS, combine="median", s
     frames_dir : path-like
         Folder of `frame-BAND-RUN-CAMCOL-FIELD.fits`, also .bz2 and .gz, also in sub-folders.
     out_dir : path-like
-        Folder of the shards, made if needed. A shard that holds the same galaxies, made from the same frames with
+        Folder of the shards, created if needed. A shard that holds the same galaxies, made from the same frames with
         the same settings, is kept.
     survey : Survey
     combine : {"median", "average"}
         How overlapping frames are combined.
     swarp : str or None
-        The program, by default `SWarp` or `swarp`, whichever is found.
+        Name or path of the program; by default `SWarp` or `swarp`, whichever is found.
     progress : bool
         Whether to show progress bars.
 
@@ -110,7 +110,7 @@ def stack_catalog(catalog, frames_dir, out_dir, survey=SDSS, combine="median", s
 
 
 def iter_stacks(catalog, frames_dir, survey=SDSS, combine="median", swarp=None, progress=True):
-    """Stacks in memory: up to 1,000 galaxies at a time, the rows that `stack_catalog` would write.
+    """Stack the galaxies of a catalogue in memory, up to 1,000 at a time; same rows as `stack_catalog`.
 
     Parameters
     ----------
@@ -120,14 +120,14 @@ def iter_stacks(catalog, frames_dir, survey=SDSS, combine="median", swarp=None, 
     Returns
     -------
     iterator of (images, table)
-        Stacks of shape (n, size, size, n_bands), float32 [unit of the survey], NaN where flagged, and their rows. What
-        can be checked before the first stack is checked at once.
+        Stacks of shape (n, size, size, n_bands), float32 [unit of the survey], NaN where flagged, and their rows. The
+        catalogue and the frames are checked before the iterator is returned.
     """
     return _stacks_of(_prepare(catalog, frames_dir, survey, combine, swarp, progress), progress)
 
 
 def _stacks_of(run, progress):
-    """Parts of the catalogue, stacked as they are asked for."""
+    """Yield the stacked parts of the catalogue."""
     with _progress_bar(len(run.catalog), run.survey, progress) as bar:
         for part in _parts(run.catalog):
             yield _stack_part(part, _frames(part, run), run, bar)
@@ -148,7 +148,7 @@ class _Run:
 
 
 def _prepare(catalog, frames_dir, survey, combine, swarp, progress):
-    """All checks that can be made before the first stack."""
+    """Run all checks that can be made before the first stack."""
     if combine not in COMBINE_TYPES:
         raise ValueError(f"combine is {combine!r}; it must be one of {', '.join(COMBINE_TYPES)}")
     catalog = check_galaxy_catalog(catalog, "catalogue")
@@ -187,7 +187,7 @@ def _parts(catalog):
 
 
 def _progress_bar(n_galaxies, survey, progress):
-    """A bar that counts stacks of one band."""
+    """Progress bar that counts stacks of one band."""
     return tqdm(total=n_galaxies * survey.n_bands, desc="stack", unit="band", disable=not progress)
 
 
@@ -249,11 +249,11 @@ def _header(part, frames, run):
 
 
 def _check_earlier_shards(out_dir, paths, parts, run):
-    """Number of flagged rows of each shard that an earlier run finished and that need not be made again."""
-    kept, remedy = {}, "give another output folder, or delete the file to make its stacks anew"
+    """Number of flagged rows of each shard that an earlier run finished and that is kept."""
+    kept, remedy = {}, "give another output folder, or delete the file to make its stacks again"
     for path in sorted(out_dir.glob("stacks-*.fits")):
         if path not in paths:
-            raise ValueError(f"{path}: is there, but this catalogue fills {len(paths)} shards only; {remedy}")
+            raise ValueError(f"{path}: exists, but this catalogue fills {len(paths)} shards only; {remedy}")
         part = parts[paths.index(path)]
         _, table, header = read_shard(path)
         *settings, _, (_, frames_id, _) = _header(part, _frames(part, run), run)
@@ -272,7 +272,7 @@ def _check_earlier_shards(out_dir, paths, parts, run):
 
 
 def _as_read_back(table):
-    """The table after a way through FITS, which drops trailing blanks and masks."""
+    """Table after a round trip through FITS, which drops trailing blanks and masks."""
     stream = io.BytesIO()
     fits.BinTableHDU(table).writeto(stream)
     stream.seek(0)

@@ -1,7 +1,7 @@
-"""One galaxy's stack, made by SWarp (Bertin et al. 2002) from the frames that overlap it.
+"""Stack of one galaxy, made by SWarp (Bertin et al. 2002) from the frames that overlap it.
 
-SWarp gets small cuts of frames around the galaxy instead of whole frames, which is three times faster, and HDU 0
-only: from a whole frame file it would also take the calibration vector in HDU 1 for an image. Pixels made from
+SWarp is given small cuts of frames around the galaxy instead of whole frames, which is three times faster, and HDU 0
+only: it would take the calibration vector in HDU 1 of a frame file for an image. Pixels made from
 cuts and from whole frames agree to 1e-5 of their value. The rest is FSCALASTRO_TYPE FIXED: it scales fluxes by the
 pixel area at the centre of the image given, and away from the tangent point a TAN pixel is smaller on the sky.
 """
@@ -32,7 +32,7 @@ def stack_galaxy(index, ra, dec, survey, combine="median", swarp="SWarp"):
     survey : Survey
     combine : {"median", "average"}
     swarp : str
-        The program.
+        Name or path of the program.
 
     Returns
     -------
@@ -61,9 +61,9 @@ def stack_band(frames, ra, dec, survey, combine="median", swarp="SWarp", read=re
     survey : Survey
     combine : {"median", "average"}
     swarp : str
-        The program.
+        Name or path of the program.
     read : callable
-        Pixels of a frame, given its path.
+        Returns the pixels of a frame, given its path.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def stack_band(frames, ra, dec, survey, combine="median", swarp="SWarp", read=re
 
 
 def find_swarp(swarp=None):
-    """Path and version of the SWarp program.
+    """Find the SWarp program and its version.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def find_swarp(swarp=None):
     Raises
     ------
     RuntimeError
-        If it is not installed, or the program found is another one.
+        If it is not installed, or the program is not SWarp.
     """
     found = next(filter(None, map(shutil.which, [str(swarp)] if swarp else ["SWarp", "swarp"])), None)
     if found is None:
@@ -137,7 +137,7 @@ def coadd(hdus, ra, dec, survey, combine="median", swarp="SWarp"):
     survey : Survey
     combine : {"median", "average"}
     swarp : str
-        The program.
+        Name or path of the program.
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""Files, FITS, JSON and tables written whole or not at all; threads and worker processes."""
+"""Files, FITS, JSON and tables written atomically; threads and worker processes."""

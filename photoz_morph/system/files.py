@@ -1,35 +1,35 @@
-"""Files written whole or not at all, and what to say when the system refuses."""
+"""Atomic file writing, and one-line messages for errors of the operating system."""
 
 import contextlib
 import errno
 from pathlib import Path
 
-OS_REMEDIES = {  # error number -> what to do
+OS_REMEDIES = {  # error number -> remedy
     errno.ENOSPC: "free some space and run the same command again",
-    errno.ENOTDIR: "a file is where a folder is needed; give another place",
-    errno.EEXIST: "it is in the way; remove it or give another place",
-    errno.EISDIR: "a folder is in the way; remove it or give another place",
-    errno.EACCES: "give a place that you may use",
-    errno.EPERM: "give a place that you may use",
-    errno.EROFS: "give a place that can be written to",
+    errno.ENOTDIR: "a file is where a folder is needed; give another path",
+    errno.EEXIST: "it is in the way; remove it or give another path",
+    errno.EISDIR: "a folder is in the way; remove it or give another path",
+    errno.EACCES: "give a path that you have permission for",
+    errno.EPERM: "give a path that you have permission for",
+    errno.EROFS: "give a path on a writable disk",
     errno.ENOENT: "check the path",
 }
 
 
 @contextlib.contextmanager
 def write_whole(path, keep_suffix=False):
-    """Give a temporary name to write to; rename it to `path` once all is written, remove it if that fails.
+    """Yield a temporary path to write to; rename it to `path` on success, remove it on failure.
 
     Parameters
     ----------
     path : path-like
     keep_suffix : bool
-        Whether the temporary name must end as `path` does, for writers that look at it.
+        Whether the temporary name keeps the suffix of `path`, for writers that choose a format by it.
 
     Raises
     ------
     OSError
-        With a message that names `path` and the remedy, whatever the writer said.
+        With a message that names `path` and the remedy.
     """
     path = Path(path)
     part = path.with_name(f"{path.stem}.part{path.suffix}" if keep_suffix else f"{path.name}.part")
@@ -40,11 +40,11 @@ def write_whole(path, keep_suffix=False):
         raise OSError(reason_and_remedy(error, path)) from error
     finally:
         with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)  # on a full disk it would keep the room that the next try needs
+            part.unlink(missing_ok=True)  # on a full disk it would take the space that the next attempt needs
 
 
 def reason_and_remedy(error, path=None):
-    """One line about an OSError: the file (by default the one it names itself), what is wrong and what to do."""
+    """One-line message for an OSError: the file (by default its own `filename`), the reason and the remedy."""
     said = error.strerror or " ".join(str(error).split())
     # astropy turns a full disk into an OSError without a number.
     is_full = any(words in said for words in ("No space left", "Not enough space"))

@@ -1,4 +1,4 @@
-"""Small JSON and text files, written whole or not at all and read with checks."""
+"""Small JSON and text files, written atomically and read with checks."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,15 @@ from photoz_morph.system.files import write_whole
 
 
 def read_json(path, keys=(), remedy="restore the file, or train another run"):
-    """Content of a JSON file of the run folder, which must have some keys.
+    """Read a JSON file and check that it has the given keys.
+
+    Parameters
+    ----------
+    path : path-like
+    keys : iterable of str
+        Keys that must be there.
+    remedy : str
+        Advice that ends every message.
 
     Raises
     ------
@@ -29,6 +37,6 @@ def read_json(path, keys=(), remedy="restore the file, or train another run"):
 
 
 def write_atomically(path, text):
-    """Write a small text file to a temporary name, then rename it."""
+    """Write a text file to a temporary name, then rename it."""
     with write_whole(path) as part:
         part.write_text(text)

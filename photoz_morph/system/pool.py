@@ -1,4 +1,4 @@
-"""The processes that fill a folder of shards."""
+"""Pool of worker processes that fill a folder of shards."""
 
 import multiprocessing
 import os
@@ -8,22 +8,22 @@ from photoz_morph.system.processes import become_worker
 
 
 def process_count(n_processes=None):
-    """The number of processes asked for, by default one per core; a ValueError if there is none."""
+    """Number of processes, by default one per core; a ValueError if it is not positive."""
     if n_processes is not None and n_processes <= 0:
         raise ValueError(f"n_processes is {n_processes}; give at least 1, or None for all cores")
     return n_processes or os.cpu_count()
 
 
 def run_all(function, jobs, n_processes, bar):
-    """Call a function with the arguments of each job, in several processes.
+    """Call a function with the arguments of each job in several processes.
 
     Parameters
     ----------
     function : callable
-        Returns what to add to the bar.
+        Returns the number by which to advance the bar.
     jobs : list of tuple
     n_processes : int
-        At most; a single job needs no process of its own.
+        Largest number of worker processes; a single job runs in the calling process.
     bar : tqdm
     """
     n_processes = min(n_processes, len(jobs))

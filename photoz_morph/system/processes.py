@@ -1,4 +1,4 @@
-"""How a worker process behaves: Ctrl-C is its parent's to handle, and it does not outlive its parent."""
+"""Worker processes: they ignore Ctrl-C, which their parent handles, and end with their parent."""
 
 import multiprocessing
 import os
@@ -8,12 +8,12 @@ from multiprocessing import connection
 
 
 def become_worker():
-    """Call this first in a worker process."""
+    """Set up the calling process as a worker; call this first in it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent():
-    """Leave at once when the parent is gone: a command that was killed must not go on unseen."""
+    """Exit as soon as the parent has ended, so that a killed command leaves no process behind."""
     connection.wait([multiprocessing.parent_process().sentinel])
     os._exit(1)

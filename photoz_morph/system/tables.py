@@ -17,7 +17,7 @@ FITS_CARDS = ("extname", "checksum", "datasum")  # of the HDU, no part of the ta
 
 
 def plain_columns(table):
-    """Native numbers and text without masks: masked floats are NaN, masked text is "", integers have no such value.
+    """Convert columns to native numbers and text without masks: masked floats are NaN, masked text is "".
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def plain_columns(table):
     Raises
     ------
     ValueError
-        If a column without a value for "unknown" has masked rows.
+        If a column of integers or booleans has masked rows.
     """
     for name in table.colnames:
         if table[name].dtype.kind in "SO":  # FITS and TFDS give text as bytes
@@ -93,7 +93,7 @@ def read_fits(path, hdu_name="PREDICTIONS"):
         As from `table_of`.
     """
     with warnings.catch_warnings():
-        # astropy would go on with what is left
+        # astropy would return the part that is left
         warnings.filterwarnings("error", message=".*truncated|Error validating")
         with fits.open(path, memmap=False) as hdus:
             return table_of(hdus[hdu_name])

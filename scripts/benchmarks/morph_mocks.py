@@ -61,13 +61,13 @@ def timed(name, function, inputs):
 
 
 def centred(image, size=500):
-    """The central square of an image with room around it for the PSF."""
+    """Central square of an image that is padded for the PSF."""
     first = (image.shape[0] - size) // 2
     return image[first : first + size, first : first + size]
 
 
 def statmorph_gini_m20(image):
-    """Gini and M20 by statmorph, of the piece above the detection threshold that holds the brightest spot."""
+    """Gini and M20 by statmorph of the brightest segment above the detection threshold."""
     import statmorph
 
     class OnlyWhatIsAsked(statmorph.SourceMorphology):

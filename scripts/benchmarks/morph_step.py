@@ -48,7 +48,7 @@ def main():
 
 
 def wrapped(width, precision, mmd_weight):
-    """A classifier ready to train."""
+    """Compiled classifier, ready to train."""
     keras.config.set_dtype_policy(precision)
     scaling = ArcsinhScaling()
     scaling.set_quantiles([-1.0, 3.0])

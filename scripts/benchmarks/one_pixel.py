@@ -76,7 +76,7 @@ def main():
 
 
 def victims(arguments, network):
-    """The first test images that the network gets right, and their classes."""
+    """First test images that the network classifies correctly, and their classes."""
     builder = morph_pipeline.open_dataset(arguments.data_dir or read_run(arguments.run, MorphConfig)[1]["path"])
     labels = reading.read_columns(builder, "test")["label"]
     n_wanted = 2 * arguments.images + 40
@@ -88,7 +88,7 @@ def victims(arguments, network):
 
 
 def warm_up(queries, labels, bounds):
-    """Compile everything outside the clock."""
+    """Compile every function before the timed part."""
     for search in ("lattice", "saliency"):
         one_pixel_attack(queries, labels, range(len(labels)), bounds, AttackOptions(search, max_queries=33))
 
@@ -103,7 +103,7 @@ def attack(queries, labels, bounds, search, name):
 
 
 def row(name, flipped, queries, seconds):
-    """Print a line; its numbers."""
+    """Print one line of the table and return its numbers."""
     n_flips = int(flipped.sum())
     middle = np.median(queries[flipped]) if n_flips else np.nan
     print(f"{name:34s} {n_flips:4d}/{len(flipped):4d} {queries.mean():7.0f} {middle:7.0f} {seconds:7.1f} "
@@ -112,7 +112,7 @@ def row(name, flipped, queries, seconds):
 
 
 def exhaust(queries, labels, bounds, flipped):
-    """Ask about every corner of every pixel of the images that were not flipped; which can be flipped at all."""
+    """Query every corner of every pixel of the images that were not flipped; True for images that can be flipped."""
     can_flip = flipped.copy()
     for index in np.flatnonzero(~flipped):
         queries_of_one = np.full(80_000, index)
@@ -125,7 +125,7 @@ def exhaust(queries, labels, bounds, flipped):
 
 
 class WholeNetwork:
-    """The victim as a peer sees it: whole images in, logits out."""
+    """Victim as the other packages see it: whole images in, logits out."""
 
     def __init__(self, network, images, bounds):
         self.network, self.images, self.bounds = network, images, bounds
@@ -133,7 +133,7 @@ class WholeNetwork:
         self.logits(images[:1])
 
     def logits(self, images):
-        """In batches of 64, the last one filled up."""
+        """Logits of images, in batches of 64 of which the last is padded."""
         parts = []
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH]

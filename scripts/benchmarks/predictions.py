@@ -89,14 +89,14 @@ def synthetic_predictions(n):
 
 
 def write(table, path, max_cdf_error):
-    """Seconds of writing, all and on a core, and the most memory."""
+    """Seconds of writing, wall clock and processor, and peak memory."""
     start = clocks()
     write_predictions(table, path, max_cdf_error)
     return clocks() - start, peak_memory(), None
 
 
 def read(table, path, max_cdf_error, with_scores):
-    """Seconds of reading, the most memory, and what is different then."""
+    """Seconds of reading, peak memory, and errors of the table read."""
     start = clocks()
     back, grid = read_predictions(path)
     seconds, memory = clocks() - start, peak_memory()
@@ -109,7 +109,7 @@ def read(table, path, max_cdf_error, with_scores):
 
 
 def in_process(function, *arguments):
-    """What a function returns, called in a copy of this process, whose memory is its own."""
+    """Result of a function called in a forked process, whose peak memory is measured separately."""
     context = multiprocessing.get_context("fork")  # the table is not copied before it is changed
     here, there = context.Pipe(duplex=False)
     process = context.Process(target=lambda: there.send(function(*arguments)))
@@ -121,12 +121,12 @@ def in_process(function, *arguments):
 
 
 def clocks():
-    """Seconds on the wall, and those this process was on a core."""
+    """Wall-clock and processor seconds."""
     return np.array([time.perf_counter(), time.process_time()])
 
 
 def peak_memory():
-    """Most memory of this process so far, in GB."""
+    """Peak memory of this process [GB]."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 

@@ -77,7 +77,7 @@ def test_degrees_by_unit_are_accepted():
 @pytest.mark.parametrize(
     "columns, message",
     [
-        ({"ra": None}, r"no column ra \(columns found: obj_id, dec\); add it or rename"),
+        ({"ra": None}, r"column ra is missing \(columns found: obj_id, dec\); add it, or rename"),
         ({"RA": [1.0, 2.0, 3.0]}, "columns ra and RA differ only in letter case"),
         (
             {"ra": [1.0, 360.0, 3.0]},
@@ -115,7 +115,7 @@ def test_file_is_checked_like_a_table(tmp_path):
     "name, content, message",
     [
         ("galaxies.txt", b"obj_id ra dec", "unknown suffix; .* one of .fits, .fits.gz, .csv, .parquet"),
-        ("galaxies.csv", b"", r"no column obj_id \(columns found: none\)"),
+        ("galaxies.csv", b"", r"column obj_id is missing \(columns found: none\)"),
         ("galaxies.csv", b"obj_id,ra,dec\n", "the catalogue has no rows"),
         ("galaxies.csv", b"obj_id,ra,dec\n1,2\n1,2,3,4,5\n", "cannot be read as a galaxy catalogue"),
         ("galaxies.csv", b"\xff\xfe\x00\x01\n\x00", "cannot be read as a galaxy catalogue"),

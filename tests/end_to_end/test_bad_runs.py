@@ -232,7 +232,7 @@ def galaxy_without_reddening_at_infer(place):
     return "infer", place.model, "--stacks", place.shard(damage=damage).parent
 
 
-@case("galaxies.csv: no column ra", "add it or rename")
+@case("galaxies.csv: column ra is missing", "add it, or rename")
 def catalog_without_ra_at_infer(place):
     return "infer", place.model, "--catalog", place.catalog(ra=None), "--frames", FRAMES
 

@@ -116,7 +116,7 @@ def catalog(name, *expected, suffix=".csv", damage=None, **columns):
 
 
 NO_CATALOG = "cannot be read as a galaxy catalogue"
-catalog("catalog_without_ra", "no column ra (columns found: obj_id, dec, z_spec); add it or rename", ra=None)
+catalog("catalog_without_ra", "column ra is missing (columns found: obj_id, dec, z_spec); add it, or rename", ra=None)
 catalog("duplicate_obj_id", "obj_id 7 occurs 2 times", "keep one row per galaxy", obj_id=[7, 7])
 catalog("position_off_the_sky", "ra of obj_id 2 is 400.0", "must be in degrees, in [0, 360)", ra=[229.5, 400.0])
 catalog("ra_of_360", "ra of obj_id 1 is 360.0", "[0, 360); add or subtract 360", ra=[360.0, 1.0])
@@ -170,7 +170,7 @@ def nan_stack_at_build_over_an_earlier_dataset(place):
     return "build", place.shard(damage=damage).parent, "--data-dir", "earlier", "--overwrite"
 
 
-@case("shards: obj_id 3 is there twice; drop one of its rows")
+@case("shards: obj_id 3 occurs twice; drop one of its rows")
 def galaxy_in_two_shards(place):
     path = place.shard()
     images, table = colour_stacks(4, first_id=3)
@@ -192,8 +192,9 @@ def only_flagged_stacks(place):
     return "build", "shards"
 
 
-case.command("no_stacks", "build nowhere", "nowhere: no stacks-*.fits there; make them with `photoz simulate` or")
-case.command("dataset_is_there", "build {stacks} --data-dir {data}", "is there; use it, or replace it with --overwrite")
+case.command("no_stacks", "build nowhere", "nowhere: no stacks-*.fits in it; create them with `photoz simulate` or")
+case.command("dataset_is_there", "build {stacks} --data-dir {data}",
+             "the dataset exists; use it, or replace it with --overwrite")  # fmt: skip
 case.command("no_galaxies_asked_for", "simulate --n-galaxies 0", "0 is not in the range x>=1", "simulate --help")
 case.command("negative_seed", "simulate --n-galaxies 1 --seed -1", "seed is -1; choose one from 0 to 900000000")
 case.command("seed_that_is_no_number", "simulate --seed two", "'two' is not a valid integer", "simulate --help")
@@ -214,7 +215,8 @@ def in_an_earlier_sample(name, arguments, *expected, damage=lambda path: None):
 
 in_an_earlier_sample("simulation_with_another_seed_in_the_same_folder", "--n-galaxies 2 --seed 2",
                      "SEED is 1, this sample has 2", "remove the folder or write to another one")  # fmt: skip
-in_an_earlier_sample("smaller_simulation_in_the_same_folder", "--n-galaxies 1", "has 2 galaxies, 1 are asked for")
+in_an_earlier_sample("smaller_simulation_in_the_same_folder", "--n-galaxies 1",
+                     "has 2 galaxies, 1 are requested; request as many, or")  # fmt: skip
 in_an_earlier_sample("bit_flipped_in_the_recipe", "--n-galaxies 2", "RECIPE is", "this sample has",
                      damage=flipped(b"RECIPE  = 'K1", 11))  # fmt: skip
 in_an_earlier_sample("simulated_shard_of_zero_size", "--n-galaxies 2", "cannot be read as FITS", "remove it",

@@ -101,7 +101,7 @@ def negative_pixel(cube):
         (None, {"unit": "mag/arcsec2"}, {}, "mag/arcsec2, brighter than any galaxy; check the unit"),
         (None, {"pixel_kpc": None}, {}, "pixel_kpc is not in the file; give it"),
         (None, {"pixel_kpc": -1.0}, {}, "pixel_kpc is -1.0; give the side of a pixel in kpc"),
-        (None, {"redshift": 0.0}, {}, "redshift is 0.0; give the one the image is seen from"),
+        (None, {"redshift": 0.0}, {}, "redshift is 0.0; give the redshift of the image"),
         (nan_pixel, {}, {}, "1 pixels that are negative or not finite, the first in band r at row 2, column 3: nan"),
         (negative_pixel, {}, {}, "1 pixels that are negative or not finite, the first in band r at row 2, column 3: -"),
         (nan_pixel, {"unit": "mag/arcsec2"}, {}, "1 pixels are NaN; give inf where there is no light"),

@@ -82,7 +82,7 @@ def test_folder_of_other_settings_or_scenes_is_refused(scenes, tmp_path):
     ):  # fmt: skip
         with pytest.raises(ValueError, match=expected):
             mock_scenes(scenes, tmp_path / "mocks", **options, **changed)
-    with pytest.raises(ValueError, match="mocks-00000.fits: was made of other scenes"):
+    with pytest.raises(ValueError, match="mocks-00000.fits: was made from other scenes"):
         mock_scenes(write_scenes(tmp_path / "brighter", scale=2.0), tmp_path / "mocks", **options)
 
 
@@ -121,10 +121,10 @@ def test_numbers_out_of_range_are_refused_before_anything_is_written(scenes, tmp
 def test_obj_id_must_be_unique(tmp_path):
     folder = write_scenes(tmp_path / "scenes", n_shards=1)
     (folder / "scenes-00001.fits").write_bytes((folder / "scenes-00000.fits").read_bytes())
-    with pytest.raises(ValueError, match="obj_id 0 is there 2 times; keep one"):
+    with pytest.raises(ValueError, match="obj_id 0 occurs 2 times; keep one"):
         mock_scenes(folder, tmp_path / "mocks", progress=False)
     scene = Scene(np.zeros((20, 20, 3), np.float32), NATIVE_PIXEL_KPC, 5, 5)
-    with pytest.raises(ValueError, match="obj_id 5 is there 2 times; keep one"):
+    with pytest.raises(ValueError, match="obj_id 5 occurs 2 times; keep one"):
         mock_scene_list([scene, scene], tmp_path / "mocks", progress=False)
 
 

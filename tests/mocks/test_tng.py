@@ -86,7 +86,7 @@ def test_merger_tree_puts_a_galaxy_and_its_later_self_in_one_group(catalogs, rec
 @pytest.mark.parametrize(
     "columns, message",
     [
-        ({"subhalo_id": None}, r"no column subhalo_id \(columns found: snapshot, group_id\)"),
+        ({"subhalo_id": None}, r"column subhalo_id is missing \(columns found: snapshot, group_id\)"),
         ({"group_id": [1, 2]}, "snapshot 95, subhalo 3 has group 2; give each subhalo one group"),
         ({"group_id": [1, -2], "subhalo_id": [3, 5]}, "subhalo 5 has group -2; .* not negative"),
     ],

@@ -114,7 +114,7 @@ def test_shards_of_another_run_are_not_overwritten(tmp_path, frames_of_two_galax
     with pytest.raises(ValueError, match="holds other galaxies, its petro_r is not the catalogue's"):
         stack_catalog(changed, frames_of_two_galaxies, out, progress=False)
     shutil.copy(out / "stacks-00000.fits", out / "stacks-00001.fits")
-    with pytest.raises(ValueError, match="stacks-00001.fits: is there, but this catalogue fills 1 shards only"):
+    with pytest.raises(ValueError, match="stacks-00001.fits: exists, but this catalogue fills 1 shards only"):
         stack_catalog(catalog, frames_of_two_galaxies, out, progress=False)
 
 

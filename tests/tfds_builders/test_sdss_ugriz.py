@@ -39,7 +39,7 @@ def test_columns_the_stacks_lack_are_nan(tmp_path):
 def test_a_dataset_is_replaced_only_when_asked(tmp_path):
     write(tmp_path)
     build(tmp_path, tmp_path / "data", progress=False)
-    with pytest.raises(ValueError, match="a dataset is there; use it, or replace it with --overwrite"):
+    with pytest.raises(ValueError, match="the dataset exists; use it, or replace it with --overwrite"):
         build(tmp_path, tmp_path / "data", progress=False)
     write(tmp_path, index=1)
     assert build(tmp_path, tmp_path / "data", overwrite=True, progress=False)["galaxies"] == 80
@@ -54,7 +54,7 @@ def test_broken_folders_are_refused_before_anything_is_written(tmp_path):
 
     (tmp_path / "twice").mkdir()
     write(tmp_path / "twice", change=twice)
-    with pytest.raises(ValueError, match="obj_id 4 is there twice"):
+    with pytest.raises(ValueError, match="obj_id 4 occurs twice"):
         build(tmp_path / "twice", tmp_path / "data", progress=False)
     (tmp_path / "nothing").mkdir()
     write(tmp_path / "nothing", change=nothing)

@@ -5,6 +5,7 @@ def count(number, noun):
     """A number and what it counts, in the plural where due."""
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
+
 DATA_NAMES = {"simulated": "simulated galaxies", "real": "real galaxies"}
 
 
@@ -12,6 +13,7 @@ def markdown_table(titles, rows):
     """Lines of a Markdown table."""
     lines = ["| " + " | ".join(cells) + " |" for cells in (titles, *rows)]
     return [lines[0], "|---" * len(titles) + "|", *lines[1:]]
+
 
 SIGNIFICANT = 0.05  # p-value below which a difference is called one; the usual choice
 
@@ -26,6 +28,11 @@ def with_interval(score):
     return f"{score['value']:.3f} ({score['interval'][0]:.3f} to {score['interval'][1]:.3f})"
 
 
-def p_text(p_value):
-    """A p-value as text: two digits, or that it is very small."""
-    return f"{p_value:.2g}" if p_value >= 1e-4 else "< 0.0001"
+P_FLOOR = 1e-4  # smaller p-values depend on tails that no sample of ours tests
+
+
+def p_text(p_value, symbol=""):
+    """Text of a p-value, two digits or "< 0.0001"; with a symbol an equation such as "p = 0.03"."""
+    if p_value < P_FLOOR:
+        return f"{symbol} < {P_FLOOR:.4f}".lstrip()
+    return f"{symbol} = {p_value:.2g}" if symbol else f"{p_value:.2g}"

@@ -1,4 +1,4 @@
-"""Straight lines through bias and sigma_MAD in bins of a property: slope, error, flatness, and what they show.
+"""Straight lines through bias and sigma_MAD in bins of a property: slope, error, flatness, finding.
 
 In go the residuals of each bin, x, and the group of each galaxy; out comes a `Line`. `trends.trend` makes the bins.
 """
@@ -66,28 +66,6 @@ class Line:
     def slope_sigmas(self):
         """Slope over its error."""
         return self.slope / self.slope_error if self.slope_error > 0 else np.nan
-
-    @property
-    def slope_text(self):
-        """Slope with its error and unit, two digits of the error."""
-        n_digits = int(np.clip(1 - np.floor(np.log10(self.slope_error)), 0, 9)) if self.slope_error > 0 else 3
-        return f"{self.slope:+.{n_digits}f} ± {self.slope_error:.{n_digits}f} per {self.per}"
-
-    @property
-    def verdict(self):
-        """The finding with its numbers."""
-        sigmas = f"{abs(self.slope_sigmas):.1f} sigma"
-        chi_square = f"chi-square {self.chi_square:.0f} for {self.n_dof}, {p_text(self.p_flat)}"
-        if self.finding == FLAT:
-            return f"{FLAT} (slope {self.slope_text}, {sigmas})"
-        if self.finding == SLOPE:
-            return f"slope {self.slope_text} ({sigmas})"
-        if self.finding == NOT_FLAT:
-            return f"{NOT_FLAT} ({chi_square}), but no straight slope"
-        if self.finding == HINT:
-            reason = f"slope {self.slope_text}, {sigmas}" if self.p_slope <= self.p_flat else chi_square
-            return f"hint ({reason}), within chance for so many trends"
-        return self.finding
 
 
 def bias_line(x, residual_bins, group, per):
@@ -202,11 +180,6 @@ def no_line(per):
     return Line(nothing, nothing, *[np.nan] * 6, 0, np.nan, np.nan, per)
 
 
-def p_text(p_value):
-    """A p-value with two digits, "p < 1e-16" below what its formula can tell."""
-    return f"p = {p_value:.2g}" if p_value >= 1e-16 else "p < 1e-16"
-
-
 def finding(line, threshold, alone=0.0):
     """What a line shows if its `p_value` must not exceed a threshold to be real, and one for it alone to be a hint."""
     if not np.isfinite(line.p_value):
@@ -214,4 +187,3 @@ def finding(line, threshold, alone=0.0):
     if line.p_value > threshold:
         return HINT if line.p_value <= alone else FLAT
     return SLOPE if 2 * line.p_slope <= threshold else NOT_FLAT
-

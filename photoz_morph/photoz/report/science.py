@@ -24,7 +24,7 @@ from photoz_morph.photoz.report.figures.point_estimates import MIN_GALAXIES as B
 from photoz_morph.photoz.report.figures.sky import bias_map, sky_text, width_map
 from photoz_morph.photoz.report.figures.trends import trend_figure, trend_grid
 from photoz_morph.photoz.report.figures.widths import coverage_figure, width_cut_figure, width_histogram
-from photoz_morph.photoz.report.tables.trends import catalogue_trends, trend_rows, trends_csv
+from photoz_morph.photoz.report.tables.trends import catalogue_trends, trend_rows, trends_csv, verdict
 from photoz_morph.photoz.report.tables.trials import missing_trials, table_1, table_2, table_2_csv
 from photoz_morph.report import html
 
@@ -84,7 +84,7 @@ def trends(results, out_files):
         (title, "bias_trends",
          f"Mean residual in bins of z_spec and z_phot with its standard error, {n}; bins of fewer than {BIN_GALAXIES} "
          "galaxies are left out. Grey: galaxies per bin. Against z_phot it should be flat; verdict: "
-         f"{found['z_phot'].bias.verdict}. Against z_spec the mean of a PDF leans towards the redshifts where most "
+         f"{verdict(found['z_phot'].bias)}. Against z_spec the mean of a PDF leans towards the redshifts where most "
          f"galaxies are, for any method. The band is the {EUCLID_BIAS} that Euclid requires of the mean redshift of a "
          "tomographic bin. As Pasquet et al. (2019), Fig. 8.",
          lambda: bias_trends(z_spec, z_phot, run, results.z_max)),
@@ -92,7 +92,7 @@ def trends(results, out_files):
     if "ebv" in found:
         lines = {_told(results): found["ebv"]}
         lines |= {name: judged[name] for name in reddening if not name.startswith(DIFFERENCE)}
-        differences = "".join(f" {name}: {judged[name].bias.verdict}." for name in reddening if name not in lines)
+        differences = "".join(f" {name}: {verdict(judged[name].bias)}." for name in reddening if name not in lines)
         caption = (
             f"Mean residual against Galactic E(B-V), {n}; points are shifted sideways where they would overlap. k-NN "
             "knows E(B-V): a slope that it shares is the sample's, where E(B-V) and z_spec go together. On the same "

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from photoz_morph.metrics.redshifts.mean_pdf import mean_pdf_test
-from photoz_morph.metrics.redshifts.trend_lines import p_text
 from photoz_morph.report.style import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE
+from photoz_morph.report.text import p_text
 
 
 def mean_pdfs(regions, z_spec, pdf, grid, title, group_id=None):
@@ -89,7 +89,7 @@ def mean_pdfs(regions, z_spec, pdf, grid, title, group_id=None):
 
 def verdict_text(test):
     """Chi-square of the mean PDF and the shift of its mean redshift, as text."""
-    chi_square = f"chi-square {test.chi_square:.1f} for {test.n_dof}, {p_text(test.p_value)}"
+    chi_square = f"chi-square {test.chi_square:.1f} for {test.n_dof}, {p_text(test.p_value, 'p')}"
     if not np.isfinite(test.p_value):
         chi_square = "too few galaxies or too narrow PDFs for a chi-square"
     return f"{chi_square}\nmean of PDFs - mean z_spec: {test.mean_shift:+.5f} ± {test.mean_shift_error:.5f}"

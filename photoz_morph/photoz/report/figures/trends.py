@@ -12,6 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from photoz_morph.metrics.redshifts.trend_lines import NOT_FLAT, SLOPE
+from photoz_morph.photoz.report.tables.trends import verdict
 from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE
 
 STATISTIC_LABELS = {
@@ -67,7 +68,7 @@ def trend_figure(trends, title, statistics=("bias",)):
             notes += [f"{found.n_left_out:,} left out"] if found.n_left_out else []
             text = f"{label}, n = {found.n:,}" if label else f"n = {found.n:,}"
             text += f" ({', '.join(notes)})" if notes else ""
-            _draw(axes, found, line, mark, f"{text}:\n{line.verdict}", 4.5, shift)
+            _draw(axes, found, line, mark, f"{text}:\n{verdict(line)}", 4.5, shift)
         _finish(axes, first, statistic, [getattr(found, statistic) for found in trends.values()])
         axes.set(xlabel=_axis_label(first), ylabel=STATISTIC_LABELS[statistic])
         axes.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), handlelength=2.5)
@@ -120,7 +121,7 @@ def trend_grid(trends, bands, title, statistic="bias"):
             _draw(axes, found, line, (colour, "o", "-"), "_trend", 3)
             _finish(axes, found, statistic, lines)
             axes.set_xlabel(_axis_label(found), fontsize=9)
-            parts = line.verdict.replace(" (", "\n(").splitlines()
+            parts = verdict(line).replace(" (", "\n(").splitlines()
             axes.set_title("\n".join(textwrap.fill(part, PANEL_CHARACTERS) for part in parts), fontsize=6.8)
             axes.tick_params(labelsize=8, labelleft=axes is line_of_panels[0])
         for axes in line_of_panels[len(row) :]:

@@ -8,8 +8,9 @@ import io
 
 import numpy as np
 
-from photoz_morph.metrics.redshifts.trend_lines import p_text
+from photoz_morph.metrics.redshifts.trend_lines import FLAT, HINT, NOT_FLAT, SLOPE
 from photoz_morph.metrics.redshifts.trends import judge, trend
+from photoz_morph.report.text import p_text
 
 # Columns with one number per galaxy: name on axes and in tables, unit.
 SINGLE = {
@@ -79,6 +80,28 @@ def _quantities(columns, bands):
     return wanted
 
 
+def slope_text(line):
+    """Slope of a `Line` with its error and unit, two digits of the error."""
+    n_digits = int(np.clip(1 - np.floor(np.log10(line.slope_error)), 0, 9)) if line.slope_error > 0 else 3
+    return f"{line.slope:+.{n_digits}f} ± {line.slope_error:.{n_digits}f} per {line.per}"
+
+
+def verdict(line):
+    """Finding of a `Line` with its numbers."""
+    slope, sigmas = slope_text(line), f"{abs(line.slope_sigmas):.1f} sigma"
+    chi_square = f"chi-square {line.chi_square:.0f} for {line.n_dof}, {p_text(line.p_flat, 'p')}"
+    if line.finding == FLAT:
+        return f"{FLAT} (slope {slope}, {sigmas})"
+    if line.finding == SLOPE:
+        return f"slope {slope} ({sigmas})"
+    if line.finding == NOT_FLAT:
+        return f"{NOT_FLAT} ({chi_square}), but no straight slope"
+    if line.finding == HINT:
+        reason = f"slope {slope}, {sigmas}" if line.p_slope <= line.p_flat else chi_square
+        return f"hint ({reason}), within chance for so many trends"
+    return line.finding
+
+
 def trend_rows(trends, statistic="bias"):
     """Header and rows of a table of trends, as text for `html.table`.
 
@@ -100,8 +123,7 @@ def trend_rows(trends, statistic="bias"):
         numbers = ["-"] * 4
         if np.isfinite(line.slope):
             chi_square = f"{line.chi_square:.1f} / {line.n_dof}"
-            p_flat = p_text(line.p_flat).removeprefix("p ").removeprefix("= ")
-            numbers = [line.slope_text, f"{line.slope_sigmas:+.1f}", chi_square, p_flat]
+            numbers = [slope_text(line), f"{line.slope_sigmas:+.1f}", chi_square, p_text(line.p_flat)]
         rows.append([found.name, f"{found.n:,}", *numbers, line.finding])
     return HEADER, rows
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
+from photoz_morph.metrics.checks import is_probability
 from photoz_morph.system.files import write_whole
 from photoz_morph.system.fits import open_fits
 from photoz_morph.system.tables import table_of, write_fits
@@ -35,7 +36,6 @@ CATALOGUE = {
     "m20": "M20 in i",
 }
 REQUIRED_META = ("survey", "origin", "model", "n_seeds", "classes", "adaptation", "config")
-SUM_TOLERANCE = 1e-4  # a float32 softmax sums to one within 1e-6
 
 
 def morph_predictions_table(
@@ -195,11 +195,11 @@ def _check_probability(probability, expected, obj_id, where):
         raise ValueError(
             f"{where} has shape {probability.shape}; its rows, n_seeds and classes need {expected}; predict again"
         )
-    sums = probability.sum(axis=2, dtype=float)
-    wrong = ((probability < 0).any(axis=2) | ~(np.abs(sums - 1) < SUM_TOLERANCE)).any(axis=1)
+    wrong = ~is_probability(probability).all(axis=1)
     if wrong.any():
         first = wrong.argmax()
+        sums = probability[first].sum(axis=1, dtype=float)
         raise ValueError(
             f"{where}: {wrong.sum()} galaxies have one that is negative or does not sum to one; the first is obj_id "
-            f"{obj_id[first]} (sums {', '.join(f'{value:.6g}' for value in sums[first])}); predict again"
+            f"{obj_id[first]} (sums {', '.join(f'{value:.6g}' for value in sums)}); predict again"
         )

@@ -6,7 +6,7 @@ The first file has the columns gini_i, m20_i and flag_i of the TNG100 catalogue 
 band, snapshots 95 and 99 (github gsnyder206/deepmerge-mocks); the folder caches encounters. In between, a pilot of our
 own candidates is drawn and measured.
 
-The target is p*(G, M20) = sum over classes c of f_c p_TNG(G, M20 | label c), with the fractions of the labels in the
+The target is p*(G, M20) = sum over classes c of f_c p_TNG(G, M20 | label c), with fractions f_c of the labels in the
 published arrays. Objects of type t draw candidates from p_t until one is accepted, so that the accepted ones follow
 sum over t of f_t p_t(x) a(x) / Z_t with Z_t the mean acceptance of the type; a(x) is found by iteration.
 """
@@ -20,11 +20,11 @@ from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
 from photoz_morph.mocks.labels import CLASS_NAMES, MERGER, classify
-from photoz_morph.simulation.morphology.candidates import TYPE_SHARES, WEIGHTS, draw_candidate, measure
+from photoz_morph.simulation.morphology.candidates import TYPE_FRACTIONS, WEIGHTS, draw_candidate, measure
 from photoz_morph.simulation.morphology.encounters import load_encounter
 from photoz_morph.system.threads import one_thread
 
-LABEL_SHARES = np.array([10_017, 5_705, 7_765]) / 23_487  # Ciprijanovic et al. (2021): images of each class released
+LABEL_FRACTIONS = np.array([10_017, 5_705, 7_765]) / 23_487  # Ciprijanovic et al. (2021): images of each class released
 SEED = 899_999_999  # of the pilot; of no sample that anyone is likely to draw
 N_PILOT = 1200  # candidates of each type: 2 min on two busy cores, with the encounters
 N_PILOT_ENCOUNTERS = 60
@@ -41,7 +41,7 @@ def main(catalogue, encounter_dir):
     tng_label = classify(tng["gini_i"], tng["m20_i"])
     target = sum(
         fraction * density(tng["gini_i"][tng_label == c], tng["m20_i"][tng_label == c])
-        for c, fraction in enumerate(LABEL_SHARES)
+        for c, fraction in enumerate(LABEL_FRACTIONS)
     )
     pilot = [draw_pilot(intended_type, encounter_dir) for intended_type in range(len(CLASS_NAMES))]
     densities = np.array([density(*measured.T) for measured in pilot])
@@ -50,7 +50,7 @@ def main(catalogue, encounter_dir):
     for name, measured, mean in zip(CLASS_NAMES, pilot, means):
         label = np.bincount(classify(*measured.T), minlength=3) / len(measured)
         print(f"{name}: {len(measured)} of {N_PILOT} measured, labels {label.round(3)}, acceptance {mean:.3f}")
-    print(f"candidates per object: {np.dot(TYPE_SHARES, 1 / means):.2f}")
+    print(f"candidates per object: {np.dot(TYPE_FRACTIONS, 1 / means):.2f}")
     np.savez_compressed(WEIGHTS, gini=GINI, m20=M20, acceptance=acceptance.astype(np.float32))
 
 
@@ -86,8 +86,8 @@ def iterate(target, densities, n_iterations=50):
     """Acceptance on the grid and its mean for each type."""
     means = np.ones(len(densities))
     for _ in range(n_iterations):
-        ratio = target / (np.einsum("t,tgm->gm", np.array(TYPE_SHARES) / means, densities) + 1e-9)
-        mixture = np.einsum("t,tgm->gm", TYPE_SHARES, densities)
+        ratio = target / (np.einsum("t,tgm->gm", np.array(TYPE_FRACTIONS) / means, densities) + 1e-9)
+        mixture = np.einsum("t,tgm->gm", TYPE_FRACTIONS, densities)
         low, high = 1e-6, 1e6
         for _ in range(60):  # the scale at which the mean acceptance of the mixture is the one wanted
             scale = np.sqrt(low * high)
@@ -98,12 +98,12 @@ def iterate(target, densities, n_iterations=50):
 
 
 def report_fractions(target, densities, n_iterations=200):
-    """Print the fractions of the types whose mixture fits the target best, by expectation-maximisation."""
+    """Print the fractions of the types whose mixture is most like the target, by expectation-maximisation."""
     fractions = np.full(len(densities), 1 / len(densities))
     for _ in range(n_iterations):
         mixture = np.einsum("t,tgm->gm", fractions, densities) + 1e-9
         fractions = fractions * (densities * target / mixture).sum(axis=(1, 2))
-    print(f"fractions of the types that fit best: {(fractions / fractions.sum()).round(3)}; used: {TYPE_SHARES}")
+    print(f"fractions of the types that fit best: {(fractions / fractions.sum()).round(3)}; used: {TYPE_FRACTIONS}")
 
 
 if __name__ == "__main__":

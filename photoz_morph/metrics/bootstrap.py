@@ -1,7 +1,7 @@
-"""Errors of scores: the scores of samples redrawn with replacement from the galaxies, or from their parents.
+"""Bootstrap errors of scores, with galaxies or their parents resampled with replacement.
 
-In go one value per galaxy, or several quantities of the same galaxies; out come the scores of each redrawn sample. The
-same number of galaxies, groups and seed redraw the same galaxies, so the difference of two calls is a paired bootstrap.
+Each takes one value per galaxy, or several quantities of the same galaxies, and returns the scores of each resample.
+The same number of galaxies, groups and seed draw the same samples, so that two calls are a paired bootstrap.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ RESAMPLE_ENTRIES = 1_000_000  # galaxies times resamples drawn at once: 8 MB an 
 
 
 def bootstrap(statistic, values, n_resamples=200, seed=0):
-    """A statistic of redrawn samples; its standard deviation is the error.
+    """Statistic of each resample; its standard deviation is the standard error.
 
     Parameters
     ----------
@@ -40,18 +40,18 @@ def bootstrap(statistic, values, n_resamples=200, seed=0):
 
 
 def bootstrap_scores(scores, per_galaxy, n_resamples=200, seed=0, group_id=None):
-    """Several scores of redrawn samples, the same samples for all of them.
+    """Several scores of each resample, the same resamples for all of them.
 
     Parameters
     ----------
     scores : dict of str to (str, callable)
-        As `photoz.SCORES`: which quantity a score is made of, and how it condenses (k, n) to (k,).
+        As `point_scores.SCORES`: the quantity of a score, and the function that maps it from (k, n) to (k,).
     per_galaxy : dict of str to ndarray, shape (n,)
         The quantities, of the same galaxies in the same order.
     n_resamples, seed : int
     group_id : ndarray, shape (n,), optional
-        Galaxies that share it are redrawn together: copies of one parent are no independent draws, and errors that
-        take them for such are too small. By default each galaxy is a group.
+        Galaxies of a group are resampled together: copies of one parent are not independent, and errors that treat
+        them so are too small. By default each galaxy is a group.
 
     Returns
     -------
@@ -69,15 +69,15 @@ def bootstrap_scores(scores, per_galaxy, n_resamples=200, seed=0, group_id=None)
     original and about as many galaxies.
 
     Resamples are drawn a few at a time, so memory does not grow with their number. A quantity of several scores is
-    sorted beforehand and put together in order, from how often each galaxy was drawn: medians and distances between
-    distributions are then found without sorting every sample for every score.
+    sorted once, and each resample repeats its values in order: medians and distances between distributions then need
+    no sorting of every sample for every score.
     """
     if n_resamples < 2:
         raise ValueError(f"a bootstrap error needs at least 2 resamples, got {n_resamples}")
     per_galaxy = {quantity: checked(per_galaxy[quantity], quantity) for quantity, _ in scores.values()}
     n = len(next(iter(per_galaxy.values())))
     group, n_groups = _groups(group_id, n)
-    # Redrawn groups do not add up to the same number of galaxies, and such samples are no rows of one array.
+    # Resampled groups have varying numbers of galaxies, so their samples are not rows of one array.
     at_once = max(1, RESAMPLE_ENTRIES // n) if group is None else 1
     rng = np.random.default_rng(seed)
     parts = {score: [] for score in scores}
@@ -103,10 +103,10 @@ def bootstrap_scores(scores, per_galaxy, n_resamples=200, seed=0, group_id=None)
 
 
 def _groups(group_id, n):
-    """Number of the group of each galaxy, None where each is its own, and how many groups there are."""
+    """Group number of each galaxy, None where each is its own group, and the number of groups."""
     group, n_groups = number_groups(group_id, n)
     if n_groups < 2 and group_id is not None:
         raise ValueError(
-            f"all {n} galaxies have group_id {group_id[0]}; errors need galaxies of two parents or more to redraw"
+            f"all {n} galaxies have group_id {group_id[0]}; errors need galaxies of two parents or more"
         )
     return (None if n_groups == n else group), n_groups

@@ -1,7 +1,7 @@
-"""What the scores of redshifts ask of their input: something is left to score, all of it finite, shapes that match.
+"""Checks of the input of scores: not empty, finite, of matching shapes, probabilities that sum to one.
 
-In go arrays as they came, out come arrays to calculate with, or a ValueError that says what is wrong; of a table of
-predictions, which rows can be scored and which of them are of one parent galaxy.
+The `checked` functions return arrays to calculate with or raise a ValueError; `scored_rows` and `parent_id` read a
+table of predictions.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ SUM_TOLERANCE = 1e-4  # a float32 softmax sums to one within 1e-6; 1e-4 would sh
 
 
 def checked(values, name):
-    """Float array that is not empty and finite; `name` is what the error calls it."""
+    """Float array that is finite and not empty; `name` stands in the error message."""
     values = np.asarray(values, float)
     if values.size == 0:
         raise ValueError(f"{name} is empty; no galaxy is left to score")
@@ -21,7 +21,7 @@ def checked(values, name):
 
 
 def checked_pdf(pdf, grid):
-    """PDFs of the width of the grid, finite; shape (n, n_bins)."""
+    """Finite PDFs on the bins of a grid; shape (n, n_bins)."""
     pdf = np.asarray(pdf)
     if pdf.ndim != 2 or pdf.shape[1] != grid.n_bins:
         raise ValueError(f"pdf has shape {pdf.shape}, the grid needs (n, {grid.n_bins})")
@@ -52,7 +52,7 @@ def is_probability(values):
 
 
 def scored_rows(table):
-    """Which predictions can be scored: those with flag 0 and a finite z_spec.
+    """Mask of the predictions that can be scored: flag 0 and a finite z_spec.
 
     Parameters
     ----------
@@ -69,5 +69,5 @@ def scored_rows(table):
 
 
 def parent_id(table):
-    """What the copies of one galaxy share: `group_id` where the table has it, `obj_id` otherwise; shape (n,)."""
+    """Identifier of the parent galaxy: `group_id` where the table has it, `obj_id` otherwise; shape (n,)."""
     return np.asarray(table["group_id" if "group_id" in table.colnames else "obj_id"])

@@ -1,8 +1,8 @@
 """Scores of classifiers: classes and class probabilities against true labels, as numbers 0 to n_classes - 1.
 
 Every score is a function of sums over galaxies: the confusion matrix, the sum of the Brier terms, the bins of the
-reliability diagram. `galaxy_terms` gives what each galaxy adds to them, so that `group_errors.group_bootstrap` redraws
-the groups of a sample without going through its galaxies again.
+reliability diagram. `galaxy_terms` gives the contribution of each galaxy, so that `group_errors.group_bootstrap`
+resamples the groups of a sample without going through its galaxies again.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ N_CALIBRATION_BINS = 15  # Guo et al. (2017), Table 1
 
 
 def confusion_matrix(label, predicted, n_classes):
-    """Galaxies of each true class (rows) given each class (columns), shape (n_classes, n_classes).
+    """Number of galaxies of each true class (rows) and predicted class (columns), shape (n_classes, n_classes).
 
     Parameters
     ----------
@@ -30,20 +30,20 @@ def confusion_matrix(label, predicted, n_classes):
 
 
 def accuracy(confusion):
-    """Share of galaxies given their own class; `confusion` has shape (..., n_classes, n_classes)."""
+    """Fraction of galaxies classified correctly; `confusion` has shape (..., n_classes, n_classes)."""
     return np.trace(confusion, axis1=-2, axis2=-1) / np.sum(confusion, axis=(-2, -1))
 
 
 def precision(confusion):
-    """Share of the galaxies given a class that are of it, mean over classes weighted by their true numbers.
+    """Fraction of a predicted class that belongs to it, mean over classes weighted by their true numbers.
 
-    0 for a class that is never given, as in scikit-learn. Ciprijanovic et al. (2021), Table 1, "weighted".
+    0 for a class that is never predicted, as in scikit-learn. Ciprijanovic et al. (2021), Table 1, "weighted".
     """
     return _weighted(confusion, _per_class(confusion)[0])
 
 
 def recall(confusion):
-    """Share of each class that is given its class, weighted like `precision`: equal to the accuracy."""
+    """Fraction of each class that is classified correctly, weighted like `precision`: equal to the accuracy."""
     return _weighted(confusion, _per_class(confusion)[1])
 
 
@@ -53,12 +53,12 @@ def f1(confusion):
 
 
 def macro_f1(confusion):
-    """Harmonic mean of precision and recall of each class, plain mean over classes: rare classes count as much."""
+    """Harmonic mean of precision and recall of each class, plain mean over classes: rare classes count equally."""
     return np.mean(_per_class(confusion)[2], axis=-1)
 
 
 def _per_class(confusion):
-    """Precision, recall and F1 of each class, shape (..., n_classes); 0 where there is nothing to divide by."""
+    """Precision, recall and F1 of each class, shape (..., n_classes); 0 where the denominator is 0."""
     confusion = np.asarray(confusion, float)
     right = np.diagonal(confusion, axis1=-2, axis2=-1)
     given, true = confusion.sum(axis=-2), confusion.sum(axis=-1)
@@ -96,7 +96,7 @@ def expected_calibration_error(bins):
     Notes
     -----
     Guo et al. (2017), Eq. 3. Summing |confidence - right| over galaxies instead, as some codes do, does not vanish
-    for calibrated probabilities. The score is never negative, so a small sample has a positive one by chance.
+    for calibrated probabilities. The score is never negative, so that of a small sample is biased upwards.
     """
     return np.sum(np.abs(bins[..., 1] - bins[..., 2]), axis=-1) / np.sum(bins[..., 0], axis=-1)
 
@@ -109,7 +109,7 @@ def calibration_bins(label, probability, n_bins=N_CALIBRATION_BINS):
     return galaxy_terms(label, probability, n_bins)["calibration"].sum(axis=0)
 
 
-# Each score: the sums it is made of, and the function of them.
+# Each score: the name of its sums, and the function of them.
 SCORES = {
     "accuracy": ("confusion", accuracy),
     "precision": ("confusion", precision),
@@ -122,7 +122,7 @@ SCORES = {
 
 
 def galaxy_terms(label, probability, n_bins=N_CALIBRATION_BINS):
-    """What each galaxy adds to the sums that the scores are made of.
+    """Contribution of each galaxy to the sums behind the scores.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def scores(label, probability):
 
 
 def majority_class(label, n_classes):
-    """The most frequent class and its share: the accuracy of a classifier that always says it.
+    """Most frequent class and its fraction: the accuracy of a classifier that always predicts it.
 
     Raises a ValueError as `confusion_matrix` does.
     """

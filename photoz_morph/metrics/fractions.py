@@ -1,14 +1,11 @@
-"""Errors of shares, such as that of outliers, which are not 0 where no galaxy is inside or all are.
-
-In go how many galaxies are inside, and of how many; out comes the standard error of their share.
-"""
+"""Errors and intervals of fractions, such as that of outliers; they do not vanish at 0 and 1."""
 
 import numpy as np
 from scipy import stats
 
 
-def share_error(n_inside, n):
-    """Standard error of a share counted on independent galaxies.
+def fraction_error(n_inside, n):
+    """Standard error of a fraction of independent galaxies.
 
     Parameters
     ----------
@@ -31,15 +28,15 @@ def share_error(n_inside, n):
     return np.sqrt(p * (1 - p) / (n + 2))
 
 
-def wilson_interval(share, n, level=0.95):
-    """Interval of a share that stays sensible where nothing or everything is counted.
+def wilson_interval(fraction, n, level=0.95):
+    """Wilson score interval of a fraction, valid at 0 and 1 too.
 
     Parameters
     ----------
-    share : ndarray
+    fraction : ndarray
         Between 0 and 1.
     n : float
-        Of how many independent objects; need not be whole.
+        Number of independent objects; need not be whole.
     level : float
 
     Returns
@@ -50,13 +47,13 @@ def wilson_interval(share, n, level=0.95):
     -----
     Wilson (1927).
     """
-    z, share = stats.norm.ppf((1 + level) / 2), np.asarray(share, float)
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    z, fraction = stats.norm.ppf((1 + level) / 2), np.asarray(fraction, float)
+    centre = (fraction + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(fraction * (1 - fraction) / n + z**2 / (4 * n**2))
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
 def effective_number(group_id):
-    """Number of independent galaxies that groups of galaxies with one fate are worth: Kish (1965), Sec. 8.2."""
+    """Effective number of independent galaxies, where those of a group behave alike: Kish (1965), Sec. 8.2."""
     _, members = np.unique(np.asarray(group_id), return_counts=True)
     return float(members.sum() ** 2 / np.sum(members.astype(float) ** 2))

@@ -1,7 +1,7 @@
 """Errors and tests for samples whose galaxies come in groups: all views of one encounter, all copies of one galaxy.
 
-Galaxies of a group share their fate: counted one by one they give errors that are too small and p-values that are too
-good. Here the group is what is redrawn, and what has a vote.
+Galaxies of a group are not independent: counted one by one they give errors and p-values that are too small. Here the
+group is the unit that is resampled, and that has one vote.
 """
 
 import numpy as np
@@ -11,16 +11,16 @@ INTERVAL = 0.95  # our choice
 
 
 def group_bootstrap(function, terms, group_id, n_resamples=1000, seed=0):
-    """A function of sums over galaxies, for samples in which whole groups are redrawn with replacement.
+    """Function of sums over galaxies, for samples in which whole groups are resampled with replacement.
 
-    The same groups and seed redraw the same groups, so the difference of two calls is a paired bootstrap.
+    The same groups and seed draw the same samples, so the difference of two calls is a paired bootstrap.
 
     Parameters
     ----------
     function : callable
         Maps (n_resamples, ...) sums to (n_resamples, ...) values, such as `classification.accuracy`.
     terms : ndarray, shape (n, ...)
-        What each galaxy adds to the sums, such as one of `classification.galaxy_terms`.
+        Contribution of each galaxy to the sums, such as one of `classification.galaxy_terms`.
     group_id : ndarray, shape (n,)
     n_resamples, seed : int
 
@@ -35,8 +35,8 @@ def group_bootstrap(function, terms, group_id, n_resamples=1000, seed=0):
 
     Notes
     -----
-    Efron (1979) with the group as unit (cluster bootstrap). A resample only weighs the sums of each group by how often
-    the group was drawn, so a thousand of them cost milliseconds.
+    Efron (1979) with the group as unit (cluster bootstrap). A resample only weights the sums of each group by the
+    number of times it was drawn, so a thousand of them take milliseconds.
     """
     terms = np.asarray(terms, float)
     group_id = np.asarray(group_id)
@@ -70,8 +70,8 @@ def interval(value, components):
 
     Notes
     -----
-    Student's t with the degrees of freedom of Satterthwaite (1946) and Welch (1947). Three seeds tell little about
-    their own scatter, and a Gaussian interval would hide that.
+    Student's t with the degrees of freedom of Satterthwaite (1946) and Welch (1947). The scatter of three seeds is
+    poorly known, and a Gaussian interval would ignore that.
     """
     variances = np.array([error**2 for error, _ in components])
     total = variances.sum()
@@ -87,7 +87,7 @@ def interval(value, components):
 
 
 def mcnemar(first, second):
-    """Whether two classifiers are right equally often on the same galaxies, from those only one of them gets right.
+    """McNemar's test of equal accuracy of two classifiers on the same galaxies.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def mcnemar(first, second):
 
 
 def mcnemar_of_groups(first, second, group_id):
-    """`mcnemar` with one vote for each group: for the classifier that is right more often over its galaxies and seeds.
+    """`mcnemar` with one vote per group, for the classifier that is right more often over its galaxies and seeds.
 
     Parameters
     ----------
@@ -127,5 +127,5 @@ def mcnemar_of_groups(first, second, group_id):
     """
     _, group = np.unique(np.asarray(group_id), return_inverse=True)
     gain = np.bincount(group, np.mean(second, axis=1, dtype=float) - np.mean(first, axis=1, dtype=float))
-    gain = np.round(gain, 9)  # sums of thirds that cancel do so only to 1e-16, which would be a vote
+    gain = np.round(gain, 9)  # sums of thirds cancel only to 1e-16, which would count as a vote
     return mcnemar(gain < 0, gain > 0)

@@ -1,14 +1,14 @@
 """Errors of means and of sigma_MAD for galaxies that come in groups, such as simulated copies of one real galaxy.
 
-In go one value per galaxy and the number of its group, as from `number_groups`. Groups are independent of each other;
-galaxies of a group are not. Where every group is one galaxy the errors are the textbook ones.
+Each takes one value per galaxy and the number of its group, as from `number_groups`. Groups are independent of each
+other; galaxies of a group are not. Where every group is one galaxy the errors are the textbook ones.
 """
 
 import numpy as np
 
 
 def number_groups(group_id, n):
-    """Number of each galaxy's group, 0 to n_groups - 1 in order of appearance, and how many there are.
+    """Number of each galaxy's group, 0 to n_groups - 1 in order of appearance, and the number of groups.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def number_groups(group_id, n):
     Raises
     ------
     ValueError
-        If there is not one group_id for each galaxy.
+        If there is not one group_id per galaxy.
     """
     if group_id is None:
         return np.arange(n), n
@@ -38,7 +38,7 @@ def number_groups(group_id, n):
 
 
 def count_groups(group):
-    """How many groups some galaxies belong to; `group` of shape (n,) as from `number_groups`."""
+    """Number of groups among some galaxies; `group` of shape (n,) as from `number_groups`."""
     return int(np.count_nonzero(np.bincount(group)))
 
 
@@ -74,7 +74,7 @@ def pair_covariance(values, group):
     Returns
     -------
     float
-        0 where no two galaxies share a group, and where it would be negative: copies resemble each other, and noise
+        0 where no group has two galaxies, and where it would be negative: copies resemble each other, and noise
         must not make errors smaller than those of independent galaxies.
     """
     count = np.bincount(group)
@@ -84,8 +84,8 @@ def pair_covariance(values, group):
     return max(float(np.sum(np.bincount(group, values) ** 2) - np.sum(values**2)) / n_pairs, 0.0)
 
 
-def share_design_effect(is_in, group):
-    """By what factor groups increase the variance of a share, 1 or more.
+def fraction_design_effect(is_in, group):
+    """Design effect of a fraction: factor by which groups increase its variance, 1 or more.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def share_design_effect(is_in, group):
     Returns
     -------
     float
-        If none or all galaxies are in, that of galaxies that always do as the others of their group.
+        If none or all galaxies are in, that of groups whose galaxies all behave alike.
 
     Notes
     -----
@@ -109,7 +109,7 @@ def share_design_effect(is_in, group):
 
 
 def mad_influence(values):
-    """What each value adds to `sigma_mad`, times n, and the factor that makes it so: `(signs, factor)`.
+    """Influence function of `sigma_mad` at each value: `(influence, factor)`, to be multiplied.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def mad_error(values, group=None):
 
     Notes
     -----
-    Root mean square of the influence function (`mad_influence`), summed over each group first. As exact as a
+    Root mean square of the influence function (`mad_influence`), summed over each group first. As accurate as a
     bootstrap, without its hundreds of medians.
     """
     influence, factor = mad_influence(values)

@@ -1,7 +1,7 @@
 """The mean PDF of a set of galaxies against their distribution of z_spec, with a chi-square that uses the PDFs.
 
-In go z_spec and PDFs on a `RedshiftGrid`; out come the galaxies found and expected in cells of redshift, the error of
-the former if the PDFs are right, and the difference of the two mean redshifts.
+`mean_pdf_test` takes z_spec and PDFs on a `RedshiftGrid` and returns the observed and expected numbers of galaxies in
+cells of redshift, the error of the observed ones if the PDFs are right, and the difference of the two mean redshifts.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from scipy import stats
 from photoz_morph.metrics.checks import checked_pair
 from photoz_morph.metrics.group_sums import mean_error, number_groups
 
-MIN_EXPECTED = 5  # the usual rule of chi-square tests: neighbouring cells are joined until they expect so many
+MIN_EXPECTED = 5  # the usual rule of chi-square tests: neighbouring cells are joined until they reach it
 CELL = 0.02  # our choice: of the order of a PDF's width
-MAX_CONDITION = 1e10  # of a covariance that can be inverted; beyond it some number of galaxies cannot vary at all
+MAX_CONDITION = 1e10  # of a covariance that can be inverted; beyond it the number of galaxies in some cell is fixed
 
 
 @dataclass(frozen=True)
 class MeanPdf:
-    """What `mean_pdf_test` finds.
+    """Result of `mean_pdf_test`.
 
     Attributes
     ----------
@@ -31,9 +31,9 @@ class MeanPdf:
     observed, expected, error : ndarray, shape (n_cells,)
         Galaxies with z_spec in each cell, the sum of the PDFs there, and the standard deviation of the former.
     chi_square, n_dof, p_value : float, int, float
-        NaN if all galaxies share a cell, or PDFs are so narrow that the numbers cannot vary.
+        NaN if all galaxies are in one cell, or PDFs are so narrow that the numbers cannot vary.
     design_effect : float
-        By what factor groups increase the variance of the numbers, and decrease chi-square; 1 without groups.
+        Factor by which groups increase the variance of the numbers, and decrease chi-square; 1 without groups.
     mean_shift, mean_shift_error : float
         Mean redshift of the mean PDF minus that of z_spec.
     """
@@ -53,7 +53,7 @@ class MeanPdf:
 
 
 def mean_pdf_test(z_spec, pdf, grid, group_id=None):
-    """Whether the mean PDF of galaxies is their redshift distribution.
+    """Chi-square test of the mean PDF of galaxies against their redshift distribution.
 
     Parameters
     ----------
@@ -78,9 +78,9 @@ def mean_pdf_test(z_spec, pdf, grid, group_id=None):
     Notes
     -----
     As Pasquet et al. (2019), Fig. 13. If each z_spec is a draw from its galaxy's PDF p_i, the numbers n_k have the
-    covariance sum_i (p_ik delta_kl - p_ik p_il), smaller than Poisson's as the galaxies are given: chi-square is with
-    that matrix, of all cells but the last, as the numbers add up to n. With groups it is divided by their mean design
-    effect (Rao & Scott 1981): their galaxies are neither one, as each has its own PDF, nor independent.
+    covariance sum_i (p_ik delta_kl - p_ik p_il), smaller than Poisson's as the galaxies are given. Chi-square uses
+    that matrix, without the last cell, as the numbers add up to n. With groups it is divided by their mean design
+    effect (Rao & Scott 1981): galaxies of a group are not independent, but each has its own PDF.
     """
     z_spec, pdf = checked_pair(z_spec, pdf, grid)
     group, _ = number_groups(group_id, len(pdf))
@@ -136,4 +136,4 @@ def _joined_cells(in_bins, bins_per_cell):
         if in_bins[begin:end].sum() >= MIN_EXPECTED:
             starts.append(begin)
             begin = end
-    return starts or [0]  # what is left over at the end belongs to the last cell
+    return starts or [0]  # the remainder at the end belongs to the last cell

@@ -1,7 +1,7 @@
 """Scores of single binned PDFs against z_spec: PIT, CRPS, conditional density loss, width of the central interval.
 
-In go spectroscopic redshifts, shape (n,), and PDFs on a `RedshiftGrid`, shape (n, n_bins), rows summing to one; out
-comes one number per galaxy. All are exact for a density that is constant inside bins, which is what `qp.hist` holds.
+Each takes spectroscopic redshifts, shape (n,), and PDFs on a `RedshiftGrid`, shape (n, n_bins), rows summing to one,
+and returns one number per galaxy. All are exact for a density that is constant inside bins, like that of `qp.hist`.
 """
 
 import numpy as np
@@ -56,7 +56,7 @@ def crps(z_spec, pdf, grid):
 
     Notes
     -----
-    Hersbach (2000). CDF - H is linear from edge to edge but for the step at z_spec, and a line from a to b has
+    Hersbach (2000). CDF - H is linear from edge to edge except for the step at z_spec, and a line from a to b has
     the mean square (a^2 + ab + b^2) / 3; the bin that holds z_spec is integrated in two parts.
     """
     z_spec, pdf = checked_pair(z_spec, pdf, grid)
@@ -85,7 +85,7 @@ def _mean_square(first, last):
 
 
 def cde_loss(z_spec, pdf, grid):
-    """What each galaxy adds to the conditional density loss, exact for a density constant inside bins.
+    """Contribution of each galaxy to the conditional density loss, exact for a density constant inside bins.
 
     Parameters
     ----------
@@ -108,8 +108,8 @@ def cde_loss(z_spec, pdf, grid):
     -----
     Izbicki & Lee (2017); up to a constant the mean squared distance of the PDFs from the true densities.
     qp integrates by trapezoids on a grid of points and takes p at the point nearest to z_spec. Its default points are
-    0.0083 apart, nearly four bins of 2.2e-3, and its value is then another number: give it `eval_grid` with
-    points in every bin.
+    0.0083 apart, nearly four bins of 2.2e-3, and its value then differs: give it `eval_grid` with points in
+    every bin.
     """
     z_spec, pdf = checked_pair(z_spec, pdf, grid)
 
@@ -143,7 +143,6 @@ def interval_width(pdf, grid, level=0.68):
     ------
     ValueError
         If the PDFs are not finite or of the wrong shape, or `level` is not between 0 and 1.
-
     """
     if not 0 < level < 1:
         raise ValueError(f"level of an interval is a probability between 0 and 1, got {level}")
@@ -153,6 +152,6 @@ def interval_width(pdf, grid, level=0.68):
 
 
 def in_slices(function, *arrays):
-    """`function` of row-matched arrays, called on some thousand rows at a time and joined."""
+    """`function` of row-matched arrays, called on `SLICE_ROWS` rows at a time and joined."""
     starts = range(0, max(len(arrays[0]), 1), SLICE_ROWS)
     return np.concatenate([function(*(array[start : start + SLICE_ROWS] for array in arrays)) for start in starts])

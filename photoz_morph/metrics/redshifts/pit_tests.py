@@ -1,7 +1,7 @@
-"""Whether PIT values are uniform, as those of calibrated PDFs are: the statistics of qp, and the coverage curve.
+"""Tests of the uniformity of PIT values, which calibrated PDFs have: the statistics of qp, and the coverage curve.
 
-In go PIT values of galaxies, shape (..., n), out comes one number per sample. None of the statistics is a p-value: with
-enough galaxies every PDF in the world is found wanting, and the size of the misfit is what matters. `pit_ks` is a
+Each takes the PIT values of galaxies, shape (..., n), and returns one number per sample. None is a p-value: with
+enough galaxies every PDF fails such a test, and the size of the misfit is what matters. `pit_ks` is a
 distance between distributions, to be set beside that of a sample of another size; `pit_cvm` and `pit_ad` grow with n.
 """
 
@@ -10,13 +10,13 @@ import math
 import numpy as np
 
 from photoz_morph.metrics.checks import checked
-from photoz_morph.metrics.fractions import share_error
-from photoz_morph.metrics.group_sums import number_groups, share_design_effect
+from photoz_morph.metrics.fractions import fraction_error
+from photoz_morph.metrics.group_sums import fraction_design_effect, number_groups
 
-PIT_LIMITS = (0.0001, 0.9999)  # of qp; beyond them z_spec is where the PDF says it cannot be
+PIT_LIMITS = (0.0001, 0.9999)  # of qp; beyond them z_spec lies outside the PDF
 COVERAGE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.68, 0.7, 0.8, 0.9, 0.95)  # our choice
 
-# What 95 of 100 samples of calibrated PDFs stay below: the asymptotic points of D sqrt(n), W^2 and, in the
+# Upper limits of 95 % of samples of calibrated PDFs: the asymptotic points of D sqrt(n), W^2 and, in the
 # units of `pit_ad`, A^2 (Stephens 1974: 1.358, 0.461 and 2.492).
 CALIBRATED_KS, CALIBRATED_CVM, CALIBRATED_AD = 1.358, 0.461, 0.32
 
@@ -55,7 +55,7 @@ def pit_cvm(pit):
 
 
 def pit_ad(pit):
-    """Anderson-Darling statistic, which weighs the ends of the PIT, in the form of qp.
+    """Anderson-Darling statistic, which gives weight to the ends of the PIT, in the form of qp.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def pit_ad(pit):
     Returns
     -------
     float or ndarray, shape (...)
-        Negative where the agreement is better than of two random samples.
+        Negative where the two agree better than two random samples.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def pit_ad(pit):
     Notes
     -----
     qp does not take the one-sample statistic A^2. It gives the PIT values and n equally spaced numbers from 0 to 1 to
-    the two-sample test of Scholz & Stephens (1987, Eq. 7, with midranks), which takes both for random: 95 of 100
+    the two-sample test of Scholz & Stephens (1987, Eq. 7, with midranks), which treats both as random: 95 of 100
     calibrated samples stay below 0.32, and the p-values that come with it are too large. It is the same number here,
     for comparison; qp's limits of PIT for it, 0 and 1, leave no galaxy out. A PIT of exactly 0 or 1 makes A^2
     infinite, and this one not.
@@ -94,7 +94,7 @@ def _two_sample_ad(pit):
     uniform = np.linspace(0, 1, n)
     starts = np.flatnonzero(np.concatenate([[True], pit[1:] != pit[:-1]]))
     values, repeats = pit[starts], np.diff(starts, append=n).astype(float)
-    # How many numbers are below each value; a rounding error is mended by the comparison.
+    # How many numbers are below each value; the comparison corrects rounding errors.
     place = np.ceil(values * (n - 1)).astype(int)
     place += uniform[place] < values
     is_shared = uniform[np.minimum(place, n - 1)] == values
@@ -134,13 +134,13 @@ def _deviation_of_ad(n):
 
 
 def pit_outlier_rate(pit):
-    """Fraction of PIT values beyond `PIT_LIMITS`, of which 0.0002 is expected. Tables print it in per cent.
+    """Fraction of PIT values beyond `PIT_LIMITS`, expected to be 0.0002. Tables print it in per cent.
 
     `pit` of shape (..., n) as for `pit_ks`, which also has the errors raised.
 
     Notes
     -----
-    Counted, as the limits are meant. qp asks a parabola through 100 quantiles of the PIT, those equal to 0 and 1 left
+    Counted directly. qp fits a parabola through 100 quantiles of the PIT, those equal to 0 and 1 left
     out, and so cannot see what happens within 0.01 of the ends: its number may differ by that, either way.
     """
     low, high = PIT_LIMITS
@@ -149,19 +149,19 @@ def pit_outlier_rate(pit):
 
 
 def coverage(pit, levels=COVERAGE_LEVELS, group_id=None):
-    """How many galaxies have z_spec inside the central interval of their PDF, for several probabilities inside.
+    """Coverage: fraction of galaxies with z_spec inside the central interval of their PDF, for several levels.
 
     Parameters
     ----------
     pit : ndarray, shape (n,)
     levels : sequence of float, shape (n_levels,)
-        Probabilities inside; the share of calibrated PDFs equals the level.
+        Probabilities inside; for calibrated PDFs the fraction equals the level.
     group_id : ndarray, shape (n,), optional
-        Galaxies that share it, copies of one parent, are not counted as independent in the error.
+        Same for all copies of one parent, which do not count as independent in the error.
 
     Returns
     -------
-    share, error : ndarray, shape (n_levels,)
+    fraction, error : ndarray, shape (n_levels,)
         Fraction of galaxies, and its standard error.
 
     Raises
@@ -171,9 +171,9 @@ def coverage(pit, levels=COVERAGE_LEVELS, group_id=None):
 
     Notes
     -----
-    z_spec is inside the central interval if its PIT is within half the level of 1/2. The error is `shares.share_error`,
-    which is not 0 where none or all are inside; with groups it is that of as many independent galaxies as have the
-    same variance (`group_sums.share_design_effect`).
+    z_spec is inside the central interval if its PIT is within half the level of 1/2. The error is
+    `fractions.fraction_error`, which is not 0 where none or all are inside; with groups it is that of as many
+    independent galaxies as have the same variance (`group_sums.fraction_design_effect`).
     """
     pit, levels = checked(pit, "pit"), np.asarray(levels, float)
     if not np.all((levels > 0) & (levels < 1)):
@@ -183,8 +183,8 @@ def coverage(pit, levels=COVERAGE_LEVELS, group_id=None):
     group, n_groups = number_groups(group_id, n)
     effect = np.ones(len(levels))
     if n_groups < n:
-        effect = np.array([share_design_effect(from_middle <= level / 2, group) for level in levels])
-    return n_inside / n, share_error(n_inside / effect, n / effect)
+        effect = np.array([fraction_design_effect(from_middle <= level / 2, group) for level in levels])
+    return n_inside / n, fraction_error(n_inside / effect, n / effect)
 
 
 def _in_order(pit):

@@ -1,7 +1,7 @@
-"""Scores of photometric redshifts: those of point estimates, and the list of all with those of PDFs.
+"""Scores of photometric redshifts: those of point estimates, and the table of all scores, with those of PDFs.
 
-In go point estimates, spectroscopic redshifts and binned PDFs of n galaxies, out comes one number per sample. Two
-dialects stand side by side: that of Pasquet et al. (2019), Sec. 4.1, and that of qp and RAIL. Both are of the residuals
+Each takes point estimates, spectroscopic redshifts or binned PDFs of n galaxies and returns one number per sample. Two
+conventions are given: that of Pasquet et al. (2019), Sec. 4.1, and that of qp and RAIL. Both use the residuals
 (z_phot - z_spec) / (1 + z_spec), with that sign, but
 
 - *bias* is their mean in the paper and their median in qp: here `bias` and `median_bias`;
@@ -16,7 +16,7 @@ qp run in parallel compresses the residuals first and gives these numbers approx
 import numpy as np
 
 from photoz_morph.metrics.checks import checked, checked_pair
-from photoz_morph.metrics.fractions import share_error
+from photoz_morph.metrics.fractions import fraction_error
 from photoz_morph.metrics.redshifts.pdf_scores import cde_loss, crps, in_slices, interval_width, pit
 from photoz_morph.metrics.redshifts.pit_tests import pit_ad, pit_cvm, pit_ks, pit_outlier_rate
 
@@ -119,7 +119,7 @@ def _mean(values):
     return np.mean(values, axis=-1)
 
 
-# Each score: the quantity of single galaxies it is made of, and how it condenses them along the last axis.
+# Each score: the quantity per galaxy that it summarises, and the function that does so along the last axis.
 SCORES = {
     "bias": ("residual", bias),
     "sigma_mad": ("residual", sigma_mad),
@@ -137,11 +137,11 @@ SCORES = {
     "pit_ad": ("pit", pit_ad),
     "pit_outlier_rate": ("pit", pit_outlier_rate),
 }
-RATES = ("eta", "outlier_rate", "pit_outlier_rate")  # shares of galaxies
+RATES = ("eta", "outlier_rate", "pit_outlier_rate")  # fractions of galaxies
 
 
 def score_error(name, resampled, n_groups):
-    """Standard error of a score, or of a paired difference of two, from its values in redrawn samples.
+    """Standard error of a score, or of a paired difference of two, from its values in resampled data.
 
     Parameters
     ----------
@@ -150,20 +150,20 @@ def score_error(name, resampled, n_groups):
     resampled : ndarray, shape (n_resamples,)
         From `bootstrap.bootstrap_scores`.
     n_groups : int
-        What was redrawn: galaxies, or groups of them.
+        Number of resampled units: galaxies, or groups of them.
 
     Returns
     -------
     float
         The standard deviation. Where that of a rate is 0, because no galaxy is an outlier or all are (of a difference:
-        none is an outlier of one method alone), `shares.share_error` of none in `n_groups`.
+        none is an outlier of one method alone), `fractions.fraction_error` of 0 in `n_groups`.
     """
     error = float(np.std(resampled, ddof=1))
-    return float(share_error(0, n_groups)) if error == 0 and name in RATES else error
+    return float(fraction_error(0, n_groups)) if error == 0 and name in RATES else error
 
 
 def galaxy_scores(z_spec, pdf, grid, z_phot=None):
-    """The quantities of single galaxies the scores condense, each of shape (n,).
+    """Quantities per galaxy that the scores summarise, each of shape (n,).
 
     They are residual, crps, cde_loss, pit, width_68 and width_90. `z_phot` defaults to the mean of each PDF; see
     `scores` for the rest.

@@ -1,6 +1,7 @@
 """Straight lines through bias and sigma_MAD in bins of a property: slope, error, flatness, finding.
 
-In go the residuals of each bin, x, and the group of each galaxy; out comes a `Line`. `trends.trend` makes the bins.
+Each takes the residuals of the bins, x, and the group of each galaxy, and returns a `Line`. `trends.trend` makes
+the bins.
 """
 
 from dataclasses import dataclass, replace
@@ -30,12 +31,12 @@ class Line:
         Of the bins about their weighted mean, for `n_dof` degrees of freedom.
     n_dof : int
     p_slope, p_flat : float
-        Chance of such a slope and of such a chi-square if the statistic does not depend on x.
+        p-values of the slope and of the chi-square, if the statistic does not depend on x.
     per : str
-        What the slope is per, such as "mag".
+        Unit of x in the slope, such as "mag".
     finding : str
-        FLAT, SLOPE, NOT_FLAT (but no straight slope), HINT (real if it were alone, chance among so many), or why
-        nothing was found.
+        FLAT, SLOPE, NOT_FLAT (but no straight slope), HINT (significant alone, not among so many), or the reason
+        why there is no test.
     """
 
     values: np.ndarray
@@ -59,7 +60,7 @@ class Line:
 
     @property
     def p_value(self):
-        """Chance of the less probable of slope and chi-square, counted twice for the two looks (Bonferroni)."""
+        """Smaller p-value of slope and chi-square, doubled for the two tests (Bonferroni)."""
         return float(np.minimum(1, 2 * np.minimum(self.p_slope, self.p_flat)))  # NaN stays NaN
 
     @property
@@ -89,7 +90,7 @@ def bias_line(x, residual_bins, group, per):
 
 
 def _slope_error(centred, offset, group):
-    """Sandwich estimate CR3 of a slope's error: root of the summed squares of what leaving out each group changes."""
+    """Sandwich estimate CR3 of a slope's error: root of the summed squares of the changes without each group."""
     n, spread = len(centred), np.sum(centred**2)
     count, sum_x, sum_xx, sum_y, sum_xy = (
         np.bincount(group, weights) for weights in (None, centred, centred**2, offset, centred * offset)
@@ -105,9 +106,9 @@ def _mean_covariance(residual_bins, values, group):
     offset = np.concatenate([part - value for part, value in zip(residual_bins, values)])
     count, sums = (_group_table(residual_bins, group, weights) for weights in (None, offset))
     n = count.sum(axis=0)
-    share = sums / np.sqrt(1 - np.minimum(count / n, 1 - 1e-9)) / n
+    part = sums / np.sqrt(1 - np.minimum(count / n, 1 - 1e-9)) / n
     # Kish (1965), Sec. 11.2: how many groups of one size are worth as much.
-    return share.T @ share, n**2 / np.sum(count**2, axis=0) - 1
+    return part.T @ part, n**2 / np.sum(count**2, axis=0) - 1
 
 
 def _group_table(residual_bins, group, weights=None):
@@ -129,7 +130,7 @@ def _welch(values, covariance, freedom):
 
 
 def _chi_square(values, covariance):
-    """Of values about the mean that makes it smallest, and the weights of that mean."""
+    """Chi-square of values about the mean that minimises it, and the weights of that mean."""
     weight = np.linalg.solve(covariance, np.ones(len(values)))
     offset = values - np.sum(weight * values) / weight.sum()
     return offset @ np.linalg.solve(covariance, offset), weight
@@ -162,7 +163,7 @@ def sigma_mad_line(x, residual_bins, group, per):
 
 
 def _relative_covariance(alike, residual_bins, group):
-    """Covariance of ln sigma_MAD of bins, if all galaxies scatter alike, and all pairs of a group go together alike."""
+    """Covariance of ln sigma_MAD of bins, for galaxies of one scatter and groups of one correlation."""
     influence, factor = mad_influence(alike)
     if not np.isfinite(factor):
         return np.full((len(residual_bins), len(residual_bins)), np.nan)
@@ -175,13 +176,13 @@ def _relative_covariance(alike, residual_bins, group):
 
 
 def no_line(per):
-    """Line of too few galaxies."""
+    """Empty line, for too few galaxies."""
     nothing = np.empty(0)
     return Line(nothing, nothing, *[np.nan] * 6, 0, np.nan, np.nan, per)
 
 
 def finding(line, threshold, alone=0.0):
-    """What a line shows if its `p_value` must not exceed a threshold to be real, and one for it alone to be a hint."""
+    """Finding of a line: real if its `p_value` is at most `threshold`, a hint if it is at most `alone`."""
     if not np.isfinite(line.p_value):
         return "no scatter to compare with"
     if line.p_value > threshold:

@@ -1,10 +1,10 @@
-"""Trends of photometric redshifts with a property x: bias and sigma_MAD in bins of x, with errors and a verdict.
+"""Trends of photometric redshifts with a property x: bias and sigma_MAD in bins of x, with errors and a finding.
 
-In go one value of x and one normalised residual per galaxy; out comes a `Trend`: bins of equal numbers of galaxies, the
-mean residual and sigma_MAD of each with their errors, the slope of a straight line, the chi-square about a constant,
-and a verdict in words. `judge` gives the verdicts of many trends together, so that one in a hundred reports on trends
-that are all flat, and not nearly every report, calls one of them real. Groups of galaxies, such as simulated copies of
-one real galaxy, count as independent of each other; without groups every galaxy does.
+`trend` takes one value of x and one normalised residual per galaxy and returns a `Trend`: bins of equal numbers of
+galaxies, the mean residual and sigma_MAD of each with their errors, the slope of a straight line, the chi-square about
+a constant, and a finding. `holm_verdicts` corrects the findings of many trends for their number: of a hundred reports
+in which all trends are flat, one calls some trend real. Groups of galaxies, such as simulated copies of one real
+galaxy, count as independent of each other; without groups every galaxy does.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ N_BINS = 10
 
 @dataclass(frozen=True)
 class Trend:
-    """What `trend` finds; arrays have one entry per bin.
+    """Result of `trend`; arrays have one entry per bin.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Trend:
 
 
 def trend(x, residual, name="", unit="", is_log=False, n_bins=N_BINS, group_id=None):
-    """Bias and sigma_MAD of photometric redshifts in bins of a property, with slope, flatness and verdict.
+    """Bias and sigma_MAD of photometric redshifts in bins of a property, with slope, flatness and finding.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def trend(x, residual, name="", unit="", is_log=False, n_bins=N_BINS, group_id=N
     Notes
     -----
     Bias is the mean residual, so its slope is that of the mean: least squares over galaxies, not over bins, each
-    counting the same. Fits that reject outliers would answer another question, as outliers are part of the bias. The
+    counting the same. Outliers are not rejected, as they are part of the bias. The
     error is the sandwich estimate CR3 (Bell & McCaffrey 2002), the jackknife over groups; for groups of one that is HC3
     (MacKinnon & White 1985). It holds for scatter that changes with x, as it does with S/N, and for heavy tails.
     Flatness of the bins is tested by Welch's (1951) analysis of variance, a chi-square about the weighted mean with
@@ -137,13 +137,13 @@ def trend(x, residual, name="", unit="", is_log=False, n_bins=N_BINS, group_id=N
     )
 
 
-def judge(trends, level=LEVEL):
-    """The same trends with verdicts that allow for their number.
+def holm_verdicts(trends, level=LEVEL):
+    """Trends with findings corrected for their number (Holm).
 
     Parameters
     ----------
     trends : list of Trend
-        The whole family: all that a report looks at, of any runs; they may be judged alone before.
+        The whole family: all trends of a report, of any run. Earlier findings are replaced.
     level : float
         Chance that any of them is called real if all are flat.
 
@@ -155,19 +155,19 @@ def judge(trends, level=LEVEL):
     Notes
     -----
     Holm (1979), over bias and sigma_MAD of all trends; those of too few galaxies do not count. It holds for trends
-    that depend on each other, such as S/N in two bands. Maps and mean PDFs are tests of their own, outside the family.
+    that depend on each other, such as S/N in two bands. Maps and mean PDFs are separate tests, outside the family.
     """
     keys = [(index, field) for index in range(len(trends)) for field in ("bias", "sigma_mad")]
     p_values = {(index, field): getattr(trends[index], field).p_value for index, field in keys}
     ranked = sorted((key for key in keys if np.isfinite(p_values[key])), key=p_values.get)
-    judged, is_rejecting = list(trends), True
+    corrected, is_rejecting = list(trends), True
     for rank, (index, field) in enumerate(ranked):
         threshold = level / (len(ranked) - rank)
         is_rejecting = is_rejecting and p_values[index, field] <= threshold
-        line = getattr(judged[index], field)
+        line = getattr(corrected[index], field)
         line = replace(line, finding=finding(line, threshold if is_rejecting else 0, level))
-        judged[index] = replace(judged[index], **{field: line})
-    return judged
+        corrected[index] = replace(corrected[index], **{field: line})
+    return corrected
 
 
 def _equal_counts(x, group, n_bins):

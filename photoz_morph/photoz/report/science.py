@@ -13,7 +13,7 @@ from photoz_morph.metrics.redshifts.pdf_scores import crps, pit
 from photoz_morph.metrics.redshifts.pit_tests import COVERAGE_LEVELS, coverage
 from photoz_morph.metrics.redshifts.point_scores import residuals
 from photoz_morph.metrics.redshifts.sky_cells import sky_cells
-from photoz_morph.metrics.redshifts.trends import LEVEL, judge, trend
+from photoz_morph.metrics.redshifts.trends import LEVEL, holm_verdicts, trend
 from photoz_morph.metrics.redshifts.width_cuts import MIN_GALAXIES as WIDTH_GALAXIES
 from photoz_morph.photoz.depth import at_depth
 from photoz_morph.photoz.evaluation.trial_scores import score_trials
@@ -75,7 +75,7 @@ def trends(results, out_files):
     table, residual = results.table, _residual(results.table)
     found = catalogue_trends(table, residual, results.survey.bands)
     reddening = _reddening(results)
-    judged = dict(zip([*found, *reddening], judge([*found.values(), *reddening.values()])))
+    judged = dict(zip([*found, *reddening], holm_verdicts([*found.values(), *reddening.values()])))
     found = {key: judged[key] for key in found}
     out_files["trends.csv"] = trends_csv(judged, "real" if results.is_real else "simulated")
     title, run, n = "Trends", results.title, f"n = {len(residual):,}"

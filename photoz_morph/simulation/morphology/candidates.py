@@ -1,9 +1,9 @@
 """One object of the simulated morphology sample: candidates are drawn until one is accepted.
 
-The type of an object is drawn from fixed shares, and a merger's encounter from a fixed pool. Then candidates k = 0, 1,
-2, ... of that type are drawn and the Gini and M20 of their seen i image are measured; each is accepted with a
-probability that depends on these two alone (importance resampling), such that the accepted objects follow the
-distribution of TNG100 galaxies. All is a function of (seed, index).
+The type of an object is drawn with fixed probabilities, and a merger's encounter from a fixed pool. Then candidates
+k = 0, 1, 2, ... of that type are drawn and Gini and M20 of their PSF-convolved i image are measured; each is accepted
+with a probability that depends on these two alone (importance resampling), such that the accepted objects follow the
+distribution of TNG100 galaxies. Everything is a function of (seed, index).
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ from photoz_morph.system.threads import one_thread
 __all__ = [
     "N_ENCOUNTERS",
     "REASONS",
-    "TYPE_SHARES",
+    "TYPE_FRACTIONS",
     "AcceptanceTable",
     "draw_accepted",
     "draw_candidate",
@@ -34,14 +34,15 @@ __all__ = [
     "measure",
 ]
 
-TYPE_SHARES = (0.42, 0.16, 0.42)  # spiral, elliptical, merger: half the mergers look like one of the others in (G, M20)
+# Spiral, elliptical, merger: half the mergers look like one of the others in (G, M20).
+TYPE_FRACTIONS = (0.42, 0.16, 0.42)
 N_ENCOUNTERS = 256  # of one seed; every merger is a view of one of them
 REASONS = ("empty", "not_measured", "resampled")
 MIN_GINI = 0.3  # below lie flat plates and fragments; the lowest of 22,031 good TNG100 galaxies is 0.31
-MAX_CANDIDATES = 2000  # the table accepts 2 % at least, so an object that needs more is a fault of the generator
-STREAM = 1  # apart from the type's: NumPy takes [seed, index] and [seed, index, 0] for the same
+MAX_CANDIDATES = 2000  # the table accepts 2 % at least, so an object that needs more is a bug of the generator
+STREAM = 1  # not that of the type; 0 would be: NumPy treats [seed, index] and [seed, index, 0] alike
 WEIGHTS = Path(str(resources.files("photoz_morph") / "data" / "morphology_weights.npz"))
-# The i band alone, in which labels are measured; g and r are made for the accepted only.
+# The i band alone, in which labels are measured; g and r are made for accepted candidates only.
 I_BAND = LSST.bands.index("i")
 LSST_I = replace(
     LSST,
@@ -61,7 +62,7 @@ class AcceptanceTable:
             self.gini, self.m20, self.acceptance = stored["gini"], stored["m20"], stored["acceptance"]
 
     def __call__(self, gini, m20):
-        """Probability at each point, that of the nearest cell."""
+        """Probability of acceptance at each point, that of the nearest cell."""
         row = np.searchsorted((self.gini[1:] + self.gini[:-1]) / 2, gini)
         return self.acceptance[row, np.searchsorted((self.m20[1:] + self.m20[:-1]) / 2, m20)]
 
@@ -69,7 +70,7 @@ class AcceptanceTable:
 def draw_type(seed, index):
     """Intended type of an object, and the encounter of which it is a view (-1 unless a merger)."""
     rng = np.random.default_rng([seed, index])
-    intended_type = int(rng.choice(len(TYPE_SHARES), p=TYPE_SHARES))
+    intended_type = int(rng.choice(len(TYPE_FRACTIONS), p=TYPE_FRACTIONS))
     return intended_type, int(rng.integers(N_ENCOUNTERS)) if intended_type == MERGER else -1
 
 
@@ -85,7 +86,7 @@ def draw_candidate(seed, index, k, intended_type, encounter):
 
     Returns
     -------
-    galaxy : Galaxy
+    galaxy : StellarMaps
     rng : numpy.random.Generator
     """
     rng = np.random.default_rng([seed, index, STREAM, k])
@@ -95,7 +96,7 @@ def draw_candidate(seed, index, k, intended_type, encounter):
 
 
 def measure(galaxy):
-    """Gini and M20 of the i image behind the LSST PSF, and why not if they are of no use.
+    """Gini and M20 of the i image after the LSST PSF, or the reason why they cannot be used.
 
     Returns
     -------
@@ -113,7 +114,7 @@ def measure(galaxy):
 
 
 def draw_accepted(seed, index, encounter_dir):
-    """The first accepted candidate of an object.
+    """First accepted candidate of an object.
 
     Parameters
     ----------
@@ -123,11 +124,11 @@ def draw_accepted(seed, index, encounter_dir):
 
     Returns
     -------
-    galaxy : Galaxy
+    galaxy : StellarMaps
     intended_type, encounter_index : int
         As `draw_type` gives them.
     rejected : Counter
-        How many candidates before it were rejected, by reason (`REASONS`).
+        Number of candidates rejected before it, by reason (`REASONS`).
 
     Raises
     ------
@@ -148,7 +149,7 @@ def draw_accepted(seed, index, encounter_dir):
             rejected[reason or "resampled"] += 1
     raise RuntimeError(
         f"galaxy {index} of seed {seed}: none of {MAX_CANDIDATES} candidates was accepted ({dict(rejected)}); "
-        f"take another seed, or make {WEIGHTS.name} again with scripts/make_morphology_weights.py"
+        f"choose another seed, or remake {WEIGHTS.name} with scripts/make_morphology_weights.py"
     )
 
 
@@ -159,5 +160,5 @@ def _acceptance():
 
 @lru_cache(maxsize=32)
 def _encounter(encounter_dir, seed, index):
-    """An encounter from the cache; a process keeps the last 32."""
+    """Encounter from the cache; a process keeps the last 32."""
     return load_encounter(encounter_dir, seed, index)

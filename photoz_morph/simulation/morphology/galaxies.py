@@ -1,6 +1,6 @@
 """Noiseless spirals and ellipticals as seen from z = 0.05, on the 500 x 500 pixels of an LSST scene.
 
-`draw_spiral` and `draw_elliptical` take a random generator and give a `Galaxy`: maps of the light of its stellar
+`draw_spiral` and `draw_elliptical` take a random generator and give a `StellarMaps`: maps of the light of its stellar
 populations, an optical depth and what it was drawn from. A disk is drawn in the box that holds it; the rest of the
 field stays dark.
 
@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 
 from photoz_morph.simulation.morphology.disk_patterns import arm_phase, draw_texture, scatter_clumps, wound_texture
-from photoz_morph.simulation.morphology.populations import DUST_CURVE, FIELD_PIXELS, PIXEL_KPC, Galaxy, r_flux
+from photoz_morph.simulation.morphology.populations import DUST_CURVE, FIELD_PIXELS, PIXEL_KPC, StellarMaps, r_flux
 
 __all__ = ["draw_elliptical", "draw_spiral"]
 
@@ -31,7 +31,7 @@ def draw_elliptical(rng):
 
     Returns
     -------
-    Galaxy
+    StellarMaps
         Its `truth` has `abs_mag_r`, of the light in the field; `r_e` [kpc]; `sersic_n`; `axis_ratio`;
         `bulge_to_total`, below 1 for an S0 with a disk.
 
@@ -46,18 +46,18 @@ def draw_elliptical(rng):
     angle = rng.uniform(0, np.pi)
     outer_ratio = float(np.clip(axis_ratio + rng.normal(0, 0.08), 0.4, 1.0))
     outer_angle = angle + rng.normal(0, 0.1)  # isophotes twist by some degrees
-    envelope, envelope_share = rng.uniform(1.5, 5.0), rng.uniform(0.25, 0.55)
+    envelope, envelope_fraction = rng.uniform(1.5, 5.0), rng.uniform(0.25, 0.55)
     is_s0 = rng.random() < 0.25 and abs_mag > -21.5  # the brightest have no disks (Emsellem et al. 2011)
     bulge_to_total = rng.uniform(0.5, 0.85) if is_s0 else 1.0
     disk_ratio = rng.uniform(0.25, 0.8)
     box = Box(rng.uniform(-CENTRE_SCATTER, CENTRE_SCATTER, 2), FIELD_PIXELS)
     inner = box.sersic(0.75 * r_e, sersic_n, axis_ratio, angle)
     outer = box.sersic(envelope * r_e, max(0.6 * sersic_n, 1.0), outer_ratio, outer_angle)
-    outer *= envelope_share
+    outer *= envelope_fraction
     # Colour-magnitude relation: the luminous are redder, as their envelopes hold fewer stars of intermediate age.
     old_outside = np.float32(np.clip(rng.normal(0.5 - 0.2 * (abs_mag + 20.5), 0.25), 0, 1))
     light = {
-        "old": bulge_to_total * ((1 - envelope_share) * inner + old_outside * outer),
+        "old": bulge_to_total * ((1 - envelope_fraction) * inner + old_outside * outer),
         "intermediate": bulge_to_total * (1 - old_outside) * outer,
     }
     if is_s0:
@@ -82,7 +82,7 @@ def draw_spiral(rng):
 
     Returns
     -------
-    Galaxy
+    StellarMaps
         Its `truth` has `abs_mag_r`, of the light in the field, after dust; `r_e`, half-light semi-major axis of the
         disk [kpc]; `sersic_n` and `axis_ratio` of the disk; `bulge_to_total`, before dust.
     """
@@ -136,14 +136,14 @@ def _disk(box, r_e, sersic_n, cos_i, thickness, angle, rng):
     where = r**2 / (r**2 + np.float32(0.4**2))
     arms = np.exp(kappa * where * (np.cos(phase) - 1))
     clumpy = smooth * arms * np.exp(np.float32(rng.uniform(0.15, 0.5)) * texture)
-    clump_share = 0.05 + 0.5 * rng.beta(1.0, 2.0)  # of the young light in lumps; the tail is off-centre starbursts
+    clump_fraction = 0.05 + 0.5 * rng.beta(1.0, 2.0)  # of the young light in lumps; the tail is off-centre starbursts
     clumps = scatter_clumps(clumpy * np.minimum(r, 1), int(10 ** rng.uniform(1.3, 2.4)), 1.7, (0.6, 1.6), rng)
     young = rng.uniform(0.25, 0.65)
     old = (1 - young) * rng.uniform(0.3, 0.55)
     light = {
         "old": old * _unit(smooth * np.sqrt(arms)),
         "intermediate": (1 - young - old) * _unit(clumpy),
-        "young": young * ((1 - clump_share) * _unit(clumpy * arms) + clump_share * clumps),
+        "young": young * ((1 - clump_fraction) * _unit(clumpy * arms) + clump_fraction * clumps),
     }
     # Lanes lie 0.6 rad inside the arms; the layer is thinner than the stars and so a band across an edge-on disk.
     lanes = np.exp(np.float32(2.5) * where * (np.cos(phase + np.float32(0.6)) - 1) + np.float32(0.4) * texture)
@@ -191,12 +191,12 @@ class Box:
         return _unit(image)
 
     def galaxy(self, light, dust, truth):
-        """Galaxy on the whole field, of the luminosity in its truth."""
+        """Maps on the whole field, of the luminosity in its truth."""
         through = 1.0 if dust is None else np.exp(np.float32(-DUST_CURVE[1]) * dust)
         seen = sum(float((image * through).sum(dtype=np.float64)) for image in light.values())
         factor = np.float32(r_flux(truth["abs_mag_r"]) / seen)
         maps = {name: self._paste(image * factor) for name, image in light.items()}
-        return Galaxy(maps, None if dust is None else self._paste(dust), truth)
+        return StellarMaps(maps, None if dust is None else self._paste(dust), truth)
 
     def _paste(self, image):
         field = np.zeros((FIELD_PIXELS, FIELD_PIXELS), np.float32)

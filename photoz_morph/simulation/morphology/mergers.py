@@ -14,7 +14,7 @@ from scipy.special import gammaincinv
 from photoz_morph.simulation.morphology.encounter_orbit import SCALE_LENGTH, SIZE_EXPONENT
 from photoz_morph.simulation.morphology.encounters import OWNERS, SAMPLING_LENGTH
 from photoz_morph.simulation.morphology.particle_maps import MARGIN, WIDTHS, adaptive_widths, smooth_field, splat
-from photoz_morph.simulation.morphology.populations import DUST_CURVE, FIELD_PIXELS, PIXEL_KPC, Galaxy, r_flux
+from photoz_morph.simulation.morphology.populations import DUST_CURVE, FIELD_PIXELS, PIXEL_KPC, StellarMaps, r_flux
 
 __all__ = ["MergerLight", "draw_light", "draw_merger", "draw_view", "merger_populations"]
 
@@ -27,12 +27,12 @@ MIN_BULGE_RADIUS = 0.74  # [kpc] softening of the stars of TNG100 (Nelson et al.
 CLUMP_SLOPE, CLUMP_RANGE = 1.7, 100.0  # dN/dL ~ L^-1.7 over a factor of 100 (Kennicutt et al. 1989: -2 +- 0.5)
 MAX_CLUMP_WIDTH = 4.0  # [pixels] of the smoothing; no clumps where the disks are thinner than that
 OLD_WIDTH = 3.0  # [pixels] 0.6 kpc; the disks of old stars are hotter than the particles'
-N_NUCLEAR_CLUMPS = 6  # that share the light of a nuclear starburst
+N_NUCLEAR_CLUMPS = 6  # of a nuclear starburst, of equal light
 
 
 @dataclass(frozen=True)
 class MergerLight:
-    """How an encounter shines; tuples are for primary and companion.
+    """Light of an encounter; tuples are for primary and companion.
 
     Attributes
     ----------
@@ -43,12 +43,12 @@ class MergerLight:
     size : float
         Lengths in the view over those in the simulated encounter.
     bulge_to_total, bulge_radius, bulge_slope, bulge_ratio : tuple of float
-        Share of its galaxy's light; half-light radius [scale lengths]; beta of (1 + r^2/a^2)^-beta; axis ratio.
+        Fraction of its galaxy's light; half-light radius [scale lengths]; beta of (1 + r^2/a^2)^-beta; axis ratio.
     disk_n : tuple of float
         Sersic index of the disks before the encounter.
-    old_share, young_share : float
+    old_fraction, young_fraction : float
         Of the disks' light; the rest is of intermediate age.
-    clump_share, nuclear_share : float
+    clump_fraction, nuclear_fraction : float
         Of the young light in clumps among the disks and at the nuclei.
     n_clumps : int
     dust_depth : float
@@ -63,10 +63,10 @@ class MergerLight:
     bulge_slope: tuple
     bulge_ratio: tuple
     disk_n: tuple
-    old_share: float
-    young_share: float
-    clump_share: float
-    nuclear_share: float
+    old_fraction: float
+    young_fraction: float
+    clump_fraction: float
+    nuclear_fraction: float
     n_clumps: int
     dust_depth: float
 
@@ -81,7 +81,7 @@ def draw_merger(encounter, rng):
 
     Returns
     -------
-    Galaxy
+    StellarMaps
         Its truth has `abs_mag_r` (after dust, of all light), `is_dry`, `mass_ratio`, `pericentre` [kpc],
         `time_myr` since the first pericentre, `separation` of the nuclei on the sky and `separation_3d` [kpc], and
         `fraction_outside`, the part of the light beyond the field.
@@ -100,7 +100,7 @@ def draw_merger(encounter, rng):
         "separation_3d": float(np.linalg.norm(nuclei[1] - nuclei[0])),
         "fraction_outside": fraction_outside,
     }
-    return Galaxy(maps, dust, truth)
+    return StellarMaps(maps, dust, truth)
 
 
 def draw_light(rng):
@@ -121,10 +121,10 @@ def draw_light(rng):
         bulge_slope=tuple(rng.uniform(1.5, 2.5, 2)),
         bulge_ratio=tuple(rng.uniform(0.55, 1.0, 2)),
         disk_n=tuple(rng.uniform(0.5, 1.0, 2)),
-        old_share=float(rng.uniform(0.7, 0.95) if is_dry else rng.uniform(0.2, 0.45)),
-        young_share=float(young),
-        clump_share=float(rng.uniform(0.05, 0.4)),
-        nuclear_share=float(rng.uniform(0.0, 0.2)),
+        old_fraction=float(rng.uniform(0.7, 0.95) if is_dry else rng.uniform(0.2, 0.45)),
+        young_fraction=float(young),
+        clump_fraction=float(rng.uniform(0.05, 0.4)),
+        nuclear_fraction=float(rng.uniform(0.0, 0.2)),
         n_clumps=int(10 ** rng.uniform(1.0, 2.2)),
         dust_depth=0.0 if is_dry else float(rng.uniform(0.1, 0.5)),
     )
@@ -161,9 +161,9 @@ def merger_populations(encounter, snapshot, turn, light, rng):
     Returns
     -------
     maps : dict of str to ndarray, shape (500, 500), float32
-        As in Galaxy, [nJy per pixel].
+        As in StellarMaps, [nJy per pixel].
     dust : ndarray, shape (500, 500), float32, or None
-        As in Galaxy.
+        As in StellarMaps.
     fraction_outside : float
         Part of the light that is beyond the field; the wings of bulges do not count.
     """
@@ -172,7 +172,7 @@ def merger_populations(encounter, snapshot, turn, light, rng):
     sky = turn.as_matrix()[:2] * scale
     nuclei = encounter.centres[snapshot] @ sky.T + centre
     x, y = sky.astype(np.float32) @ encounter.snapshot(snapshot).T + centre[:, None].astype(np.float32)
-    disks, bulges = shares_of_light(encounter, light)
+    disks, bulges = light_fractions(encounter, light)
     near = _near(x, y, MARGIN)
     x, y, disks = x[near], y[near], disks[:, near]
     widths = adaptive_widths(x, y)
@@ -198,7 +198,7 @@ def merger_populations(encounter, snapshot, turn, light, rng):
     return {name: flux * image for name, image in maps.items()}, dust, float(fraction_outside)
 
 
-def shares_of_light(encounter, light):
+def light_fractions(encounter, light):
     """Parts of the total light: of the particles as (old, intermediate, young), shape (3, n); of the bulges (2,)."""
     galaxies = np.array([1.0, encounter.mass_ratio**LIGHT_EXPONENT])
     galaxies /= galaxies.sum()
@@ -210,9 +210,10 @@ def shares_of_light(encounter, light):
         length = 1.678 / gammaincinv(2 * n, 0.5) ** n
         density = np.exp(radii / SAMPLING_LENGTH - (radii / length) ** (1 / n))
         inner, outer = np.exp(-radii / 3) * density, np.minimum(radii, 2) * density
-        middle = 1 - light.old_share - light.young_share
-        for k, (share, profile) in enumerate([(light.old_share, inner), (middle, density), (light.young_share, outer)]):
-            disks[k, own] = disk * share * profile / profile.sum()
+        middle = 1 - light.old_fraction - light.young_fraction
+        populations = ((light.old_fraction, inner), (middle, density), (light.young_fraction, outer))
+        for k, (fraction, profile) in enumerate(populations):
+            disks[k, own] = disk * fraction * profile / profile.sum()
     return disks, bulges
 
 
@@ -229,10 +230,10 @@ def form_stars(x, y, disks, widths, nuclei, bulges, light, rng):
     nuclear = rng.choice(2, N_NUCLEAR_CLUMPS, p=bulges / bulges.sum())
     spots = nuclei[nuclear] + rng.normal(0, 0.3 / PIXEL_KPC, (N_NUCLEAR_CLUMPS, 2))
     clumps = np.concatenate([
-        young * light.clump_share * clumps / clumps.sum(),
-        np.full(N_NUCLEAR_CLUMPS, young * light.nuclear_share / N_NUCLEAR_CLUMPS),
+        young * light.clump_fraction * clumps / clumps.sum(),
+        np.full(N_NUCLEAR_CLUMPS, young * light.nuclear_fraction / N_NUCLEAR_CLUMPS),
     ])
-    disks[2] *= 1 - light.clump_share - light.nuclear_share
+    disks[2] *= 1 - light.clump_fraction - light.nuclear_fraction
     x = np.concatenate([x, x[picked], spots[:, 0]])
     y = np.concatenate([y, y[picked], spots[:, 1]])
     widths = np.concatenate([widths, rng.uniform(*WIDTHS[:2], len(clumps))])
@@ -261,6 +262,6 @@ def draw_dust(young, depth, rng):
 
 
 def _near(x, y, margin=0):
-    """Whether points [pixels] are in the field, or no further from its edge than a margin."""
+    """Mask of points [pixels] in the field, or within a margin of its edge."""
     half, middle = FIELD_PIXELS / 2, (FIELD_PIXELS - 1) / 2
     return (np.abs(x - middle) < half + margin) & (np.abs(y - middle) < half + margin)

@@ -1,7 +1,7 @@
 """Maps of particles, smoothed by Gaussians whose width follows the density of particles.
 
 One width for all would leave blobs in sparse tails or wash out nuclei. Five widths, each twice the one before, are
-drawn on grids as coarse as they allow, and a particle of a width in between is shared by its two neighbours.
+drawn on grids as coarse as they allow, and a particle of a width in between is divided between its two neighbours.
 """
 
 import numpy as np
@@ -62,10 +62,10 @@ def splat(x, y, weights, widths):
     maps = np.zeros((len(weights), FIELD_PIXELS, FIELD_PIXELS), np.float32)
     level = np.log2(widths / WIDTHS[0])
     for i, (cell, width) in enumerate(zip(CELLS, WIDTHS)):
-        share = 1 - np.abs(level - i)
-        members = np.flatnonzero(share > 0)
+        fraction = 1 - np.abs(level - i)
+        members = np.flatnonzero(fraction > 0)
         if len(members):
-            _add_level(maps, x[members], y[members], share[members] * weights[:, members], cell, width)
+            _add_level(maps, x[members], y[members], fraction[members] * weights[:, members], cell, width)
     return maps
 
 

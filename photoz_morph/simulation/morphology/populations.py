@@ -11,7 +11,7 @@ import numpy as np
 
 from photoz_morph.shards.scenes import BANDS, NATIVE_PIXEL_KPC
 
-__all__ = ["BANDS", "FIELD_PIXELS", "PIXEL_KPC", "POPULATIONS", "Galaxy", "r_flux"]
+__all__ = ["BANDS", "FIELD_PIXELS", "PIXEL_KPC", "POPULATIONS", "StellarMaps", "r_flux"]
 
 FIELD_PIXELS = 500  # on a side; 100 kpc, the field of the LSST mocks of TNG100
 PIXEL_KPC = NATIVE_PIXEL_KPC
@@ -29,7 +29,7 @@ DUST_CURVE = (1.315, 1.0, 0.785)
 
 
 @dataclass(frozen=True)
-class Galaxy:
+class StellarMaps:
     """Noiseless galaxy as seen from z = 0.05.
 
     Attributes

@@ -1,6 +1,6 @@
 """From a simulated galaxy to what SDSS would stack: seeing, neighbours, depth, calibration errors and noise.
 
-In goes a `Galaxy` of `mgs_population`; out come the (64, 64, 5) stack in nanomaggies per pixel and the photometry
+In goes a `SdssGalaxy` of `population`; out come the (64, 64, 5) stack in nanomaggies per pixel and the photometry
 measured in it. The galaxy's centre is the stamp's centre, FITS pixel 32.5: real stamps are centred on the position
 measured in the same frames. All random choices but the pixel noise are made by `draw_observation`, so the image
 without noise of the same object costs nothing more.
@@ -107,7 +107,7 @@ def observe(galaxy, observation, survey, rng):
 
     Parameters
     ----------
-    galaxy : Galaxy
+    galaxy : SdssGalaxy
     observation : Observation
     survey : Survey
     rng : numpy.random.Generator

@@ -5,7 +5,7 @@ colour (a smoothed bootstrap), so the joint distribution is the real one and no 
 mixture of their five template fractions; mass, type, sizes and bulge-to-total ratio follow from published relations.
 The real parents are dealt to the cross-validation folds first, and both parents come from the same fold.
 
-Out comes a `Galaxy`: its true quantities and the Sersic components a renderer draws.
+Out comes a `SdssGalaxy`: its true quantities and the Sersic components a renderer draws.
 """
 
 from dataclasses import dataclass
@@ -59,8 +59,8 @@ class SpiralArms:
 
 
 @dataclass(frozen=True)
-class Galaxy:
-    """True properties of one simulated galaxy; see the column units in `sdss_sample`."""
+class SdssGalaxy:
+    """True properties of one simulated galaxy; see the column units in `sample`."""
 
     parent_ids: tuple
     ra: float
@@ -150,7 +150,7 @@ def draw_galaxy(parents, rng):
 
     Returns
     -------
-    Galaxy
+    SdssGalaxy
         With petro_r <= R_LIMIT and z <= Z_LIMIT.
     """
     while True:
@@ -190,7 +190,7 @@ def _draw_candidate(parents, rng):
     galactic = 10 ** (-0.4 * ebv * np.asarray(SDSS.extinction_per_ebv))
     r_e_arcsec = float(r_e * arcsec_per_kpc)
     angle = rng.uniform(0, np.pi)
-    return Galaxy(
+    return SdssGalaxy(
         parent_ids=(int(parents.parent_id[first]), int(parents.parent_id[second])),
         ra=float(parents.ra[first]),
         dec=float(parents.dec[first]),

@@ -5,10 +5,10 @@ import pytest
 from scipy import stats
 
 from photoz_morph.metrics.bootstrap import bootstrap
-from photoz_morph.metrics.group_sums import mad_error, number_groups, pair_covariance, share_design_effect
+from photoz_morph.metrics.group_sums import fraction_design_effect, mad_error, number_groups, pair_covariance
 from photoz_morph.metrics.redshifts.point_scores import sigma_mad
 from photoz_morph.metrics.redshifts.trend_lines import FLAT, HINT, NOT_FLAT, SLOPE
-from photoz_morph.metrics.redshifts.trends import judge, trend
+from photoz_morph.metrics.redshifts.trends import holm_verdicts, trend
 from photoz_morph.photoz.report.figures.trends import trend_figure, trend_grid
 from photoz_morph.photoz.report.tables.trends import catalogue_trends, slope_text, trend_rows, trends_csv, verdict
 from photoz_morph.report.style import BLUE, ORANGE
@@ -128,7 +128,7 @@ def test_too_few_galaxies_give_no_verdict():
     assert verdict(found.bias) == verdict(found.sigma_mad) == "too few galaxies (n = 59, 60 needed)"
     assert len(found.x) == 0 and np.isnan(found.bias.p_value)
     assert "in fewer than two bins" in verdict(trend(np.zeros(100), np.arange(100.0)).bias)
-    assert verdict(judge([found])[0].bias) == verdict(found.bias)
+    assert verdict(holm_verdicts([found])[0].bias) == verdict(found.bias)
 
 
 def test_residuals_without_scatter_are_not_tested():
@@ -237,25 +237,25 @@ def test_groups_are_numbered_as_they_appear_and_pairs_counted_by_hand():
     assert pair_covariance(np.array([2.0, 1, 3, 1]), group) == 6  # the one pair, 2 * 3
     assert pair_covariance(np.array([2.0, 1, -3, 1]), group) == 0
     # All copies the same: 12 galaxies in groups of three are worth four.
-    assert share_design_effect(np.repeat([True, False, False, False], 3), np.repeat(range(4), 3)) == pytest.approx(3)
-    assert share_design_effect(np.zeros(12, bool), np.repeat(range(4), 3)) == 3
+    assert fraction_design_effect(np.repeat([True, False, False, False], 3), np.repeat(range(4), 3)) == pytest.approx(3)
+    assert fraction_design_effect(np.zeros(12, bool), np.repeat(range(4), 3)) == 3
 
 
 # Many trends
 
 
-def test_judge_keeps_the_chance_of_any_false_trend_at_its_level():
+def test_holm_verdicts_keeps_the_chance_of_any_false_trend_at_its_level():
     rng, alone, together = np.random.default_rng(10), 0, 0
     for _ in range(60):
         residual = residuals(600, rng)
         family = [trend(rng.normal(size=600), residual) for _ in range(12)]
         alone += any(t.bias.p_value < 0.1 for t in family)
-        together += any(t.bias.finding in (SLOPE, NOT_FLAT) for t in judge(family, 0.1))
+        together += any(t.bias.finding in (SLOPE, NOT_FLAT) for t in holm_verdicts(family, 0.1))
     assert together <= 15  # 3 errors above 10 % of 60, for p-values of a little too many sigma_MAD
     assert alone > 30  # 12 looks at 10 % each
 
 
-def test_judge_is_holms_procedure():
+def test_holm_verdicts_is_holms_procedure():
     # Of four p-values the smallest must not exceed 0.01 / 4, the next 0.01 / 3, 0.01 / 2 and 0.01.
     found = trend(np.arange(100.0), np.random.default_rng(11).normal(size=100))
 
@@ -266,9 +266,10 @@ def test_judge_is_holms_procedure():
         replace(found, bias=with_p(0.0015, 0.5), sigma_mad=with_p(0.9, 0.3)),  # p = 0.003 <= 0.01 / 3
         replace(found, bias=with_p(0.0045, 0.5), sigma_mad=with_p(0.4, 0.0002)),  # 0.009 > 0.01 / 2; 0.0004 <= 0.01 / 4
     ]
-    for trends in (family, judge(family)):  # judging again, with more trends or the same, starts anew
-        assert [(t.bias.finding, t.sigma_mad.finding) for t in judge(trends)] == [(SLOPE, FLAT), (HINT, NOT_FLAT)]
-    assert "within chance for so many trends" in verdict(judge(family)[1].bias)
+    for trends in (family, holm_verdicts(family)):  # earlier findings have no effect
+        found = [(t.bias.finding, t.sigma_mad.finding) for t in holm_verdicts(trends)]
+        assert found == [(SLOPE, FLAT), (HINT, NOT_FLAT)]
+    assert "within chance for so many trends" in verdict(holm_verdicts(family)[1].bias)
 
 
 # A catalogue

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from photoz_morph.metrics.bootstrap import bootstrap
-from photoz_morph.metrics.fractions import share_error
+from photoz_morph.metrics.fractions import fraction_error
 from photoz_morph.metrics.redshifts.mean_pdf import mean_pdf_test
 from photoz_morph.metrics.redshifts.point_scores import eta, sigma_mad
 from photoz_morph.metrics.redshifts.width_cuts import MIN_GALAXIES, width_cuts
@@ -38,7 +38,7 @@ def calibrated(n, seed=0, shift=0.0):
 def test_the_widest_are_removed_and_the_rest_scored():
     width, residual = sample(1000)
     crps = np.abs(residual)
-    cuts = width_cuts(width, residual, crps, shares=(0, 0.1, 0.2))
+    cuts = width_cuts(width, residual, crps, fractions=(0, 0.1, 0.2))
     assert list(cuts["n"]) == [1000, 900, 800]
     kept = width <= np.sort(width)[799]
     assert cuts["widest"][2] == width[kept].max()
@@ -50,7 +50,7 @@ def test_the_widest_are_removed_and_the_rest_scored():
 
 def test_errors_agree_with_the_bootstrap():
     width, residual = sample(8000)
-    cuts = width_cuts(width, residual, shares=(0, 0.2))
+    cuts = width_cuts(width, residual, fractions=(0, 0.2))
     kept = np.sort(np.argsort(width)[:6400])
     for index, part in enumerate((residual, residual[kept])):
         drawn = np.array([bootstrap(f, part, 200) for f in (lambda v: v.mean(axis=-1), sigma_mad, eta)])
@@ -59,18 +59,18 @@ def test_errors_agree_with_the_bootstrap():
 
 
 def test_eta_without_outliers_has_an_error():
-    cuts = width_cuts(np.arange(100.0), np.linspace(-0.01, 0.01, 100), shares=(0,))
+    cuts = width_cuts(np.arange(100.0), np.linspace(-0.01, 0.01, 100), fractions=(0,))
     assert cuts["eta"][0] == 0 and 0 < cuts["eta_error"][0] < 0.02
 
 
 def test_cuts_refuse_what_they_cannot_score():
     with pytest.raises(ValueError, match="20 of 40 galaxies would be left"):
-        width_cuts(np.ones(40), np.ones(40), shares=(0.5,))
+        width_cuts(np.ones(40), np.ones(40), fractions=(0.5,))
     with pytest.raises(ValueError, match="crps has shape"):
         width_cuts(np.ones(40), np.ones(40), np.ones(39))
 
 
-def test_shares_that_leave_too_few_are_dropped():
+def test_fractions_that_leave_too_few_are_dropped():
     width, residual = sample(50)
     cuts = width_cuts(width, residual)
     assert cuts["n"].min() == 30 and cuts["removed"].max() == pytest.approx(0.4)
@@ -110,7 +110,7 @@ def test_width_figure_marks_the_cuts_of_the_paper():
 def test_coverage_figure_shows_the_difference_from_calibration():
     levels = np.linspace(0, 1, 11)
     observed = levels**0.8
-    error = share_error(100 * observed, 100)
+    error = fraction_error(100 * observed, 100)
     upper, lower = coverage_figure(levels, observed, 2 * error, 100, "toy").axes
     (curve,) = [line for line in upper.lines if line.get_label() == "observed"]
     assert np.allclose(curve.get_ydata(), observed)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from photoz_morph.metrics.checks import scored_rows
-from photoz_morph.metrics.fractions import share_error
+from photoz_morph.metrics.fractions import fraction_error
 from photoz_morph.metrics.redshifts.pit_tests import COVERAGE_LEVELS
 from photoz_morph.metrics.redshifts.point_scores import RATES, SCORES
 from photoz_morph.photoz.evaluation.comparison import compare
@@ -141,7 +141,7 @@ def test_comparison_matches_by_id_whatever_the_order():
     assert comparison["n_galaxies"] == 3000
     for name, difference in comparison["differences"]["b"].items():
         # Of 3000 galaxies none is an outlier in one table alone.
-        assert difference["value"] == 0 and difference["error"] == (share_error(0, 3000) if name in RATES else 0)
+        assert difference["value"] == 0 and difference["error"] == (fraction_error(0, 3000) if name in RATES else 0)
 
 
 def test_paired_error_is_smaller_than_the_unpaired_one():
@@ -260,7 +260,7 @@ def test_galaxies_of_one_parent_have_no_error():
 def test_no_outlier_among_few_galaxies_is_no_proof_that_there_are_none():
     table, grid = gaussian_predictions(0.001, 0.0, n=40)
     scores = evaluate(table, grid)["all"]
-    assert scores["eta"] == {"value": 0, "error": pytest.approx(share_error(0, 40))}
+    assert scores["eta"] == {"value": 0, "error": pytest.approx(fraction_error(0, 40))}
     assert scores["outlier_rate"]["error"] > 0
     difference = compare({"a": table, "b": table}, {"a": grid, "b": grid})["differences"]["b"]["eta"]
     assert difference["value"] == 0 and difference["error"] > 0

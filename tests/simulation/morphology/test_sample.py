@@ -13,13 +13,13 @@ from photoz_morph.simulation.morphology import candidates
 from photoz_morph.simulation.morphology import sample as morphology_sample
 from photoz_morph.simulation.morphology.candidates import (
     N_ENCOUNTERS,
-    TYPE_SHARES,
+    TYPE_FRACTIONS,
     AcceptanceTable,
     draw_accepted,
     draw_type,
     measure,
 )
-from photoz_morph.simulation.morphology.populations import Galaxy
+from photoz_morph.simulation.morphology.populations import StellarMaps
 from photoz_morph.simulation.morphology.sample import simulate_galaxy, simulate_morphology
 from tests.support.paths import DATA
 
@@ -103,11 +103,11 @@ def test_rejected_candidates_are_counted_by_reason(sample):
 
 def test_a_stamp_without_light_and_a_flat_plate_are_rejected():
     dark = np.zeros((500, 500), np.float32)
-    assert measure(Galaxy({"old": dark}))[2] == "empty"
-    assert measure(Galaxy({"old": dark + np.float32(np.nan)}))[2] == "empty"
+    assert measure(StellarMaps({"old": dark}))[2] == "empty"
+    assert measure(StellarMaps({"old": dark + np.float32(np.nan)}))[2] == "empty"
     rows, columns = np.indices(dark.shape) - 249.5
     plate = (np.hypot(rows, columns) < 60).astype(np.float32)
-    assert measure(Galaxy({"old": plate}))[2] == "not_measured"
+    assert measure(StellarMaps({"old": plate}))[2] == "not_measured"
 
 
 def test_views_of_one_encounter_are_one_group_and_other_objects_their_own(sample):
@@ -123,7 +123,7 @@ def test_views_of_one_encounter_are_one_group_and_other_objects_their_own(sample
 
 def test_types_come_in_the_stated_shares_and_mergers_use_the_whole_pool():
     types, encounters = np.transpose([draw_type(3, i) for i in range(6000)])
-    np.testing.assert_allclose(np.bincount(types) / 6000, TYPE_SHARES, atol=0.02)  # 3 sigma
+    np.testing.assert_allclose(np.bincount(types) / 6000, TYPE_FRACTIONS, atol=0.02)  # 3 sigma
     assert set(encounters[types != MERGER]) == {-1}
     assert len(set(encounters[types == MERGER])) > 0.99 * N_ENCOUNTERS
 

@@ -6,8 +6,8 @@ Each function takes arrays and returns a matplotlib Figure, made without pyplot;
 import numpy as np
 from matplotlib.figure import Figure
 
-from photoz_morph.metrics.fractions import share_error
-from photoz_morph.metrics.redshifts.width_cuts import PAPER_SHARES, width_cuts
+from photoz_morph.metrics.fractions import fraction_error
+from photoz_morph.metrics.redshifts.width_cuts import PAPER_FRACTIONS, width_cuts
 from photoz_morph.report.style import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE
 
 # Score: label of its axis and factor.
@@ -66,7 +66,7 @@ def width_cut_figure(width, residual, title, crps=None, group_id=None):
         else:
             axes.set_ylim(0, 1.12 * (value + error).max())
         texts = []
-        for share in (0, *PAPER_SHARES):
+        for share in (0, *PAPER_FRACTIONS):
             at = np.argmin(np.abs(cuts["removed"] - share))
             if not np.isclose(cuts["removed"][at], share):
                 continue
@@ -111,7 +111,7 @@ def width_histogram(width, title, n_bins=60):
     axes.stairs(count, edges, fill=True, color=LIGHT_GREY)
     axes.stairs(count, edges, color=BLACK, linewidth=0.9)
     marks = [(0.5, BLUE, "-", "median")]
-    for share, dash in zip(PAPER_SHARES, (":", "--")):
+    for share, dash in zip(PAPER_FRACTIONS, (":", "--")):
         marks.append((1 - share, ORANGE, dash, f"widest {100 * share:.0f} %"))
     for quantile, colour, dash, label in marks:
         limit = np.quantile(width, quantile)
@@ -152,7 +152,7 @@ def coverage_figure(levels, observed, error, n, title):
     that of n independent galaxies. Levels share galaxies, so a curve that leaves the band does so over many of them.
     """
     levels, observed, error = (np.asarray(values, float) for values in (levels, observed, error))
-    band = 1.96 * np.sqrt(levels * (1 - levels) / n) * error / share_error(n * observed, n)
+    band = 1.96 * np.sqrt(levels * (1 - levels) / n) * error / fraction_error(n * observed, n)
     figure = Figure(figsize=(5.2, 6.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.3])
     for axes, base in ((upper, levels), (lower, np.zeros(len(levels)))):

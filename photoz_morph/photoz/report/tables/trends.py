@@ -9,7 +9,7 @@ import io
 import numpy as np
 
 from photoz_morph.metrics.redshifts.trend_lines import FLAT, HINT, NOT_FLAT, SLOPE
-from photoz_morph.metrics.redshifts.trends import judge, trend
+from photoz_morph.metrics.redshifts.trends import holm_verdicts, trend
 from photoz_morph.report.text import p_text
 
 # Columns with one number per galaxy: name on axes and in tables, unit.
@@ -48,7 +48,7 @@ def catalogue_trends(columns, residual, bands):
     -------
     dict of str to Trend
         By column; `axis_ratio_disks`; `snr_u` ...; `psf_fwhm_u` ...; and the differences of neighbouring bands,
-        `psf_fwhm_u-g` ... Verdicts allow for the number of all of these together, see `trends.judge`.
+        `psf_fwhm_u-g` ... Verdicts allow for the number of all of these together, see `trends.holm_verdicts`.
 
     Notes
     -----
@@ -61,7 +61,7 @@ def catalogue_trends(columns, residual, bands):
         chosen = np.asarray(columns["is_early"]) == 0 if key == "axis_ratio_disks" else np.ones(len(x), bool)
         if np.isfinite(x[chosen]).any():  # a column of NaN stands for what the dataset does not know
             found[key] = trend(x[chosen], residual[chosen], label, unit, is_log, group_id=groups[chosen])
-    return dict(zip(found, judge(list(found.values()))))
+    return dict(zip(found, holm_verdicts(list(found.values()))))
 
 
 def _quantities(columns, bands):

@@ -9,8 +9,7 @@ from photoz_morph.robustness.one_pixel.attack import (
     one_pixel_attack,
     scores_of,
 )
-from photoz_morph.robustness.one_pixel.bounds import pixel_bounds
-from photoz_morph.robustness.one_pixel.searches import Bounds, Edits, evolution, lattice, random_corners, saliency
+from photoz_morph.robustness.one_pixel.searches import Bounds, Edits
 
 SHAPE, WEAK, REACH = (20, 24), (6, 17), 2
 BOUNDS = Bounds(np.zeros(2), np.ones(2))
@@ -104,9 +103,7 @@ def test_a_flip_that_is_not_confirmed_is_none():
             return np.tile([[1.0, 0, 0]], (len(index), 1))
 
     images = np.full((1, *SHAPE, 2), 0.5, np.float32)
-    found = one_pixel_attack(
-        Doubtful(images, classify), [0], [0], BOUNDS, AttackOptions("lattice", max_queries=2000)
-    )
+    found = one_pixel_attack(Doubtful(images, classify), [0], [0], BOUNDS, AttackOptions("lattice", max_queries=2000))
     assert not found.flipped[0] and found.n_unconfirmed[0] > 0
 
 
@@ -156,87 +153,6 @@ def test_only_the_saliency_search_needs_a_gradient():
     images = np.full((1, *SHAPE, 2), 0.5, np.float32)
     with pytest.raises(ValueError, match="needs gradients"):
         one_pixel_attack(CallableQueries(images, classify), [0], [0], BOUNDS, AttackOptions("saliency"))
-
-
-def all_edits(search, scores=0.0):
-    """What a search asks when every edit scores the same, as (row, column, values) rows, until it ends."""
-    edits, rows = next(search), []
-    while True:
-        rows.append(np.concatenate([edits.pixels, edits.values], axis=1))
-        try:
-            edits = search.send(np.full(len(edits), scores))
-        except StopIteration:
-            return np.concatenate(rows)
-
-
-@pytest.mark.parametrize("search", [lattice, random_corners])
-def test_in_the_end_every_corner_of_every_pixel_is_tried_once(search):
-    rows = all_edits(search((7, 9), BOUNDS, np.random.default_rng(1)))
-    assert len(rows) == len(np.unique(rows, axis=0)) == 7 * 9 * 4
-
-
-def test_saliency_follows_its_ranking():
-    ranking = np.random.default_rng(0).permutation(7 * 9 * 4)
-    rows = all_edits(saliency((7, 9), BOUNDS, ranking))
-    pixel, corner = np.divmod(ranking[:32], 4)
-    assert np.array_equal(rows[:32, :2], np.stack(np.divmod(pixel, 9), axis=1))
-    assert np.array_equal(rows[:32, 2:], BOUNDS.corners()[corner])
-    assert len(np.unique(rows, axis=0)) == 7 * 9 * 4
-
-
-def test_evolution_draws_every_pixel_alike_and_keeps_what_is_better():
-    search = evolution((4, 4), BOUNDS, np.random.default_rng(0), population=40_000)
-    first = next(search)
-    counts = np.bincount(first.pixels[:, 0] * 4 + first.pixels[:, 1], minlength=16)
-    assert np.all(np.abs(counts - 2500) < 5 * 50)
-    assert 0.14 < np.mean(first.values == 0) < 0.18  # N(0.5, 0.5) below 0: 16 %
-
-
-def test_evolution_gives_up_on_a_hopeless_target():
-    hopeless = evolution(SHAPE, BOUNDS, np.random.default_rng(0), population=8, gives_up=True)
-    assert len(all_edits(hopeless, scores=-0.3)) == 8 * 82
-    hopeful = evolution(SHAPE, BOUNDS, np.random.default_rng(0), population=8, gives_up=True)
-    edits = next(hopeful)
-    for _ in range(200):
-        edits = hopeful.send(np.full(len(edits), -0.45))  # would raise StopIteration
-    assert len(edits) == 8
-
-
-def test_bounds_are_spread_as_the_network_sees_them():
-    bounds = Bounds(np.array([-1.0, 0]), np.array([1000.0, 10]), softening=1.0)
-    assert np.array_equal(bounds.corners(), np.float32([[-1, 0], [1000, 0], [-1, 10], [1000, 10]]))
-    middle = bounds.at(np.array([0.5, 0.5]))
-    assert np.arcsinh(middle[0]) == pytest.approx((np.arcsinh(-1) + np.arcsinh(1000)) / 2, rel=1e-6)
-    assert Bounds(np.array([-1.0]), np.array([3.0])).at(np.array([0.25])).tolist() == [0.0]
-    with pytest.raises(ValueError, match="must rise in every band"):
-        Bounds(np.array([0.0, 1]), np.array([1.0, 1]))
-
-
-def test_bounds_of_each_kind():
-    data = pixel_bounds("data", [-1, -2], [5, 6])
-    assert (data.low.tolist(), data.high.tolist()) == ([-1, -2], [5, 6])
-    paper = pixel_bounds("paper", [-1, -2], [5, 6], softening=2.0)
-    scaled = (np.arcsinh(np.array([paper.low, [0, 0], paper.high]) / 2) + 1) / 2
-    assert np.allclose(scaled, [[0, 0], [0.5, 0.5], [1, 1]])
-
-    class Context:
-        sky_sigma, sky_electrons = np.array([2.0, 3]), np.array([100.0, 200])
-        njy_per_electron, n_pixels = np.array([0.1, 0.2]), 1
-
-    sigma = pixel_bounds("sigma:10", [0, 0], [1, 1], context=Context)
-    assert (sigma.low.tolist(), sigma.high.tolist()) == ([-20, -30], [20, 30])
-    electrons = pixel_bounds("electrons:1e4", [0, 0], [1, 1], context=Context)
-    assert (electrons.low.tolist(), electrons.high.tolist()) == ([-10, -40], [1000, 2000])
-
-
-@pytest.mark.parametrize("spec", ["sigma", "sigma:-1", "sigma:x", "data:3", "all", "electrons:inf"])
-def test_bounds_that_are_none(spec):
-    with pytest.raises(ValueError, match="give data, paper"):
-        pixel_bounds(spec, [0], [1])
-    with pytest.raises(ValueError, match="nothing is known of the electrons"):
-        pixel_bounds("sigma:3", [0], [1])
-    with pytest.raises(ValueError, match="does not have"):
-        pixel_bounds("paper", [0], [1])
 
 
 def test_edited_images_leave_the_rest_alone():

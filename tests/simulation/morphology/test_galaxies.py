@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from photoz_morph.simulation.morphology.disk_patterns import arm_phase, draw_texture, scatter_clumps
+from photoz_morph.simulation.morphology import disk_patterns
+from photoz_morph.simulation.morphology import galaxies as module
 from photoz_morph.simulation.morphology.galaxies import Box, draw_elliptical, draw_spiral
 from photoz_morph.simulation.morphology.populations import FIELD_PIXELS, PIXEL_KPC, r_flux
 
@@ -106,29 +107,43 @@ def test_sersic_curve_of_growth_is_the_analytic_one_down_to_the_nucleus(n, offse
         assert image[radius < r].sum(dtype=float) / total == pytest.approx(enclosed(r), rel=tolerance)
 
 
-def test_arms_are_logarithmic_with_the_stated_pitch_and_number():
-    pitch, n_arms = np.radians(20), 3
-    r = np.linspace(0.5, 3, 50)
-    theta = np.log(r) / np.tan(pitch)  # dr / (r dtheta) = tan(pitch)
-    phase = arm_phase(r, theta, n_arms, pitch)
-    assert np.ptp(phase) < 0.02
-    around = arm_phase(np.ones(1000), np.linspace(0, 2 * np.pi, 1000, endpoint=False), n_arms, pitch)
-    crests = np.cos(around)
-    assert ((crests > np.roll(crests, 1)) & (crests > np.roll(crests, -1))).sum() == n_arms
+@pytest.fixture(scope="module")
+def spirals_with_patterns():
+    """Spirals in their boxes, the radius and the arm phase of each pixel, and all clumps in one dark corner."""
+    drawn, seen = [], {}
+
+    def arm_phase(r, theta, *args):
+        seen["r"], seen["phase"] = r, disk_patterns.arm_phase(r, theta, *args)
+        return seen["phase"]
+
+    def scatter_clumps(light, *args):
+        clumps = np.zeros_like(disk_patterns.scatter_clumps(light, *args))
+        clumps[0, 0] = 1
+        return clumps
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "arm_phase", arm_phase)
+        patch.setattr(module, "scatter_clumps", scatter_clumps)
+        for i in range(N):
+            galaxy = draw_spiral(np.random.default_rng([23, i]))
+            low = (FIELD_PIXELS - len(seen["r"])) // 2
+            box = slice(low, low + len(seen["r"]))
+            drawn.append(({name: image[box, box] for name, image in galaxy.maps.items()}, dict(seen)))
+    return drawn
 
 
-def test_texture_is_standardised_and_lumpy_at_the_scale_of_the_disk():
-    texture = draw_texture(np.random.default_rng(5))
-    assert texture.mean() == pytest.approx(0, abs=1e-3) and texture.std() == pytest.approx(1, abs=1e-3)
-    # Neighbours are alike, places two disk radii apart are not.
-    assert (texture * np.roll(texture, 2, axis=0)).mean() > 0.5
-    assert abs((texture * np.roll(texture, 64, axis=0)).mean()) < 0.3
+def test_spirals_are_brighter_on_their_arms_than_between_the_more_so_in_young_stars(spirals_with_patterns):
+    for maps, pattern in spirals_with_patterns:
+        ring = (pattern["r"] > 0.5) & (pattern["r"] < 2)
+        arm, gap = ring & (np.cos(pattern["phase"]) > 0.7), ring & (np.cos(pattern["phase"]) < -0.7)
+        ratio = {name: maps[name][arm].mean() / maps[name][gap].mean() for name in ("intermediate", "young")}
+        # exp(2 kappa) on ridge over trough is 2.7 at least; lopsided disks without arms reach 1.5.
+        assert ratio["young"] > 1.2 * ratio["intermediate"] and ratio["intermediate"] > 2
 
 
-def test_clumps_keep_their_flux_and_follow_the_light():
-    light = np.zeros((80, 80), np.float32)
-    light[20:60, 20:40] = 1
-    clumps = scatter_clumps(light, 300, 1.7, (0.6, 1.6), np.random.default_rng(6))
-    assert clumps.min() >= 0
-    assert clumps.sum(dtype=float) == pytest.approx(1, abs=1e-5)
-    assert clumps[:, 45:].sum() < 1e-3 * clumps[:, 15:45].sum()
+def test_clumps_hold_a_part_of_the_young_light_of_every_spiral_and_of_no_other(spirals_with_patterns):
+    parts = np.array([maps["young"][0, 0] / maps["young"].sum(dtype=float) for maps, _ in spirals_with_patterns])
+    assert parts.min() > 0.05 - 1e-4 and parts.max() < 0.55 + 1e-4
+    assert parts.mean() == pytest.approx(0.05 + 0.5 / 3, abs=3 * 0.5 * np.sqrt(1 / 18 / N))  # Beta(1, 2)
+    for maps, _ in spirals_with_patterns:
+        assert maps["intermediate"][0, 0] < 1e-3 * maps["young"][0, 0]

@@ -14,7 +14,6 @@ from photoz_morph.simulation.morphology.mergers import (
     draw_merger,
     merger_populations,
 )
-from photoz_morph.simulation.morphology.particle_maps import NEIGHBOURS, WIDTHS, adaptive_widths, smooth_field, splat
 from photoz_morph.simulation.morphology.populations import BANDS, PIXEL_KPC
 
 TNG = FlatLambdaCDM(H0=67.74, Om0=0.3089)
@@ -34,10 +33,6 @@ def light_of(is_dry):
     """The first drawn light that is dry, or is not."""
     rng = np.random.default_rng(0)
     return next(light for light in (draw_light(rng) for _ in range(100)) if light.is_dry == is_dry)
-
-
-def test_pixel_is_two_tenths_of_an_arcsec_at_redshift_0_05():
-    assert PIXEL_KPC == pytest.approx(0.2 / TNG.arcsec_per_kpc_proper(0.05).value, rel=1e-4)
 
 
 def test_flux_is_the_stated_luminosity(views):
@@ -110,9 +105,7 @@ def test_companion_outside_the_field_is_skipped(encounter):
 
 
 def test_bulge_has_its_flux_and_half_light_radius():
-    light = dataclasses.replace(
-        light_of(True), bulge_radius=(0.5, 0.5), bulge_slope=(2.0, 2.0), bulge_ratio=(1.0, 1.0)
-    )
+    light = dataclasses.replace(light_of(True), bulge_radius=(0.5, 0.5), bulge_slope=(2.0, 2.0), bulge_ratio=(1.0, 1.0))
     image = draw_bulge(np.array([240.3, 255.8]), 3.0, 20.0, 0, light, np.random.default_rng(0))
     assert image.sum() == pytest.approx(3.0, rel=0.01)
     rows, columns = np.indices(image.shape)
@@ -120,44 +113,33 @@ def test_bulge_has_its_flux_and_half_light_radius():
     assert image[inside].sum() == pytest.approx(1.5, rel=0.03)
 
 
-@pytest.mark.parametrize("width", [1.2, 3.0, 9.6, 19.2])
-def test_splat_is_a_gaussian_of_its_width_and_flux(width):
-    x, y = np.full(50, 251.3), np.linspace(200, 260, 50)
-    image = splat(x, y, np.full((1, 50), 0.02), np.full(50, width))[0]
-    assert image.sum() == pytest.approx(1, rel=1e-4)
-    columns = np.arange(500)
-    light = image.sum(axis=0)
-    mean = (light * columns).sum()
-    assert mean == pytest.approx(251.3, abs=0.5 * max(1, width / 1.2))  # half a cell
-    # A mixture of two widths around the wanted one is wider by up to (1 + 4) / 2 / 2.
-    assert width < np.sqrt((light * (columns - mean) ** 2).sum()) + 1e-3 < 1.15 * width + 0.1
+def young_map(encounter, **changes):
+    """Young light of one view, of unit sum, with the same random numbers whatever the changes."""
+    light = dataclasses.replace(light_of(False), clump_fraction=0.0, nuclear_fraction=0.0, n_clumps=20)
+    light = dataclasses.replace(light, **changes)
+    rng = np.random.default_rng(1)
+    maps, dust, _ = merger_populations(encounter, 6, Rotation.identity(), light, rng)
+    total = sum(image.sum(dtype=float) for image in maps.values())
+    return maps["young"] / maps["young"].sum(dtype=float), maps["young"].sum(dtype=float) / total
 
 
-def test_splat_keeps_maps_apart_and_loses_only_what_is_outside():
-    x, y = np.array([100.0, 499.5, 540.0]), np.array([50.0, 250.0, 250.0])
-    maps = splat(x, y, np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1]]), np.full(3, 2.4))
-    assert maps.sum(axis=(1, 2)) == pytest.approx([1, 0.5, 0], abs=0.2)
-    assert np.unravel_index(np.argmax(maps[0]), maps[0].shape) == pytest.approx((50, 100), abs=1)
+def test_clumps_hold_the_stated_part_of_the_young_light_and_are_compact(encounter):
+    smooth, fraction = young_map(encounter)
+    clumpy, same = young_map(encounter, clump_fraction=0.4)
+    assert same == pytest.approx(fraction, rel=1e-3)  # light is moved, not made
+    # What the clumps gain is what the rest loses: 0.4 x (clumps - smooth).
+    clumps = (clumpy - 0.6 * smooth) / 0.4
+    assert clumps.min() > -1e-6 and clumps.sum() == pytest.approx(1, abs=1e-3)
+    brightest = np.sort(clumps.ravel())[::-1]
+    assert brightest[:20_000].sum() > 0.99  # 20 clumps of at most 2.4 pixels, 5 sigma: 9,000 pixels
+    assert np.vdot(clumps, clumps) > 3 * np.vdot(smooth, smooth)
 
 
-@pytest.mark.parametrize("density", [0.02, 0.3])
-def test_width_follows_the_density(density):
-    rng = np.random.default_rng(0)
-    x, y = rng.uniform(-64, 564, (2, int(density * 628**2)))
-    inner = (np.abs(x - 250) < 150) & (np.abs(y - 250) < 150)
-    wanted = np.sqrt(NEIGHBOURS / (4 * np.pi * density))
-    assert np.median(adaptive_widths(x, y)[inner]) == pytest.approx(wanted, rel=0.1)
-
-
-def test_lone_particles_are_widest_and_crowded_ones_narrowest():
-    rng = np.random.default_rng(0)
-    x, y = np.concatenate([rng.normal(250, 5, (2, 5000)), [[20, 480], [30, 40]]], axis=1)
-    widths = adaptive_widths(x, y)
-    assert widths[-2:] == pytest.approx(WIDTHS[-1]) and np.median(widths[:5000]) == pytest.approx(WIDTHS[0])
-
-
-def test_smooth_field_has_unit_variance_and_its_correlation():
-    field = np.array([smooth_field(WIDTHS[2], np.random.default_rng(k)) for k in range(8)])
-    assert field.std() == pytest.approx(1, abs=0.05) and field.mean() == pytest.approx(0, abs=0.05)
-    lag = round(2 * WIDTHS[2])  # exp(-lag^2 / (4 sigma^2))
-    assert (field[:, :, lag:] * field[:, :, :-lag]).mean() == pytest.approx(np.exp(-1), abs=0.06)
+def test_nuclear_starbursts_lie_at_the_nuclei(encounter):
+    smooth, _ = young_map(encounter)
+    burst, _ = young_map(encounter, nuclear_fraction=0.2)
+    added = (burst - 0.8 * smooth) / 0.2
+    rows, columns = np.indices(added.shape) - 249.5
+    offset = encounter.centres[6, 1, :2] * light_of(False).size / PIXEL_KPC
+    near = np.minimum(np.hypot(columns, rows), np.hypot(columns - offset[0], rows - offset[1])) < 4 / PIXEL_KPC
+    assert added[near].sum() > 0.95

@@ -1,18 +1,17 @@
-"""Train a classifier on labelled source images and, by MMD or consistency, on unlabelled target images.
+"""Train a classifier on labelled source images and, by adaptation losses, on unlabelled target images.
 
-`DomainAdaptedClassifier` wraps a network and replaces Keras's training step. Source and target go through the network
-in one batch, so batch-norm statistics mix both domains, or are those of the source alone if so chosen; cross-entropy
-sees the source half, MMD the latents of both, consistency the class probabilities of both. With weights of 0 it is the
-regular arm of the same experiment: the same forward pass, optimizer and weight decay, and nothing of the target in the
-loss. One function computes the loss; a TensorFlow and a JAX step differentiate it.
+`DomainAdaptedClassifier` wraps a network and replaces Keras's training step. Source and target pass through the network
+in one batch, so that batch-norm statistics mix both domains, unless those of the source alone are chosen. The
+cross-entropy is that of the source half; each loss of `adaptation.losses` compares the outputs of the two halves. With
+weights of 0 it is the regular arm of the same experiment: the same forward pass, optimizer and weight decay, and
+nothing of the target in the loss. One function computes the loss; a TensorFlow and a JAX step differentiate it.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
-from photoz_morph.adaptation.consistency import probability_divergence
-from photoz_morph.adaptation.mmd import ESTIMATORS
+from photoz_morph.adaptation.losses import LOSSES, make_loss
 
 NOT_DECAYED = ("bias", "gamma", "beta")  # biases and batch norm; decaying them shifts what batch norm is to fix
 
@@ -23,48 +22,42 @@ class DomainAdaptedClassifier(keras.Model):
 
     `fit` takes ({"source": images, "target": images}, labels), the two halves of the same size, labels those of the
     source. `predict` and calls take what the classifier takes. `self.classifier` is the network to save for use.
-    Logs: `loss`, `cross_entropy`, `mmd` (unweighted; NaN with `mmd_weight` 0, when it is not computed), `accuracy`, and
-    `consistency` (unweighted) where it has a weight.
+    Logs: `loss`, `cross_entropy`, each adaptation loss by its name (unweighted; NaN with weight 0, when it is not
+    computed) and `accuracy`.
 
     Parameters
     ----------
     classifier : keras.Model
         Returns {"logits", "latent"}.
-    mmd_weight : float
-        Of the MMD in the loss; 0.05 in arXiv 2111.00961, 0.01 in its code.
-    estimator : {"median", "paper"}
-        See `maximum_mean_discrepancy`.
+    losses : sequence of (str, float, dict)
+        Name in `adaptation.losses.LOSSES`, weight in the loss, and options. The weight of MMD is 0.05 in arXiv
+        2111.00961, 0.01 in its code.
     warmup_iterations, ramp_iterations : int
-        Both weights are 0 during the warm-up, then rise linearly to their values during the ramp.
+        All weights are 0 during the warm-up, then rise linearly to their values during the ramp.
     class_weights : sequence of float, optional
         Factor of the cross-entropy of each class; the mean is over galaxies, not over weights as in PyTorch.
     batch_norm : {"both", "source"}
-        Whose statistics batch norm takes. With "source" the regular arm never sees the target, and MMD and consistency
-        compare outputs in inference mode, with the moving averages and without dropout.
+        Images that batch norm takes its statistics from. With "source" the regular arm never sees the target, and
+        adaptation losses compare outputs in inference mode, with the moving averages and without dropout.
     l2 : float
         Coupled weight decay as in PyTorch's Adam: l2 / 2 times the sum of squares of all trainable weights. The
         decoupled decay of AdamW is the optimizer's own.
-    consistency_weight : float
-        Of `probability_divergence` in the loss; source and target must then be pairs, the same galaxy row by row.
     """
 
     def __init__(
-        self, classifier, mmd_weight=0.05, estimator="median", warmup_iterations=0, ramp_iterations=0,
-        class_weights=None, batch_norm="both", l2=0.0, consistency_weight=0.0, name="domain_adapted_classifier",
+        self, classifier, losses=(), warmup_iterations=0, ramp_iterations=0, class_weights=None, batch_norm="both",
+        l2=0.0, name="domain_adapted_classifier",
     ):  # fmt: skip
         if batch_norm not in ("both", "source"):
             raise ValueError(f"batch_norm is {batch_norm!r}, must be 'both' or 'source'")
-        if estimator not in ESTIMATORS:
-            raise ValueError(f"no MMD estimator {estimator!r}; there are {', '.join(ESTIMATORS)}")
         super().__init__(name=name, dtype="float32")  # images must reach the classifier's scaling uncast
-        self.classifier = classifier
-        self.mmd_weight, self.estimator, self.batch_norm, self.l2 = mmd_weight, estimator, batch_norm, l2
+        self.classifier, self.batch_norm, self.l2 = classifier, batch_norm, l2
         self.warmup_iterations, self.ramp_iterations = warmup_iterations, ramp_iterations
-        self.consistency_weight = consistency_weight
         self.class_weights = None if class_weights is None else tuple(class_weights)
-        # A run from before consistency goes on with the columns of its history.
-        terms = ("loss", "cross_entropy", "mmd", *(["consistency"] if consistency_weight else []))
-        self.means = [keras.metrics.Mean(name=term) for term in terms]
+        self.terms = tuple((term, float(weight), dict(options)) for term, weight, options in losses)
+        self._functions = tuple(make_loss(term, options) for term, _, options in self.terms)
+        names = ("loss", "cross_entropy", *(term for term, _, _ in self.terms))
+        self.means = [keras.metrics.Mean(name=term) for term in names]
         self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
         self.built = True  # the classifier is, and there is nothing else
 
@@ -94,14 +87,13 @@ class DomainAdaptedClassifier(keras.Model):
         data : tuple
             ({"source", "target"}, labels).
         gather : callable
-            Puts together the latents of all replicas: MMD is no sum over replicas. Consistency is.
+            Puts together the values of all replicas, for the losses that are no mean over galaxies.
 
         Returns
         -------
         loss : scalar tensor
         terms : tuple
-            `loss`, `cross_entropy`, `mmd`, `consistency` if it has a weight, and what accuracy is measured on, labels
-            and logits.
+            `loss`, `cross_entropy`, each adaptation loss, and the labels and logits that accuracy is measured on.
         """
         images, labels = data[:2]
         logits, source, target = self._outputs(images)
@@ -111,29 +103,24 @@ class DomainAdaptedClassifier(keras.Model):
         loss = cross_entropy = ops.mean(each)
         if self.l2:
             loss = loss + self.l2 / 2 * sum(ops.sum(ops.square(weight)) for weight in self.trainable_variables)
-        mmd = ops.convert_to_tensor(np.nan, "float32")
-        if self.mmd_weight:
-            mmd = ESTIMATORS[self.estimator](gather(source["latent"]), gather(target["latent"]))
-            loss = loss + self.mmd_weight_at(self.optimizer.iterations) * mmd
-        if not self.consistency_weight:
-            return loss, (loss, cross_entropy, mmd, labels, logits)
-        consistency = ops.mean(probability_divergence(source["logits"], target["logits"]))
-        loss = loss + self.consistency_weight * self.ramp_at(self.optimizer.iterations) * consistency
-        return loss, (loss, cross_entropy, mmd, consistency, labels, logits)
-
-    def mmd_weight_at(self, iteration):
-        """Weight of the MMD in an iteration, counted from 0."""
-        return self.mmd_weight * self.ramp_at(iteration)
+        values = []
+        for (name, weight, _), function in zip(self.terms, self._functions):
+            value = ops.convert_to_tensor(np.nan, "float32")
+            if weight:
+                value = function(*_gathered(name, source, target, labels, gather))
+                loss = loss + weight * self.ramp_at(self.optimizer.iterations) * value
+            values.append(value)
+        return loss, (loss, cross_entropy, *values, labels, logits)
 
     def ramp_at(self, iteration):
-        """Part of the weights of MMD and consistency that counts in an iteration, counted from 0."""
+        """Factor of the weights of the adaptation losses in an iteration, counted from 0."""
         since_warmup = ops.cast(iteration, "float32") - self.warmup_iterations
         if self.ramp_iterations:
             return ops.clip(since_warmup / self.ramp_iterations, 0.0, 1.0)
         return ops.cast(since_warmup >= 0, "float32")
 
     def _outputs(self, images):
-        """Logits of the source, and the outputs of both domains to compare; None for these where nothing needs them."""
+        """Logits of the source, and the outputs of source and target; None for these where no loss compares them."""
         source, target = self._inputs(images["source"], 0), self._inputs(images["target"], 1)
         if self.batch_norm == "both":
             joined = {name: ops.concatenate([source[name], target[name]], axis=0) for name in source}
@@ -141,9 +128,9 @@ class DomainAdaptedClassifier(keras.Model):
             of_source = {name: values[:n_source] for name, values in outputs.items()}
             return of_source["logits"], of_source, {name: values[n_source:] for name, values in outputs.items()}
         logits = self.classifier(source, training=True)["logits"]
-        if not (self.mmd_weight or self.consistency_weight):
+        if not any(weight for _, weight, _ in self.terms):
             return logits, None, None
-        # Both in inference mode: between dropout and none, outputs would differ where the domains do not.
+        # Both in inference mode: dropout in one of them would make outputs differ where the domains do not.
         return logits, *(self.classifier(inputs, training=False) for inputs in (source, target))
 
     def _inputs(self, images, domain):
@@ -167,7 +154,8 @@ class DomainAdaptedClassifier(keras.Model):
         several = replicas.num_replicas_in_sync > 1
         with tf.GradientTape() as tape:
             loss, terms = self.losses(data, lambda x: replicas.all_gather(x, axis=0) if several else x)
-            # The optimizer sums gradients over replicas. Each has the full MMD and the mean of its own cross-entropy.
+            # The optimizer sums gradients over replicas. Each has the gathered losses in full, and the mean of its own
+            # cross-entropy.
             loss = loss / replicas.num_replicas_in_sync
         gradients = tape.gradient(loss, self.trainable_variables)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
@@ -194,16 +182,16 @@ class DomainAdaptedClassifier(keras.Model):
         return logs, (trainable, non_trainable, optimizer_variables, metrics_variables)
 
     def get_config(self):
-        options = (
-            "mmd_weight", "estimator", "warmup_iterations", "ramp_iterations", "class_weights", "batch_norm", "l2",
-            "consistency_weight", "name",
-        )  # fmt: skip
-        classifier = keras.saving.serialize_keras_object(self.classifier)
-        return {"classifier": classifier, **{name: getattr(self, name) for name in options}}
+        options = ("warmup_iterations", "ramp_iterations", "class_weights", "batch_norm", "l2", "name")
+        return {
+            "classifier": keras.saving.serialize_keras_object(self.classifier),
+            "losses": [[name, weight, dict(options)] for name, weight, options in self.terms],
+            **{name: getattr(self, name) for name in options},
+        }
 
     @classmethod
     def from_config(cls, config):
-        config = dict(config)
+        config = _with_losses(dict(config))
         return cls(keras.saving.deserialize_keras_object(config.pop("classifier")), **config)
 
     def get_compile_config(self):
@@ -213,3 +201,24 @@ class DomainAdaptedClassifier(keras.Model):
         # Keras saves no list of what an optimizer does not decay: `compile` makes it again, before the build.
         self.compile(keras.saving.deserialize_keras_object(config["optimizer"]))
         self.optimizer.build(self.trainable_variables)
+
+
+def _gathered(name, source, target, labels, gather):
+    """Arguments of a loss, with the outputs or labels of all replicas where it needs them."""
+    gathered = LOSSES[name].gathered
+    source, target = (
+        {key: gather(values) if key in gathered else values for key, values in outputs.items()}
+        for outputs in (source, target)
+    )
+    return source, target, gather(labels) if "labels" in gathered else labels
+
+
+def _with_losses(config):
+    """A saved config with the list of losses, which earlier versions saved as `mmd_weight`, `estimator` and, later,
+    `consistency_weight`."""
+    if "losses" in config:
+        return config
+    losses = [["mmd", config.pop("mmd_weight"), {"estimator": config.pop("estimator")}]]
+    if consistency := config.pop("consistency_weight", 0.0):
+        losses.append(["consistency", consistency, {}])
+    return {**config, "losses": losses}

@@ -3,6 +3,17 @@
 from keras import ops
 
 
+def consistency_loss():
+    """Adaptation loss: mean divergence of the class probabilities of a galaxy in source and target.
+
+    Returns
+    -------
+    callable
+        See `adaptation.losses`; row i of source and target must be the same galaxy.
+    """
+    return lambda source, target, labels: ops.mean(probability_divergence(source["logits"], target["logits"]))
+
+
 def probability_divergence(logits, other_logits):
     """Symmetrised Kullback-Leibler divergence of the class probabilities, [KL(p, q) + KL(q, p)] / 2 [nat].
 

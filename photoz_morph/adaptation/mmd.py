@@ -53,6 +53,28 @@ def median_mmd(source, target):
 ESTIMATORS = {"median": median_mmd, "paper": paper_mmd}
 
 
+def mmd_loss(estimator="median"):
+    """Adaptation loss: squared MMD between the latents of source and target.
+
+    Parameters
+    ----------
+    estimator : {"median", "paper"}
+
+    Returns
+    -------
+    callable
+        See `adaptation.losses`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such estimator.
+    """
+    if estimator not in ESTIMATORS:
+        raise ValueError(f"no MMD estimator {estimator!r}; there are {', '.join(ESTIMATORS)}")
+    return lambda source, target, labels: ESTIMATORS[estimator](source["latent"], target["latent"])
+
+
 def squared_distances(source, target):
     """Squared distances among the latents of both domains together.
 

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from photoz_morph.adaptation.adapted_classifier import DomainAdaptedClassifier
+from photoz_morph.adaptation.losses import LOSSES, losses_of
 from photoz_morph.datasets import reading
 from photoz_morph.models.layers.image_scaling import fit_scaling, scaling_preset
 from photoz_morph.models.loading import load_network
@@ -59,7 +60,9 @@ class MorphFold:
 
     def __init__(self, config, builder):
         self.config, self.builder = config, builder
-        self.train = morph_pipeline.MorphBatches(builder, config.data, config.adaptation.name == "consistency")
+        adaptation = config.adaptation.name
+        is_paired = adaptation != "none" and LOSSES[adaptation].is_paired
+        self.train = morph_pipeline.MorphBatches(builder, config.data, is_paired)
         self._validation = {
             domain: morph_pipeline.domain_images(builder, "validation", domain, BATCH_SIZE)
             for domain in morph_pipeline.DOMAINS
@@ -76,14 +79,12 @@ class MorphFold:
         classifier.get_layer("arcsinh_scaling").set_quantiles(self._quantiles)
         model = DomainAdaptedClassifier(
             classifier,
-            mmd_weight=adaptation.weight if adaptation.name == "mmd" else 0.0,
-            estimator=adaptation.estimator,
+            losses=losses_of(adaptation),
             warmup_iterations=round(adaptation.warmup_epochs * self.train.steps_per_epoch),
             ramp_iterations=round(adaptation.ramp_epochs * self.train.steps_per_epoch),
             class_weights=self._class_weights() if config.train.class_weights else None,
             batch_norm=config.train.batch_norm,
             l2=config.train.weight_decay if config.train.decay == "coupled" else 0.0,
-            consistency_weight=adaptation.weight if adaptation.name == "consistency" else 0.0,
         )
         model.compile(self._optimizer(n_iterations))
         return model

@@ -54,7 +54,7 @@ def wrapped(width, precision, mmd_weight):
     scaling.set_quantiles([-1.0, 3.0])
     network = build_classifier("resnet18", seed=1, width=width, scaling=scaling)
     keras.config.set_dtype_policy("float32")
-    model = DomainAdaptedClassifier(network, mmd_weight)
+    model = DomainAdaptedClassifier(network, [("mmd", mmd_weight, {})])
     model.compile(keras.optimizers.AdamW(1e-4))
     return model
 

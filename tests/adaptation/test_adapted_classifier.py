@@ -5,10 +5,11 @@ import sys
 import keras
 import numpy as np
 import pytest
-from keras import ops
 
 from photoz_morph.adaptation.adapted_classifier import DomainAdaptedClassifier
-from photoz_morph.adaptation.mmd import PAPER_VARIANCES, maximum_mean_discrepancy, median_mmd, paper_mmd
+from photoz_morph.adaptation.consistency import probability_divergence
+from photoz_morph.adaptation.losses import LOSSES, Row
+from photoz_morph.adaptation.mmd import median_mmd
 from photoz_morph.models.layers.defences import defended
 from photoz_morph.models.layers.image_scaling import ArcsinhScaling
 from photoz_morph.models.loading import load_network
@@ -16,100 +17,6 @@ from photoz_morph.models.registry import build_classifier
 from photoz_morph.training.dropout import reset_dropout
 
 SHAPE = (16, 16, 3)
-
-
-def latents(n, d=8, shift=0.0, seed=0):
-    return (np.random.default_rng(seed).normal(size=(n, d)) + shift).astype(np.float32)
-
-
-def mean_kernel(a, b, variances, skip_diagonal=False):
-    """Mean of the summed Gaussians over pairs, in plain loops and float64."""
-    values = [
-        sum(np.exp(-np.sum((x.astype(np.float64) - y) ** 2) / (2 * s)) for s in variances)
-        for i, x in enumerate(a)
-        for j, y in enumerate(b)
-        if not (skip_diagonal and i == j)
-    ]
-    return np.mean(values)
-
-
-@pytest.mark.parametrize("unbiased", [False, True])
-def test_mmd_is_the_double_sum_over_pairs(unbiased):
-    source, target = latents(9), latents(7, shift=0.5, seed=1)
-    expected = sum(mean_kernel(a, a, PAPER_VARIANCES, unbiased) for a in (source, target))
-    expected -= 2 * mean_kernel(source, target, PAPER_VARIANCES)
-    value = float(maximum_mean_discrepancy(source, target, PAPER_VARIANCES, unbiased))
-    assert value == pytest.approx(expected, abs=2e-5)  # float32, of numbers near 19
-
-
-def test_median_estimator_is_the_double_sum_with_widths_of_the_pooled_median():
-    source, target = latents(9), latents(7, shift=0.5, seed=1)
-    pooled = np.concatenate([source, target])
-    scale = np.median([np.sum((pooled[i] - pooled[j]) ** 2) for i in range(16) for j in range(i)])
-    variances = scale * np.array([0.25, 0.5, 1, 2, 4])
-    expected = sum(mean_kernel(a, a, variances, True) for a in (source, target))
-    expected -= 2 * mean_kernel(source, target, variances)
-    assert float(median_mmd(source, target)) == pytest.approx(expected / 5, abs=1e-6)
-
-
-def test_paper_kernel_of_a_latent_with_itself_is_19():
-    far = np.full((1, 8), 1e5, np.float32)  # k(x, y) = exp(-4e4) even for the widest kernel
-    value = maximum_mean_discrepancy(0 * far, far, PAPER_VARIANCES, unbiased=False)
-    assert float(value) == 19 + 19
-
-
-def test_biased_and_unbiased_differ_by_the_diagonal():
-    source, target = latents(12), latents(12, shift=0.3, seed=1)
-    off_diagonal = [mean_kernel(a, a, PAPER_VARIANCES, skip_diagonal=True) for a in (source, target)]
-    biased, unbiased = (float(maximum_mean_discrepancy(source, target, PAPER_VARIANCES, u)) for u in (False, True))
-    assert biased - unbiased == pytest.approx(sum(19 - mean for mean in off_diagonal) / 12, abs=2e-5)
-
-
-@pytest.mark.parametrize("estimator", [median_mmd, paper_mmd])
-def test_mmd_grows_with_the_shift_of_a_domain(estimator):
-    values = [float(estimator(latents(64), latents(64, shift=shift, seed=1))) for shift in (0, 0.25, 0.5, 1, 2)]
-    assert values == sorted(values) and values[-1] > 5 * abs(values[0])
-
-
-def test_mmd_of_a_sample_with_itself_is_zero():
-    source = latents(32)
-    value = maximum_mean_discrepancy(source, source, (1.0, 5.0, 25.0), unbiased=False)
-    assert float(value) == pytest.approx(0, abs=1e-6)
-
-
-def test_unbiased_estimate_is_zero_on_average_for_equal_distributions():
-    values = [float(median_mmd(latents(32, seed=2 * i), latents(32, seed=2 * i + 1))) for i in range(100)]
-    assert abs(np.mean(values)) < 4 * np.std(values) / 10  # four standard errors of a mean of 100
-    assert min(values) < 0 < max(values)
-
-
-@pytest.mark.parametrize(("norm", "expected"), [(0.1, 0.07), (1, 0.11), (5, 0.19), (20, 0.24)])
-def test_paper_estimate_has_its_known_bias_for_equal_distributions(norm, expected):
-    """Two batches of 128 Gaussian latents of dimension 256, of a given mean length."""
-    source, target = (latents(128, 256, seed=seed) * np.float32(norm / 16) for seed in (1, 2))
-    assert float(paper_mmd(source, target)) == pytest.approx(expected, abs=0.006)
-
-
-def test_paper_estimate_has_a_floor():
-    assert float(paper_mmd(np.zeros((4, 2)), np.zeros((4, 2)))) == pytest.approx(1e-4)
-
-
-def test_median_estimate_does_not_depend_on_the_scale_of_the_latents():
-    source, target = latents(16), latents(16, shift=1, seed=1)
-    value = float(median_mmd(source, target))
-    assert [float(median_mmd(c * source, c * target)) for c in (1e-3, 1e3)] == pytest.approx([value] * 2, rel=1e-4)
-
-
-def test_latents_far_from_zero_keep_their_digits():
-    source, target = latents(16, 256), latents(16, 256, shift=0.2, seed=1)
-    moved = float(median_mmd(source + np.float32(100), target + np.float32(100)))
-    assert moved == pytest.approx(float(median_mmd(source, target)), abs=1e-5)
-
-
-def test_bfloat16_latents_are_compared_in_float32():
-    source, target = (ops.cast(x, "bfloat16") for x in (latents(16), latents(16, shift=1, seed=1)))
-    exact = float(median_mmd(ops.cast(source, "float32"), ops.cast(target, "float32")))
-    assert float(median_mmd(source, target)) == pytest.approx(exact, rel=1e-6)
 
 
 def galaxies(n=32, seed=5):
@@ -128,6 +35,10 @@ def adapted(optimizer=None, dropout=0.0, **options):
     return model
 
 
+def with_mmd(weight):
+    return [("mmd", weight, {"estimator": "median"})]
+
+
 def one_step(model, images, labels):
     return model.train_on_batch(images, labels, return_dict=True)
 
@@ -135,7 +46,7 @@ def one_step(model, images, labels):
 def test_loss_is_source_cross_entropy_plus_weighted_mmd_plus_weight_decay():
     images, labels = galaxies()
     weights = np.array([0.5, 1.0, 2.0])
-    model = adapted(mmd_weight=0.3, class_weights=weights, l2=0.01)
+    model = adapted(losses=with_mmd(0.3), class_weights=weights, l2=0.01)
     penalty = 0.005 * sum(np.sum(np.square(w)) for w in model.trainable_variables)
     both = {"image": np.concatenate([images["source"], images["target"]])}
     outputs = model.classifier(both, training=True)
@@ -153,11 +64,11 @@ def test_loss_is_source_cross_entropy_plus_weighted_mmd_plus_weight_decay():
 def test_regular_arm_differs_by_the_mmd_alone():
     """Batch-norm statistics mix both domains in both arms, and cross-entropy starts equal."""
     images, labels = galaxies()
-    regular, with_mmd = (adapted(keras.optimizers.SGD(0.0), mmd_weight=weight) for weight in (0.0, 0.05))
-    logs = [one_step(model, images, labels) for model in (regular, with_mmd)]
+    regular, together = (adapted(keras.optimizers.SGD(0.0), losses=with_mmd(weight)) for weight in (0.0, 0.05))
+    logs = [one_step(model, images, labels) for model in (regular, together)]
     assert logs[0]["loss"] == logs[0]["cross_entropy"] == logs[1]["cross_entropy"] < logs[1]["loss"]
     assert np.isnan(logs[0]["mmd"])
-    for a, b in zip(regular.get_weights(), with_mmd.get_weights(), strict=True):
+    for a, b in zip(regular.get_weights(), together.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     maps = keras.Model(regular.classifier.input, regular.classifier.get_layer("conv1").output)
     mean = np.mean(maps({"image": np.concatenate([images["source"], images["target"]])}), axis=(0, 1, 2))
@@ -165,18 +76,18 @@ def test_regular_arm_differs_by_the_mmd_alone():
     np.testing.assert_allclose(moving, 0.1 * mean, atol=1e-5)
 
 
-def test_mmd_weight_warms_up_and_rises():
-    model = adapted(mmd_weight=0.4, warmup_iterations=10, ramp_iterations=20)
-    assert [float(model.mmd_weight_at(i)) for i in (0, 10, 15, 30, 99)] == pytest.approx([0, 0, 0.1, 0.4, 0.4])
-    model = adapted(mmd_weight=0.4, warmup_iterations=10)
-    assert [float(model.mmd_weight_at(i)) for i in (0, 9, 10)] == pytest.approx([0, 0, 0.4])
+def test_weights_of_the_losses_warm_up_and_rise():
+    model = adapted(warmup_iterations=10, ramp_iterations=20)
+    assert [float(model.ramp_at(i)) for i in (0, 10, 15, 30, 99)] == pytest.approx([0, 0, 0.25, 1, 1])
+    model = adapted(warmup_iterations=10)
+    assert [float(model.ramp_at(i)) for i in (0, 9, 10)] == [0, 0, 1]
 
 
 def test_training_brings_the_domains_together_only_with_mmd():
     images, labels = galaxies(96)
     distances = []
     for weight in (0.0, 1.0):
-        model = adapted(keras.optimizers.Adam(1e-2), mmd_weight=weight)
+        model = adapted(keras.optimizers.Adam(1e-2), losses=with_mmd(weight))
         history = model.fit(images, labels, batch_size=32, epochs=25, verbose=0).history
         outputs = [model({"image": images[domain]}) for domain in ("source", "target")]
         distances.append(float(median_mmd(*(output["latent"] for output in outputs))))
@@ -186,7 +97,7 @@ def test_training_brings_the_domains_together_only_with_mmd():
 
 def test_coupled_weight_decay_pulls_on_every_weight():
     images, labels = galaxies()
-    free, decayed = (adapted(keras.optimizers.SGD(1.0), mmd_weight=0.0, l2=l2) for l2 in (0.0, 0.1))
+    free, decayed = (adapted(keras.optimizers.SGD(1.0), l2=l2) for l2 in (0.0, 0.1))
     start = [np.array(weight) for weight in free.trainable_variables]
     for model in (free, decayed):
         one_step(model, images, labels)
@@ -196,7 +107,7 @@ def test_coupled_weight_decay_pulls_on_every_weight():
 
 def test_decoupled_weight_decay_leaves_biases_and_batch_norm():
     images, labels = galaxies()
-    model = adapted(keras.optimizers.AdamW(1e-3, weight_decay=500.0), mmd_weight=0.0)
+    model = adapted(keras.optimizers.AdamW(1e-3, weight_decay=500.0))
     start = [np.array(weight) for weight in model.trainable_variables]
     one_step(model, images, labels)
     for before, weight in zip(start, model.trainable_variables, strict=True):
@@ -223,7 +134,8 @@ def test_a_resumed_training_ends_with_the_weights_of_an_undisturbed_one(tmp_path
     """Three epochs against one, a checkpoint, and two more; AdamW, dropout and a ramp have state that must survive."""
     images, labels = galaxies()
     schedule = keras.optimizers.schedules.CosineDecay(1e-2, 12)
-    options = dict(dropout=0.5, mmd_weight=0.5, warmup_iterations=2, ramp_iterations=6, class_weights=(0.8, 1.4, 1.0))
+    ramp = dict(warmup_iterations=2, ramp_iterations=6)
+    options = dict(dropout=0.5, losses=with_mmd(0.5), class_weights=(0.8, 1.4, 1.0), **ramp)
 
     def run(model, epochs):
         for epoch in epochs:
@@ -252,15 +164,101 @@ def test_each_domain_is_scaled_by_its_own_quantiles_in_training():
     scaled = {name: np.arcsinh(0.85 * images[name] / q) for name, q in (("source", 1), ("target", 4))}
     losses = []
     for network, batch in ((own, images), (plain, scaled)):
-        model = DomainAdaptedClassifier(network, mmd_weight=1.0)
+        model = DomainAdaptedClassifier(network, with_mmd(1.0))
         model.compile(keras.optimizers.Adam(1e-3))
         losses.append(float(model.losses((batch, labels))[0]))
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-def test_unknown_estimator_is_named():
-    with pytest.raises(ValueError, match="no MMD estimator 'coral'; there are median, paper"):
-        adapted(estimator="coral")
+def pairs(n=48, seed=5):
+    """Three classes told apart by colour, and the same images fainter and with noise."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 3
+    source = rng.normal(size=(n, 16, 16, 3)) * 0.3 + np.eye(3)[labels][:, None, None]
+    target = 0.4 * source + rng.normal(size=source.shape)
+    return {"source": source.astype(np.float32), "target": target.astype(np.float32)}, labels.astype(np.int32)
+
+
+def wrapped(weight, **options):
+    network = build_classifier("convnet", (16, 16, 3), seed=1, width=2, n_latent=6, dropout=0.0)
+    head = network.get_layer("logits")
+    head.kernel.assign(100 * head.kernel)  # fresh, it gives each class a third
+    model = DomainAdaptedClassifier(network, [*with_mmd(0.0), ("consistency", weight, {})], **options)
+    model.compile(keras.optimizers.Adam(1e-2))
+    return model
+
+
+@pytest.mark.parametrize("batch_norm", ["both", "source"])
+def test_loss_is_cross_entropy_plus_weighted_divergence_of_the_pairs(batch_norm):
+    images, labels = pairs()
+    model = wrapped(0.7, ramp_iterations=4, batch_norm=batch_norm)
+    model.optimizer.iterations.assign(1)  # a quarter of the ramp
+    both = {"image": np.concatenate([images["source"], images["target"]])}
+    loss, (_, cross_entropy, mmd, consistency, *_) = model.losses((images, labels))
+    # Afterwards: the moving averages, with which "source" compares, have moved by then.
+    outputs = np.asarray(model.classifier(both, training=batch_norm == "both")["logits"])
+    assert float(consistency) == pytest.approx(np.mean(probability_divergence(outputs[:48], outputs[48:])), rel=1e-4)
+    assert float(loss) == pytest.approx(float(cross_entropy) + 0.7 / 4 * float(consistency), rel=1e-6)
+    assert np.isnan(mmd)
+
+
+def test_training_makes_the_depths_agree_only_with_consistency():
+    images, labels = pairs()
+    divergences = []
+    for weight in (0.0, 1.0):
+        model = wrapped(weight)
+        model.fit(images, labels, batch_size=24, epochs=20, verbose=0)
+        logits = [model({"image": images[domain]})["logits"] for domain in ("source", "target")]
+        divergences.append(np.mean(probability_divergence(*logits)))
+    assert divergences[1] < 0.3 * divergences[0]
+
+
+def test_a_class_conditional_loss_gets_the_labels_of_the_source(monkeypatch):
+    """A loss of one row: latents of source and target must have the same mean over the galaxies of class 0."""
+    def make(power=2):
+        def loss(source, target, labels):
+            chosen = keras.ops.cast(labels == 0, "float32")[:, None]
+            return keras.ops.mean(keras.ops.abs(chosen * (source["latent"] - target["latent"])) ** power)
+
+        return loss
+
+    monkeypatch.setitem(LOSSES, "toy", Row(make))
+    images, labels = galaxies()
+    model = adapted(losses=[("toy", 2.0, {"power": 1})])
+    outputs = model.classifier({"image": np.concatenate([images["source"], images["target"]])}, training=True)
+    latent = np.asarray(outputs["latent"], float)
+    expected = np.abs(latent[:32] - latent[32:])[labels == 0].sum() / latent[:32].size
+    logs = one_step(model, images, labels)
+    assert logs["toy"] == pytest.approx(expected, rel=1e-5)
+    assert logs["loss"] == pytest.approx(logs["cross_entropy"] + 2 * expected, rel=1e-5)
+
+
+EARLIER = {"mmd_weight": 0.3, "estimator": "paper", "warmup_iterations": 3, "ramp_iterations": 4, "l2": 0.5,
+           "class_weights": (1.0, 2.0, 3.0), "batch_norm": "source", "name": "domain_adapted_classifier"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("weights", "losses"),
+    [
+        ({}, [("mmd", 0.3, {"estimator": "paper"})]),
+        ({"consistency_weight": 0.0}, [("mmd", 0.3, {"estimator": "paper"})]),
+        (
+            {"mmd_weight": 0.0, "consistency_weight": 0.7},
+            [("mmd", 0.0, {"estimator": "paper"}), ("consistency", 0.7, {})],
+        ),
+    ],
+)
+def test_configs_of_earlier_versions_load_with_their_losses_and_columns(weights, losses):
+    """As saved before consistency, after it without a weight, and with one."""
+    classifier = adapted().get_config()["classifier"]
+    model = DomainAdaptedClassifier.from_config({"classifier": classifier, **EARLIER, **weights})
+    again = DomainAdaptedClassifier.from_config(model.get_config())
+    for restored in (model, again):
+        assert list(restored.terms) == losses
+        names = ["loss", "cross_entropy", *(name for name, _, _ in losses), "accuracy"]
+        assert [metric.name for metric in restored.metrics] == names
+        settings = {name: getattr(restored, name) for name in EARLIER if name not in ("mmd_weight", "estimator")}
+        assert settings == {name: EARLIER[name] for name in settings}
 
 
 def run_script(script, *arguments, **environment):
@@ -288,8 +286,9 @@ weights, logs = [], []
 for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
     with strategy.scope():
         network = build_classifier("convnet", (16, 16, 3), seed=1, width=2, n_latent=6)
-        options = dict(ramp_iterations=2, class_weights=(0.5, 1.0, 2.0), l2=1e-2, consistency_weight=0.5)
-        model = DomainAdaptedClassifier(network, 1.0, **options)
+        losses = [("mmd", 1.0, {}), ("consistency", 0.5, {})]
+        options = dict(ramp_iterations=2, class_weights=(0.5, 1.0, 2.0), l2=1e-2)
+        model = DomainAdaptedClassifier(network, losses, **options)
         # Biases before batch norm have no gradient; with a smaller epsilon Adam makes steps of its rounding errors.
         model.compile(keras.optimizers.Adam(1e-3, epsilon=1e-3))
     start = [np.array(weight) for weight in model.trainable_variables]
@@ -321,10 +320,11 @@ saved = np.load(sys.argv[1])
 images, labels = {"source": saved["source"], "target": saved["target"]}, saved["labels"]
 network = build_classifier("convnet", images["source"].shape[1:], seed=1, width=2, n_latent=6)
 network.set_weights([saved[f"weight_{index}"] for index in range(len(network.weights))])
-options = dict(ramp_iterations=2, class_weights=(0.5, 1, 2), l2=0.01, consistency_weight=2.0)
+losses = [("mmd", 0.5, {}), ("consistency", 2.0, {})]
+options = dict(ramp_iterations=2, class_weights=(0.5, 1, 2), l2=0.01)
 for name in ("d4", "median"):
     print(name, float(np.sum(defended(network, name)({"image": images["source"]})["latent"])))
-model = DomainAdaptedClassifier(network, 0.5, **options)
+model = DomainAdaptedClassifier(network, losses, **options)
 model.compile(keras.optimizers.AdamW(1e-2, weight_decay=0.1))
 history = model.fit(images, labels, batch_size=32, epochs=2, shuffle=False, verbose=0).history  # of one step each
 for term, values in history.items():
@@ -340,7 +340,8 @@ def test_jax_takes_the_steps_of_tensorflow(tmp_path):
     """Two steps: the second has the gradients of the first, the ramp and the moments of batch norm in it."""
     pytest.importorskip("jax")
     images, labels = galaxies()
-    options = dict(mmd_weight=0.5, ramp_iterations=2, class_weights=(0.5, 1, 2), l2=0.01, consistency_weight=2.0)
+    losses = [*with_mmd(0.5), ("consistency", 2.0, {})]
+    options = dict(losses=losses, ramp_iterations=2, class_weights=(0.5, 1, 2), l2=0.01)
     model = adapted(keras.optimizers.AdamW(1e-2, weight_decay=0.1), **options)
     weights = {f"weight_{index}": weight for index, weight in enumerate(model.classifier.get_weights())}
     np.savez(tmp_path / "batch.npz", labels=labels, **images, **weights)

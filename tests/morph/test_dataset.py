@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -6,6 +8,8 @@ from photoz_morph.datasets import reading
 from photoz_morph.morph import dataset as morph_pipeline
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.dataset import MorphBatches
+
+ALL = ("data.noise_augmentation=true", "data.pixel_augmentation=0.5")
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +42,8 @@ def test_named_galaxies_are_those_of_the_batch(batches, morph_data_dir):
 def test_augmentation_moves_pixels_and_keeps_their_values(morph_data_dir):
     config = load_config("morph_mmd.yaml", MorphConfig, ["data.batch_size=16"])
     builder = morph_pipeline.open_dataset(morph_data_dir)
-    plain = MorphBatches(builder, load_config("morph_mmd.yaml", MorphConfig, ["data.batch_size=16", "data.augment=false"]).data)
-    augmented = MorphBatches(builder, config.data)
+    unmoved = load_config("morph_mmd.yaml", MorphConfig, ["data.batch_size=16", "data.augment=false"])
+    plain, augmented = MorphBatches(builder, unmoved.data), MorphBatches(builder, config.data)
     (before, _), (after, _) = (next(iter(b.epoch(1, 0).as_numpy_iterator())) for b in (plain, augmented))
     for domain in ("source", "target"):
         assert not np.array_equal(before[domain], after[domain])
@@ -58,3 +62,81 @@ def test_a_photoz_dataset_is_refused(data_dir):
         morph_pipeline.open_dataset(data_dir)
     with pytest.raises(ValueError, match="holds sdss_ugriz, tng_lsst_mocks is needed"):
         morph_pipeline.open_dataset(data_dir / "sdss_ugriz" / "1.0.0")
+
+
+def test_images_of_unknown_unit_are_refused():
+    builder = SimpleNamespace(data_dir="arrays", info=SimpleNamespace(metadata={"origin": "released"}))
+    with pytest.raises(ValueError, match="arrays: data.noise_augmentation needs images in nJy .* origin released"):
+        morph_pipeline.noise_of(builder)
+
+
+# Pairs and defences in training
+
+
+def epoch(data_dir, *overrides, paired=False, number=0):
+    """Images, labels and galaxies of the first batch of an epoch."""
+    config = load_config("morph_regular.yaml", MorphConfig, ["data.batch_size=16", *overrides])
+    batches = MorphBatches(morph_pipeline.open_dataset(data_dir), config.data, paired)
+    images, labels = next(iter(batches.epoch(1, number).as_numpy_iterator()))
+    return images, labels, batches.obj_ids(1, number, 0)
+
+
+def by_obj_id(data_dir, domain):
+    """Training images of one depth as they are stored."""
+    builder = morph_pipeline.open_dataset(data_dir)
+    images = np.concatenate(list(morph_pipeline.domain_images(builder, "train", domain, 64).as_numpy_iterator()))
+    return dict(zip(reading.read_columns(builder, "train")["obj_id"], images))
+
+
+def test_pairs_are_of_one_galaxy_under_one_flip(morph_data_dir):
+    images, _, ids = epoch(morph_data_dir, paired=True)
+    y10, y1 = (by_obj_id(morph_data_dir, domain) for domain in ("y10", "y1"))
+    turns = [lambda x, k=k, flip=flip: np.rot90(x[::-1] if flip else x, k) for k in range(4) for flip in (0, 1)]
+    seen = set()
+    for row, obj_id in enumerate(ids):
+        found = [n for n, turn in enumerate(turns) if np.array_equal(turn(y10[obj_id]), images["source"][row])]
+        assert len(found) == 1
+        np.testing.assert_array_equal(turns[found[0]](y1[obj_id]), images["target"][row])
+        seen.add(found[0])
+    assert len(ids) == 16 and len(seen) > 3
+
+
+def test_pairing_leaves_the_labelled_images_as_they_are(morph_data_dir):
+    (alone, labels, _), (paired, paired_labels, _) = (epoch(morph_data_dir, paired=p) for p in (False, True))
+    np.testing.assert_array_equal(alone["source"], paired["source"])
+    np.testing.assert_array_equal(labels, paired_labels)
+    assert not np.array_equal(alone["target"], paired["target"])
+
+
+def test_augmentations_change_the_labelled_images_alone_and_follow_from_seed_and_epoch(morph_data_dir):
+    (plain, labels, ids), *changed = (epoch(morph_data_dir, *overrides) for overrides in ((), ALL, ALL))
+    for images, changed_labels, changed_ids in changed:
+        np.testing.assert_array_equal(plain["target"], images["target"])
+        np.testing.assert_array_equal(labels, changed_labels)
+        np.testing.assert_array_equal(ids, changed_ids)
+        assert not np.array_equal(plain["source"], images["source"])
+        np.testing.assert_array_equal(images["source"], changed[0][0]["source"])
+
+
+def test_another_epoch_has_other_noise_and_pixels(morph_data_dir):
+    """By the changes of each galaxy that two epochs share in their first batches, flips left out."""
+    config = load_config("morph_regular.yaml", MorphConfig, ["data.batch_size=150", "data.augment=false", *ALL])
+    batches = MorphBatches(morph_pipeline.open_dataset(morph_data_dir), config.data)
+    sums = []
+    for number in (0, 1):
+        images, _ = next(iter(batches.epoch(1, number).as_numpy_iterator()))
+        sums.append(dict(zip(batches.obj_ids(1, number, 0)[:150], images["source"].sum(axis=(1, 2, 3)))))
+    shared = set(sums[0]) & set(sums[1])
+    assert len(shared) > 80
+    # In one of a hundred both epochs draw ten years, and a quarter of those get no pixel either time.
+    assert np.mean([sums[0][obj_id] != sums[1][obj_id] for obj_id in shared]) > 0.95
+
+
+def test_random_pixels_span_the_training_images(morph_data_dir):
+    plain, _, _ = epoch(morph_data_dir, "data.augment=false")
+    changed, _, _ = epoch(morph_data_dir, "data.augment=false", "data.pixel_augmentation=1")
+    stored = np.array(list(by_obj_id(morph_data_dir, "y10").values()))
+    corners = np.array([stored.min(axis=(0, 1, 2)), stored.max(axis=(0, 1, 2))])
+    rows, *place = np.nonzero((plain["source"] != changed["source"]).any(axis=3))
+    assert list(rows) == list(range(16))
+    assert np.all((changed["source"][(rows, *place)][:, None] == corners).any(axis=1))

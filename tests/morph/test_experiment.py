@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from photoz_morph.config import load_config
+from photoz_morph.config import differing_keys, load_config
 from photoz_morph.models.loading import load_network
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.experiment import MorphExperiment, new_classifier
@@ -213,3 +213,35 @@ def test_published_sizes_by_config():
         unset = ["model.width=null", "model.n_latent=null", "model.dropout=null"]
         config = load_config("morph_paper_mmd.yaml", MorphConfig, [*unset, f"model.name={name}", f"data.classes={classes}"])
         assert trainable_parameter_count(new_classifier(config)) == number
+
+
+def test_a_killed_training_with_all_defences_ends_with_the_weights_of_an_undisturbed_one(morph_data_dir, tmp_path):
+    def kill(epoch, n_epochs, loss, n_galaxies):
+        if epoch == 2:
+            raise Killed
+
+    def train(folder, on_batch=None):
+        defences = ("data.noise_augmentation=true", "data.pixel_augmentation=0.5", "model.name=convnet")
+        config = load_config("morph_consistency.yaml", MorphConfig, [*MORPH_TINY, *defences])
+        return fit(MorphExperiment(config, morph_data_dir).fold(0), folder, 4, choose_strategy("none"), on_batch)
+
+    whole = train(tmp_path / "whole")
+    with pytest.raises(Killed):
+        train(tmp_path / "killed", kill)
+    train(tmp_path / "killed")
+    weights = [load_network(tmp_path / name / "model.keras").get_weights() for name in ("whole", "killed")]
+    assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
+    assert np.isfinite(whole[-1]["consistency"]) and np.isnan(whole[-1]["mmd"])
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("noise", ["data.noise_augmentation"]),
+        ("pixel", ["data.pixel_augmentation"]),
+        ("consistency", ["adaptation.name", "adaptation.weight", "adaptation.warmup_epochs", "adaptation.ramp_epochs"]),
+    ],
+)
+def test_each_defence_differs_from_the_regular_arm_in_itself_alone(name, keys):
+    regular, defended = (load_config(f"morph_{arm}.yaml", MorphConfig) for arm in ("regular", name))
+    assert differing_keys(regular, defended) == keys

@@ -17,6 +17,8 @@ from photoz_morph.morph.augmentation import stamp_noise, with_random_pixel, with
 from photoz_morph.surveys import LSST
 
 DOMAINS = ("y10", "y1")
+# Streams of `batches.stream_seeds`: the order and the flips of each depth, years and noise, the random pixel.
+ORDER, FLIPS, YEARS, PIXEL = {"y10": 0, "y1": 1}, {"y10": 2, "y1": 3}, 4, 5
 
 
 def open_dataset(folder):
@@ -175,24 +177,20 @@ class MorphBatches:
         return batches.full_batches(streams, self.batch_size, self._network_input)
 
     def obj_ids(self, seed, epoch, batch):
-        """Identifiers of the galaxies of one batch of an epoch, those of Y10 first: whom a bad loss points at."""
-        rows = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
-        ids = []
-        for domains in self._galaxies:
-            galaxies = self._shuffled(domains, seed, epoch).skip(rows.start).take(self.batch_size)
-            ids += [galaxy["obj_id"] for galaxy in galaxies.as_numpy_iterator()]
-        return np.array(ids)
+        """Identifiers of the galaxies of one batch of an epoch, those of Y10 first, to name those of a bad loss."""
+        streams = [self._shuffled(domains, seed, epoch) for domains in self._galaxies]
+        return np.concatenate([batches.obj_ids(stream, batch, self.batch_size) for stream in streams])
 
     def _shuffled(self, domains, seed, epoch):
         """The galaxies at one depth or both, in the order of an epoch."""
-        order = stream_seeds(seed, epoch, DOMAINS.index(domains[0]))[0]
-        buffer = self.n_galaxies if self.is_cached else min(self.n_galaxies, batches.SHUFFLE_BUFFER)
-        return self._galaxies[domains].shuffle(buffer, seed=order, reshuffle_each_iteration=False)
+        order = batches.stream_seeds(seed, epoch, ORDER[domains[0]])[0]
+        return batches.shuffled(self._galaxies[domains], self.n_galaxies, self.is_cached, order)
 
     def _augmented(self, domains, seed, epoch):
         """({domain: image}, label) of the galaxies of an epoch, under a random flip or rotation each."""
-        flips = stream_seeds(seed, epoch, 2 + DOMAINS.index(domains[0]))[0]
-        years, pixel = stream_seeds(seed, epoch, 4, 2), stream_seeds(seed, epoch, 5)[0]
+        flips = batches.stream_seeds(seed, epoch, FLIPS[domains[0]])[0]
+        years = batches.stream_seeds(seed, epoch, YEARS, 2)
+        pixel = batches.stream_seeds(seed, epoch, PIXEL)[0]
 
         def show(galaxy):
             images, obj_id = {domain: galaxy[f"image_{domain}"] for domain in domains}, galaxy["obj_id"]
@@ -215,11 +213,3 @@ class MorphBatches:
         images = {domain: image for stream, _ in streams for domain, image in stream.items()}
         label = streams[0][1]
         return {"source": images["y10"], "target": images["y1"]}, class_index(label, self.classes)
-
-
-def stream_seeds(seed, epoch, stream, n=1):
-    """Independent seeds of one use of randomness in an epoch.
-
-    Streams: 0 and 1 the order of the depths, 2 and 3 their flips, 4 years and noise, 5 the random pixel.
-    """
-    return [int(state) for state in np.random.SeedSequence([seed, epoch, stream]).generate_state(n)]

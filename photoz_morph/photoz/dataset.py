@@ -8,8 +8,8 @@ run again after a kill sees the same batches.
 import numpy as np
 import tensorflow as tf
 
+from photoz_morph.datasets import batches
 from photoz_morph.datasets.augmentation import augment
-from photoz_morph.datasets.batches import CACHE_LIMIT_BYTES, SHUFFLE_BUFFER, full_batches
 from photoz_morph.datasets.reading import n_galaxies, read_columns, read_galaxies
 from photoz_morph.photoz.depth import DEEP_FRAMES, at_depth
 
@@ -54,7 +54,7 @@ class PhotozBatches:
         features = {"image": True, "ebv": True, "z_spec": True, "obj_id": True}
         galaxies = _galaxies_at_depth(builder, split, features, depth)
         stamp_bytes = int(np.prod(builder.info.features["image"].shape)) * 4
-        self.is_cached = self.n_galaxies * stamp_bytes < CACHE_LIMIT_BYTES
+        self.is_cached = self.n_galaxies * stamp_bytes < batches.CACHE_LIMIT_BYTES
         self._galaxies = galaxies.cache() if self.is_cached else galaxies
 
     @property
@@ -75,24 +75,19 @@ class PhotozBatches:
         tf.data.Dataset
             ({"image", "ebv"}, target), target of shape (batch_size, n_bins).
         """
-        flips = int(np.random.SeedSequence([seed, epoch, 1]).generate_state(1)[0])
+        flips = batches.stream_seeds(seed, epoch, 1)[0]
         galaxies = self._shuffled(seed, epoch)
         galaxies = galaxies.map(lambda galaxy: augment(galaxy, flips), tf.data.AUTOTUNE, deterministic=True)
-        return self._batches(galaxies)
+        return batches.full_batches(galaxies, self.batch_size, self._network_input)
 
     def obj_ids(self, seed, epoch, batch):
-        """Identifiers of the galaxies of one batch of an epoch, shape (batch_size,): whom a bad loss points at."""
-        galaxies = self._shuffled(seed, epoch).skip(batch * self.batch_size).take(self.batch_size)
-        return np.array([galaxy["obj_id"] for galaxy in galaxies.as_numpy_iterator()])
+        """Identifiers of the galaxies of one batch of an epoch, shape (batch_size,), to name those of a bad loss."""
+        return np.array(batches.obj_ids(self._shuffled(seed, epoch), batch, self.batch_size))
 
     def _shuffled(self, seed, epoch):
         """The galaxies in the order of an epoch."""
-        order = int(np.random.SeedSequence([seed, epoch, 0]).generate_state(1)[0])
-        buffer = self.n_galaxies if self.is_cached else min(self.n_galaxies, SHUFFLE_BUFFER)
-        return self._galaxies.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
-
-    def _batches(self, galaxies):
-        return full_batches(galaxies, self.batch_size, self._network_input)
+        order = batches.stream_seeds(seed, epoch, 0)[0]
+        return batches.shuffled(self._galaxies, self.n_galaxies, self.is_cached, order)
 
     def _network_input(self, batch):
         target = bin_target(batch["z_spec"], self.grid, self.label_sigma)

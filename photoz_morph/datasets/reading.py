@@ -45,6 +45,34 @@ def open_dataset(folder, name="sdss_ugriz"):
     return builder
 
 
+def open_run_dataset(dataset, data_dir, name, describe):
+    """Builder of the dataset a run was trained on, or of a copy of it.
+
+    Parameters
+    ----------
+    dataset : dict
+        From `dataset.json` of the run folder.
+    data_dir : path-like, optional
+        Folder of the copy; by default the path in `dataset`.
+    name : {"sdss_ugriz", "tng_lsst_mocks"}
+    describe : callable
+        Builder to the entries of `dataset` in which a copy must agree.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `open_dataset`, and if it is another dataset, in which a test galaxy may have been trained on.
+    """
+    builder = open_dataset(data_dir or dataset["path"], name)
+    for key, found in describe(builder).items():
+        if found != dataset[key]:
+            raise ValueError(
+                f"{builder.data_dir}: {key.replace('_', ' ')} {found}, the run was trained with {dataset[key]}; a test "
+                "galaxy may have been trained on, or look otherwise; build the run's dataset again"
+            )
+    return builder
+
+
 def n_galaxies(builder, split):
     """Number of galaxies of a split expression."""
     return builder.info.splits[split].num_examples

@@ -27,30 +27,12 @@ def open_dataset(folder):
 
 
 def open_run_dataset(dataset, data_dir=None):
-    """Builder of the dataset a run was trained on, or of a copy of it.
+    """Builder of the dataset a run was trained on, or of a copy of it in `data_dir`; see `reading.open_run_dataset`."""
 
-    Parameters
-    ----------
-    dataset : dict
-        From `dataset.json` of the run folder.
-    data_dir : path-like, optional
-        Where the copy is.
+    def identity(builder):
+        return {key: describe(builder)[key] for key in ("galaxies_per_split", "origin", "mocks")}
 
-    Raises
-    ------
-    ValueError
-        If it is another one, in which a test galaxy may have been trained on.
-    """
-    builder = open_dataset(data_dir or dataset["path"])
-    found = describe(builder)
-    for name in ("galaxies_per_split", "origin", "mocks"):
-        if found[name] != dataset[name]:
-            raise ValueError(
-                f"{builder.data_dir}: {name.replace('_', ' ')} {found[name]}, the run was trained with "
-                f"{dataset[name]}; a test galaxy may have been trained on, or look otherwise; build the run's dataset "
-                "again"
-            )
-    return builder
+    return reading.open_run_dataset(dataset, data_dir, "tng_lsst_mocks", identity)
 
 
 def split_sizes(builder):

@@ -112,11 +112,7 @@ def _member_function(members):
 
 
 def open_run_dataset(dataset, data_dir):
-    """The dataset that a run was trained on, or the one in `data_dir` if its folds are the same."""
-    builder = reading.open_dataset(data_dir or dataset["path"])
-    if pipeline.split_sizes(builder) != dataset["galaxies_per_fold"]:
-        raise ValueError(
-            f"{builder.data_dir}: has {pipeline.split_sizes(builder)} galaxies per fold, the run was trained with "
-            f"{dataset['galaxies_per_fold']}; a test galaxy may have been trained on, build the run's dataset again"
-        )
-    return builder
+    """Builder of the dataset a run was trained on, or of a copy of it in `data_dir`."""
+    return reading.open_run_dataset(
+        dataset, data_dir, "sdss_ugriz", lambda builder: {"galaxies_per_fold": pipeline.split_sizes(builder)}
+    )

@@ -1,7 +1,10 @@
 """The networks, by name."""
 
 import inspect
+from contextlib import contextmanager
 from dataclasses import asdict
+
+import keras
 
 from photoz_morph.models.convnet import convnet
 from photoz_morph.models.deepmerge import deepmerge
@@ -61,3 +64,19 @@ def build_classifier(name, image_shape=(100, 100, 3), n_classes=3, seed=0, **opt
         if option not in known:
             raise ValueError(f"model.{option}: {name} has no such option; it has {', '.join(known)}")
     return CLASSIFIERS[name](tuple(image_shape), n_classes, seed=seed, **options)
+
+
+@contextmanager
+def layer_precision(policy):
+    """Precision of the layers that are made inside the `with` block.
+
+    Parameters
+    ----------
+    policy : {"float32", "mixed_bfloat16"}
+    """
+    default = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(default)

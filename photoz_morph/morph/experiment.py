@@ -15,7 +15,7 @@ from photoz_morph.adaptation.losses import LOSSES, losses_of
 from photoz_morph.datasets import reading
 from photoz_morph.models.layers.image_scaling import fit_scaling, scaling_preset
 from photoz_morph.models.loading import load_network
-from photoz_morph.models.registry import build_classifier
+from photoz_morph.models.registry import build_classifier, layer_precision
 from photoz_morph.morph import dataset as morph_pipeline
 from photoz_morph.morph.classify import ImageClassifier
 from photoz_morph.training.schedules import learning_rate_schedule
@@ -159,9 +159,5 @@ def new_classifier(config, image_shape=(100, 100, 3), seed=0):
     options = dataclasses.asdict(config.model)
     name = options.pop("name")
     scaling = scaling_preset(config.scaling.preset, config.scaling.softness)
-    default = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(config.train.precision)
-    try:
+    with layer_precision(config.train.precision):
         return build_classifier(name, image_shape, len(config.class_names), seed, scaling=scaling, **options)
-    finally:
-        keras.config.set_dtype_policy(default)

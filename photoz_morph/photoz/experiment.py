@@ -9,7 +9,7 @@ from photoz_morph.datasets import reading
 from photoz_morph.metrics.redshifts.point_scores import residuals, sigma_mad
 from photoz_morph.models.layers.photometric_inputs import adapt_to_training_set
 from photoz_morph.models.loading import LAYERS, load_network
-from photoz_morph.models.registry import build_model
+from photoz_morph.models.registry import build_model, layer_precision
 from photoz_morph.photoz import dataset as pipeline
 from photoz_morph.photoz.depth import at_depth
 from photoz_morph.photoz.splits import cross_validation_splits
@@ -118,12 +118,8 @@ def new_network(config, n_iterations, seed):
         Iterations of the whole training, for the learning-rate schedule.
     seed : int
     """
-    default = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(config.train.precision)
-    try:
+    with layer_precision(config.train.precision):
         model = build_model(config, seed)
-    finally:
-        keras.config.set_dtype_policy(default)
     optimizer = keras.optimizers.Adam(learning_rate_schedule(config.train, n_iterations))
     # XLA is slower on CPUs and fails under MirroredStrategy, and Keras's own choice depends on the machine.
     model.compile(optimizer, keras.losses.CategoricalCrossentropy(), jit_compile=False)

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from photoz_morph.models.layers.blocks import batch_norm, convolution, image_input, layer_seeds, linear
+from photoz_morph.models.layers.blocks import batch_norm, convolution, image_input, layer_seeds, linear_head
 
 
 def convnet(image_shape=(100, 100, 3), n_classes=3, n_latent=256, width=8, dropout=0.0, seed=0, scaling=None):
@@ -36,9 +36,7 @@ def convnet(image_shape=(100, 100, 3), n_classes=3, n_latent=256, width=8, dropo
     if dropout:
         maps = layers.Dropout(dropout, seed=next(seeds), name="dropout")(maps)
     features = layers.Flatten(name="flatten")(maps)
-    latent = linear(features, n_latent, 0.005, next(seeds), "latent")
-    logits = linear(latent, n_classes, 0.01, next(seeds), "logits")
-    return keras.Model(inputs, {"logits": logits, "latent": latent}, name="convnet")
+    return keras.Model(inputs, linear_head(features, n_latent, n_classes, seeds), name="convnet")
 
 
 def convolution_blocks(maps, width, seeds):

@@ -8,7 +8,7 @@ latent space that adaptation and attacks look at. `resnet18` with its defaults h
 import keras
 from keras import layers
 
-from photoz_morph.models.layers.blocks import batch_norm, convolution, image_input, layer_seeds, linear
+from photoz_morph.models.layers.blocks import batch_norm, convolution, image_input, layer_seeds, linear_head
 
 
 def resnet18(
@@ -54,9 +54,7 @@ def resnet18(
             maps = _basic_block(maps, width * 2**stage, stride, seeds, f"stage{stage + 1}_block{block + 1}")
     maps = layers.Dropout(dropout, seed=next(seeds), name="dropout")(maps)
     features = layers.GlobalAveragePooling2D(name="average_pool")(maps)
-    latent = linear(features, n_latent, 0.005, next(seeds), "latent")
-    logits = linear(latent, n_classes, 0.01, next(seeds), "logits")
-    return keras.Model(inputs, {"logits": logits, "latent": latent}, name="resnet18")
+    return keras.Model(inputs, linear_head(features, n_latent, n_classes, seeds), name="resnet18")
 
 
 def _basic_block(maps, filters, stride, seeds, name):

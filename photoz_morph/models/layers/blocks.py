@@ -53,7 +53,26 @@ def batch_norm(maps, name):
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=synchronized, name=name)(maps)
 
 
-def linear(features, units, deviation, seed, name):
+def linear_head(features, n_latent, n_classes, seeds):
+    """Linear bottleneck and linear classifier, with the initial weights of the code of DeepAdversaries.
+
+    Parameters
+    ----------
+    features : KerasTensor, shape (n, n_features)
+    n_latent, n_classes : int
+    seeds : iterator of int
+        Two are taken.
+
+    Returns
+    -------
+    dict of str to KerasTensor
+        `logits`, shape (n, n_classes), and `latent`, shape (n, n_latent), both float32.
+    """
+    latent = _linear(features, n_latent, 0.005, next(seeds), "latent")
+    return {"logits": _linear(latent, n_classes, 0.01, next(seeds), "logits"), "latent": latent}
+
+
+def _linear(features, units, deviation, seed, name):
     """Dense layer without activation, weights N(0, deviation), biases 0, in float32."""
     weights = keras.initializers.RandomNormal(0.0, deviation, seed=seed)
     return layers.Dense(units, kernel_initializer=weights, dtype="float32", name=name)(features)

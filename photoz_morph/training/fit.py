@@ -81,8 +81,10 @@ def fit(fold, member_dir, seed, strategy, on_batch=None):
     with strategy.scope():
         model = load_checkpoint(member_dir, fold) or fold.new_network(n_iterations, seed)
 
-    # Rows of an epoch whose checkpoint was not written are dropped: that epoch is run again.
-    history = read_history(member_dir)[: iterations_done(model) // train.steps_per_epoch]
+    # Rows of an epoch whose checkpoint was not written are dropped: that epoch is run again. By iterations, since the
+    # last epoch may be a partial one.
+    n_done = iterations_done(model)
+    history = [row for row in read_history(member_dir) if row["iterations"] <= n_done]
     for epoch in range(len(history), n_epochs):
         start = time.monotonic()
         steps = min(train.steps_per_epoch, n_iterations - epoch * train.steps_per_epoch)

@@ -63,6 +63,36 @@ def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(tin
         assert {**row, "seconds": 0} == pytest.approx({**row_resumed, "seconds": 0}, abs=0)
 
 
+@pytest.mark.parametrize("schedule", ["halfway", "constant", "cosine"])
+def test_a_training_killed_after_its_last_checkpoint_trains_no_partial_epoch_again(schedule, data_dir, tmp_path):
+    """18 iterations are one epoch of 13 batches and 5 batches of a second one."""
+    partial = ["train.epochs=null", "train.iterations=18", f"train.schedule={schedule}"]
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, *partial])
+    whole = fit_fold(config, data_dir, tmp_path / "whole", seed=4)
+    fold = PhotozExperiment(config, data_dir).fold(0)
+
+    def kill(model):
+        raise Killed
+
+    fold.trained_network = kill
+    with pytest.raises(Killed):
+        fit(fold, tmp_path / "killed", 4, choose_strategy("none"))
+    assert not (tmp_path / "killed" / "model.keras").exists()
+    resumed = fit_fold(config, data_dir, tmp_path / "killed", seed=4, on_batch=kill_at(2, 1))
+    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
+    assert [row["iterations"] for row in resumed] == [row["iterations"] for row in whole] == [13, 18]
+
+
+def test_a_training_killed_in_its_partial_epoch_resumes_at_the_epoch_before(data_dir, tmp_path):
+    overrides = [*TINY, "train.epochs=null", "train.iterations=18", "train.schedule=halfway"]
+    config = load_config("photoz_simulated.yaml", PhotozConfig, overrides)
+    fit_fold(config, data_dir, tmp_path / "whole", seed=4)
+    with pytest.raises(Killed):
+        fit_fold(config, data_dir, tmp_path / "killed", seed=4, on_batch=kill_at(2, 3))
+    fit_fold(config, data_dir, tmp_path / "killed", seed=4)
+    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
+
+
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tiny_config, data_dir, tmp_path, capsys):
     config = dataclasses.replace(tiny_config, train=dataclasses.replace(tiny_config.train, epochs=3))
     fit_fold(config, data_dir, tmp_path / "whole", seed=4)

@@ -1,7 +1,7 @@
 """Maximum mean discrepancy (Gretton et al. 2012, JMLR 13, 723) between the latents of two domains, in keras.ops.
 
 Two estimators by name. `median`, the default: unbiased, five Gaussians of 1/4 to 4 times the median squared distance,
-averaged, so it is zero on average for equal distributions and does not change when all latents are multiplied.
+averaged, so it is zero on average for equal distributions and invariant under a scaling of all latents.
 `paper`: as coded in DeepAdversaries (arXiv 2111.00961), biased, a sum of 19 Gaussians of fixed widths; at equal
 distributions it stays near 0.1 to 0.2 for batches of 128, most of it the diagonal of kernels narrower than any
 distance. Both are MMD squared.

@@ -1,1 +1,1 @@
-"""Prepared TFDS datasets to tf.data batches."""
+"""Prepared TFDS datasets as tf.data batches."""

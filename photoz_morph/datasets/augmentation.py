@@ -1,4 +1,4 @@
-"""The eight flips and rotations of a square image."""
+"""Dihedral augmentation: the eight flips and rotations of a square image."""
 
 import tensorflow as tf
 

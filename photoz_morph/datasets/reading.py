@@ -25,13 +25,13 @@ def open_dataset(folder, name="sdss_ugriz"):
     FileNotFoundError
         If there is none.
     ValueError
-        If it is damaged.
+        If it is damaged, or another dataset.
     """
     folder = Path(folder)
     found = sorted(folder.glob(f"{name}/*/dataset_info.json")) or sorted(folder.glob("dataset_info.json"))
     if not found:
         raise FileNotFoundError(
-            f"{folder}: no prepared dataset there; make it with `{BUILD_COMMANDS[name]} --data-dir {folder}`"
+            f"{folder}: no prepared dataset found; make one with `{BUILD_COMMANDS[name]} --data-dir {folder}`"
         )
     try:
         builder = tfds.builder_from_directory(found[-1].parent)
@@ -79,7 +79,7 @@ def n_galaxies(builder, split):
 
 
 def read_columns(builder, split):
-    """All features but the images, as arrays in the stored order, in which galaxies are predicted too.
+    """All features but the images, as arrays in the stored order, which is that of the predictions.
 
     Returns
     -------

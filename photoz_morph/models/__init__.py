@@ -1,4 +1,4 @@
-"""The networks: build one by name, load a saved one."""
+"""Networks: build one by name, load a saved one."""
 
 from photoz_morph.models.loading import load_network
 from photoz_morph.models.registry import build_classifier, build_model

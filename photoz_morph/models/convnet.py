@@ -40,7 +40,7 @@ def convnet(image_shape=(100, 100, 3), n_classes=3, n_latent=256, width=8, dropo
 
 
 def convolution_blocks(maps, width, seeds):
-    """Convolutions 5x5, 3x3, 3x3 of width, 2 width and 4 width filters, a 2x2 pool after each (also DeepMerge's)."""
+    """Convolutions 5x5, 3x3, 3x3 of width, 2 width and 4 width filters, a 2x2 pool after each (as in DeepMerge)."""
     for index, kernel in enumerate((5, 3, 3)):
         name = f"conv{index + 1}"
         maps = convolution(maps, width * 2**index, kernel, next(seeds), name, bias=True)

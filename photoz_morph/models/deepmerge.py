@@ -1,6 +1,6 @@
 """The DeepMerge network (Ciprijanovic et al. 2020, 2021, arXiv 2004.11981 and 2103.01373): 174,626 parameters.
 
-Merger or not, from the central 75 x 75 pixels of a stamp. Its latent space, the one its authors hand to MMD, is the
+Merger or not, from the central 75 x 75 pixels of a stamp. Its latent space, which its authors compare with MMD, is the
 flattened last map of 2,592 values, not a dense layer.
 """
 
@@ -22,7 +22,7 @@ def deepmerge(image_shape=(100, 100, 3), n_classes=2, width=8, crop=75, seed=0, 
     width : int
         Filters of the first convolution; the others have two and four times as many.
     crop : int
-        Side of the central square that is used [pixel].
+        Side of the central square that the network sees [pixel].
     seed : int
         Of the weights.
     scaling : ArcsinhScaling, optional

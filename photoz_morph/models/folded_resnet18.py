@@ -1,6 +1,6 @@
-"""A trained ResNet18 for use only: batch norms folded into the convolutions before them, latent and head in one matrix.
+"""A trained ResNet18 for fast inference: batch norms folded into the convolutions, latent layer and head in one matrix.
 
-The same numbers but for rounding, in fewer and larger steps; `pixel_queries` runs on it.
+Its outputs are those of the network up to rounding, in fewer and larger operations; `pixel_queries` runs on it.
 """
 
 import numpy as np
@@ -8,7 +8,7 @@ from keras import ops
 
 
 class FoldedStages:
-    """What comes after the first pooling of a ResNet18, without batch norms.
+    """Layers after the first pooling of a ResNet18, without batch norms.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ class FoldedStages:
 
     Notes
     -----
-    Dropout is none in use, and the latent layer and the head, both linear, are one matrix.
+    Dropout is inactive in inference; the latent layer and the head, both linear, are one matrix.
     """
 
     def __init__(self, network, precision="float32"):
@@ -49,7 +49,7 @@ class FoldedStages:
 
 
 def folded(network, convolution, batch_norm):
-    """Kernel and bias of a convolution with the batch norm after it, float32 arrays."""
+    """Kernel and bias of a convolution that includes the batch norm after it, float32 arrays."""
     norm = network.get_layer(batch_norm)
     gamma, beta, mean, variance = (np.asarray(values) for values in norm.get_weights())
     factor = gamma / np.sqrt(variance + norm.epsilon)
@@ -67,7 +67,7 @@ def padded(maps, n):
 
 
 def _convolve(maps, kernel, bias, stride):
-    """A convolution padded as in `models.classifier_layers.convolution`."""
+    """A convolution padded as in `models.layers.blocks.convolution`."""
     if stride > 1 and kernel.shape[0] > 1:
         return ops.conv(padded(maps, kernel.shape[0] // 2), kernel, strides=stride, padding="valid") + bias
     return ops.conv(maps, kernel, strides=stride, padding="same" if stride == 1 else "valid") + bias

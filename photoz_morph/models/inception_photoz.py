@@ -40,7 +40,7 @@ def inception_photoz(
     n_bins : int
         Redshift bins of the softmax.
     crop : int
-        Side of the central square of the stamp that is used [pixel].
+        Side of the central square of the stamp that the network sees [pixel].
     conv1_filters, conv1_kernel, conv1_stride : int
         The first convolution, C1.
     conv1_pool : bool
@@ -56,7 +56,8 @@ def inception_photoz(
     with_ebv : bool
         Whether E(B-V) joins the flattened maps before FC1.
     photometric_inputs : bool
-        Show the network dereddened pixels on several scales, and whitened aperture fluxes beside the flattened maps.
+        Whether the inputs are dereddened pixels on several scales, with whitened aperture fluxes beside the flattened
+        maps.
     seed : int
         Of the weights.
 
@@ -64,7 +65,7 @@ def inception_photoz(
     -------
     keras.Model
         Inputs `image`, shape (n, size, size, n_bands) [image unit of the survey], and `ebv`, shape (n,) [mag]; output
-        `redshift_pdf`, shape (n, n_bins). Both inputs are always there: without E(B-V) the second is not used.
+        `redshift_pdf`, shape (n, n_bins). Both inputs always exist; without E(B-V) the second is ignored.
 
     Notes
     -----
@@ -115,13 +116,13 @@ def inception_photoz(
 
 
 def paper_parameter_count(model):
-    """Weights as Pasquet et al. (2019) count them: kernels of the convolutions, FC1 and FC2 only."""
+    """Number of weights as counted by Pasquet et al. (2019): kernels of the convolutions, FC1 and FC2 only."""
     counted = [layer for layer in model.layers if isinstance(layer, layers.Conv2D) or layer.name in ("FC1", "FC2")]
     return sum(int(np.prod(layer.kernel.shape)) for layer in counted)
 
 
 def trainable_parameter_count(model):
-    """All trainable parameters, the biases, PReLU slopes and output layer included."""
+    """Number of trainable parameters, including biases, PReLU slopes and the output layer."""
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 

@@ -21,12 +21,12 @@ LAYERS = {name: getattr(photometric_inputs, name) for name in photometric_inputs
 
 
 def load_network(path, compile=False):
-    """A saved network with our layers; with `compile` also its optimizer, to train on."""
+    """Load a network with the layers of this package; with `compile` also its optimizer, to resume training."""
     return keras.models.load_model(path, custom_objects=LAYERS, compile=compile)
 
 
 def load_members(paths):
-    """Saved networks, in the order of the paths; raises a ValueError that names a damaged one."""
+    """Load networks in the order of the paths; a damaged one is named in a ValueError."""
     members = []
     for path in paths:
         try:
@@ -38,7 +38,7 @@ def load_members(paths):
 
 
 def in_float32(network):
-    """The network with the same weights, computing in float32 throughout whatever precision it was trained with.
+    """Network with the same weights that computes in float32, whatever precision it was trained in.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def in_float32(network):
     Returns
     -------
     keras.Model
-        The network itself if it computes in float32.
+        The network itself if it already computes in float32.
     """
     saved = json.dumps(keras.saving.serialize_keras_object(network))
     if "mixed_bfloat16" not in saved:

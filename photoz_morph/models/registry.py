@@ -1,4 +1,4 @@
-"""The networks, by name."""
+"""Networks by name."""
 
 import inspect
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ CLASSIFIERS = {"resnet18": resnet18, "convnet": convnet, "deepmerge": deepmerge}
 
 
 def build_model(config, seed=0):
-    """Network of a config.
+    """Build the network of a photo-z config.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def build_model(config, seed=0):
 
 
 def build_classifier(name, image_shape=(100, 100, 3), n_classes=3, seed=0, **options):
-    """A morphology network.
+    """Build a morphology network.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def build_classifier(name, image_shape=(100, 100, 3), n_classes=3, seed=0, **opt
     seed : int
         Of weights and dropout.
     **options
-        Of that network, `scaling` among them; None leaves its published value.
+        Arguments of that network, such as `scaling`; None is its published value.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def build_classifier(name, image_shape=(100, 100, 3), n_classes=3, seed=0, **opt
     Raises
     ------
     ValueError
-        If there is no such network, or it has no such option.
+        If there is no such network or option.
     """
     if name not in CLASSIFIERS:
         raise ValueError(f"model.name is {name!r}; there are {', '.join(CLASSIFIERS)}")

@@ -1,7 +1,7 @@
 """The ResNet18 of DeepAdversaries (Ciprijanovic et al. 2021, arXiv 2111.00961; code AleksCipri/DeepAdversaries).
 
 torchvision's ResNet18 from random weights, with dropout on the last feature map and a linear bottleneck of 256, the
-latent space that adaptation and attacks look at. `resnet18` with its defaults has 11,308,611 trainable parameters;
+latent space used by adaptation and attacks. `resnet18` with its defaults has 11,308,611 trainable parameters;
 `width` makes narrower members of the family.
 """
 

@@ -1,4 +1,4 @@
-"""A SavedModel folder with an `estimator.json` beside its functions: what the exports of both chains share."""
+"""SavedModel folders with an `estimator.json` beside the functions, the exports of both chains."""
 
 import json
 import shutil
@@ -18,9 +18,9 @@ def write_saved_model(out_dir, functions, description):
     out_dir : path-like
         Must not exist.
     functions : dict of str to (callable, list of tf.TensorSpec)
-        Name of a signature to its function and inputs.
+        Function and inputs of each signature, by its name.
     description : dict
-        What `estimator.json` is to hold.
+        Content of `estimator.json`.
 
     Raises
     ------
@@ -49,13 +49,13 @@ def write_saved_model(out_dir, functions, description):
 
 
 def read_description(folder, task):
-    """What `estimator.json` of an exported model holds.
+    """Read `estimator.json` of an exported model.
 
     Parameters
     ----------
     folder : path-like
     task : {"photoz", "morph"}
-        Named in errors.
+        Chain named in errors.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def read_description(folder, task):
     """
     path = Path(folder) / "estimator.json"
     if not path.exists():
-        raise FileNotFoundError(f"{folder}: no exported model there (no estimator.json); see `{task} export`")
+        raise FileNotFoundError(f"{folder}: not an exported model (estimator.json is missing); see `{task} export`")
     try:
         return json.loads(path.read_text())
     except ValueError as error:
@@ -74,7 +74,7 @@ def read_description(folder, task):
 
 
 def load_saved_model(folder):
-    """The SavedModel in a folder; its functions live only as long as it does.
+    """Load the SavedModel of a folder; its functions need it to stay alive.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""What a training image is changed by so that a network learns to bear it: fewer years of exposure, a wrong pixel.
+"""Augmentations that make a network robust to noise and to single pixels: fewer years of exposure, a corrupted pixel.
 
-Each change is a function of the image, the galaxy's `obj_id` and a seed that `MorphBatches` makes from (seed, epoch),
-so that an epoch that is run again after a kill sees the same images.
+Each is a function of the image, the galaxy's `obj_id` and a seed that `MorphBatches` derives from (seed, epoch), so
+that an epoch that is repeated after an interruption has the same images.
 """
 
 from dataclasses import dataclass
@@ -59,14 +59,14 @@ def stamp_noise(survey, binning, field_kpc):
 
 
 def with_fewer_years(image, years, noise, seed):
-    """An image of all years as it would be after fewer: its electrons thinned.
+    """Image as it would be after fewer years of exposure, by thinning of its electrons.
 
     Parameters
     ----------
     image : tensor, shape (size, size, n_bands)
         After `noise.n_years` years [nJy per stamp pixel].
     years : int tensor
-        1 to `noise.n_years`; with the latter the image stays as it is.
+        1 to `noise.n_years`, which leaves the image unchanged.
     noise : StampNoise
     seed : int tensor, shape (2,)
 
@@ -76,8 +76,8 @@ def with_fewer_years(image, years, noise, seed):
 
     Notes
     -----
-    Of c electrons a part p = years / n_years is kept, binomially: p c on average, with the variance p (1 - p) c. With
-    the read noise the fewer visits have, counts are p c + sqrt(p (1 - p) (c + n r^2)) N(0, 1), r^2 that of all visits.
+    Of c electrons a fraction p = years / n_years is kept, binomially: p c on average, with variance p (1 - p) c. With
+    the read noise of the fewer visits, counts are p c + sqrt(p (1 - p) (c + n r^2)) N(0, 1), r^2 that of all visits.
     Divided by p they are the flux, whose variance has grown by (1 / p - 1) times that of all years. A pixel has 10^4
     electrons or more, so that the binomial is a Gaussian.
     """
@@ -87,7 +87,7 @@ def with_fewer_years(image, years, noise, seed):
 
 
 def with_random_years(image, obj_id, noise, seeds):
-    """An image of all years as after a random whole number of them, 1 to all; equal chances are our choice.
+    """Image after a random whole number of years, 1 to all; equal probabilities are our choice.
 
     Parameters
     ----------
@@ -96,14 +96,14 @@ def with_random_years(image, obj_id, noise, seeds):
     obj_id : int tensor
     noise : StampNoise
     seeds : sequence of two int
-        Of the years and of the noise.
+        For the years and for the noise.
     """
     years = tf.random.stateless_uniform((), [seeds[0], obj_id], 1, noise.n_years + 1, tf.int32)
     return with_fewer_years(image, years, noise, [seeds[1], obj_id])
 
 
 def with_random_pixel(image, obj_id, probability, corners, seed):
-    """An image in which, with some probability, one random pixel has the lowest or highest value in each band.
+    """Image in which, with some probability, one random pixel has the lowest or highest value in each band.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def with_random_pixel(image, obj_id, probability, corners, seed):
     obj_id : int tensor
     probability : float
     corners : array_like, shape (2, n_bands)
-        Lowest and highest value of each band; which of the two is drawn band by band.
+        Lowest and highest value of each band; one of the two is drawn for each band.
     seed : int
 
     Returns

@@ -1,4 +1,4 @@
-"""Trained classifiers as a function of images."""
+"""Trained classifiers as functions of images."""
 
 import keras
 import numpy as np
@@ -12,20 +12,20 @@ from photoz_morph.runs.folder import finished_members, read_run
 
 
 def load_classifiers(run_dir, defence=None, float32=False):
-    """The finished networks of a run as they are to be used: behind its test-time defence.
+    """Load the finished networks of a run, each behind its test-time defence.
 
     Parameters
     ----------
     run_dir : path-like
     defence : {"none", "d4", "median"}, optional
-        By default that of the run's config.
+        By default, that of the run's config.
     float32 : bool
-        Whether networks trained in mixed precision are to compute in float32.
+        Whether networks trained in mixed precision compute in float32.
 
     Returns
     -------
     list of keras.Model
-        In the order of the seeds; see `models.test_time.defended`.
+        In the order of the seeds; see `models.layers.defences.defended`.
     """
     config, _ = read_run(run_dir, MorphConfig)
     paths = finished_members(run_dir, MorphConfig)[0]
@@ -34,7 +34,7 @@ def load_classifiers(run_dir, defence=None, float32=False):
 
 
 class ImageClassifier:
-    """A network, compiled to classify images; in TensorFlow on one device, whatever it was trained on.
+    """A network compiled to classify images, in TensorFlow on one device whatever strategy trained it.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class ImageClassifier:
         ----------
         batches : iterable of tensor, shape (batch_size, size, size, n_bands)
         domain : int
-            0 for Y10, 1 for Y1; it bears on networks with a scaling for each domain only.
+            0 for Y10, 1 for Y1; used only by networks with a scaling for each domain.
         on_batch : callable, optional
             Called with the number of images after each batch.
 
@@ -73,7 +73,7 @@ class ImageClassifier:
 
 
 def network_inputs(network, images, domain=0):
-    """Images as a network takes them, with the index of their domain where it has a scaling for each."""
+    """Inputs of a network: images, and the index of their domain if it has a scaling for each."""
     if "domain" not in network.input:
         return {"image": images}
     return {"image": images, "domain": ops.full((ops.shape(images)[0],), domain, dtype="int32")}

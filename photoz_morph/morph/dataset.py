@@ -1,8 +1,8 @@
-"""Prepared morphology dataset to batches: labelled Y10 images of a step, and the Y1 images that go with them.
+"""Batches of the morphology dataset: labelled Y10 images, and unlabelled Y1 images beside them.
 
-The two depths of a galaxy lie in one example, but the Y1 images of a step are drawn by themselves, without labels, as
-an adaptation to a real survey would have them, unless pairs are asked for. Order and augmentation are functions of
-(seed, epoch) and the galaxy only, as in `pipeline`.
+The two depths of a galaxy are stored in one example, but the Y1 images of a step are drawn independently and without
+labels, as in adaptation to a real survey, unless pairs are requested. Order and augmentation are functions of
+(seed, epoch) and the galaxy only.
 """
 
 from pathlib import Path
@@ -41,7 +41,7 @@ def split_sizes(builder):
 
 
 def describe(builder):
-    """What a run folder remembers of the dataset."""
+    """Description of the dataset for the run folder."""
     metadata = dict(builder.info.metadata)
     return {
         "path": str(Path(builder.data_dir).resolve()),
@@ -58,7 +58,7 @@ def class_index(label, classes):
     Parameters
     ----------
     label : int array, shape (n,)
-        Index of `morphology_labels.CLASS_NAMES`, not -1.
+        Index of `mocks.labels.CLASS_NAMES`, not -1.
     classes : {"spiral_elliptical_merger", "merger"}
 
     Returns
@@ -85,7 +85,7 @@ def noise_of(builder):
     Raises
     ------
     ValueError
-        If the dataset does not say how its images were binned, as the released arrays do not.
+        If the binning of its images is unknown, as it is for the released arrays.
     """
     facts = builder.info.metadata
     if "binning" not in facts:
@@ -118,7 +118,7 @@ class MorphBatches:
     Raises
     ------
     ValueError
-        If `data` asks for noise that the dataset does not tell.
+        If `data` asks for noise augmentation and the noise of the dataset is unknown.
     """
 
     def __init__(self, builder, data, is_paired=False):
@@ -128,7 +128,7 @@ class MorphBatches:
         self._pixel_probability = data.pixel_augmentation
         self._pixel_range = pixel_range(builder) if data.pixel_augmentation else None
         shape = builder.info.features["image_y10"].shape
-        # Unpaired, each depth is read and kept by itself, since the two are shuffled apart.
+        # Unpaired, each depth is read and cached separately, since the two are shuffled independently.
         self.is_cached = 2 * self.n_galaxies * int(np.prod(shape)) * 4 < batches.CACHE_LIMIT_BYTES
         self._galaxies = {}
         for domains in (DOMAINS,) if is_paired else (DOMAINS[:1], DOMAINS[1:]):

@@ -1,8 +1,8 @@
-"""What the morphology chain puts into the common training: its data, network, losses and validation scores.
+"""Morphology experiment for the training loop: data, network, losses and validation scores.
 
-All arms of a comparison, with and without adaptation or a defence, run through the same lines: one scaling fitted on
-the Y10 training images as they are, the same batch-norm statistics, optimizer, weight decay and number of epochs. They
-differ in the weight of MMD or consistency and in what is done to the images, and in nothing else.
+All arms of a comparison, with and without adaptation or a defence, share one scaling fitted on the Y10 training images,
+the batch-norm statistics, optimizer, weight decay and number of epochs. They differ in the weights of the adaptation
+losses and in the augmentation of the images, and in nothing else.
 """
 
 import dataclasses
@@ -16,11 +16,11 @@ from photoz_morph.datasets import reading
 from photoz_morph.models.layers.image_scaling import fit_scaling, scaling_preset
 from photoz_morph.models.loading import load_network
 from photoz_morph.models.registry import build_classifier, layer_precision
-from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph import dataset
 from photoz_morph.morph.classify import ImageClassifier
 from photoz_morph.training.schedules import learning_rate_schedule
 
-BATCH_SIZE = 64  # of images that are only looked at
+BATCH_SIZE = 64  # images, without gradients
 
 
 class MorphExperiment:
@@ -36,15 +36,15 @@ class MorphExperiment:
     n_folds = 1  # one split into training, validation and test, as in Ciprijanovic et al. (2021)
 
     def __init__(self, config, data_dir):
-        self.config, self.builder = config, morph_pipeline.open_dataset(data_dir)
+        self.config, self.builder = config, dataset.open_dataset(data_dir)
 
     def dataset_description(self):
-        """What a run folder remembers of the dataset."""
-        return morph_pipeline.describe(self.builder)
+        """Description of the dataset for the run folder."""
+        return dataset.describe(self.builder)
 
     def n_training(self, fold):
-        """Training galaxies, each seen at both depths."""
-        return morph_pipeline.split_sizes(self.builder)[0]
+        """Number of training galaxies, each seen at both depths."""
+        return dataset.split_sizes(self.builder)[0]
 
     def fold(self, fold):
         """Data, network and scores of the one split."""
@@ -56,22 +56,22 @@ class MorphExperiment:
 
 
 class MorphFold:
-    """Training and validation galaxies, and the network that they train."""
+    """Training and validation galaxies, with the network and its scores."""
 
     def __init__(self, config, builder):
         self.config, self.builder = config, builder
         adaptation = config.adaptation.name
         is_paired = adaptation != "none" and LOSSES[adaptation].is_paired
-        self.train = morph_pipeline.MorphBatches(builder, config.data, is_paired)
+        self.train = dataset.MorphBatches(builder, config.data, is_paired)
         self._validation = {
-            domain: morph_pipeline.domain_images(builder, "validation", domain, BATCH_SIZE)
-            for domain in morph_pipeline.DOMAINS
+            domain: dataset.domain_images(builder, "validation", domain, BATCH_SIZE)
+            for domain in dataset.DOMAINS
         }
         self._label = self._labels("validation")
         self._quantiles = self._classify = None
 
     def new_network(self, n_iterations, seed):
-        """A compiled classifier with its scaling fitted, in its training wrapper."""
+        """Build and compile a classifier in its training wrapper, its scaling fitted."""
         config, adaptation = self.config, self.config.adaptation
         if self._quantiles is None:
             self._quantiles = self._fit_scaling()
@@ -90,7 +90,7 @@ class MorphFold:
         return model
 
     def load_checkpoint(self, path):
-        """A wrapped classifier with its optimizer."""
+        """Load a wrapped classifier with its optimizer."""
         return load_network(path, compile=True)
 
     def trained_network(self, model):
@@ -98,11 +98,11 @@ class MorphFold:
         return model.classifier
 
     def validate(self, model):
-        """Cross-entropy and accuracy at Y10, and the accuracy at Y1, whose labels training does not see."""
+        """Cross-entropy and accuracy at Y10, and accuracy at Y1, whose labels are not used in training."""
         if self._classify is None or self._classify.network is not model.classifier:
             self._classify = ImageClassifier(model.classifier)
         source, target = (
-            self._classify(self._validation[domain], index)[0] for index, domain in enumerate(morph_pipeline.DOMAINS)
+            self._classify(self._validation[domain], index)[0] for index, domain in enumerate(dataset.DOMAINS)
         )
         right = source[np.arange(len(source)), self._label]
         return {
@@ -113,7 +113,7 @@ class MorphFold:
 
     def _labels(self, split):
         label = reading.read_columns(self.builder, split)["label"]
-        return morph_pipeline.class_index(label, self.config.data.classes)
+        return dataset.class_index(label, self.config.data.classes)
 
     def _class_weights(self):
         """N / (n_classes n_class) of the training labels, as in the code of Ciprijanovic et al. (2021)."""
@@ -124,9 +124,9 @@ class MorphFold:
         return tuple(float(weight) for weight in counts.sum() / (len(counts) * counts))
 
     def _fit_scaling(self):
-        """Low and high quantile of the pixels of the training images, of each domain the scaling tells apart."""
-        domains = morph_pipeline.DOMAINS[: scaling_preset(self.config.scaling.preset).n_domains]
-        images = (morph_pipeline.domain_images(self.builder, "train", domain, BATCH_SIZE) for domain in domains)
+        """Low and high quantile of the pixels of the training images, for each domain of the scaling."""
+        domains = dataset.DOMAINS[: scaling_preset(self.config.scaling.preset).n_domains]
+        images = (dataset.domain_images(self.builder, "train", domain, BATCH_SIZE) for domain in domains)
         return [fit_scaling(batches) for batches in images]
 
     def _optimizer(self, n_iterations):
@@ -142,7 +142,7 @@ class MorphFold:
 
 
 def new_classifier(config, image_shape=(100, 100, 3), seed=0):
-    """The network of a config, its scaling not yet fitted; a ValueError if it has no such option.
+    """Build the network of a config, its scaling not yet fitted.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Prepared dataset to batches: which galaxies, in which order, how augmented.
+"""Batches of the photo-z dataset: selection, order and augmentation of the galaxies.
 
 The folder is opened with `tfds.builder_from_directory`, which needs no builder code: the format on disk is the
 contract. Order and augmentation are functions of (seed, epoch) and the galaxy's `obj_id` only, so an epoch that is
-run again after a kill sees the same batches.
+repeated after an interruption has the same batches.
 """
 
 import numpy as np
@@ -33,7 +33,7 @@ def image_batches(builder, split, batch_size, depth="all"):
 
 
 class PhotozBatches:
-    """Training and validation batches of one split; the galaxies are read from disk once if they fit in memory.
+    """Training batches of one split; the galaxies are read from disk once if they fit in memory.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class PhotozBatches:
     label_sigma : float
         Width of the Gaussian target [bin]; 0 is the hard one-hot bin.
     depth : {"all", "deep", "shallow"}
-        Of the galaxies taken.
+        Depth of the galaxies.
     """
 
     def __init__(self, builder, split, grid, batch_size, label_sigma=0.0, depth="all"):
@@ -119,7 +119,7 @@ def bin_target(z_spec, grid, label_sigma):
 
 
 def check_redshifts(columns, grid, source):
-    """Raise a ValueError if a galaxy has its redshift outside the grid."""
+    """Raise a ValueError if the redshift of a galaxy lies outside the grid."""
     outside = ~grid.contains(columns["z_spec"])
     if outside.any():
         raise ValueError(
@@ -139,7 +139,7 @@ def _galaxies_at_depth(builder, split, features, depth):
         is_deep = tf.reduce_all(n_frames >= DEEP_FRAMES)
         return is_deep if depth == "deep" else tf.reduce_all(tf.math.is_finite(n_frames)) & ~is_deep
 
-    # Keras warns of data that run out unless it knows their number.
+    # Keras warns that the data ran out unless it knows their number.
     galaxies = galaxies.filter(is_taken).apply(
         tf.data.experimental.assert_cardinality(count_at_depth(builder, split, depth))
     )

@@ -6,12 +6,12 @@ DEEP_FRAMES = 10  # stacks of so many frames or more are deep: Stripe 82; elsewh
 
 
 def at_depth(n_frames, depth):
-    """Which galaxies are of a depth.
+    """Select the galaxies of a depth.
 
     Parameters
     ----------
     n_frames : ndarray, shape (n, n_bands)
-        Frames of the stack in each band; a galaxy is deep if all its bands are. NaN, not known, is neither.
+        Frames of the stack in each band; a galaxy is deep if all its bands are. A galaxy with NaN, unknown, is neither.
     depth : {"all", "deep", "shallow"}
 
     Returns

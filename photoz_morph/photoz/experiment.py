@@ -1,4 +1,4 @@
-"""What the photo-z chain puts into the common training: its data, network, loss and validation scores."""
+"""Photo-z experiment for the training loop: data, network, loss and validation scores."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from photoz_morph.metrics.redshifts.point_scores import residuals, sigma_mad
 from photoz_morph.models.layers.photometric_inputs import adapt_to_training_set
 from photoz_morph.models.loading import LAYERS, load_network
 from photoz_morph.models.registry import build_model, layer_precision
-from photoz_morph.photoz import dataset as pipeline
+from photoz_morph.photoz import dataset
 from photoz_morph.photoz.depth import at_depth
 from photoz_morph.photoz.splits import cross_validation_splits
 from photoz_morph.training.schedules import learning_rate_schedule
 
-N_ADAPTATION = 2000  # training galaxies the whitening of the aperture fluxes is measured on; our choice
+N_ADAPTATION = 2000  # training galaxies on which the whitening of the aperture fluxes is measured; our choice
 
 
 class PhotozExperiment:
@@ -30,20 +30,20 @@ class PhotozExperiment:
 
     def __init__(self, config, data_dir):
         self.config, self.builder = config, reading.open_dataset(data_dir)
-        self.n_folds = len(pipeline.split_sizes(self.builder))
+        self.n_folds = len(dataset.split_sizes(self.builder))
 
     def dataset_description(self):
-        """What a run folder remembers of the dataset."""
+        """Description of the dataset for the run folder."""
         return {
             "path": str(Path(self.builder.data_dir).resolve()),
             "name": self.builder.info.full_name,
             "origin": self.builder.info.metadata["origin"],
-            "galaxies_per_fold": pipeline.split_sizes(self.builder),
+            "galaxies_per_fold": dataset.split_sizes(self.builder),
         }
 
     def n_training(self, fold):
         """Training galaxies of a fold."""
-        return pipeline.count_at_depth(self.builder, self._splits(fold).train, self.config.data.train_on)
+        return dataset.count_at_depth(self.builder, self._splits(fold).train, self.config.data.train_on)
 
     def fold(self, fold):
         """Data, network and scores of one fold."""
@@ -59,37 +59,37 @@ class PhotozExperiment:
 
 
 class PhotozFold:
-    """Training and validation galaxies of one fold, and the network that they train."""
+    """Training and validation galaxies of one fold, with the network and its scores."""
 
     def __init__(self, config, builder, splits):
         self.config = config
         batch_size, depth = config.data.batch_size, config.data.train_on
         columns = {split: reading.read_columns(builder, split) for split in (splits.train, splits.validation)}
         for split, part in columns.items():
-            pipeline.check_redshifts(part, config.redshift, builder.data_dir)
+            dataset.check_redshifts(part, config.redshift, builder.data_dir)
             if not at_depth(part["n_frames"], depth).any():
                 raise ValueError(
                     f"{builder.data_dir}: none of {len(part['z_spec'])} galaxies of {split} is {depth}, or n_frames "
-                    "is not known; give another data.train_on or --data-dir"
+                    "is unknown; give another data.train_on or --data-dir"
                 )
-        self.train = pipeline.PhotozBatches(
+        self.train = dataset.PhotozBatches(
             builder, splits.train, config.redshift, batch_size, config.train.label_sigma, depth
         )
-        self._validation = pipeline.image_batches(builder, splits.validation, batch_size, depth)
+        self._validation = dataset.image_batches(builder, splits.validation, batch_size, depth)
         validation = columns[splits.validation]
         self._z_spec = validation["z_spec"][at_depth(validation["n_frames"], depth)]
-        self.adaptation_sample = pipeline.image_batches(builder, splits.train, batch_size, depth).take(
+        self.adaptation_sample = dataset.image_batches(builder, splits.train, batch_size, depth).take(
             -(-N_ADAPTATION // batch_size)
         )
 
     def new_network(self, n_iterations, seed):
-        """A compiled network whose layers have measured the training set where they need it."""
+        """Build and compile a network, its data-dependent layers adapted to the training set."""
         model = new_network(self.config, n_iterations, seed)
         adapt_to_training_set(model, self.adaptation_sample)
         return model
 
     def load_checkpoint(self, path):
-        """A network with its optimizer."""
+        """Load a network with its optimizer."""
         return load_network(path, compile=True)
 
     def trained_network(self, model):
@@ -109,7 +109,7 @@ class PhotozFold:
 
 
 def new_network(config, n_iterations, seed):
-    """A network of the config, compiled: cross-entropy (Pasquet et al. 2019, Sec. 3.5) and Adam.
+    """Build and compile the network of a config: cross-entropy (Pasquet et al. 2019, Sec. 3.5) and Adam.
 
     Parameters
     ----------

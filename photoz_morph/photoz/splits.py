@@ -1,4 +1,4 @@
-"""Which galaxies of a prepared dataset train, validate and test a fold, as TFDS split expressions."""
+"""Cross-validation splits of a prepared dataset, as TFDS split expressions."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,8 @@ def cross_validation_splits(builder, test_fold, n_validation, train_fraction=0.8
     n_validation : int
         Galaxies taken for validation from the fold that follows the test fold.
     train_fraction : float
-        Part of the whole dataset to train on, the same from each of the other folds; smaller parts lie in larger ones.
+        Fraction of the whole dataset to train on, the same from each of the other folds; smaller training sets are
+        subsets of larger ones.
 
     Returns
     -------
@@ -47,17 +48,20 @@ def cross_validation_splits(builder, test_fold, n_validation, train_fraction=0.8
     first = (test_fold + 1) % len(sizes)
     if n_validation >= sizes[first]:
         raise ValueError(
-            f"data.n_validation is {n_validation}, fold {first} it is taken from has {sizes[first]} galaxies; lower it"
+            f"data.n_validation is {n_validation}, but fold {first}, from which it is taken, has {sizes[first]} "
+            "galaxies; lower it"
         )
-    share = train_fraction * len(sizes) / len(others)
-    if share > 1:
+    fraction = train_fraction * len(sizes) / len(others)
+    if fraction > 1:
         largest = len(others) / len(sizes)
-        raise ValueError(f"data.train_fraction is {train_fraction}; one fold is tested, {largest:g} is the most")
-    if round(share * min(sizes[fold] for fold in others)) < 1:
         raise ValueError(
-            f"data.train_fraction is {train_fraction}: less than a galaxy of each fold of {min(sizes)}; raise it"
+            f"data.train_fraction is {train_fraction}; one fold is the test set, the maximum is {largest:g}"
         )
-    ends = {fold: round(share * sizes[fold]) if share < 1 else None for fold in others}
+    if round(fraction * min(sizes[fold] for fold in others)) < 1:
+        raise ValueError(
+            f"data.train_fraction is {train_fraction}: fewer than one galaxy per fold of {min(sizes)}; raise it"
+        )
+    ends = {fold: round(fraction * sizes[fold]) if fraction < 1 else None for fold in others}
     if ends[first] is not None:
         ends[first] = min(n_validation + ends[first], sizes[first])
     starts = {fold: n_validation if fold == first else None for fold in others}
@@ -70,7 +74,7 @@ def cross_validation_splits(builder, test_fold, n_validation, train_fraction=0.8
 
 
 def _slice(fold, start, end):
-    """TFDS expression of a part of a fold; None is its beginning or end."""
+    """TFDS expression of a slice of a fold; None is its beginning or end."""
     if start is None and end is None:
         return f"fold_{fold}"
     return f"fold_{fold}[{'' if start is None else start}:{'' if end is None else end}]"

@@ -1,1 +1,1 @@
-"""Fit one network; members x folds; several networks at once."""
+"""Training: one network, an ensemble of members x folds, and several networks at once."""

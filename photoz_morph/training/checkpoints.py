@@ -12,17 +12,17 @@ from photoz_morph.system.files import write_whole
 
 
 def iterations_done(model):
-    """Iterations of the optimizer so far; int() does not take a mirrored variable."""
+    """Number of iterations of the optimizer so far; int() does not accept a mirrored variable."""
     return int(np.asarray(keras.ops.convert_to_numpy(model.optimizer.iterations)))
 
 
 def checkpoint_paths(member_dir):
-    """The last checkpoint, and the one before it."""
+    """Paths of the last checkpoint and the one before it."""
     return member_dir / "checkpoint.keras", member_dir / "checkpoint_previous.keras"
 
 
 def save_checkpoint(model, member_dir):
-    """Weights, optimizer and iteration count in one file; the previous one is kept until the next."""
+    """Write weights, optimizer and iteration count to one file, and keep the checkpoint before it."""
     last, previous = checkpoint_paths(member_dir)
     with write_whole(last, keep_suffix=True) as part:  # Keras looks at the suffix
         model.save(part)
@@ -31,12 +31,12 @@ def save_checkpoint(model, member_dir):
 
 
 def load_checkpoint(member_dir, fold):
-    """The last checkpoint that can be read, or None."""
+    """Load the last readable checkpoint; None if there is none."""
     for path in checkpoint_paths(member_dir):
         if path.exists():
             try:
                 return fold.load_checkpoint(path)
             except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
                 reason = " ".join(str(error).split())[:200]
-                tqdm.write(f"{path}: cannot be read ({reason}); going back to the one before it", file=sys.stderr)
+                tqdm.write(f"{path}: cannot be read ({reason}); using the one before it", file=sys.stderr)
     return None

@@ -8,7 +8,7 @@ def reset_dropout(model, seed, epoch):
     """Set the random state of every dropout layer from the epoch, so that a resumed epoch draws the same masks.
 
     Keras saves no state of its seed generators; call this at the start of each epoch, resumed or not. Replicas of a
-    MirroredStrategy share a mask, so with dropout several replicas do not take the very step of one.
+    MirroredStrategy share a mask, so with dropout the step of several replicas differs from that of one.
 
     Parameters
     ----------

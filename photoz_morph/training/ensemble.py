@@ -1,4 +1,4 @@
-"""Members x folds: which networks a run trains into a run folder, and with what: all GPUs, or a process per core."""
+"""Training of an ensemble, members x folds, into a run folder: on all GPUs, or in one process per core."""
 
 import os
 import resource
@@ -24,20 +24,20 @@ from photoz_morph.training.workers import run_workers
 def train_ensemble(
     experiment_class, config, run_dir, data_dir, n_members, n_folds, strategy="auto", n_jobs=None, progress=True
 ):
-    """Train `n_members` networks for each of `n_folds` test folds; members that are finished are kept.
+    """Train `n_members` networks for each of `n_folds` test folds; finished members are kept.
 
     Parameters
     ----------
     experiment_class : type
-        PhotozExperiment or MorphExperiment: what a chain puts into the training.
+        PhotozExperiment or MorphExperiment.
     config : PhotozConfig or MorphConfig
     run_dir, data_dir : path-like
         Run folder and prepared dataset.
     n_members : int
         Networks per fold, which differ in their seed only (Pasquet et al. 2019, Sec. 3.8: 6).
     n_folds : int
-        Test folds, of those of the dataset: 5 for photo-z, 1 for morphology. Fewer than these leave some galaxies
-        without a prediction; each network is still trained on all other folds.
+        Number of test folds, at most those of the dataset: 5 for photo-z, 1 for morphology. With fewer, some galaxies
+        have no prediction; each network is still trained on all other folds.
     strategy : str
         "auto" (mirrored over all GPUs; without any, one network per worker process), "mirrored" (over all GPUs or
         logical CPUs) or "none" (worker processes on the CPU).
@@ -49,7 +49,7 @@ def train_ensemble(
     Returns
     -------
     int
-        Networks trained now.
+        Number of networks trained by this call.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def train_ensemble(
 
 
 class _Trainer:
-    """Trains one network after the other; keeps the galaxies of a fold for its members."""
+    """Trains one network after another; caches the galaxies of a fold for its members."""
 
     def __init__(self, experiment_class, config, run_dir, data_dir, strategy):
         self.config, self.run_dir, self.strategy = config, run_dir, strategy
@@ -98,7 +98,7 @@ class _Trainer:
         self.fold_index, self.fold = None, None
 
     def __call__(self, task, send):
-        """Train network (fold, member); `send` gets its progress and at last its history and seconds."""
+        """Train network (fold, member); `send` is given its progress and finally its last epoch and seconds."""
         fold, member = task
         start = time.monotonic()
         keras.backend.clear_session()  # the graphs of many networks, and the galaxies they hold, would stay in memory
@@ -119,7 +119,7 @@ class _Trainer:
 
 
 class _SingleThreadTrainer:
-    """Makes a `_Trainer` in a process of its own."""
+    """Runs a `_Trainer` in a worker process with one thread."""
 
     def __init__(self, *arguments):
         self.arguments = arguments
@@ -132,7 +132,7 @@ class _SingleThreadTrainer:
 
 
 class _Display:
-    """Shows what the networks in training are at, and one line for each that is finished."""
+    """Progress bar of the networks in training, and one line for each finished network."""
 
     def __init__(self, bar, session):
         self.bar, self.session, self.running = bar, session, {}
@@ -160,7 +160,7 @@ def member_seed(seed, fold, member):
 
 
 class _Session:
-    """What one `photoz train` was asked for and has taken so far, kept in `sessions.json`."""
+    """Record of one `train` command in `sessions.json`: networks requested, and time and memory used so far."""
 
     def __init__(self, run_dir, config, experiment, n_members, n_folds):
         self.run_dir, self.config, self.experiment = run_dir, config, experiment
@@ -170,7 +170,7 @@ class _Session:
         self.write()
 
     def galaxies_of(self, todo):
-        """Galaxies the networks are still to be shown."""
+        """Number of galaxies left to train on, over all networks and epochs."""
         iterations = 0
         for fold, member in todo:
             history = read_history(member_dir(self.run_dir, fold, member))

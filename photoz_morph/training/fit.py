@@ -1,6 +1,6 @@
 """Fit one network: strategy, loss, learning rate, history, and a checkpoint after each epoch to resume from.
 
-A run that was killed goes on where its last whole epoch ended and ends with the weights of an undisturbed run: the
+An interrupted run resumes after its last complete epoch and ends with the weights of an undisturbed run: the
 checkpoint holds weights, optimizer and iteration count in one file, and the batches of an epoch depend on its seed
 and number alone.
 """
@@ -40,16 +40,16 @@ def choose_strategy(name):
 
 
 def fit(fold, member_dir, seed, strategy, on_batch=None):
-    """Train one network to its end, from where its last checkpoint stands.
+    """Train one network to its end, from its last checkpoint if there is one.
 
     Parameters
     ----------
     fold : PhotozFold or MorphFold
-        Data, network and scores of the experiment; see `photoz_experiment` and `morph_experiment`.
+        Data, network and scores of the experiment; see `photoz.experiment` and `morph.experiment`.
     member_dir : path-like
-        `model.keras` and `history.csv` are written there; `checkpoint.keras` is there while training goes on.
+        Folder for `model.keras` and `history.csv`; during training also for `checkpoint.keras`.
     seed : int
-        Of weights, order, augmentation and dropout.
+        For weights, order, augmentation and dropout.
     strategy : tf.distribute.Strategy
     on_batch : callable, optional
         Called as on_batch(epoch, n_epochs, loss, n_galaxies) after each batch.
@@ -63,9 +63,9 @@ def fit(fold, member_dir, seed, strategy, on_batch=None):
     Raises
     ------
     ValueError
-        If the training set is smaller than a batch, or a batch cannot be shared equally among the replicas.
+        If the training set is smaller than a batch, or a batch cannot be divided equally among the replicas.
     RuntimeError
-        If the loss is no longer a number.
+        If a weight or the loss is no longer finite.
     """
     member_dir, train = Path(member_dir), fold.train
     member_dir.mkdir(parents=True, exist_ok=True)
@@ -110,28 +110,28 @@ def fit(fold, member_dir, seed, strategy, on_batch=None):
 
 
 def _run_epoch(model, train, seed, epoch, steps, on_batch):
-    """Train on one epoch; Keras's logs of it."""
+    """Train on one epoch and return Keras's logs of it."""
 
     @tf.function
     def weights_are_finite():
         return tf.reduce_all([tf.reduce_all(tf.math.is_finite(weight)) for weight in model.trainable_variables])
 
     def watch(batch, logs):
-        # A ReLU turns NaN into 0 on CPUs, so the loss may look sound when the weights are lost. (Keras's JAX trainer
-        # has the weights elsewhere until the epoch ends; there the loss must do.)
+        # A ReLU turns NaN into 0 on CPUs, so the loss may be finite when the weights are not. (Keras's JAX trainer
+        # holds the weights elsewhere until the epoch ends; there only the loss is checked.)
         is_finite = np.isfinite(logs["loss"]) and (keras.backend.backend() != "tensorflow" or weights_are_finite())
         if not is_finite:
             galaxies = ", ".join(map(str, train.obj_ids(seed, epoch, batch)))
             raise RuntimeError(
                 f"a weight or the loss ({float(logs['loss']):.4g}) is no longer finite in epoch {epoch + 1}, batch "
-                f"{batch + 1}; look at the images of its galaxies, or lower train.learning_rate. obj_id: {galaxies}"
+                f"{batch + 1}; check the images of its galaxies, or lower train.learning_rate. obj_id: {galaxies}"
             )
         if on_batch:
             on_batch(float(logs["loss"]), train.batch_size)
 
     monitor = keras.callbacks.LambdaCallback(on_train_batch_end=watch)
     try:
-        # Keras would shuffle arrays; the order of a dataset is our own.
+        # Keras would shuffle arrays; a dataset keeps its order.
         batches = train.epoch(seed, epoch).take(steps)
         return model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[monitor]).history
     except tf.errors.ResourceExhaustedError as error:

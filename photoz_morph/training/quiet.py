@@ -1,4 +1,4 @@
-"""TensorFlow without the notes its libraries write at start."""
+"""Import of TensorFlow without the start-up messages of its libraries."""
 
 import logging
 import os
@@ -6,9 +6,9 @@ import sys
 
 
 def quiet_tensorflow():
-    """Import TensorFlow without the notes its libraries write at start; errors and what comes later stay.
+    """Import TensorFlow without the start-up messages of its libraries; errors and later messages are kept.
 
-    The notes go straight to file descriptor 2 before any log level is read, so it points elsewhere meanwhile.
+    The messages go to file descriptor 2 before any log level is read, so it is redirected during the import.
     """
     if "tensorflow" in sys.modules:
         return

@@ -1,10 +1,25 @@
-"""Learning-rate schedules and the length of a training."""
+"""Learning-rate schedules and length of a training run."""
 
 import keras
 
 
 def learning_rate_schedule(train, n_iterations):
-    """Learning rate against iteration: constant, cosine to zero, or divided by five at half-way; after a warm-up."""
+    """Learning rate by iteration: constant, cosine to zero, or divided by five at half-way, after a warm-up.
+
+    Parameters
+    ----------
+    train : TrainConfig or MorphTrainConfig
+    n_iterations : int
+        Of the whole training.
+
+    Returns
+    -------
+    float or keras.optimizers.schedules.LearningRateSchedule
+
+    Notes
+    -----
+    The warm-up rises linearly before a cosine; otherwise it has two steps, a tenth and a third of the peak.
+    """
     peak, warmup = train.learning_rate, train.warmup_iterations
     if train.schedule == "cosine":
         decay = max(n_iterations - warmup, 1)
@@ -18,7 +33,7 @@ def learning_rate_schedule(train, n_iterations):
 
 
 def training_length(config, n_galaxies):
-    """Iterations and epochs of one network; the last epoch may be a part of one.
+    """Iterations and epochs of one network; the last epoch may be partial.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""Networks trained side by side on CPUs, each in a process and a thread of its own.
+"""Networks trained in parallel on CPUs, each in its own single-threaded process.
 
 Small networks gain nothing from a second thread, so two processes train faster than one on two cores; and since each
 network has one thread whatever the number of processes, its weights do not depend on that number. A process ends with
-its network, which costs some seconds and gives all memory back. With GPUs the networks are trained one after the other
-instead, each over all of them.
+its network, which takes a few seconds and frees all its memory. With GPUs the networks are trained one after another
+instead, each on all of them.
 """
 
 import contextlib
@@ -17,12 +17,12 @@ import threading
 from photoz_morph.system.processes import become_worker
 from photoz_morph.training.quiet import quiet_tensorflow
 
-# Exceptions a user can mend go to the parent by name and message; anything else is a fault of ours.
-MENDABLE = (ValueError, FileNotFoundError, OSError, RuntimeError, MemoryError)
+# Errors that a user can fix, passed to the parent by name and message; any other is a bug.
+USER_ERRORS = (ValueError, FileNotFoundError, OSError, RuntimeError, MemoryError)
 
 
 def run_workers(tasks, n_workers, train, on_message):
-    """Do each task in a process of its own, several at once, until all are done or one fails.
+    """Run each task in its own process, several at once, until all are done or one fails.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ def run_workers(tasks, n_workers, train, on_message):
     n_workers : int
         Processes at once.
     train : callable
-        Called in a process as train(task, send); must be picklable. What it hands to `send` goes to `on_message`.
+        Called in a process as train(task, send); must be picklable. What it passes to `send` goes to `on_message`.
     on_message : callable
-        Called here as on_message(task, message).
+        Called in this process as on_message(task, message).
 
     Returns
     -------
@@ -93,17 +93,17 @@ def _check_alive(processes):
     if dead:
         raise RuntimeError(
             f"a worker process ended with exit code {dead[0]}; if it was killed for memory, train one network at a "
-            "time with --jobs 1, which goes on from the last epoch, or start a run with half the data.batch_size"
+            "time with --jobs 1, which resumes at the last epoch, or start a run with half the data.batch_size"
         )
 
 
 def _work(task, messages, pickled_train):
-    """A process: does its task, and ends when its parent does."""
+    """Body of a process: do the task, and end when the parent does."""
     become_worker()
     quiet_tensorflow()  # before unpickling, which imports it too
     try:
         pickle.loads(pickled_train)(task, lambda content: messages.put(("message", task, content)))
-    except MENDABLE as error:
+    except USER_ERRORS as error:
         named = (error.filename,) if isinstance(error, OSError) and error.filename else ()  # not in its args
         messages.put(("error", task, type(error)(*error.args, *named)))
         return

@@ -125,7 +125,7 @@ def test_stamps_of_another_survey_depth_unit_or_binning(morph_run_dirs, stacks_d
     write_mock_shard(mock_shard_path(tmp_path, 0), images, table, summed)
     refused(["infer", folder, tmp_path], "BINNING is sum", "was trained on sample; mock again with it")
     refused(["infer", folder, tmp_path, "--years", "5"], "holds depths 10,1, not 5; give one of these as --years")
-    refused(["infer", tmp_path, tmp_path], "no exported model there", "see `morph export`")
+    refused(["infer", tmp_path, tmp_path], "not an exported model", "see `morph export`")
     refused(["export", morph_run_dirs["regular"], "--out", folder], "exists; remove it or give another --out")
 
 

@@ -69,7 +69,7 @@ case.train("run_of_another_seed", "--seed 7", "was trained with another seed; gi
 case.train("batch_larger_than_the_sample", "--set data.batch_size=5000 --run-dir new --strategy mirrored",
            "data.batch_size is 5000, there are 2", "training galaxies; lower it")  # fmt: skip
 case.train("more_validation_galaxies_than_there_are", "--set data.n_validation=200 --run-dir new",
-           "data.n_validation is 200, fold 1 it is taken from has", "lower it")  # fmt: skip
+           "data.n_validation is 200, but fold 1, from which it is taken, has", "lower it")  # fmt: skip
 case.train("redshifts_beyond_the_grid", "--set redshift.z_max=0.2 --run-dir new --strategy mirrored",
            "galaxies have z_spec outside [0.0, 0.2]", "cut the sample or widen the grid")  # fmt: skip
 case.train("more_folds_than_there_are", "--cv 6", "--cv is 6", "has 5 folds: give 1 to 5")
@@ -80,7 +80,7 @@ case.train("unknown_option", "--epochs 3", "No such option", "see `main train --
 case.train("no_config", "--run-dir new photoz_sdss2.yaml", "photoz_sdss2.yaml: no such config; the package comes with")
 case.command("no_galaxies", "train --data-dir data --set simulation.n_galaxies=0", "'simulation.n_galaxies' must be")
 case.command("no_dataset_for_the_papers_protocol", "train photoz_sdss.yaml --data-dir nowhere",
-             "nowhere: no prepared dataset there; make it with `photoz build STACKS --data-dir nowhere`")  # fmt: skip
+             "nowhere: no prepared dataset found; make one with `photoz build STACKS --data-dir nowhere`")  # fmt: skip
 
 
 # Runs and datasets
@@ -215,8 +215,8 @@ case.model("bit_flipped_in_a_saved_model", WEIGHTS, flipped(offset=9000), NO_MOD
 case.model("graph_of_zero_size", "saved_model.pb", emptied)
 case.model("graph_missing", "saved_model.pb", os.unlink, NO_MODEL)
 case.model("saved_model_of_another_program", "saved_model.pb", of_another_program, "has no function `serve`")
-case.command("infer_with_a_run_instead_of_its_export", "infer {run} --stacks {stacks}", "no exported model there")
-case.command("infer_without_a_model", "infer nowhere --stacks {stacks}", "nowhere: no exported model there")
+case.command("infer_with_a_run_instead_of_its_export", "infer {run} --stacks {stacks}", "not an exported model")
+case.command("infer_without_a_model", "infer nowhere --stacks {stacks}", "nowhere: not an exported model")
 case.command("infer_of_nothing", "infer {model}", "give --catalog and --frames, or --stacks", "see `main infer --help`")
 case.command("infer_without_frames", f"infer {{model}} --catalog {GALAXIES}", "give --catalog and --frames, or --sta")
 case.command("figure_of_unknown_suffix", "infer {model} --stacks {stacks} --figure table.jpeg",

@@ -5,7 +5,7 @@ import pytest
 
 from photoz_morph.config import load_config
 from photoz_morph.datasets import reading
-from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph import dataset
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.dataset import MorphBatches
 
@@ -15,7 +15,7 @@ ALL = ("data.noise_augmentation=true", "data.pixel_augmentation=0.5")
 @pytest.fixture(scope="module")
 def batches(morph_data_dir):
     config = load_config("morph_mmd.yaml", MorphConfig, ["data.batch_size=16", "data.augment=false"])
-    return MorphBatches(morph_pipeline.open_dataset(morph_data_dir), config.data)
+    return MorphBatches(dataset.open_dataset(morph_data_dir), config.data)
 
 
 def test_an_epoch_is_a_function_of_seed_and_number(batches):
@@ -32,7 +32,7 @@ def test_source_and_target_are_drawn_apart(batches):
 
 
 def test_named_galaxies_are_those_of_the_batch(batches, morph_data_dir):
-    builder = morph_pipeline.open_dataset(morph_data_dir)
+    builder = dataset.open_dataset(morph_data_dir)
     columns = reading.read_columns(builder, "train")
     label = dict(zip(columns["obj_id"], columns["label"]))
     for number, (_, labels) in enumerate(batches.epoch(3, 2).take(3).as_numpy_iterator()):
@@ -41,7 +41,7 @@ def test_named_galaxies_are_those_of_the_batch(batches, morph_data_dir):
 
 def test_augmentation_moves_pixels_and_keeps_their_values(morph_data_dir):
     config = load_config("morph_mmd.yaml", MorphConfig, ["data.batch_size=16"])
-    builder = morph_pipeline.open_dataset(morph_data_dir)
+    builder = dataset.open_dataset(morph_data_dir)
     unmoved = load_config("morph_mmd.yaml", MorphConfig, ["data.batch_size=16", "data.augment=false"])
     plain, augmented = MorphBatches(builder, unmoved.data), MorphBatches(builder, config.data)
     (before, _), (after, _) = (next(iter(b.epoch(1, 0).as_numpy_iterator())) for b in (plain, augmented))
@@ -53,21 +53,21 @@ def test_augmentation_moves_pixels_and_keeps_their_values(morph_data_dir):
 
 def test_two_classes_are_mergers_and_the_rest():
     label = np.array([0, 1, 2, -1])
-    assert list(morph_pipeline.class_index(label, "merger")) == [0, 0, 1, -1]
-    assert list(morph_pipeline.class_index(label, "spiral_elliptical_merger")) == list(label)
+    assert list(dataset.class_index(label, "merger")) == [0, 0, 1, -1]
+    assert list(dataset.class_index(label, "spiral_elliptical_merger")) == list(label)
 
 
 def test_a_photoz_dataset_is_refused(data_dir):
-    with pytest.raises(FileNotFoundError, match="make it with `morph build MOCKS"):
-        morph_pipeline.open_dataset(data_dir)
+    with pytest.raises(FileNotFoundError, match="make one with `morph build MOCKS"):
+        dataset.open_dataset(data_dir)
     with pytest.raises(ValueError, match="holds sdss_ugriz, tng_lsst_mocks is needed"):
-        morph_pipeline.open_dataset(data_dir / "sdss_ugriz" / "1.0.0")
+        dataset.open_dataset(data_dir / "sdss_ugriz" / "1.0.0")
 
 
 def test_images_of_unknown_unit_are_refused():
     builder = SimpleNamespace(data_dir="arrays", info=SimpleNamespace(metadata={"origin": "released"}))
     with pytest.raises(ValueError, match="arrays: data.noise_augmentation needs images in nJy .* origin released"):
-        morph_pipeline.noise_of(builder)
+        dataset.noise_of(builder)
 
 
 # Pairs and defences in training
@@ -76,15 +76,15 @@ def test_images_of_unknown_unit_are_refused():
 def epoch(data_dir, *overrides, paired=False, number=0):
     """Images, labels and galaxies of the first batch of an epoch."""
     config = load_config("morph_regular.yaml", MorphConfig, ["data.batch_size=16", *overrides])
-    batches = MorphBatches(morph_pipeline.open_dataset(data_dir), config.data, paired)
+    batches = MorphBatches(dataset.open_dataset(data_dir), config.data, paired)
     images, labels = next(iter(batches.epoch(1, number).as_numpy_iterator()))
     return images, labels, batches.obj_ids(1, number, 0)
 
 
 def by_obj_id(data_dir, domain):
     """Training images of one depth as they are stored."""
-    builder = morph_pipeline.open_dataset(data_dir)
-    images = np.concatenate(list(morph_pipeline.domain_images(builder, "train", domain, 64).as_numpy_iterator()))
+    builder = dataset.open_dataset(data_dir)
+    images = np.concatenate(list(dataset.domain_images(builder, "train", domain, 64).as_numpy_iterator()))
     return dict(zip(reading.read_columns(builder, "train")["obj_id"], images))
 
 
@@ -121,7 +121,7 @@ def test_augmentations_change_the_labelled_images_alone_and_follow_from_seed_and
 def test_another_epoch_has_other_noise_and_pixels(morph_data_dir):
     """By the changes of each galaxy that two epochs share in their first batches, flips left out."""
     config = load_config("morph_regular.yaml", MorphConfig, ["data.batch_size=150", "data.augment=false", *ALL])
-    batches = MorphBatches(morph_pipeline.open_dataset(morph_data_dir), config.data)
+    batches = MorphBatches(dataset.open_dataset(morph_data_dir), config.data)
     sums = []
     for number in (0, 1):
         images, _ = next(iter(batches.epoch(1, number).as_numpy_iterator()))

@@ -86,12 +86,12 @@ def test_arms_start_from_the_same_weights_and_scaling(morph_data_dir):
 
 
 def test_scaling_is_measured_on_the_deep_training_images_alone(morph_data_dir):
-    from photoz_morph.morph import dataset as morph_pipeline
+    from photoz_morph.morph import dataset
 
-    builder = morph_pipeline.open_dataset(morph_data_dir)
+    builder = dataset.open_dataset(morph_data_dir)
     images = {
-        domain: np.concatenate(list(morph_pipeline.domain_images(builder, "train", domain, 64).as_numpy_iterator()))
-        for domain in morph_pipeline.DOMAINS
+        domain: np.concatenate(list(dataset.domain_images(builder, "train", domain, 64).as_numpy_iterator()))
+        for domain in dataset.DOMAINS
     }
     for preset, domains in (("default", ["y10"]), ("paper", ["y10", "y1"])):
         config = load_config("morph_mmd.yaml", MorphConfig, [*MORPH_TINY, f"scaling.preset={preset}"])
@@ -159,12 +159,12 @@ def test_the_same_config_trains_in_jax(morph_data_dir, tmp_path):
 
 def test_predictions_are_those_of_the_saved_networks(morph_data_dir, morph_run_dirs):
     from photoz_morph.datasets import reading
-    from photoz_morph.morph import dataset as morph_pipeline
+    from photoz_morph.morph import dataset
 
     table = predict_morph_run(morph_run_dirs["mmd"], progress=False)
-    builder = morph_pipeline.open_dataset(morph_data_dir)
+    builder = dataset.open_dataset(morph_data_dir)
     assert list(table["obj_id"]) == list(reading.read_columns(builder, "test")["obj_id"])
-    images = np.concatenate(list(morph_pipeline.domain_images(builder, "test", "y1", 64).as_numpy_iterator()))
+    images = np.concatenate(list(dataset.domain_images(builder, "test", "y1", 64).as_numpy_iterator()))
     for seed, path in enumerate(finished_members(morph_run_dirs["mmd"], MorphConfig)[0]):
         outputs = load_network(path)({"image": images})
         logits = np.array(outputs["logits"], np.float64)
@@ -211,7 +211,8 @@ def test_published_sizes_by_config():
     for name, number in published.items():
         classes = "merger" if name == "deepmerge" else "spiral_elliptical_merger"
         unset = ["model.width=null", "model.n_latent=null", "model.dropout=null"]
-        config = load_config("morph_paper_mmd.yaml", MorphConfig, [*unset, f"model.name={name}", f"data.classes={classes}"])
+        choices = [*unset, f"model.name={name}", f"data.classes={classes}"]
+        config = load_config("morph_paper_mmd.yaml", MorphConfig, choices)
         assert trainable_parameter_count(new_classifier(config)) == number
 
 

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from photoz_morph.catalogs.folds import assign_fold
 from photoz_morph.datasets import augmentation, reading
-from photoz_morph.photoz import dataset as pipeline
+from photoz_morph.photoz import dataset
 from photoz_morph.photoz.splits import cross_validation_splits
 from photoz_morph.redshift_grid import RedshiftGrid
 
@@ -39,7 +39,7 @@ def test_training_validation_and_test_are_disjoint_and_complete(builder):
 
 
 def test_smaller_training_sets_lie_in_larger_ones(builder):
-    sizes = pipeline.split_sizes(builder)
+    sizes = dataset.split_sizes(builder)
     larger = None
     for fraction in (0.8, 0.5, 0.2, 0.02):
         splits = cross_validation_splits(builder, 0, 20, fraction)
@@ -49,19 +49,19 @@ def test_smaller_training_sets_lie_in_larger_ones(builder):
         if fraction < 0.8:  # of the whole dataset, up to the galaxy of each fold that rounding gives or takes
             assert abs(len(parts[0]) - fraction * (sum(sizes) - sizes[0]) * 5 / 4) <= 2
         larger = parts[0]
-    with pytest.raises(ValueError, match="train_fraction is 0.001: less than a galaxy of each fold"):
+    with pytest.raises(ValueError, match="train_fraction is 0.001: fewer than one galaxy per fold"):
         cross_validation_splits(builder, 0, 20, 0.001)
-    with pytest.raises(ValueError, match="train_fraction is 0.9; one fold is tested, 0.8 is the most"):
+    with pytest.raises(ValueError, match="train_fraction is 0.9; one fold is the test set, the maximum is 0.8"):
         cross_validation_splits(builder, 0, 20, 0.9)
 
 
 def test_batches_of_a_depth_hold_the_galaxies_of_that_depth(builder):
     columns = reading.read_columns(builder, "fold_0")
     for depth, wanted in (("deep", columns["obj_id"] % 3 == 0), ("shallow", columns["obj_id"] % 3 > 0)):
-        train = pipeline.PhotozBatches(builder, "fold_0", GRID, batch_size=1, depth=depth)
+        train = dataset.PhotozBatches(builder, "fold_0", GRID, batch_size=1, depth=depth)
         assert train.n_galaxies == train.steps_per_epoch == wanted.sum() > 0
         assert set(ids(train.epoch(1, 0))) == set(columns["ebv"][wanted])
-        seen = pipeline.image_batches(builder, "fold_0", 8, depth)
+        seen = dataset.image_batches(builder, "fold_0", 8, depth)
         np.testing.assert_array_equal(np.concatenate([batch["ebv"] for batch in seen]), columns["ebv"][wanted])
 
 
@@ -73,8 +73,8 @@ def test_copies_of_a_galaxy_share_a_fold(builder):
 
 
 def test_an_epoch_is_a_function_of_seed_and_number(builder):
-    train = pipeline.PhotozBatches(builder, "fold_0+fold_1", GRID, batch_size=8)
-    again = pipeline.PhotozBatches(builder, "fold_0+fold_1", GRID, batch_size=8)
+    train = dataset.PhotozBatches(builder, "fold_0+fold_1", GRID, batch_size=8)
+    again = dataset.PhotozBatches(builder, "fold_0+fold_1", GRID, batch_size=8)
     first = list(train.epoch(seed=5, epoch=0))
     for (inputs, target), (inputs_again, target_again) in zip(first, again.epoch(seed=5, epoch=0), strict=True):
         assert np.array_equal(inputs["image"], inputs_again["image"]) and np.array_equal(target, target_again)
@@ -83,13 +83,13 @@ def test_an_epoch_is_a_function_of_seed_and_number(builder):
 
 
 def test_an_epoch_shows_each_galaxy_once_and_only_full_batches(builder):
-    train = pipeline.PhotozBatches(builder, "fold_0", GRID, batch_size=7)
+    train = dataset.PhotozBatches(builder, "fold_0", GRID, batch_size=7)
     seen = ids(train.epoch(seed=1, epoch=3))
     assert len(seen) == train.steps_per_epoch * 7 and len(np.unique(seen)) == len(seen)
 
 
 def test_augmentation_moves_pixels_of_a_galaxy_but_keeps_its_flux(builder):
-    train = pipeline.PhotozBatches(builder, "fold_0", GRID, batch_size=1)
+    train = dataset.PhotozBatches(builder, "fold_0", GRID, batch_size=1)
     versions = {}
     for epoch in range(3):
         for inputs, _ in train.epoch(seed=1, epoch=epoch):
@@ -105,7 +105,7 @@ def test_batches_give_what_the_stacks_hold(builder, stacks_dir):
 
     images, table, _ = read_shard(find_shards(stacks_dir)[0])
     columns = reading.read_columns(builder, "fold_2")
-    batches = pipeline.image_batches(builder, "fold_2", 16).as_numpy_iterator()
+    batches = dataset.image_batches(builder, "fold_2", 16).as_numpy_iterator()
     stored = np.concatenate([batch["image"] for batch in batches])
     for image, obj_id, z_spec in zip(stored, columns["obj_id"], columns["z_spec"]):
         if obj_id < 150:
@@ -114,13 +114,13 @@ def test_batches_give_what_the_stacks_hold(builder, stacks_dir):
 
 def test_hard_target_is_the_bin_of_the_grid():
     z_spec = np.array([0.0, 0.1, 0.2222, 0.4])
-    target = pipeline.bin_target(z_spec, GRID, 0.0).numpy()
+    target = dataset.bin_target(z_spec, GRID, 0.0).numpy()
     assert np.array_equal(target.argmax(axis=1), GRID.bin_index(z_spec)) and np.all(target.sum(axis=1) == 1)
 
 
 def test_soft_target_has_the_redshift_as_mean_and_the_width_asked_for():
     z_spec = np.array([0.1, 0.1234, 0.3])
-    target = pipeline.bin_target(z_spec, GRID, 1.5).numpy().astype(float)
+    target = dataset.bin_target(z_spec, GRID, 1.5).numpy().astype(float)
     np.testing.assert_allclose(target @ GRID.midpoints, z_spec, atol=1e-6)
     width = np.sqrt((target * (GRID.midpoints - z_spec[:, None]) ** 2).sum(axis=1))
     np.testing.assert_allclose(width, 1.5 * GRID.width, rtol=1e-3)
@@ -131,8 +131,8 @@ def test_errors_name_what_is_wrong(builder, tmp_path):
         reading.open_dataset(tmp_path)
     with pytest.raises(ValueError, match="no fold 5, the dataset has 5"):
         cross_validation_splits(builder, 5, 20)
-    with pytest.raises(ValueError, match="data.n_validation is 500, fold 1 it is taken from has"):
+    with pytest.raises(ValueError, match="data.n_validation is 500, but fold 1, from which it is taken, has"):
         cross_validation_splits(builder, 0, 500)
     columns = {"obj_id": np.array([7, 8]), "z_spec": np.array([0.1, 0.55])}
     with pytest.raises(ValueError, match=r"1 galaxies have z_spec outside \[0.0, 0.4\], the first is 8 with 0.55"):
-        pipeline.check_redshifts(columns, GRID, "data")
+        dataset.check_redshifts(columns, GRID, "data")

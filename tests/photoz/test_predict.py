@@ -140,7 +140,7 @@ def test_export_errors_name_the_remedy(run_dir, exported, tmp_path):
         export(run_dir, exported)
     with pytest.raises(ValueError, match="fold 4 has no finished network; finished are folds"):
         export(run_dir, tmp_path / "model", fold=4)
-    with pytest.raises(FileNotFoundError, match="no exported model there .*photoz export"):
+    with pytest.raises(FileNotFoundError, match="not an exported model .*photoz export"):
         load_estimator(tmp_path)
     with pytest.raises(FileNotFoundError, match="not a run folder .*photoz train"):
         predict_run(tmp_path)
@@ -188,5 +188,5 @@ def test_baselines_of_a_run_without_its_dataset_say_why_they_are_missing(run_dir
     shutil.copytree(run_dir, run, ignore=shutil.ignore_patterns("*.fits"))  # others may have made baselines
     dataset = json.loads((run / "dataset.json").read_text())
     (run / "dataset.json").write_text(json.dumps({**dataset, "path": str(tmp_path / "gone")}))
-    assert "gone: no prepared dataset there" in update_baselines(run, progress=False)
+    assert "gone: no prepared dataset found" in update_baselines(run, progress=False)
     assert not (run / "knn.fits").exists()

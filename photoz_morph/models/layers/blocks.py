@@ -1,4 +1,4 @@
-"""What the morphology networks share: their input with its scaling, their padding and initial weights, their head.
+"""Building blocks of the morphology networks: scaled input, padding and initial weights as in PyTorch, linear head.
 
 Every network takes {"image": (n, rows, columns, n_bands)} [nJy per stamp pixel, or whatever unit its scaling was
 fitted in], and {"domain": (n,)} too where the scaling has one set of quantiles a domain; it returns
@@ -11,19 +11,19 @@ from keras import layers
 
 
 def image_input(image_shape, scaling=None):
-    """Input tensors of a classifier and the pixels its first layer sees.
+    """Input tensors of a classifier and its scaled pixels.
 
     Parameters
     ----------
     image_shape : tuple of int
         Rows, columns, bands.
     scaling : ArcsinhScaling, optional
-        Without one the images must come scaled.
+        Without one, the images must be scaled already.
 
     Returns
     -------
     inputs : dict
-        `image`, and with a scaling of several domains `domain`, the index of each image's own.
+        `image`, and with a scaling of several domains `domain`, the index of the domain of each image.
     pixels : KerasTensor, shape (n, rows, columns, n_bands)
     """
     inputs = {"image": keras.Input(image_shape, name="image")}
@@ -48,7 +48,7 @@ def convolution(maps, filters, kernel, seed, name, stride=1, bias=False):
 
 def batch_norm(maps, name):
     """Batch normalisation with PyTorch's constants, over the global batch under a distribution strategy."""
-    # Keras refuses the argument on other backends, where the batch is global anyhow.
+    # Keras refuses the argument on other backends, where the batch is global anyway.
     synchronized = keras.backend.backend() == "tensorflow"
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=synchronized, name=name)(maps)
 

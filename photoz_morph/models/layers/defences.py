@@ -1,9 +1,9 @@
-"""Defences that need no training: what is put around a trained classifier before it is used.
+"""Test-time defences: wrappers around a trained classifier.
 
-`d4` shows the network all eight flips and rotations of an image and averages what it says: the class no longer depends
-on how the image lies, and a pixel that fools the network one way up must fool the mean. The mean of the logits is the
-linear head of the mean latent, so latent geometry holds as it stands. `median` replaces each pixel by the median of
-its 3 x 3 neighbours in its band, which no single pixel can move beyond them.
+`d4` averages the outputs over all eight flips and rotations of an image: the class no longer depends on orientation,
+and a pixel that fools the network in one orientation must fool the mean. The mean of the logits is the linear head of
+the mean latent, so latent geometry remains valid. `median` replaces each pixel by the median of its 3 x 3 neighbours in
+its band, which no single pixel can move beyond their range.
 """
 
 import keras
@@ -14,7 +14,7 @@ N_VIEWS = 8  # elements of the symmetry group of the square, D4
 
 
 def defended(network, name):
-    """A classifier behind a test-time defence, with the same weights.
+    """Wrap a classifier in a test-time defence, with the same weights.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ def defended(network, name):
     Returns
     -------
     keras.Model
-        With the same inputs and outputs. "none" gives the network itself; of the others the network is a layer, under
-        its own name.
+        With the same inputs and outputs. "none" returns the network itself; in the others it is a layer, under its own
+        name.
 
     Raises
     ------
@@ -54,7 +54,7 @@ class SquareViews(keras.layers.Layer):
     """All flips and rotations of square images, shape (8 n, size, size, n_bands), the n images of a view together."""
 
     def __init__(self, name="square_views", dtype="float32", **kwargs):
-        super().__init__(name=name, dtype=dtype, **kwargs)  # float32: the scaling behind it needs all digits
+        super().__init__(name=name, dtype=dtype, **kwargs)  # float32: the scaling that follows needs all digits
 
     def call(self, images):
         views = [images, ops.transpose(images, (0, 2, 1, 3))]
@@ -68,7 +68,7 @@ class SquareViews(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("photoz_morph")
 class MeanOfViews(keras.layers.Layer):
-    """Mean over the views of `SquareViews` of what a network says of each: (8 n, k) to (n, k)."""
+    """Mean of the outputs of a network over the views of `SquareViews`: (8 n, k) to (n, k)."""
 
     def __init__(self, name="mean_of_views", dtype="float32", **kwargs):
         super().__init__(name=name, dtype=dtype, **kwargs)

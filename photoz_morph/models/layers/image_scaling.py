@@ -17,7 +17,7 @@ PRESETS = {"default": {}, "paper": {"clip": True, "offset_half": True, "n_domain
 
 @keras.saving.register_keras_serializable("photoz_morph")
 class ArcsinhScaling(keras.layers.Layer):
-    """Arcsinh of the pixels in units of a high quantile. Until `set_quantiles` is called its output is NaN.
+    """Arcsinh of the pixels in units of a high quantile. Its output is NaN until `set_quantiles` is called.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class ArcsinhScaling(keras.layers.Layer):
     offset_half : bool
         Return (v + 1) / 2, so that no flux is 0.5.
     n_domains : int
-        Sets of quantiles; the domain of each image chooses its own.
+        Number of domains, each with its own quantiles.
     """
 
     def __init__(
@@ -52,14 +52,14 @@ class ArcsinhScaling(keras.layers.Layer):
         Raises
         ------
         ValueError
-            If their number is another or q_high is not positive.
+            If their shape is wrong or q_high is not positive and finite.
         """
         quantiles = np.atleast_2d(np.asarray(quantiles, np.float32))
         if quantiles.shape != (self.n_domains, 2):
             raise ValueError(f"quantiles have shape {quantiles.shape}, the scaling needs {self.n_domains, 2}")
         if not np.all(np.isfinite(quantiles)) or np.any(quantiles[:, 1] <= 0):
             found = quantiles.tolist()
-            raise ValueError(f"q_high must be positive and finite, got (q_low, q_high) {found}; look at the images")
+            raise ValueError(f"q_high must be positive and finite, got (q_low, q_high) {found}; check the images")
         self.quantiles.assign(quantiles)
 
     def call(self, images, domain=None):
@@ -69,7 +69,7 @@ class ArcsinhScaling(keras.layers.Layer):
         ----------
         images : tensor, shape (n, rows, columns, n_bands)
         domain : integer tensor, shape (n,), optional
-            Index of each image's quantiles; without it all images take the first.
+            Domain of each image; by default the first.
         """
         if domain is None:
             low, high = self.quantiles[0, 0], self.quantiles[0, 1]
@@ -94,7 +94,7 @@ def scaling_preset(name, softness=SOFTNESS):
 
 
 def fit_scaling(batches, percentiles=PERCENTILES):
-    """Two percentiles of all pixels and bands, exact, without holding the images.
+    """Two exact percentiles of all pixels and bands, without holding all images in memory.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def fit_scaling(batches, percentiles=PERCENTILES):
     Returns
     -------
     tuple of float
-        q_low, q_high, as `numpy.percentile` gives them for the images together [image unit].
+        q_low, q_high, as `numpy.percentile` gives for all images together [image unit].
 
     Raises
     ------
@@ -134,7 +134,7 @@ def fit_scaling(batches, percentiles=PERCENTILES):
 
 
 class _Smallest:
-    """The `n` smallest of a stream of numbers."""
+    """The `n` smallest values of a stream."""
 
     def __init__(self, n):
         self.n, self.values = n, np.empty(0, np.float32)

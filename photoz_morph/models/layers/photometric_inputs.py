@@ -1,7 +1,7 @@
-"""Layers that show a small network what photometry knows: dereddened pixels, colour maps, aperture fluxes.
+"""Photometric inputs of a small network: dereddened pixels, colour maps, aperture fluxes.
 
-They hold facts of the survey (noise, extinction per E(B-V)), so they travel inside the exported model. With few
-training galaxies they decide the score. All but the convolutions want float32: a colour of bfloat16 has two digits.
+The layers hold facts of the survey (noise, extinction per E(B-V)), so these are saved with the exported model. With few
+training galaxies they dominate the score. They compute in float32: a colour in bfloat16 has two digits.
 """
 
 import keras
@@ -96,8 +96,8 @@ class ApertureFluxes(keras.layers.Layer):
 class Whitening(keras.layers.Layer):
     """Principal components with unit variance; `adapt` measures them on the training set once.
 
-    Aperture fluxes of one galaxy are almost proportional, so their colours hide in components of a thousandth of the
-    total variance; whitening brings these to the size of the others.
+    Aperture fluxes of one galaxy are almost proportional, so the colours are in components with a thousandth of the
+    total variance; whitening brings these to the scale of the others.
     """
 
     variance_floor = 3e-4  # components below it are noise and stay small; our choice
@@ -127,7 +127,7 @@ class Whitening(keras.layers.Layer):
 
 
 def adapt_to_training_set(model, batches):
-    """Let the layers of a network that measure the training set do so; networks without any are left as they are.
+    """Adapt the data-dependent layers of a network to the training set; a network without any is left unchanged.
 
     Parameters
     ----------

@@ -135,12 +135,12 @@ def d4_run(morph_run_dirs, tmp_path_factory):
 
 
 def test_predictions_are_those_of_the_networks_behind_the_defence_of_config_or_argument(d4_run, morph_data_dir):
-    from photoz_morph.morph import dataset as morph_pipeline
+    from photoz_morph.morph import dataset
 
     by_config, undefended = (predict_morph_run(d4_run, progress=False, defence=name) for name in (None, "none"))
     assert by_config.meta["defence"] == "d4" and undefended.meta["defence"] == "none"
-    builder = morph_pipeline.open_dataset(morph_data_dir)
-    stamps = np.concatenate(list(morph_pipeline.domain_images(builder, "test", "y1", 64).as_numpy_iterator()))
+    builder = dataset.open_dataset(morph_data_dir)
+    stamps = np.concatenate(list(dataset.domain_images(builder, "test", "y1", 64).as_numpy_iterator()))
     for seed, path in enumerate(finished_members(d4_run, MorphConfig)[0]):
         bare = load_network(path)
         logits = np.array([outputs(bare, turn(stamps))["logits"] for turn in TURNS])

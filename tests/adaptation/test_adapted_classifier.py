@@ -115,21 +115,6 @@ def test_decoupled_weight_decay_leaves_biases_and_batch_norm():
         np.testing.assert_allclose(weight, left, atol=1.1e-3)  # a step of Adam is at most its learning rate
 
 
-def test_dropout_of_an_epoch_depends_on_seed_and_epoch_alone():
-    model = adapted(dropout=0.5)
-    image = galaxies()[0]["source"]
-
-    def latents(seed, epoch):
-        reset_dropout(model, seed, epoch)
-        return [np.asarray(model({"image": image}, training=True)["latent"]) for _ in range(2)]
-
-    first = latents(1, 0)
-    assert not np.array_equal(*first)  # each batch has masks of its own
-    np.testing.assert_array_equal(first, latents(1, 0))
-    assert not np.array_equal(first[0], latents(1, 1)[0])
-    assert not np.array_equal(first[0], latents(2, 0)[0])
-
-
 def test_a_resumed_training_ends_with_the_weights_of_an_undisturbed_one(tmp_path):
     """Three epochs against one, a checkpoint, and two more; AdamW, dropout and a ramp have state that must survive."""
     images, labels = galaxies()

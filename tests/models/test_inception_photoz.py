@@ -3,7 +3,6 @@ import pytest
 
 from photoz_morph.config import load_config
 from photoz_morph.models.inception_photoz import inception_photoz, paper_parameter_count, trainable_parameter_count
-from photoz_morph.models.layers.photometric_inputs import ApertureFluxes, Deredden, PixelScales, Whitening
 from photoz_morph.models.loading import load_network
 from photoz_morph.models.registry import build_model
 from photoz_morph.photoz.config import PhotozConfig
@@ -60,39 +59,6 @@ def test_reddening_reaches_the_pdf_only_when_it_is_an_input(stamps):
         network = inception_photoz(with_ebv=with_ebv, **options)
         low, high = (network({"image": stamps, "ebv": np.full(4, ebv, np.float32)}) for ebv in (0.0, 0.5))
         assert np.allclose(low, high) != with_ebv
-
-
-def test_deredden_undoes_extinction(stamps):
-    ebv = np.array([0.0, 0.05, 0.1, 0.3], np.float32)
-    extinction = ebv[:, None] * np.asarray(SDSS.extinction_per_ebv)
-    reddened = stamps * 10 ** (-0.4 * extinction)[:, None, None, :]
-    restored = Deredden(SDSS.extinction_per_ebv)([reddened.astype(np.float32), ebv])
-    np.testing.assert_allclose(restored, stamps, rtol=1e-5, atol=1e-6)
-
-
-def test_aperture_fluxes_of_a_flat_stamp_count_pixels():
-    layer = ApertureFluxes(sky_sigma=[1.0], radii=(2.5, 5.0))
-    values = np.asarray(layer(np.ones((1, 64, 64, 1), np.float32)))[0]
-    offsets = np.arange(64) - 31.5
-    counts = [sum(a * a + b * b <= r * r for a in offsets for b in offsets) for r in (2.5, 5.0)]
-    np.testing.assert_allclose(values, np.arcsinh(np.array(counts) / (2 * np.sqrt(counts))), rtol=1e-6)
-
-
-def test_whitened_values_have_unit_covariance():
-    rng = np.random.default_rng(2)
-    values = rng.normal(size=(5000, 4)) @ rng.normal(size=(4, 4)) * 30 + 7
-    layer = Whitening()
-    layer.build(values.shape)
-    layer.adapt(values)
-    white = np.asarray(layer(values.astype(np.float32)))
-    np.testing.assert_allclose(white.mean(axis=0), 0, atol=1e-3)
-    np.testing.assert_allclose(np.cov(white, rowvar=False), np.eye(4), atol=1e-2)
-
-
-def test_pixel_scales_show_colour_independent_of_brightness():
-    bright = np.full((1, 2, 2, 5), 50.0, np.float32) * np.asarray(SDSS.sky_sigma, np.float32)
-    colours = [np.asarray(PixelScales(SDSS.sky_sigma)(image))[..., 6:] for image in (bright, 10 * bright)]
-    np.testing.assert_allclose(colours[0], colours[1], atol=1e-3)
 
 
 def test_network_survives_save_and_load(stamps, tmp_path):

@@ -9,47 +9,15 @@ import tensorflow as tf
 from photoz_morph.config import load_config
 from photoz_morph.datasets import reading
 from photoz_morph.metrics.redshifts.point_scores import residuals, sigma_mad
-from photoz_morph.models.loading import load_network
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.experiment import PhotozExperiment
-from photoz_morph.runs.folder import finished_members, member_dir
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
-from photoz_morph.training.ensemble import member_seed, train_ensemble
 from photoz_morph.training.fit import choose_strategy, fit
-from photoz_morph.training.schedules import learning_rate_schedule
 from tests.support.paths import ROOT
 from tests.support.samples import TINY, colour_stacks
+from tests.support.training import Killed, final_weights, fit_fold, kill_at, same
 from tfds_builders.sdss_ugriz import build
-
-
-def fit_fold(config, data_dir, member_dir, seed=1, on_batch=None):
-    """Train one network of fold 0, as `train_ensemble` does."""
-    return fit(PhotozExperiment(config, data_dir).fold(0), member_dir, seed, choose_strategy("none"), on_batch)
-
-
-def final_weights(member_dir):
-    return load_network(member_dir / "model.keras").get_weights()
-
-
-def same(weights, others):
-    return all(np.array_equal(a, b) for a, b in zip(weights, others, strict=True))
-
-
-class Killed(Exception):
-    """Stands in for SIGKILL: nothing in the package catches it."""
-
-
-def kill_at(epoch, batch):
-    """A callback of `fit` that stops it in a given batch of a given epoch."""
-    seen = []
-
-    def on_batch(current, n_epochs, loss, n_galaxies):
-        seen.append(current)
-        if current == epoch and seen.count(epoch) == batch:
-            raise Killed
-
-    return on_batch
 
 
 def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(tiny_config, data_dir, tmp_path):
@@ -130,18 +98,6 @@ def test_iterations_are_counted_across_epochs(data_dir, tmp_path):
     assert [row["iterations"] for row in history] == [13, 20]  # 220 galaxies are 13 batches of 16
 
 
-def test_learning_rate_schedules():
-    train = load_config("photoz_sdss.yaml", PhotozConfig).train
-    schedule = learning_rate_schedule(train, 120_000)
-    assert [float(schedule(step)) for step in (0, 59_999, 60_001)] == pytest.approx([1e-4, 1e-4, 2e-5])
-    train = dataclasses.replace(train, schedule="cosine", warmup_iterations=100)
-    schedule = learning_rate_schedule(train, 1100)
-    assert float(schedule(100)) == pytest.approx(1e-4) and float(schedule(0)) < 1.1e-6
-    assert float(schedule(600)) == pytest.approx(0.5e-4, rel=1e-4)
-    assert float(schedule(1100)) == pytest.approx(0, abs=1e-10)
-    assert learning_rate_schedule(dataclasses.replace(train, schedule="constant", warmup_iterations=0), 10) == 1e-4
-
-
 def test_a_loss_that_is_no_number_stops_the_training(tiny_config, data_dir, tmp_path):
     config = dataclasses.replace(tiny_config, train=dataclasses.replace(tiny_config.train, learning_rate=1e30))
     with pytest.raises(RuntimeError, match="no longer finite in epoch 1, batch .* lower train.learning_rate"):
@@ -177,29 +133,6 @@ def test_too_few_galaxies_for_a_batch(data_dir, tmp_path):
     config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, "data.batch_size=500"])
     with pytest.raises(ValueError, match="data.batch_size is 500, there are 2.. training galaxies; lower it"):
         fit_fold(config, data_dir, tmp_path)
-
-
-def test_nothing_finished_is_trained_again(tiny_config, data_dir, run_dir):
-    models = finished_members(run_dir, PhotozConfig)
-    assert {fold: len(paths) for fold, paths in models.items()} == {0: 2, 1: 2}
-    before = {path: path.stat().st_mtime_ns for paths in models.values() for path in paths}
-    assert train_ensemble(PhotozExperiment, tiny_config, run_dir, data_dir, n_members=2, n_folds=2, progress=False) == 0
-    assert before == {path: path.stat().st_mtime_ns for path in before}
-    assert not list(run_dir.rglob("checkpoint*"))
-
-
-def test_members_differ_and_adding_one_changes_no_other():
-    seeds = [member_seed(1, fold, member) for fold in range(5) for member in range(6)]
-    assert len(set(seeds)) == 30
-    assert member_seed(1, 3, 4) == seeds[3 * 6 + 4]
-
-
-def test_a_run_folder_holds_one_experiment(data_dir, run_dir, tiny_config):
-    other = dataclasses.replace(tiny_config, seed=7)
-    with pytest.raises(ValueError, match="was trained with another seed; give another --run-dir"):
-        train_ensemble(PhotozExperiment, other, run_dir, data_dir, 2, 2, progress=False)
-    with pytest.raises(ValueError, match="--cv is 6, .* has 5 folds"):
-        train_ensemble(PhotozExperiment, tiny_config, run_dir, data_dir, 2, 6, progress=False)
 
 
 TWO_REPLICAS = """
@@ -246,11 +179,3 @@ def test_mirrored_strategy_covers_all_devices():
     strategy = choose_strategy("mirrored")
     assert isinstance(strategy, tf.distribute.MirroredStrategy)
     assert strategy.num_replicas_in_sync == len(tf.config.list_logical_devices("GPU") or [0])
-
-
-def test_weights_do_not_depend_on_the_number_of_workers(tiny_config, data_dir, run_dir, tmp_path):
-    """`run_dir` was trained by as many workers as there are cores."""
-    train_ensemble(PhotozExperiment, tiny_config, tmp_path / "one", data_dir, 2, 1, n_jobs=1, progress=False)
-    for member in (0, 1):
-        one, several = (final_weights(member_dir(run, 0, member)) for run in (tmp_path / "one", run_dir))
-        assert same(one, several)

@@ -1,0 +1,56 @@
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from photoz_morph.models.saved_model import load_saved_model, read_description, write_saved_model
+
+SIGNATURE = [tf.TensorSpec((None, 2), tf.float32, name="image")]
+
+
+def export(folder, name="serve", description=None):
+    functions = {
+        name: (lambda image: {"double": 2 * image}, SIGNATURE),
+        "total": (lambda image: {"sum": tf.reduce_sum(image, axis=1)}, SIGNATURE),
+    }
+    write_saved_model(folder, functions, description or {"bands": ["g", "r"]})
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exports") / "model"
+    export(folder)
+    return folder
+
+
+def test_every_function_and_the_description_come_back(exported):
+    model, image = load_saved_model(exported), np.array([[1, 2], [3, 4]], np.float32)
+    np.testing.assert_array_equal(model.serve(image)["double"], 2 * image)
+    np.testing.assert_array_equal(model.total(image)["sum"], [3, 7])
+    assert read_description(exported, "photoz") == {"bands": ["g", "r"]}
+    assert not list(exported.parent.glob("*.part"))
+
+
+def test_an_existing_folder_is_not_overwritten(exported):
+    with pytest.raises(ValueError, match="model: exists; remove it or give another --out"):
+        export(exported)
+
+
+def test_an_export_that_fails_leaves_no_folder(tmp_path):
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        export(tmp_path / "model", description={"bands": np.zeros(2)})
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_export_or_damaged_is_named(exported, tmp_path):
+    with pytest.raises(FileNotFoundError, match="not an exported model .*missing.*; see `morph export`"):
+        read_description(tmp_path, "morph")
+    (tmp_path / "estimator.json").write_text(json.dumps({"bands": 1})[:-3])
+    with pytest.raises(ValueError, match="estimator.json: not JSON, or truncated .*; export the model again"):
+        read_description(tmp_path, "morph")
+    with pytest.raises(ValueError, match="not a SavedModel, or truncated .*; export the model again"):
+        load_saved_model(tmp_path)
+    export(tmp_path / "other", name="predict")
+    with pytest.raises(ValueError, match="its SavedModel has no function `serve`; export the model again"):
+        load_saved_model(tmp_path / "other")

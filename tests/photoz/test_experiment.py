@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from photoz_morph.config import load_config
+from photoz_morph.datasets import reading
+from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.experiment import PhotozExperiment, new_network
+from tests.support.samples import TINY
+
+
+class Uniform:
+    """A network that gives each bin the same probability."""
+
+    def __init__(self, n_bins):
+        self.n_bins = n_bins
+
+    def predict(self, batches, verbose):
+        n = sum(len(batch["ebv"]) for batch in batches)
+        return np.full((n, self.n_bins), 1 / self.n_bins)
+
+
+@pytest.fixture(scope="module")
+def experiment(tiny_config, data_dir):
+    return PhotozExperiment(tiny_config, data_dir)
+
+
+def test_a_uniform_pdf_scores_the_entropy_of_the_bins_and_the_scatter_of_the_mean(experiment):
+    fold = experiment.fold(0)
+    grid = experiment.config.redshift
+    scores = fold.validate(Uniform(grid.n_bins))
+    z_spec = reading.read_columns(experiment.builder, "fold_1[:20]")["z_spec"]  # the validation galaxies
+    residuals = (0.2 - z_spec) / (1 + z_spec)  # the mean of a uniform PDF over 0 to 0.4
+    scatter = 1.4826 * np.median(np.abs(residuals - np.median(residuals)))
+    assert scores["validation_loss"] == pytest.approx(np.log(grid.n_bins))
+    assert scores["validation_sigma_mad"] == pytest.approx(scatter, rel=1e-6)
+
+
+def test_the_number_of_training_galaxies_is_that_of_the_batches(experiment):
+    for fold in range(2):
+        assert experiment.n_training(fold) == experiment.fold(fold).train.n_galaxies
+
+
+def test_the_run_folder_is_told_the_folds_and_the_origin_of_the_dataset(experiment):
+    description = experiment.dataset_description()
+    assert description["name"].startswith("sdss_ugriz") and description["origin"] == "simulated"
+    assert len(description["galaxies_per_fold"]) == experiment.n_folds == 5
+    assert sum(description["galaxies_per_fold"]) == 300
+
+
+def test_a_trained_network_loses_its_optimizer_and_keeps_its_numbers(experiment):
+    config = experiment.config
+    model = new_network(config, 10, seed=2)
+    network = experiment.fold(0).trained_network(model)
+    assert network.optimizer is None
+    for a, b in zip(model.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_depth_without_galaxies_is_refused(data_dir, monkeypatch):
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, "data.train_on=deep"])
+    monkeypatch.setattr("photoz_morph.photoz.depth.DEEP_FRAMES", 1000)
+    with pytest.raises(ValueError, match="none of .* is deep, or n_frames is unknown; give another data.train_on"):
+        PhotozExperiment(config, data_dir).fold(0)

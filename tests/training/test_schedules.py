@@ -1,0 +1,63 @@
+import dataclasses
+from types import SimpleNamespace
+
+import pytest
+
+from photoz_morph.config import load_config
+from photoz_morph.photoz.config import PhotozConfig, TrainConfig
+from photoz_morph.training.schedules import learning_rate_schedule, training_length
+
+
+def test_published_halving_and_the_cosine():
+    train = load_config("photoz_sdss.yaml", PhotozConfig).train
+    schedule = learning_rate_schedule(train, 120_000)
+    assert [float(schedule(step)) for step in (0, 59_999, 60_001)] == pytest.approx([1e-4, 1e-4, 2e-5])
+    train = dataclasses.replace(train, schedule="cosine", warmup_iterations=100)
+    schedule = learning_rate_schedule(train, 1100)
+    assert float(schedule(100)) == pytest.approx(1e-4) and float(schedule(0)) < 1.1e-6
+    assert float(schedule(600)) == pytest.approx(0.5e-4, rel=1e-4)
+    assert float(schedule(1100)) == pytest.approx(0, abs=1e-10)
+    assert learning_rate_schedule(dataclasses.replace(train, schedule="constant", warmup_iterations=0), 10) == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        # A tenth of 0.3 up to iteration 5, a third up to 10, then the peak; a fifth of it after half of 100 iterations.
+        ("constant", {0: 0.03, 5: 0.03, 6: 0.1, 10: 0.1, 11: 0.3, 50: 0.3, 99: 0.3}),
+        ("halfway", {0: 0.03, 5: 0.03, 6: 0.1, 10: 0.1, 11: 0.3, 50: 0.3, 51: 0.06, 99: 0.06}),
+        # Linear from 0.03 to 0.3 in ten iterations, then half a cosine over the 100 that the schedule counts, less 10.
+        ("cosine", {0: 0.03, 5: 0.165, 10: 0.3, 55: 0.15, 100: 0.0}),
+    ],
+)
+def test_warm_up_and_decay_by_hand(schedule, expected):
+    train = TrainConfig(learning_rate=0.3, warmup_iterations=10, schedule=schedule)
+    rate = learning_rate_schedule(train, 100)
+    assert {step: float(rate(step)) for step in expected} == pytest.approx(expected, abs=1e-6)
+
+
+def test_without_warm_up_halfway_has_two_rates():
+    rate = learning_rate_schedule(TrainConfig(learning_rate=1.0, warmup_iterations=0, schedule="halfway"), 7)
+    assert [float(rate(step)) for step in range(7)] == pytest.approx([1, 1, 1, 1, 0.2, 0.2, 0.2])  # after iteration 3
+
+
+@pytest.mark.parametrize(
+    ("epochs", "iterations", "n_galaxies", "expected"),
+    [
+        (3, None, 40, (12, 3)),  # four batches of 10 a pass
+        (3, None, 49, (12, 3)),  # the remainder of 9 waits
+        (None, 12, 40, (12, 3)),
+        (None, 13, 40, (13, 4)),  # one batch of a fourth epoch
+        (None, 3, 40, (3, 1)),
+        (None, 5, 9, (5, 5)),  # no batch at all: refused by `fit`
+    ],
+)
+def test_length_counts_full_batches_and_a_partial_last_epoch(epochs, iterations, n_galaxies, expected):
+    train = SimpleNamespace(epochs=epochs, iterations=iterations)
+    config = SimpleNamespace(train=train, data=SimpleNamespace(batch_size=10))
+    assert training_length(config, n_galaxies) == expected
+
+
+def test_length_of_a_config_without_iterations():
+    config = SimpleNamespace(train=SimpleNamespace(epochs=2), data=SimpleNamespace(batch_size=10))
+    assert training_length(config, 40) == (8, 2)

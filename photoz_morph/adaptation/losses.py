@@ -16,7 +16,7 @@ from photoz_morph.adaptation.mmd import mmd_loss
 
 
 @dataclass(frozen=True)
-class Row:
+class AdaptationLoss:
     """An adaptation loss of the registry.
 
     Attributes
@@ -36,8 +36,8 @@ class Row:
 
 
 LOSSES = {
-    "mmd": Row(mmd_loss, gathered=("latent",)),
-    "consistency": Row(consistency_loss, is_paired=True),
+    "mmd": AdaptationLoss(mmd_loss, gathered=("latent",)),
+    "consistency": AdaptationLoss(consistency_loss, is_paired=True),
 }
 
 

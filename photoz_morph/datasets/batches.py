@@ -12,7 +12,7 @@ SHUFFLE_BUFFER = 8192  # galaxies; 0.7 GB of stacks, where the set is read from 
 
 
 def full_batches(galaxies, batch_size, network_input):
-    """Batches of a dataset under a function, without the remainder, to be shared among replicas by element."""
+    """Batches of a dataset, mapped by a function and without the remainder, to be divided among replicas by element."""
     # An uneven last batch would make replicas take a wrong step (reference: split [1, 0] halves the update).
     batches = galaxies.batch(batch_size, drop_remainder=True)
     batches = batches.map(network_input, tf.data.AUTOTUNE, deterministic=True)

@@ -8,7 +8,7 @@ import pytest
 
 from photoz_morph.adaptation.adapted_classifier import DomainAdaptedClassifier
 from photoz_morph.adaptation.consistency import probability_divergence
-from photoz_morph.adaptation.losses import LOSSES, Row
+from photoz_morph.adaptation.losses import LOSSES, AdaptationLoss
 from photoz_morph.adaptation.mmd import median_mmd
 from photoz_morph.models.layers.defences import defended
 from photoz_morph.models.layers.image_scaling import ArcsinhScaling
@@ -207,7 +207,7 @@ def test_a_class_conditional_loss_gets_the_labels_of_the_source(monkeypatch):
 
         return loss
 
-    monkeypatch.setitem(LOSSES, "toy", Row(make))
+    monkeypatch.setitem(LOSSES, "toy", AdaptationLoss(make))
     images, labels = galaxies()
     model = adapted(losses=[("toy", 2.0, {"power": 1})])
     outputs = model.classifier({"image": np.concatenate([images["source"], images["target"]])}, training=True)

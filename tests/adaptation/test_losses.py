@@ -46,7 +46,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 import keras
 from photoz_morph.adaptation.adapted_classifier import DomainAdaptedClassifier
-from photoz_morph.adaptation.losses import LOSSES, Row
+from photoz_morph.adaptation.losses import LOSSES, AdaptationLoss
 from photoz_morph.models.registry import build_classifier
 
 def rows(source, target, labels):  # a thousand for each label, a hundred for each row of logits, one of latents
@@ -54,9 +54,9 @@ def rows(source, target, labels):  # a thousand for each label, a hundred for ea
     total = keras.ops.cast(1000 * n_labels + 100 * n_logits + n_latents, "float32")
     return total + 0 * keras.ops.sum(source["latent"])
 
-LOSSES["none"] = Row(lambda: rows)
-LOSSES["latents"] = Row(lambda: rows, gathered=("latent",))
-LOSSES["all"] = Row(lambda: rows, gathered=("latent", "logits", "labels"))
+LOSSES["none"] = AdaptationLoss(lambda: rows)
+LOSSES["latents"] = AdaptationLoss(lambda: rows, gathered=("latent",))
+LOSSES["all"] = AdaptationLoss(lambda: rows, gathered=("latent", "logits", "labels"))
 image = np.random.default_rng(2).normal(size=(8, 16, 16, 3)).astype(np.float32)
 data = tf.data.Dataset.from_tensor_slices(({"source": image, "target": image}, np.arange(8) % 3)).batch(8)
 with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():

@@ -17,15 +17,12 @@ from photoz_morph.training.ensemble import train_ensemble
 from photoz_morph.training.fit import choose_strategy, fit
 from tests.support.paths import ROOT
 from tests.support.samples import MORPH_TINY
+from tests.support.training import Killed, final_weights, same
 
 
 def fit_arm(arm, data_dir, folder, seed=1, overrides=(), on_batch=None):
     config = load_config(f"morph_{arm}.yaml", MorphConfig, [*MORPH_TINY, *overrides])
     return fit(MorphExperiment(config, data_dir).fold(0), folder, seed, choose_strategy("none"), on_batch)
-
-
-class Killed(Exception):
-    """Stands in for SIGKILL: nothing in the package catches it."""
 
 
 def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(morph_data_dir, tmp_path):
@@ -37,8 +34,7 @@ def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(mor
     with pytest.raises(Killed):
         fit_arm("mmd", morph_data_dir, tmp_path / "killed", seed=4, on_batch=kill)
     resumed = fit_arm("mmd", morph_data_dir, tmp_path / "killed", seed=4)
-    weights = [load_network(tmp_path / name / "model.keras").get_weights() for name in ("whole", "killed")]
-    assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
+    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
     # The logged loss is a sum whose last bit TensorFlow does not promise; no weight depends on it.
     for row, row_whole in zip(resumed, whole, strict=True):
         assert {**row, "seconds": 0} == pytest.approx({**row_whole, "seconds": 0}, rel=1e-6, nan_ok=True)
@@ -230,8 +226,7 @@ def test_a_killed_training_with_all_defences_ends_with_the_weights_of_an_undistu
     with pytest.raises(Killed):
         train(tmp_path / "killed", kill)
     train(tmp_path / "killed")
-    weights = [load_network(tmp_path / name / "model.keras").get_weights() for name in ("whole", "killed")]
-    assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
+    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
     assert np.isfinite(whole[-1]["consistency"]) and np.isnan(whole[-1]["mmd"])
 
 

@@ -48,7 +48,7 @@ from photoz_morph.photoz.report.model_card import model_card
 from photoz_morph.rail.model_file import model_from_run, write_model
 from photoz_morph.robustness.one_pixel.attack import AttackOptions
 from photoz_morph.runs.folder import member_dir
-from photoz_morph.runs.scores import write_morph_scores, write_scores
+from photoz_morph.runs.scores import write_scores
 from photoz_morph.shards.mocks import mock_shard_path, write_mock_shard
 from photoz_morph.shards.scenes import scene_shard_path, write_scene_shard
 from photoz_morph.shards.stacks import shard_path, write_shard
@@ -177,7 +177,7 @@ def make_morph(folder):
         scores = evaluate_morph(tables[-1], n_bootstrap=20)
         if arm == "mmd":  # as `morph evaluate --against` does
             scores["comparison"] = compare_morph(*tables, n_bootstrap=20)
-        write_morph_scores(scores, run_dir / "scores.json")
+        write_scores(scores, run_dir / "scores.json")
         export_morph(run_dir, folder / "exports" / run_dir.name)
     regular = folder / "runs" / "morph_regular"
     plan = AttackPlan(AttackOptions(max_queries=200), n_images=3, bounds="sigma:1e5", seed=3)

@@ -39,7 +39,7 @@ from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.rail.model_file import read_model
 from photoz_morph.runs.folder import finished_members, member_dir, read_run, weights_hash
 from photoz_morph.runs.progress import read_history, read_sessions, run_status
-from photoz_morph.runs.scores import read_morph_scores, read_scores
+from photoz_morph.runs.scores import read_scores
 from photoz_morph.shards.mocks import find_mock_shards, read_mock_shard
 from photoz_morph.shards.scenes import find_scene_shards, iter_scenes, read_scene_catalog
 from photoz_morph.shards.stacks import find_shards, read_shard
@@ -235,7 +235,7 @@ def read_morph_files(folder):
             continue
         table = read_morph_predictions(run / "predictions.fits")
         found[run.name] = {"classes": list(class_names(table)), "predictions": columns(table)}
-        found[run.name]["scores"] = read_morph_scores(run / "scores.json")
+        found[run.name]["scores"] = read_scores(run / "scores.json", "morph")
         attacks = {}
         for attack in find_attacks(run):
             table, images = read_attack(attack)

@@ -14,7 +14,7 @@ from photoz_morph.surveys import LSST
 FACTS = ("binning", "pixscale")  # of the mocks trained on, which new stamps must share
 
 
-class MorphEstimator:
+class ExportedMorphModel:
     """An exported classifier and what it accepts."""
 
     def __init__(self, folder):
@@ -69,12 +69,12 @@ class MorphEstimator:
         return {name: np.concatenate([batch[name].numpy() for batch in batches]) for name in ("probability", "latent")}
 
 
-def infer_mocks(estimator, paths, years, progress=True):
+def infer_mocks(model, paths, years, progress=True):
     """Classes of the stamps of mock shards.
 
     Parameters
     ----------
-    estimator : MorphEstimator
+    model : ExportedMorphModel
     paths : list of path-like
         Shards.
     years : int
@@ -92,38 +92,38 @@ def infer_mocks(estimator, paths, years, progress=True):
         If a shard is broken, has no such depth, or was made for another survey, binning or pixel size than the model.
     """
     for path in paths:
-        _check_settings(estimator, path, years)
+        _check_settings(model, path, years)
     tables = []
     for path in tqdm(paths, desc="infer", unit=" shards", disable=not progress):
         images, catalog, _ = read_mock_shard(path, years=(years,))
-        outputs = estimator.predict(images[years], path, years)
+        outputs = model.predict(images[years], path, years)
         table = Table({name: catalog[name] for name in ("obj_id", "group_id")})
-        table["class"] = np.array(estimator.classes)[outputs["probability"].argmax(axis=1)]
+        table["class"] = np.array(model.classes)[outputs["probability"].argmax(axis=1)]
         for name, values in outputs.items():
             table[name] = values
         tables.append(table)
     table = vstack(tables, metadata_conflicts="silent")
-    table.meta = {"model": estimator.description["model"], "classes": ",".join(estimator.classes), "years": years}
+    table.meta = {"model": model.description["model"], "classes": ",".join(model.classes), "years": years}
     return table
 
 
-def _check_settings(estimator, path, years):
+def _check_settings(model, path, years):
     """Raise a ValueError if the stamps of a shard are not like those the model was trained on."""
     _, header = read_mock_catalog(path)
-    if header["SURVEY"] != estimator.description["survey"]:
+    if header["SURVEY"] != model.description["survey"]:
         raise ValueError(
-            f"{path}: stamps of {header['SURVEY']}, {estimator.folder} was trained on {estimator.description['survey']}"
+            f"{path}: stamps of {header['SURVEY']}, {model.folder} was trained on {model.description['survey']}"
         )
     if str(years) not in header["YEARS"].split(","):
         raise ValueError(f"{path}: holds depths {header['YEARS']}, not {years}; give one of these as --years")
-    if estimator.description["image_unit"] != header["BUNIT"]:
+    if model.description["image_unit"] != header["BUNIT"]:
         raise ValueError(
-            f"{path}: stamps in {header['BUNIT']}, {estimator.folder} was trained on those in "
-            f"{estimator.description['image_unit']}; give it stamps in that unit"
+            f"{path}: stamps in {header['BUNIT']}, {model.folder} was trained on those in "
+            f"{model.description['image_unit']}; give it stamps in that unit"
         )
     for name in FACTS:
-        expected, found = estimator.description["mocks"].get(name), header[name.upper()]
+        expected, found = model.description["mocks"].get(name), header[name.upper()]
         if expected is not None and expected != found:
             raise ValueError(
-                f"{path}: {name.upper()} is {found}, {estimator.folder} was trained on {expected}; mock again with it"
+                f"{path}: {name.upper()} is {found}, {model.folder} was trained on {expected}; mock again with it"
             )

@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 from photoz_morph.datasets import reading
 from photoz_morph.models.loading import BATCH_SIZE
-from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph import dataset
 from photoz_morph.morph.classify import ImageClassifier, load_classifiers
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.defences import defence_facts
@@ -40,20 +40,20 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True, defen
     ValueError
         If the dataset is another one than that of the training, in which a test galaxy may have been trained on.
     """
-    config, dataset = read_run(run_dir, MorphConfig)
-    builder = morph_pipeline.open_run_dataset(dataset, data_dir)
+    config, trained_on = read_run(run_dir, MorphConfig)
+    builder = dataset.open_run_dataset(trained_on, data_dir)
     networks = load_classifiers(run_dir, defence)
     columns = reading.read_columns(builder, split)
     columns = {name: columns[name] for name in TABLE_COLUMNS}
     for name in LABELS:
-        columns[name] = morph_pipeline.class_index(columns[name], config.data.classes)
+        columns[name] = dataset.class_index(columns[name], config.data.classes)
     probabilities, latents = {"Y10": [], "Y1": []}, {}
     total = len(networks) * 2 * len(columns["obj_id"])
     with tqdm(total=total, desc="predict", unit=" images", disable=not progress) as bar:
         for network in networks:
             classify = ImageClassifier(network)
-            for index, domain in enumerate(morph_pipeline.DOMAINS):
-                images = morph_pipeline.domain_images(builder, split, domain, BATCH_SIZE)
+            for index, domain in enumerate(dataset.DOMAINS):
+                images = dataset.domain_images(builder, split, domain, BATCH_SIZE)
                 probability, latent = classify(images, index, bar.update)
                 probabilities[domain.upper()].append(probability)
                 latents.setdefault(domain.upper(), latent)

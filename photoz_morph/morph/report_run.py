@@ -9,7 +9,7 @@ import numpy as np
 
 from photoz_morph.datasets import reading
 from photoz_morph.mocks.labels import CLASS_NAMES
-from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph import dataset
 from photoz_morph.morph.classify import ImageClassifier, load_classifiers
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.evaluation.comparison import compare_morph
@@ -56,32 +56,32 @@ def report_morph_run(run_dir, against=None, out_dir=None, data_dir=None, defence
     """
     folders = [Path(path) for path in (run_dir, against) if path]
     runs = [read_results(folder) for folder in folders]
-    config, dataset = read_run(run_dir, MorphConfig)
-    results = {"runs": runs, "origin": dataset["origin"], "comparison": None}
+    config, trained_on = read_run(run_dir, MorphConfig)
+    results = {"runs": runs, "origin": trained_on["origin"], "comparison": None}
     results["others"] = [read_results(Path(path)) for path in defences]
     results["seed_ratios"] = seed_ratios(runs)
     if against:
         names = [run["name"] for run in runs]
         results["comparison"] = compare_morph(*(run["table"] for run in runs), names=names)
     try:
-        builder = morph_pipeline.open_run_dataset(dataset, data_dir)
+        builder = dataset.open_run_dataset(trained_on, data_dir)
     except FileNotFoundError:
         if data_dir:
             raise
-        results["note"] = f"the dataset is not in {dataset['path']} any more; give its folder with --data-dir"
+        results["note"] = f"the dataset is not in {trained_on['path']} any more; give its folder with --data-dir"
     else:
         results["examples"] = _examples(builder)
         results["sample"] = _sample(builder)
         results["pixel_windows"] = _pixel_windows(dict(zip(folders, runs)), builder)
         if any(run["perturbations"] for run in runs):
-            context = observing_context(dataset, config.survey)
+            context = observing_context(trained_on, config.survey)
             results["perturbed"] = _perturbed(results["examples"]["image_y10"][0], context)
     return morph_report(results, out_dir or Path(run_dir) / "report", progress)
 
 
 def _sample(builder):
     """Label measurements of all galaxies, or None where they are not known, as of released arrays."""
-    parts = [reading.read_columns(builder, split) for split in morph_pipeline.SPLITS]
+    parts = [reading.read_columns(builder, split) for split in dataset.SPLITS]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in SAMPLE_COLUMNS}
     original = np.concatenate([part["copy"] for part in parts]) == 0
     known = original & np.isfinite(columns["gini"])
@@ -93,8 +93,8 @@ def _examples(builder):
     label = reading.read_columns(builder, "test")["label"]
     rows = np.concatenate([np.flatnonzero(label == index)[:EXAMPLES_PER_CLASS] for index in range(len(CLASS_NAMES))])
     images = {}
-    for domain in morph_pipeline.DOMAINS:
-        batches = morph_pipeline.domain_images(builder, f"test[:{rows.max() + 1}]", domain, 64)
+    for domain in dataset.DOMAINS:
+        batches = dataset.domain_images(builder, f"test[:{rows.max() + 1}]", domain, 64)
         images[f"image_{domain}"] = np.concatenate(list(batches.as_numpy_iterator()))[rows]
     return {**images, "label": label[rows]}
 
@@ -136,7 +136,7 @@ def _image_of(builder, key, domain):
     """Test image of the galaxy with this (obj_id, copy), shape (size, size, n_bands)."""
     columns = reading.read_columns(builder, "test")
     row = list(zip(columns["obj_id"].tolist(), columns["copy"].tolist())).index(key)
-    (images,) = morph_pipeline.domain_images(builder, f"test[{row}:{row + 1}]", domain, 1).as_numpy_iterator()
+    (images,) = dataset.domain_images(builder, f"test[{row}:{row + 1}]", domain, 1).as_numpy_iterator()
     return images[0]
 
 

@@ -1,7 +1,7 @@
 """The exported model: one SavedModel for an ensemble, what it says of new galaxies, and what it refuses.
 
 `export` writes it, with the ensemble mean, all scaling and the point estimates inside and an `estimator.json` beside
-it; any program that has TensorFlow can run it. `load_estimator` reads it back and checks what it is given.
+it; any program that has TensorFlow can run it. `load_exported_model` reads it back and checks what it is given.
 """
 
 

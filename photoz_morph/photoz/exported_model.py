@@ -15,7 +15,7 @@ from photoz_morph.shards.stacks import check_finite, find_shards, read_catalog, 
 from photoz_morph.surveys import get_survey
 
 
-class Estimator:
+class ExportedModel:
     """An exported model and what it accepts."""
 
     def __init__(self, folder):
@@ -110,17 +110,17 @@ class Estimator:
         )  # fmt: skip
 
 
-def load_estimator(folder):
+def load_exported_model(folder):
     """The exported model in a folder."""
-    return Estimator(folder)
+    return ExportedModel(folder)
 
 
-def infer_stacks(estimator, parts, origin, source="stacks"):
+def infer_stacks(model, parts, origin, source="stacks"):
     """Predictions of stacks that come in parts, in their order.
 
     Parameters
     ----------
-    estimator : Estimator
+    model : ExportedModel
     parts : iterable of (images, table)
         From `stacking.iter_stacks` or shards; only one part's pixels are in memory at a time.
     origin : str
@@ -132,11 +132,11 @@ def infer_stacks(estimator, parts, origin, source="stacks"):
     -------
     Table
     """
-    tables = [estimator.predictions(images, table, origin, source) for images, table in parts]
+    tables = [model.predictions(images, table, origin, source) for images, table in parts]
     return vstack(tables, metadata_conflicts="silent") if len(tables) > 1 else tables[0]
 
 
-def infer_shards(estimator, folder, progress=True):
+def infer_shards(model, folder, progress=True):
     """Predictions of a folder of shards.
 
     Raises
@@ -147,10 +147,10 @@ def infer_shards(estimator, folder, progress=True):
     paths = find_shards(folder)
     headers = [read_catalog(path)[1] for path in paths]
     for path, header in zip(paths, headers):
-        if header["SURVEY"] != estimator.survey.name:
-            raise ValueError(f"{path}: stacks of {header['SURVEY']}, {estimator.folder} takes {estimator.survey.name}")
+        if header["SURVEY"] != model.survey.name:
+            raise ValueError(f"{path}: stacks of {header['SURVEY']}, {model.folder} takes {model.survey.name}")
     origins = {header["ORIGIN"] for header in headers}
     if len(origins) > 1:
         raise ValueError(f"{folder}: simulated and stacked shards in one folder; keep them apart")
     with tqdm(paths, desc="infer", unit=" shards", disable=not progress) as bar:
-        return infer_stacks(estimator, (read_shard(path)[:2] for path in bar), origins.pop(), folder)
+        return infer_stacks(model, (read_shard(path)[:2] for path in bar), origins.pop(), folder)

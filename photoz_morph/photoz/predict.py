@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from photoz_morph.datasets import reading
 from photoz_morph.models.loading import BATCH_SIZE, load_members
-from photoz_morph.photoz import dataset as pipeline
+from photoz_morph.photoz import dataset
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predictions import CATALOGUE, predictions_table
 from photoz_morph.runs.folder import finished_members, read_run
@@ -69,8 +69,8 @@ def predict_run(run_dir, data_dir=None, progress=True):
         See `predictions`; the columns of the dataset are carried, `fold` says which fold tested a galaxy, and
         `pit_member`, shape (n, n_members), is the PIT of each member's own PDF.
     """
-    config, dataset = read_run(run_dir, PhotozConfig)
-    builder = open_run_dataset(dataset, data_dir)
+    config, trained_on = read_run(run_dir, PhotozConfig)
+    builder = open_run_dataset(trained_on, data_dir)
     members = finished_members(run_dir, PhotozConfig)
     n_members = {len(paths) for paths in members.values()}
     if len(n_members) > 1:
@@ -85,7 +85,7 @@ def predict_run(run_dir, data_dir=None, progress=True):
             columns.append({**table, "fold": np.full(len(table["obj_id"]), fold)})
             keras.backend.clear_session()
             predict = _member_function(load_members(paths))
-            for batch in pipeline.image_batches(builder, split, BATCH_SIZE):
+            for batch in dataset.image_batches(builder, split, BATCH_SIZE):
                 member_pdf = predict(batch)
                 pdfs.append(combine_pdfs(member_pdf).numpy())
                 z_spec = table["z_spec"][n_done : n_done + len(pdfs[-1])]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from photoz_morph.datasets import reading
-from photoz_morph.photoz import dataset as pipeline
+from photoz_morph.photoz import dataset
 from photoz_morph.photoz.baselines.of_run import update_baselines
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE
@@ -48,14 +48,14 @@ def report_run(run_dir, out_dir=None, data_dir=None, progress=True, trials=(), r
     """
     baseline_note = update_baselines(run_dir, data_dir, progress=progress)
     results = replace(read_results(run_dir, trials, region), baseline_note=baseline_note)
-    _, dataset = read_run(run_dir, PhotozConfig)
+    _, trained_on = read_run(run_dir, PhotozConfig)
     folds, note, stacks = sorted(finished_members(run_dir, PhotozConfig)), "", None
     try:
-        stacks = random_stacks(reading.open_dataset(data_dir or dataset["path"]), folds, N_STACKS)
+        stacks = random_stacks(reading.open_dataset(data_dir or trained_on["path"]), folds, N_STACKS)
     except FileNotFoundError:
         if data_dir:
             raise
-        note = f"the dataset is not in {dataset['path']} any more; give its folder with --data-dir"
+        note = f"the dataset is not in {trained_on['path']} any more; give its folder with --data-dir"
     return write_report(results, out_dir, stacks, note, progress)
 
 
@@ -85,7 +85,7 @@ def random_stacks(builder, folds, n_stacks):
         split = f"fold_{fold}[:{min(2 * wanted, reading.n_galaxies(builder, f'fold_{fold}'))}]"  # some are copies
         columns = reading.read_columns(builder, split)
         rows = np.sort(np.unique(columns["group_id"], return_index=True)[1])[:wanted]
-        batch = next(pipeline.image_batches(builder, split, len(columns["obj_id"])).as_numpy_iterator())
+        batch = next(dataset.image_batches(builder, split, len(columns["obj_id"])).as_numpy_iterator())
         images.append(batch["image"][rows])
         ids.append(columns["obj_id"][rows])
     return np.concatenate(images), np.concatenate(ids)

@@ -25,7 +25,7 @@ from scipy.optimize import differential_evolution
 
 from photoz_morph.datasets import reading
 from photoz_morph.models.folded_resnet18 import FoldedStages
-from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph import dataset
 from photoz_morph.morph.classify import load_classifiers
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.robustness.pixel_queries import compiled, pixel_queries, scaling_softening
@@ -80,7 +80,7 @@ def victims(arguments, network):
     builder = morph_pipeline.open_dataset(arguments.data_dir or read_run(arguments.run, MorphConfig)[1]["path"])
     labels = reading.read_columns(builder, "test")["label"]
     n_wanted = 2 * arguments.images + 40
-    batches = morph_pipeline.domain_images(builder, f"test[:{n_wanted}]", "y10", BATCH)
+    batches = dataset.domain_images(builder, f"test[:{n_wanted}]", "y10", BATCH)
     images = np.concatenate(list(batches.as_numpy_iterator()))
     given = pixel_queries(network, images).clean_logits().argmax(axis=1)
     right = np.flatnonzero(given == labels[: len(given)])[: arguments.images]

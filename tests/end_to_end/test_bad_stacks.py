@@ -14,7 +14,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from photoz_morph.datasets import reading
-from photoz_morph.photoz import dataset as pipeline
+from photoz_morph.photoz import dataset
 from photoz_morph.shards.stacks import read_shard, shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.broken_input import (
@@ -270,7 +270,7 @@ def test_flagged_rows_are_left_out_of_the_dataset_and_counted(place):
     write_shard(shard_path("shards", 0), images, table, SDSS, "stacked")
     printed = check_success(("build", "shards")).output
     assert "37 galaxies in" in printed and "2 flagged, 1 without z_spec" in printed
-    assert sum(pipeline.split_sizes(reading.open_dataset("photoz_data"))) == 37
+    assert sum(dataset.split_sizes(reading.open_dataset("photoz_data"))) == 37
 
 
 def stacks_of(positions, frames="frames"):

@@ -9,11 +9,11 @@ import pytest
 from photoz_morph.config import load_config, save_config
 from photoz_morph.datasets import reading
 from photoz_morph.models.loading import load_network
-from photoz_morph.photoz import dataset as pipeline
+from photoz_morph.photoz import dataset
 from photoz_morph.photoz.baselines.of_run import predict_baselines, update_baselines
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.export import export, point_estimates
-from photoz_morph.photoz.exported_model import infer_shards, load_estimator
+from photoz_morph.photoz.exported_model import infer_shards, load_exported_model
 from photoz_morph.photoz.predict import load_ensemble, predict_run
 from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
@@ -43,13 +43,13 @@ def test_each_test_galaxy_is_predicted_once_by_the_members_of_its_fold(predictio
         rows = predictions[predictions["fold"] == fold]
         assert list(rows["obj_id"]) == list(reading.read_columns(builder, f"fold_{fold}")["obj_id"])
     members = [load_ensemble([path]) for path in finished_members(run_dir, PhotozConfig)[1]]
-    batch = next(iter(pipeline.image_batches(builder, "fold_1", 1000)))
+    batch = next(iter(dataset.image_batches(builder, "fold_1", 1000)))
     mean = np.mean([member(batch) for member in members], axis=0)
     np.testing.assert_allclose(predictions["pdf"][predictions["fold"] == 1], mean, atol=1e-6)
 
 
 def test_mean_of_the_members_z_phot_is_z_phot_of_the_mean_pdf(predictions, data_dir, run_dir):
-    batch = next(iter(pipeline.image_batches(reading.open_dataset(data_dir), "fold_0", 1000)))
+    batch = next(iter(dataset.image_batches(reading.open_dataset(data_dir), "fold_0", 1000)))
     z_phot = [GRID.expectation(load_ensemble([path])(batch)) for path in finished_members(run_dir, PhotozConfig)[0]]
     np.testing.assert_allclose(predictions["z_phot"][predictions["fold"] == 0], np.mean(z_phot, axis=0), atol=1e-6)
 
@@ -69,14 +69,14 @@ def test_point_estimates_in_the_graph_are_those_of_the_grid():
 
 def test_exported_model_agrees_with_predict(predictions, exported, data_dir):
     rows = predictions[predictions["fold"] == 0]
-    batch = next(pipeline.image_batches(reading.open_dataset(data_dir), "fold_0", 1000).as_numpy_iterator())
-    result = load_estimator(exported).predict(batch["image"], batch["ebv"])
+    batch = next(dataset.image_batches(reading.open_dataset(data_dir), "fold_0", 1000).as_numpy_iterator())
+    result = load_exported_model(exported).predict(batch["image"], batch["ebv"])
     for name in ("pdf", "z_phot", "z_median", "z_mode", "z_lower", "z_upper"):
         np.testing.assert_allclose(result[name], rows[name], atol=1e-5)
 
 
 def test_exported_model_runs_with_tensorflow_alone(predictions, exported, data_dir, tmp_path):
-    batch = next(pipeline.image_batches(reading.open_dataset(data_dir), "fold_0", 7).as_numpy_iterator())
+    batch = next(dataset.image_batches(reading.open_dataset(data_dir), "fold_0", 7).as_numpy_iterator())
     np.savez(tmp_path / "batch.npz", **batch)
     script = (
         "import sys, numpy as np, tensorflow as tf\n"
@@ -105,7 +105,7 @@ def test_estimator_says_what_it_takes(exported):
 
 
 def test_wrong_stacks_are_refused(exported):
-    estimator = load_estimator(exported)
+    estimator = load_exported_model(exported)
     images, table = colour_stacks(3)
     with pytest.raises(ValueError, match=r"shape \(3, 32, 32, 5\) .* takes \(n, 64, 64, 5\) in bands u,g,r,i,z"):
         estimator.predict(images[:, 16:48, 16:48], table["ebv"])
@@ -121,7 +121,7 @@ def test_flagged_rows_keep_their_place_without_a_pdf(exported, tmp_path):
         images, table = colour_stacks(4, first_id=4 * index)
         images[2], table["flag"][2] = np.nan, 1
         write_shard(shard_path(tmp_path, index), images, table, SDSS, "stacked")
-    result = infer_shards(load_estimator(exported), tmp_path, progress=False)
+    result = infer_shards(load_exported_model(exported), tmp_path, progress=False)
     assert list(result["obj_id"]) == list(range(8)) and result.meta["origin"] == "stacked"
     assert list(np.flatnonzero(result["flag"])) == [2, 6]
     assert np.isnan(result["z_phot"][[2, 6]]).all() and np.isfinite(result["z_phot"][[0, 1, 3, 4, 5, 7]]).all()
@@ -132,7 +132,7 @@ def test_an_export_of_another_instrument_is_refused(exported, tmp_path):
     description = json.loads((other / "estimator.json").read_text())
     (other / "estimator.json").write_text(json.dumps({**description, "pixel_scale_arcsec": 0.2}))
     with pytest.raises(ValueError, match="was exported for .*0.2"):
-        load_estimator(other)
+        load_exported_model(other)
 
 
 def test_export_errors_name_the_remedy(run_dir, exported, tmp_path):

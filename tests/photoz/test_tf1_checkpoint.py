@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from photoz_morph.cli.photoz import main
 from photoz_morph.models.inception_photoz import BLOCKS, paper_parameter_count
 from photoz_morph.photoz import tf1_checkpoint
-from photoz_morph.photoz.exported_model import load_estimator
+from photoz_morph.photoz.exported_model import load_exported_model
 from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.photoz.report.model_card import model_card
 from photoz_morph.photoz.tf1_checkpoint import layer_scopes, read_network
@@ -200,7 +200,7 @@ def test_both_bin_conventions_reach_the_predictions_with_the_same_pdf(exports, s
         tables[bins] = read_predictions(out)[0]
         assert tables[bins].meta["z_phot_bins"] == bins
         assert tables[bins]["z_phot"].description == f"mean of the PDF over bin {bins.replace('-', ' ')}"
-    served = load_estimator(exports["left-edges"][0]).predict(images, ebv)  # what a program with TensorFlow alone gets
+    served = load_exported_model(exports["left-edges"][0]).predict(images, ebv)  # as TensorFlow alone gives it
     np.testing.assert_allclose(served["z_phot"], tables["left-edges"]["z_phot"], atol=1e-6)
     pdf = small[0].pdf(images, ebv)
     np.testing.assert_allclose(tables["left-edges"]["pdf"], pdf, atol=1e-5)
@@ -216,7 +216,7 @@ def test_unknown_convention_is_refused_by_the_estimator(exports, tmp_path):
     description = json.loads((exports["midpoints"][0] / "estimator.json").read_text())
     (tmp_path / "estimator.json").write_text(json.dumps(description | {"z_phot_bins": "right-edges"}))
     with pytest.raises(ValueError, match="estimator.json: describes no exported model .* got 'right-edges'"):
-        load_estimator(tmp_path)
+        load_exported_model(tmp_path)
 
 
 def test_model_card_says_whether_it_is_the_published_file(exports):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from photoz_morph.datasets import reading
-from photoz_morph.photoz import dataset as pipeline
+from photoz_morph.photoz import dataset
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.samples import colour_stacks
@@ -25,7 +25,7 @@ def test_rows_that_cannot_be_learned_from_are_counted_and_left_out(tmp_path):
     counts = build(tmp_path, tmp_path / "data", progress=False)
     assert counts == {"galaxies": 33, "flagged": 2, "without z_spec": 4, "without E(B-V)": 1}
     builder = reading.open_dataset(tmp_path / "data")
-    assert sum(pipeline.split_sizes(builder)) == 33
+    assert sum(dataset.split_sizes(builder)) == 33
     assert builder.info.metadata["origin"] == "stacked"
 
 

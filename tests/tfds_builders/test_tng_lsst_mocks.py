@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from photoz_morph.datasets import reading
-from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph import dataset
 from photoz_morph.shards.mocks import mock_shard_path, write_mock_shard
 from tests.support.samples import MOCK_HEADER, shape_mocks
 from tfds_builders.tng_lsst_mocks import COPIES, build, build_released
@@ -16,17 +16,17 @@ def write(folder, n_galaxies=60, change=lambda table: None, header=MOCK_HEADER, 
 
 
 def columns_of(data_dir):
-    builder = morph_pipeline.open_dataset(data_dir)
-    return {split: reading.read_columns(builder, split) for split in morph_pipeline.SPLITS}
+    builder = dataset.open_dataset(data_dir)
+    return {split: reading.read_columns(builder, split) for split in dataset.SPLITS}
 
 
 def test_both_depths_of_a_galaxy_come_back_from_one_example(mocks_dir, morph_data_dir):
     from photoz_morph.shards.mocks import find_mock_shards, read_mock_shard
 
-    builder = morph_pipeline.open_dataset(morph_data_dir)
+    builder = dataset.open_dataset(morph_data_dir)
     columns = reading.read_columns(builder, "test")
     stored = {
-        years: np.concatenate(list(morph_pipeline.domain_images(builder, "test", f"y{years}", 16).as_numpy_iterator()))
+        years: np.concatenate(list(dataset.domain_images(builder, "test", f"y{years}", 16).as_numpy_iterator()))
         for years in (10, 1)
     }
     found = 0
@@ -74,7 +74,7 @@ def test_galaxies_without_a_label_are_counted_and_left_out(tmp_path):
     write(tmp_path, change=change)
     counts = build(tmp_path, tmp_path / "data", progress=False)
     assert counts["without label"] == 3
-    assert sum(counts[split] for split in morph_pipeline.SPLITS) == 57
+    assert sum(counts[split] for split in dataset.SPLITS) == 57
 
 
 def test_broken_folders_are_refused_before_anything_is_written(tmp_path):
@@ -113,9 +113,9 @@ def released_arrays(folder, n_galaxies=12):
 def test_released_arrays_keep_their_split_and_get_their_channels_last(tmp_path):
     released_arrays(tmp_path)
     assert build_released(tmp_path, tmp_path / "data", progress=False) == {"train": 12, "validation": 12, "test": 12}
-    builder = morph_pipeline.open_dataset(tmp_path / "data")
+    builder = dataset.open_dataset(tmp_path / "data")
     columns = reading.read_columns(builder, "test")
-    images = next(morph_pipeline.domain_images(builder, "test", "y1", 12).as_numpy_iterator())
+    images = next(dataset.domain_images(builder, "test", "y1", 12).as_numpy_iterator())
     raw = np.load(tmp_path / "images_Y1_test.npy").astype(np.float32).transpose(0, 2, 3, 1)
     order = np.argsort(columns["obj_id"])
     np.testing.assert_array_equal(images[order], raw)

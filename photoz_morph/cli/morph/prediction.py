@@ -65,10 +65,10 @@ def infer(model, mocks, years, fragility, max_queries, out, quiet):
 
     paths = find_mock_shards(mocks) if Path(mocks).is_dir() else [Path(mocks)]
     quiet_tensorflow()
-    from photoz_morph.morph.exported_model import MorphEstimator, infer_mocks
+    from photoz_morph.morph.exported_model import ExportedMorphModel, infer_mocks
     from photoz_morph.system.files import write_whole
 
-    estimator = MorphEstimator(model)
+    estimator = ExportedMorphModel(model)
     if max_queries is not None and not fragility:
         raise click.UsageError("--max-queries goes with --fragility")
     table = infer_mocks(estimator, paths, years, progress=not quiet)

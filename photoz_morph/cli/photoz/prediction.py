@@ -85,10 +85,10 @@ def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
         galaxies = read_galaxy_catalog(catalog)
         parts = _keep_first(iter_stacks(galaxies, frames, combine=combine, swarp=swarp, progress=not quiet), shown)
     quiet_tensorflow()
-    from photoz_morph.photoz.exported_model import infer_shards, infer_stacks, load_estimator
+    from photoz_morph.photoz.exported_model import infer_shards, infer_stacks, load_exported_model
     from photoz_morph.photoz.predictions import write_predictions
 
-    model = load_estimator(model)
+    model = load_exported_model(model)
     table = infer_stacks(model, parts, "stacked") if frames else infer_shards(model, stacks, progress=not quiet)
     write_predictions(table, out)
     say(f"{len(table)} galaxies in {out}, {(table['flag'] != 0).sum()} of them flagged without a PDF.", quiet)

@@ -14,7 +14,7 @@ from keras import ops
 from tqdm import tqdm
 
 from photoz_morph.datasets import reading
-from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph import dataset
 from photoz_morph.morph.classify import load_classifiers, network_inputs
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.defences import defence_facts
@@ -113,7 +113,7 @@ def attack_runs(run_dirs, plan=None, name=None, data_dir=None, progress=True):
         for what in ("dataset", "classes"):
             if getattr(run, what) != getattr(runs[0], what):
                 raise ValueError(f"{run.path}: has another {what} than {runs[0].path}; attack them one by one")
-    builder = morph_pipeline.open_run_dataset(runs[0].dataset, data_dir)
+    builder = dataset.open_run_dataset(runs[0].dataset, data_dir)
     sample = _Sample(builder, runs, plan)
     name = name or plan.name
     if Path(name).name != name:
@@ -192,7 +192,7 @@ class _Sample:
         self.domain = list(DOMAINS).index(plan.domain)
         self.origin = builder.info.metadata["origin"]
         columns = reading.read_columns(builder, "test")
-        label = morph_pipeline.class_index(columns["label"], runs[0].config.data.classes)
+        label = dataset.class_index(columns["label"], runs[0].config.data.classes)
         chosen, self.n_wrong, images = self._choose(builder, runs, label, plan.n_images)
         if not chosen:
             raise ValueError(f"{builder.data_dir}: no test galaxy is rightly classified by all networks; train longer")
@@ -204,8 +204,8 @@ class _Sample:
         images of those chosen, Y10 and Y1; `low` and `high`, shape (n_bands,), are those of all images."""
         chosen, images, n_wrong, n_read = [], ([], []), 0, 0
         self.low, self.high = np.inf, -np.inf
-        batches = zip(*(morph_pipeline.domain_images(builder, "test", domain, BATCH_SIZE).as_numpy_iterator()
-                        for domain in morph_pipeline.DOMAINS))  # fmt: skip
+        batches = zip(*(dataset.domain_images(builder, "test", domain, BATCH_SIZE).as_numpy_iterator()
+                        for domain in dataset.DOMAINS))  # fmt: skip
         for pair in batches:
             self.low = np.minimum(self.low, pair[self.domain].min(axis=(0, 1, 2)))
             self.high = np.maximum(self.high, pair[self.domain].max(axis=(0, 1, 2)))

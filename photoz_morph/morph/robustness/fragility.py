@@ -29,7 +29,7 @@ def fragile_columns(estimator, images, obj_ids, years, low, high, max_queries, s
 
     Parameters
     ----------
-    estimator : MorphEstimator
+    estimator : ExportedMorphModel
     images : ndarray, shape (n, 100, 100, 3)
         [nJy]
     obj_ids : ndarray of int, shape (n,)
@@ -68,7 +68,7 @@ def flag_fragile(estimator, table, paths, years, max_queries, progress=True):
 
     Parameters
     ----------
-    estimator : MorphEstimator
+    estimator : ExportedMorphModel
     table : Table
         From `infer_mocks` of the same paths.
     paths : list of path-like

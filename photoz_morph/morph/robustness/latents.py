@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from photoz_morph.datasets import reading
 from photoz_morph.models.loading import BATCH_SIZE, load_members
-from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph import dataset
 from photoz_morph.morph.classify import ImageClassifier, load_classifiers
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.defences import with_defence
@@ -135,7 +135,7 @@ def seed_distances(run_dir, table, data_dir=None, defence=None, progress=True):
     ValueError
         If the dataset has other test galaxies than the predictions.
     """
-    builder = morph_pipeline.open_dataset(data_dir or read_run(run_dir, MorphConfig)[1]["path"])
+    builder = dataset.open_dataset(data_dir or read_run(run_dir, MorphConfig)[1]["path"])
     paths = finished_members(run_dir, MorphConfig)[0]
     obj_id, labels = reading.read_columns(builder, "test")["obj_id"], np.asarray(table["label"])
     if not np.array_equal(obj_id, table["obj_id"]):
@@ -147,8 +147,8 @@ def seed_distances(run_dir, table, data_dir=None, defence=None, progress=True):
     with tqdm(total=2 * len(obj_id) * len(paths), desc="latents", unit=" images", disable=not progress) as bar:
         for path, network in zip(paths, load_classifiers(run_dir, defence)):
             classify, latents, (kernel, bias) = ImageClassifier(network), [], _head(path)
-            for index, domain in enumerate(morph_pipeline.DOMAINS):
-                images = morph_pipeline.domain_images(builder, "test", domain, BATCH_SIZE)
+            for index, domain in enumerate(dataset.DOMAINS):
+                images = dataset.domain_images(builder, "test", domain, BATCH_SIZE)
                 latents.append(classify(images, index, bar.update)[1].astype(float))
             margins = [class_margins(part @ kernel + bias, kernel).mean() for part in latents]
             means = zip(("y10_y1", "margin_y10", "margin_y1"), (distance(*latents).mean(), *margins))

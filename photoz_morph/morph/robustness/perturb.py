@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from photoz_morph.datasets import reading
 from photoz_morph.models.loading import BATCH_SIZE
-from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph import dataset
 from photoz_morph.morph.classify import ImageClassifier, load_classifiers
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.defences import defence_facts, with_defence
@@ -64,20 +64,20 @@ def perturb_run(
     ValueError
         If a kind is not known, the file holds results of other settings, or the dataset does not suit.
     """
-    config, dataset = read_run(run_dir, MorphConfig)
+    config, trained_on = read_run(run_dir, MorphConfig)
     kinds = _checked_kinds(kinds)
-    context = observing_context(dataset, config.survey)
+    context = observing_context(trained_on, config.survey)
     paths = finished_members(run_dir, MorphConfig)[0]
-    builder = morph_pipeline.open_run_dataset(dataset, data_dir)
+    builder = dataset.open_run_dataset(trained_on, data_dir)
     columns, rows = _choose(builder, config.data.classes, N_IMAGES if n_images is None else n_images, seed)
     settings = {
         "domain": "Y10", "seed": seed, "n_images": len(rows), **defence_facts(config, defence),
         "networks": [path.parent.name for path in paths], "weights": [weights_hash(path) for path in paths],
-        "mocks": dataset["mocks"],
+        "mocks": trained_on["mocks"],
     }  # fmt: skip
     path = with_defence(Path(run_dir) / FILE_NAME, config, defence)
     result = None if overwrite else _earlier(path, settings)
-    result = result or _empty(path.resolve().parent.name, config, dataset["origin"], settings, columns)
+    result = result or _empty(path.resolve().parent.name, config, trained_on["origin"], settings, columns)
     kinds = [name for name in kinds if name not in result["kinds"]]
     if not kinds:
         return result
@@ -110,7 +110,7 @@ def _choose(builder, classes, n_images, seed):
     if n_images < 2:
         raise ValueError(f"n_images is {n_images}; an error needs at least 2 galaxies")
     columns = reading.read_columns(builder, "test")
-    label = morph_pipeline.class_index(columns["label"], classes)
+    label = dataset.class_index(columns["label"], classes)
     rows = np.flatnonzero(np.asarray(columns["label"]) >= 0)
     rows = np.sort(np.random.default_rng(seed).permutation(rows)[:n_images])
     chosen = {name: np.asarray(columns[name])[rows] for name in ("obj_id", "copy", "group_id")}
@@ -119,7 +119,7 @@ def _choose(builder, classes, n_images, seed):
 
 def _images(builder, rows):
     """Ten-year images of some test galaxies, shape (n, size, size, n_bands) [nJy]."""
-    batches, first, found = morph_pipeline.domain_images(builder, "test", "y10", BATCH_SIZE), 0, []
+    batches, first, found = dataset.domain_images(builder, "test", "y10", BATCH_SIZE), 0, []
     for batch in batches.as_numpy_iterator():
         inside = rows[(rows >= first) & (rows < first + len(batch))]
         found.append(batch[inside - first])

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from photoz_morph.datasets import reading
-from photoz_morph.photoz import dataset as pipeline
+from photoz_morph.photoz import dataset
 from photoz_morph.photoz.baselines.local_linear import MODELS, cross_validate, photometric_features
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.depth import at_depth
@@ -41,9 +41,9 @@ def predict_baselines(run_dir, methods=tuple(MODELS), data_dir=None, progress=Tr
     ValueError
         If it has no magnitudes, too few galaxies, or is not the run's.
     """
-    config, dataset = read_run(run_dir, PhotozConfig)
-    builder = open_run_dataset(dataset, data_dir)
-    parts = [reading.read_columns(builder, f"fold_{fold}") for fold in range(len(pipeline.split_sizes(builder)))]
+    config, trained_on = read_run(run_dir, PhotozConfig)
+    builder = open_run_dataset(trained_on, data_dir)
+    parts = [reading.read_columns(builder, f"fold_{fold}") for fold in range(len(dataset.split_sizes(builder)))]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in known_first(parts[0])}
     columns["fold"] = np.repeat(np.arange(len(parts)), [len(part["obj_id"]) for part in parts])
     if not np.isfinite(columns["mags"]).all(axis=1).any():

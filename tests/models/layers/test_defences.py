@@ -150,7 +150,7 @@ def test_predictions_are_those_of_the_networks_behind_the_defence_of_config_or_a
 
 def test_the_exported_model_is_the_defended_one(d4_run, tmp_path):
     from photoz_morph.morph.export import export_morph
-    from photoz_morph.morph.exported_model import MorphEstimator
+    from photoz_morph.morph.exported_model import ExportedMorphModel
 
     stamps = np.random.default_rng(0).normal(size=(3, 100, 100, 3)).astype(np.float32) * 100
     for defence, folder in ((None, tmp_path / "by_config"), ("median", tmp_path / "by_argument")):
@@ -158,7 +158,7 @@ def test_the_exported_model_is_the_defended_one(d4_run, tmp_path):
         description = json.loads((folder / "estimator.json").read_text())
         assert description["defence"] == (defence or "d4") and description["noise_augmentation"] is False
         expected = [outputs(model, stamps) for model in load_classifiers(d4_run, defence)]
-        found = MorphEstimator(folder).predict(stamps)
+        found = ExportedMorphModel(folder).predict(stamps)
         probability = np.mean([keras.ops.softmax(output["logits"]) for output in expected], axis=0)
         np.testing.assert_allclose(found["probability"], probability, atol=1e-5)
         np.testing.assert_allclose(found["latent"], expected[0]["latent"], atol=1e-4)

@@ -8,7 +8,7 @@ from photoz_morph.metrics.group_errors import interval
 from photoz_morph.models.layers.image_scaling import ArcsinhScaling
 from photoz_morph.models.loading import load_network
 from photoz_morph.models.registry import build_classifier
-from photoz_morph.morph import dataset as morph_pipeline
+from photoz_morph.morph import dataset
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.predict import predict_morph_run
 from photoz_morph.morph.predictions import read_morph_predictions, write_morph_predictions
@@ -25,8 +25,8 @@ RESAMPLES = 100
 
 def untrained_run(folder, data_dir, seeds):
     """A run folder with ConvNets of random weights: geometry asks nothing more of them."""
-    builder = morph_pipeline.open_dataset(data_dir)
-    start_run(folder, load_config("morph_convnet.yaml", MorphConfig, MORPH_TINY), morph_pipeline.describe(builder), ["CPU"])
+    builder = dataset.open_dataset(data_dir)
+    start_run(folder, load_config("morph_convnet.yaml", MorphConfig, MORPH_TINY), dataset.describe(builder), ["CPU"])
     for member, seed in enumerate(seeds):
         scaling = ArcsinhScaling()
         scaling.set_quantiles((-100.0, 1000.0))  # [nJy] about those of the images
@@ -96,10 +96,10 @@ def test_every_seed_is_measured_by_its_own_network(scores, run_dir, table, morph
         assert first[name] == pytest.approx(scores["lengths"][name]["raw"]["value"], rel=1e-4)
     assert first["separation"] == pytest.approx(scores["scale"]["separation"]["value"], rel=1e-4)
     network = load_network(member_dir(run_dir, 0, 1) / "model.keras")
-    builder = morph_pipeline.open_dataset(morph_data_dir)
+    builder = dataset.open_dataset(morph_data_dir)
     latents = [
         np.concatenate([network.predict_on_batch({"image": images.numpy()})["latent"]
-                        for images in morph_pipeline.domain_images(builder, "test", domain, 50)])
+                        for images in dataset.domain_images(builder, "test", domain, 50)])
         for domain in ("y10", "y1")
     ]  # fmt: skip
     assert second["y10_y1"] == pytest.approx(np.linalg.norm(latents[0] - latents[1], axis=1).mean(), rel=1e-4)

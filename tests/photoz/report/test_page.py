@@ -319,7 +319,7 @@ def test_command_predicts_scores_and_writes_the_page(reported):
 
 def test_pit_of_each_member_is_stored_and_that_of_its_own_pdf(reported, data_dir):
     from photoz_morph.datasets import reading
-    from photoz_morph.photoz import dataset as pipeline
+    from photoz_morph.photoz import dataset
     from photoz_morph.photoz.predict import load_ensemble
     from photoz_morph.runs.folder import finished_members
 
@@ -327,7 +327,7 @@ def test_pit_of_each_member_is_stored_and_that_of_its_own_pdf(reported, data_dir
     table, grid = read_predictions(run / "predictions.fits")
     assert table["pit_member"].shape == (len(table), 2)
     in_fold = table[table["fold"] == 1]
-    batch = next(iter(pipeline.image_batches(reading.open_dataset(data_dir), "fold_1", 1000)))
+    batch = next(iter(dataset.image_batches(reading.open_dataset(data_dir), "fold_1", 1000)))
     for number, path in enumerate(finished_members(run, PhotozConfig)[1]):
         own = pit(in_fold["z_spec"], load_ensemble([path])(batch).numpy(), grid)
         np.testing.assert_allclose(in_fold["pit_member"][:, number], own, atol=1e-5)

@@ -72,7 +72,7 @@ class OneLineErrors(click.Group):
         except BrokenPipeError:  # of `| head`: nobody reads on
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
             ctx.exit(1)
-        except errors_to_mend() as error:
+        except user_errors() as error:
             if os.environ.get("PHOTOZ_MORPH_TRACEBACK"):
                 raise
             click.echo(f"Error: {one_line(error)}", err=True)
@@ -82,7 +82,7 @@ class OneLineErrors(click.Group):
             ctx.exit(130)
 
 
-def errors_to_mend():
+def user_errors():
     """Types of the errors that a user can do something about; TensorFlow's only where it was imported."""
     tensorflow = sys.modules.get("tensorflow")
     return (ValueError, OSError, RuntimeError, MemoryError, *([tensorflow.errors.OpError] if tensorflow else []))
@@ -98,41 +98,7 @@ def one_line(error):
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def build_alone(build, *arguments):
-    """Build a dataset in a process of its own, which gives back the gigabyte that TFDS takes."""
-    from photoz_morph.training.workers import run_workers
-
-    run_workers([(build, arguments)], 1, _build_in_worker, lambda *message: None)
-
-
-def _build_in_worker(task, send):
-    """A build as a task of a worker process."""
-    build, arguments = task
-    try:
-        build(*arguments)
-    except errors_to_mend() as error:
-        raise RuntimeError(one_line(error)) from error
-
-
-def is_overtaken(predictions, members):
-    """Whether a predictions file is missing or older than one of the networks, as of `finished_members`."""
-    newest = max(path.stat().st_mtime for paths in members.values() for path in paths)
-    return not predictions.exists() or predictions.stat().st_mtime < newest
-
-
-def say_status(found, name, score):
-    """Print what `run_status` found: a line a network, called name(entry), with its last `score`; and what is left."""
-    for entry in found["members"]:
-        scores = f"  {score.replace('_', ' ')} {entry[score]:.4f}" if score in entry else ""
-        state = "finished" if entry["is_finished"] else f"epoch {entry['epochs']} of {found['n_epochs']}"
-        click.echo(f"{name(entry)}: {state}{scores}")
-    n_finished = sum(entry["is_finished"] for entry in found["members"])
-    click.echo(f"{n_finished} of {len(found['members'])} networks finished, "
-               f"{'running' if found['is_running'] else 'not running'}; "
-               f"about {found['seconds_left'] / 60:.0f} minutes of training left on one core.")  # fmt: skip
-
-
-def say(message, quiet=False):
+def echo(message, quiet=False):
     """Print a message unless the command is quiet."""
     if not quiet:
         click.echo(message)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from photoz_morph.cli.options import overwrite_option, quiet_option, say
+from photoz_morph.cli.options import echo, overwrite_option, quiet_option
 from photoz_morph.training.quiet import quiet_tensorflow
 
 IMAGE_OPTIONS = ("unit", "pixel_kpc", "redshift", "band_axis", "dataset")  # of `mock`, for image files
@@ -26,7 +26,7 @@ def simulate(n_galaxies, seed, out, processes, quiet):
     from photoz_morph.simulation.morphology.sample import simulate_morphology
 
     counts = simulate_morphology(out, n_galaxies, seed, n_processes=processes, progress=not quiet)
-    say(f"{n_galaxies} simulated galaxies in {out}/scenes-*.fits. {listed(counts)}. Next: morph mock {out}", quiet)
+    echo(f"{n_galaxies} simulated galaxies in {out}/scenes-*.fits. {listed(counts)}. Next: morph mock {out}", quiet)
 
 
 @click.command()
@@ -90,7 +90,7 @@ def mock(scenes, out, years, binning, field_kpc, nested, seed, tng, morphologies
         counts = mock_scene_list(images, out, origin="images", **settings)
     else:
         counts = mock_scenes(*(scenes or ("scenes",)), out, n_processes=processes, **settings)
-    say(f"{listed(counts)} in {out}/mocks-*.fits. Next: morph build {out}", quiet)
+    echo(f"{listed(counts)} in {out}/mocks-*.fits. Next: morph build {out}", quiet)
 
 
 @click.command()
@@ -120,4 +120,4 @@ def build_dataset(mocks, data_dir, released, merger_copies, overwrite, quiet):
         counts = tng_lsst_mocks.build_released(released, data_dir, overwrite, progress=not quiet)
     else:
         counts = tng_lsst_mocks.build(mocks, data_dir, merger_copies, overwrite, progress=not quiet)
-    say(f"{listed(counts)} in {data_dir}/tng_lsst_mocks. Next: morph train", quiet)
+    echo(f"{listed(counts)} in {data_dir}/tng_lsst_mocks. Next: morph train", quiet)

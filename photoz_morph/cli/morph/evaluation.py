@@ -6,7 +6,7 @@ import click
 
 from photoz_morph.cli.morph.options import run_data_option
 from photoz_morph.cli.morph.prediction import predictions_of
-from photoz_morph.cli.options import quiet_option, run_argument, say
+from photoz_morph.cli.options import echo, quiet_option, run_argument
 from photoz_morph.training.quiet import quiet_tensorflow
 
 
@@ -33,13 +33,13 @@ def evaluate(predictions, against, out, quiet):
     paths = [predictions_of(Path(path), quiet) for path in (predictions, against) if path]
     tables = [read_morph_predictions(path) for path in paths]
     scores = [evaluate_morph(table) for table in tables]
-    say(table1_markdown(scores), quiet)
+    echo(table1_markdown(scores), quiet)
     if against:
         scores[0]["comparison"] = compare_morph(*tables) | {"against": str(against), "scores_against": scores[1]}
-        say(comparison_markdown(scores[0]["comparison"]), quiet)
+        echo(comparison_markdown(scores[0]["comparison"]), quiet)
         if all(Path(path).is_dir() for path in (predictions, against)):
             configs = [read_run(path, MorphConfig)[0] for path in (predictions, against)]
-            say(f"Their configs differ in {', '.join(differing_keys(*configs)) or 'nothing'}.", quiet)
+            echo(f"Their configs differ in {', '.join(differing_keys(*configs)) or 'nothing'}.", quiet)
     out = out or paths[0].with_name("scores.json")
     write_scores(scores[0], out)
     say(f"Scores in {out}.", quiet)
@@ -64,4 +64,4 @@ def report(run, against, data_dir, out, quiet):
 
     arm = against[0] if against else None
     page = report_morph_run(run, arm, out, data_dir, defences=against[1:], progress=not quiet)
-    say(f"Report in {page}.", quiet)
+    echo(f"Report in {page}.", quiet)

@@ -6,7 +6,8 @@ import click
 
 from photoz_morph.cli.morph.data import listed
 from photoz_morph.cli.morph.options import defence_option, run_data_option
-from photoz_morph.cli.options import is_overtaken, output_file, quiet_option, run_argument, say
+from photoz_morph.cli.options import echo, output_file, quiet_option, run_argument
+from photoz_morph.cli.runs import current_predictions
 from photoz_morph.training.quiet import quiet_tensorflow
 
 
@@ -31,7 +32,7 @@ def predict(run, data_dir, split, defence, out, quiet):
     out = out or with_defence(Path(run) / name, read_run(run, MorphConfig)[0], defence)
     table = predict_morph_run(run, data_dir, split, progress=not quiet, defence=defence)
     write_morph_predictions(table, out)
-    say(f"{len(table)} galaxies in {out}. Next: morph evaluate {out}", quiet)
+    echo(f"{len(table)} galaxies in {out}. Next: morph evaluate {out}", quiet)
 
 
 @click.command()
@@ -46,7 +47,7 @@ def export(run, out, defence, quiet):
 
     out = Path(out or Path(run) / "export")
     export_morph(run, out, defence)
-    say(f"SavedModel in {out}. Next: morph infer {out} MOCKS", quiet)
+    echo(f"SavedModel in {out}. Next: morph infer {out} MOCKS", quiet)
 
 
 @click.command()
@@ -79,20 +80,13 @@ def infer(model, mocks, years, fragility, max_queries, out, quiet):
     with write_whole(out, keep_suffix=True) as part:
         table.write(part, overwrite=True)
     shares = {name: int((table["class"] == name).sum()) for name in table.meta["classes"].split(",")}
-    say(f"{len(table)} galaxies in {out}: {listed(shares)}.", quiet)
+    echo(f"{len(table)} galaxies in {out}: {listed(shares)}.", quiet)
     if fragility:
-        say(f"One pixel changes the class of {int(table['fragile'].sum())} of them: column fragile.", quiet)
+        echo(f"One pixel changes the class of {int(table['fragile'].sum())} of them: column fragile.", quiet)
 
 
 def predictions_of(path, quiet, data_dir=None):
-    """The predictions file of a run folder, made if it is not there or older than a network; a file is itself."""
-    if not path.is_dir():
-        return path
+    """Predictions file of a run folder, predicted first if it is missing or stale; a file is itself."""
     from photoz_morph.morph.config import MorphConfig
-    from photoz_morph.runs.folder import finished_members
 
-    predictions = path / "predictions.fits"
-    if is_overtaken(predictions, finished_members(path, MorphConfig)):
-        context = click.get_current_context()
-        context.invoke(predict, run=str(path), data_dir=data_dir, quiet=quiet)
-    return predictions
+    return current_predictions(path, MorphConfig, predict, quiet, data_dir)

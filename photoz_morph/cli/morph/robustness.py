@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from photoz_morph.cli.morph.options import defence_option, run_data_option, runs_argument
-from photoz_morph.cli.options import quiet_option, say
+from photoz_morph.cli.options import echo, quiet_option
 from photoz_morph.training.quiet import quiet_tensorflow
 
 DEFAULT_RUNS = ("runs/morph_regular", "runs/morph_mmd")
@@ -57,11 +57,11 @@ def attack(runs, images, domain, bounds, network, defence, precision, seed, name
     folders = attack_runs(runs.values(), plan, name, data_dir, progress=not quiet)
     tables = {run: {folder.name: read_attack(folder)[0]} for run, folder in zip(runs, folders)}
     first = next(iter(next(iter(tables.values())).values()))
-    say(attack_markdown(tables, DATA_NAMES[ORIGINS[first.meta["origin"]]]), quiet)
+    echo(attack_markdown(tables, DATA_NAMES[ORIGINS[first.meta["origin"]]]), quiet)
     for run, folder in zip(runs.values(), folders):
         still, flipped = count_flips_on_disk(run, folder)
-        say(f"{folder}: {flipped} flipped; of their images read back from disk {still} are still flipped.", quiet)
-    say(f"Next: morph latent {' '.join(map(str, runs.values()))}", quiet)
+        echo(f"{folder}: {flipped} flipped; of their images read back from disk {still} are still flipped.", quiet)
+    echo(f"Next: morph latent {' '.join(map(str, runs.values()))}", quiet)
 
 
 @click.command()
@@ -92,7 +92,7 @@ def latent(runs, attack_name, every_seed, defence, data_dir, quiet):
     latents, measurements, runs = {}, {}, _named(runs or DEFAULT_RUNS)
     attack_name = attack_name or _common_attack(runs.values(), defence)
     if attack_name is None:
-        say("No attack on the first seed's Y10 images in all runs: only distances from Y10 to Y1; make one with "
+        echo("No attack on the first seed's Y10 images in all runs: only distances from Y10 to Y1; make one with "
             "`morph attack`.", quiet)  # fmt: skip
     for name, run in runs.items():
         folder = run / "attacks" / attack_name if attack_name else None
@@ -107,11 +107,11 @@ def latent(runs, attack_name, every_seed, defence, data_dir, quiet):
     first, *others = latents
     ratios = {run: compare_latents(measurements[first], measurements[run]) for run in others}
     data = DATA_NAMES[ORIGINS[measurements[first].table.meta["origin"]]]
-    say(latent_markdown(latents, data, ratios), quiet)
+    echo(latent_markdown(latents, data, ratios), quiet)
     if every_seed:
         seeds = {run: seed_ratio(latents[first]["seeds"], latents[run]["seeds"]) for run in others}
-        say("".join(f"- {sentence}\n" for sentence in seed_verdicts(latents, seeds)), quiet)
-    say(f"In {path.name} of each run. Next: morph report {' --against '.join(map(str, runs.values()))}", quiet)
+        echo("".join(f"- {sentence}\n" for sentence in seed_verdicts(latents, seeds)), quiet)
+    echo(f"In {path.name} of each run. Next: morph report {' --against '.join(map(str, runs.values()))}", quiet)
 
 
 @click.command()
@@ -139,8 +139,8 @@ def perturb(runs, kinds, images, defence, seed, overwrite, data_dir, quiet):
         name: perturb_run(run, kinds or None, images, data_dir, defence, seed, overwrite, progress=not quiet)
         for name, run in runs.items()
     }
-    say(perturbation_markdown(found, DATA_NAMES[next(iter(found.values()))["data"]]), quiet)
-    say(f"In each run's folder. Next: morph report {' --against '.join(map(str, runs.values()))}", quiet)
+    echo(perturbation_markdown(found, DATA_NAMES[next(iter(found.values()))["data"]]), quiet)
+    echo(f"In each run's folder. Next: morph report {' --against '.join(map(str, runs.values()))}", quiet)
 
 
 def _default_runs(quiet):
@@ -154,7 +154,7 @@ def _default_runs(quiet):
         try:
             finished_members(run, MorphConfig)
         except FileNotFoundError:
-            say(f"No finished network in {run}: training one of {run.name}.yaml, ten minutes or so on a core.", quiet)
+            echo(f"No finished network in {run}: training one of {run.name}.yaml, ten minutes or so on a core.", quiet)
             context.invoke(train, config=f"{run.name}.yaml", run_dir=str(run), quiet=quiet)
     return _named(DEFAULT_RUNS)
 

@@ -6,16 +6,15 @@ import click
 
 from photoz_morph.cli.morph.data import build_dataset, data_dir_option, mock, simulate
 from photoz_morph.cli.options import (
-    build_alone,
+    echo,
     jobs_option,
     quiet_option,
     run_argument,
-    say,
-    say_status,
     seed_option,
     set_option,
     strategy_option,
 )
+from photoz_morph.cli.runs import build_in_subprocess, dataset_or_default, echo_status, read_config, train_run
 from photoz_morph.training.quiet import quiet_tensorflow
 
 DEFAULT_CONFIG = "morph_mmd.yaml"
@@ -38,22 +37,15 @@ def train(config, seeds, data_dir, run_dir, seed, strategy, jobs, overrides, qui
 
     Without a dataset in --data-dir the embedded default is simulated, observed and built first.
     """
-    from photoz_morph.config import load_config
     from photoz_morph.morph.config import MorphConfig
 
     run_dir = run_dir or f"runs/{Path(config).stem}"
-    config = load_config(config, MorphConfig, [*overrides, *([] if seed is None else [f"seed={seed}"])])
+    config = read_config(config, MorphConfig, seed, overrides)
     quiet_tensorflow()
     _dataset_or_default(config, data_dir, quiet)
     from photoz_morph.morph.experiment import MorphExperiment
-    from photoz_morph.runs.progress import read_sessions
-    from photoz_morph.training.ensemble import train_ensemble
 
-    n_trained = train_ensemble(MorphExperiment, config, run_dir, data_dir, seeds, 1, strategy, jobs, progress=not quiet)
-    took = read_sessions(run_dir)[-1]
-    say(f"{n_trained} networks trained in {took['seconds'] / 60:.1f} minutes, peak memory {took['peak_memory_gb']} GB; "
-        f"{seeds - n_trained} were finished before. Run folder {run_dir}. "
-        f"Next: morph evaluate {run_dir}", quiet)  # fmt: skip
+    train_run(MorphExperiment, config, run_dir, data_dir, seeds, 1, strategy, jobs, quiet)
 
 
 @click.command()
@@ -63,7 +55,7 @@ def status(run):
     from photoz_morph.morph.config import MorphConfig
     from photoz_morph.runs.progress import run_status
 
-    say_status(run_status(run, MorphConfig), lambda entry: f"seed {entry['member'] + 1}", "validation_accuracy")
+    echo_status(run_status(run, MorphConfig), lambda entry: f"seed {entry['member'] + 1}", "validation_accuracy")
 
 
 @click.command()
@@ -85,21 +77,20 @@ def summary(config, overrides):
 
 
 def _dataset_or_default(config, data_dir, quiet):
-    """Make and build the embedded default if no dataset is there and the config asks for one."""
+    """Simulate, observe and build the embedded default if there is no dataset and the config asks for one."""
     from photoz_morph.morph.dataset import open_dataset, split_sizes
 
-    try:
-        builder = open_dataset(data_dir)
-    except FileNotFoundError:
-        if config.simulation.n_galaxies is None:
-            raise
-    else:
-        say(f"Dataset: {sum(split_sizes(builder))} {builder.info.metadata['origin']} galaxies in {data_dir}.", quiet)
-        return
     n_galaxies, seed = config.simulation.n_galaxies, config.simulation.seed
-    say(f"No dataset in {data_dir}: making the embedded default there, {n_galaxies} simulated galaxies.", quiet)
-    scenes, mocks = str(Path(data_dir) / "scenes"), str(Path(data_dir) / "mocks")
-    context = click.get_current_context()
-    context.invoke(simulate, n_galaxies=n_galaxies, seed=seed, out=scenes, processes=None, quiet=quiet)
-    context.invoke(mock, scenes=(scenes,), out=mocks, seed=seed, quiet=quiet)
-    build_alone(build_dataset, mocks, data_dir, None, 0, False, quiet)
+
+    def describe(builder):
+        return f"Dataset: {sum(split_sizes(builder))} {builder.info.metadata['origin']} galaxies in {data_dir}."
+
+    def make():
+        echo(f"No dataset in {data_dir}: making the embedded default there, {n_galaxies} simulated galaxies.", quiet)
+        scenes, mocks = str(Path(data_dir) / "scenes"), str(Path(data_dir) / "mocks")
+        context = click.get_current_context()
+        context.invoke(simulate, n_galaxies=n_galaxies, seed=seed, out=scenes, processes=None, quiet=quiet)
+        context.invoke(mock, scenes=(scenes,), out=mocks, seed=seed, quiet=quiet)
+        build_in_subprocess(build_dataset, mocks, data_dir, None, 0, False, quiet)
+
+    dataset_or_default(config, data_dir, open_dataset, describe, make, quiet)

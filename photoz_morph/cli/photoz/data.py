@@ -2,7 +2,7 @@
 
 import click
 
-from photoz_morph.cli.options import data_dir_option, overwrite_option, quiet_option, say
+from photoz_morph.cli.options import data_dir_option, echo, overwrite_option, quiet_option
 from photoz_morph.training.quiet import quiet_tensorflow
 
 
@@ -21,7 +21,7 @@ def simulate(n_galaxies, seed, out, deep_fraction, processes, quiet):
     simulate_sample(
         out, n_galaxies, seed, n_processes=processes, progress=not quiet, deep_fraction=deep_fraction
     )
-    say(f"{n_galaxies} simulated galaxies in {out}/stacks-*.fits. Next: photoz build {out}", quiet)
+    echo(f"{n_galaxies} simulated galaxies in {out}/stacks-*.fits. Next: photoz build {out}", quiet)
 
 
 @click.command()
@@ -44,7 +44,7 @@ def stack(catalog, frames, out, combine, swarp, quiet):
     summary = stack_catalog(table, frames, out, combine=combine, swarp=swarp, progress=not quiet)
     for message in summary.messages:
         click.echo(message, err=True)
-    say(f"{summary.n_good} stacks in {out}/stacks-*.fits, {summary.n_flagged} galaxies flagged. "
+    echo(f"{summary.n_good} stacks in {out}/stacks-*.fits, {summary.n_flagged} galaxies flagged. "
         f"Next: photoz infer MODEL --stacks {out}, or photoz build {out}", quiet)  # fmt: skip
 
 
@@ -65,4 +65,4 @@ def build_dataset(stacks, data_dir, overwrite, quiet):
 
     counts = build_dataset(stacks, data_dir, overwrite, progress=not quiet)
     left_out = ", ".join(f"{number} {reason}" for reason, number in counts.items() if reason != "galaxies")
-    say(f"{counts['galaxies']} galaxies in {data_dir}/sdss_ugriz; left out: {left_out}. Next: photoz train", quiet)
+    echo(f"{counts['galaxies']} galaxies in {data_dir}/sdss_ugriz; left out: {left_out}. Next: photoz train", quiet)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from photoz_morph.cli.options import FORMATS, output_file, quiet_option, run_argument, say
+from photoz_morph.cli.options import FORMATS, echo, output_file, quiet_option, run_argument
 from photoz_morph.cli.photoz.prediction import predictions_of
 from photoz_morph.training.quiet import quiet_tensorflow
 
@@ -83,20 +83,20 @@ def evaluate(predictions, against, depth, without, widest_removed, out, quiet):
         scores = evaluate_table(table, grid, choice=choice)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    say(scores_markdown(scores), quiet)
-    say(rail_markdown(scores), quiet)
+    echo(scores_markdown(scores), quiet)
+    echo(rail_markdown(scores), quiet)
     if against:
         names = [table.meta.get("model") or "predictions", other.meta.get("model") or "other"]
         if names[0] == names[1]:  # of two runs of one network
             names = [str(path), str(against)]
         grids = dict(zip(names, (grid, other_grid)))
         scores["comparison"] = compare(dict(zip(names, (table, other))), grids, choice=choice)
-        say(comparison_markdown(scores["comparison"]), quiet)
+        echo(comparison_markdown(scores["comparison"]), quiet)
     if out is None and not choice:  # scores.json is that of the run
         out = path.with_name("scores.json" if path.stem == "predictions" else f"{path.stem}_scores.json")
     if out:
         write_scores(scores, out)
-        say(f"Scores in {out}.", quiet)
+        echo(f"Scores in {out}.", quiet)
 
 
 @click.command()
@@ -122,10 +122,10 @@ def compare(methods, n_bootstrap, out, quiet):
     for name, path in zip(names, methods):
         tables[name], grids[name] = read_predictions(predictions_of(Path(path), quiet))
     comparison = compare_tables(tables, grids, n_bootstrap)
-    say(comparison_markdown(comparison), quiet)
+    echo(comparison_markdown(comparison), quiet)
     if out:
         write_scores(comparison, out)
-        say(f"Comparison in {out}.", quiet)
+        echo(f"Comparison in {out}.", quiet)
 
 
 @click.command()
@@ -149,7 +149,7 @@ def report(run, trials, region, data_dir, out, quiet):
     quiet_tensorflow()
     from photoz_morph.photoz.report_run import report_run
 
-    say(f"Report in {report_run(run, out, data_dir, not quiet, trials, region)}.", quiet)
+    echo(f"Report in {report_run(run, out, data_dir, not quiet, trials, region)}.", quiet)
 
 
 def _is_catalog(path):
@@ -169,7 +169,7 @@ def _baseline_of_run(run, methods, out, data_dir, quiet):
     for method, table in predict_baselines(run, methods, data_dir, progress=not quiet).items():
         path = out or Path(run) / f"{method}.fits"
         write_predictions(table, path)
-        say(f"{len(table)} galaxies in {path}. Next: photoz evaluate {run} --against {path}", quiet)
+        echo(f"{len(table)} galaxies in {path}. Next: photoz evaluate {run} --against {path}", quiet)
 
 
 def _baseline_of_catalog(catalog, methods, out, simulated, z_max, quiet):
@@ -185,14 +185,14 @@ def _baseline_of_catalog(catalog, methods, out, simulated, z_max, quiet):
     if z_max:  # in bins of the same width
         grid = RedshiftGrid(0.0, z_max, max(1, round(z_max / grid.width)))
     if catalog is None:
-        say(f"{len(table)} real galaxies of the SDSS Main Galaxy Sample (r < 17.8, z_spec <= 0.4).", quiet)
+        echo(f"{len(table)} real galaxies of the SDSS Main Galaxy Sample (r < 17.8, z_spec <= 0.4).", quiet)
     for method in methods:
         path = out or f"baseline_{method}.fits"
         predicted = predict_catalog(table, method, grid, origin, source=catalog or "shipped", progress=not quiet)
         write_predictions(predicted, path)
         n_flagged = (predicted["flag"] != 0).sum()
-        say(f"{len(predicted)} galaxies in {path}, {n_flagged} of them flagged without a PDF.\n", quiet)
-        say(scores_markdown(evaluate_table(predicted, grid)), quiet)
+        echo(f"{len(predicted)} galaxies in {path}, {n_flagged} of them flagged without a PDF.\n", quiet)
+        echo(scores_markdown(evaluate_table(predicted, grid)), quiet)
 
 
 def _method_names(paths):

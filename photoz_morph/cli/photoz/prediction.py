@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from photoz_morph.cli.options import FORMATS, is_overtaken, output_file, quiet_option, run_argument, say
+from photoz_morph.cli.options import FORMATS, echo, output_file, quiet_option, run_argument
+from photoz_morph.cli.runs import current_predictions
 from photoz_morph.training.quiet import quiet_tensorflow
 
 MAX_SHOWN = 20  # galaxies that `infer` lists and draws one by one
@@ -27,7 +28,7 @@ def export(run, fold, out, quiet):
     path = Path(run) / "scores.json"
     scores = read_scores(path) if path.exists() else None
     write_text(model_card(export_run(run, out, fold), scores), out / "MODEL_CARD.md")
-    say(f"SavedModel in {out}. Next: photoz infer {out} --catalog CATALOG --frames FRAMES", quiet)
+    echo(f"SavedModel in {out}. Next: photoz infer {out} --catalog CATALOG --frames FRAMES", quiet)
 
 
 @click.command("import-checkpoint")
@@ -50,15 +51,15 @@ def import_checkpoint(checkpoint, bins, out, quiet):
     description = import_authors_checkpoint(checkpoint, out, bins)
     write_text(model_card(description), Path(out) / "MODEL_CARD.md")
     source, half_a_bin = description["source"], RedshiftGrid(**description["redshift"]).width / 2
-    say(f"{source['n_parameters']:,} parameters in {source['n_variables']} variables of {source['checkpoint']}; "
+    echo(f"{source['n_parameters']:,} parameters in {source['n_variables']} variables of {source['checkpoint']}; "
         f"{source['n_left_out']} of the optimizer left out.", quiet)  # fmt: skip
-    say("These are the files of the authors' repository, by their SHA-256. They do not say which fold was held out: "
+    echo("These are the files of the authors' repository, by their SHA-256. They do not say which fold was held out: "
         "scores on the paper's own sample may be too good." if source["is_published"] else
         "These are not the files of the authors' repository: what this network was trained on is not known.", quiet)
     other = "left edges" if bins == "midpoints" else "midpoints"
-    say(f"z_phot is over bin {bins.replace('-', ' ')}; over {other} it would be "
+    echo(f"z_phot is over bin {bins.replace('-', ' ')}; over {other} it would be "
         f"{half_a_bin:.5f} {'less' if bins == 'midpoints' else 'more'}, with the same PDF.", quiet)  # fmt: skip
-    say(f"SavedModel in {out}. Next: photoz infer {out} --stacks STACKS", quiet)
+    echo(f"SavedModel in {out}. Next: photoz infer {out} --stacks STACKS", quiet)
 
 
 @click.command()
@@ -91,7 +92,7 @@ def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
     model = load_exported_model(model)
     table = infer_stacks(model, parts, "stacked") if frames else infer_shards(model, stacks, progress=not quiet)
     write_predictions(table, out)
-    say(f"{len(table)} galaxies in {out}, {(table['flag'] != 0).sum()} of them flagged without a PDF.", quiet)
+    echo(f"{len(table)} galaxies in {out}, {(table['flag'] != 0).sum()} of them flagged without a PDF.", quiet)
     _show(table, model.grid, shown, stacks, figure, quiet)
 
 
@@ -107,7 +108,7 @@ def _show(table, grid, images, stacks, figure, quiet):
     if len(table) <= MAX_SHOWN:
         from photoz_morph.photoz.report.tables.scores import redshifts_text
 
-        say(redshifts_text(table), quiet)
+        echo(redshifts_text(table), quiet)
     if figure:
         from photoz_morph.photoz.report.figures.pdfs import galaxies_with_pdf
         from photoz_morph.report.style import save_figure
@@ -115,7 +116,7 @@ def _show(table, grid, images, stacks, figure, quiet):
 
         images = images or read_shard(find_shards(stacks)[0])[0][:MAX_SHOWN]
         save_figure(galaxies_with_pdf(images, table[: len(images)], grid), figure)
-        say(f"Figure in {figure}.", quiet)
+        echo(f"Figure in {figure}.", quiet)
 
 
 @click.command()
@@ -133,7 +134,7 @@ def predict(run, data_dir, out, quiet):
     out = out or Path(run) / "predictions.fits"
     table = predict_run(run, data_dir, progress=not quiet)
     write_predictions(table, out)
-    say(f"{len(table)} galaxies in {out}. Next: photoz evaluate {run}", quiet)
+    echo(f"{len(table)} galaxies in {out}. Next: photoz evaluate {run}", quiet)
 
 
 @click.command()
@@ -156,30 +157,24 @@ def convert(predictions, out, compact, quiet):
     path = Path(out)
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files) / max(len(table), 1)
-    say(f"{len(table)} galaxies in {out}, {size:.0f} bytes each.", quiet)
+    echo(f"{len(table)} galaxies in {out}, {size:.0f} bytes each.", quiet)
     if compact is None or quiet:
         return
     from photoz_morph.photoz.formats.compact import compact_errors, score_bounds
 
     cdf_error, score_errors = compact_errors(table, read_predictions(out)[0], grid)
-    say(f"Largest error of a cumulative distribution: {cdf_error:.2e}, promised {compact:g}.")
+    echo(f"Largest error of a cumulative distribution: {cdf_error:.2e}, promised {compact:g}.")
     if score_errors:
-        say(f"Scores of these {ORIGINS[table.meta['origin']]} galaxies:\n")
-        say(f"  {'score':18s} {'exact':>10s} {'compact - exact':>16s} {'at most':>10s}")
+        echo(f"Scores of these {ORIGINS[table.meta['origin']]} galaxies:\n")
+        echo(f"  {'score':18s} {'exact':>10s} {'compact - exact':>16s} {'at most':>10s}")
         bounds = score_bounds(compact, grid)
         for name, (value, change) in score_errors.items():
             bound = f"{bounds[name]:10.1e}" if name in bounds else f"{'no bound':>10s}"
-            say(f"  {name:18s} {value:10.5f} {change:+16.1e} {bound}")
+            echo(f"  {name:18s} {value:10.5f} {change:+16.1e} {bound}")
 
 
 def predictions_of(path, quiet, data_dir=None):
-    """The predictions file of a run folder, made if it is not there or older than a network; a file is itself."""
-    if not path.is_dir() or path.suffix == ".hats":
-        return path
+    """Predictions file of a run folder, predicted first if it is missing or stale; a file is itself."""
     from photoz_morph.photoz.config import PhotozConfig
-    from photoz_morph.runs.folder import finished_members
 
-    predictions = path / "predictions.fits"
-    if is_overtaken(predictions, finished_members(path, PhotozConfig)):
-        click.get_current_context().invoke(predict, run=str(path), data_dir=data_dir, out=None, quiet=quiet)
-    return predictions
+    return path if path.suffix == ".hats" else current_predictions(path, PhotozConfig, predict, quiet, data_dir)

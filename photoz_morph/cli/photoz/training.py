@@ -6,18 +6,17 @@ import click
 
 from photoz_morph.cli.options import (
     DEFAULT_CONFIG,
-    build_alone,
     data_dir_option,
+    echo,
     jobs_option,
     quiet_option,
     run_argument,
-    say,
-    say_status,
     seed_option,
     set_option,
     strategy_option,
 )
 from photoz_morph.cli.photoz.data import build_dataset
+from photoz_morph.cli.runs import build_in_subprocess, dataset_or_default, echo_status, read_config, train_run
 from photoz_morph.training.quiet import quiet_tensorflow
 
 config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Path())
@@ -39,24 +38,15 @@ def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, jobs, overrid
 
     Without a dataset in --data-dir the embedded default is simulated and built first.
     """
-    from photoz_morph.config import load_config
     from photoz_morph.photoz.config import PhotozConfig
 
     run_dir = run_dir or f"runs/{Path(config).stem}"
-    config = load_config(config, PhotozConfig, [*overrides, *([] if seed is None else [f"seed={seed}"])])
+    config = read_config(config, PhotozConfig, seed, overrides)
     quiet_tensorflow()
     _dataset_or_default(config, data_dir, quiet)
     from photoz_morph.photoz.experiment import PhotozExperiment
-    from photoz_morph.runs.progress import read_sessions
-    from photoz_morph.training.ensemble import train_ensemble
 
-    n_trained = train_ensemble(
-        PhotozExperiment, config, run_dir, data_dir, ensemble, cv, strategy, jobs, progress=not quiet
-    )
-    took = read_sessions(run_dir)[-1]
-    say(f"{n_trained} networks trained in {took['seconds'] / 60:.1f} minutes, peak memory {took['peak_memory_gb']} GB; "
-        f"{ensemble * cv - n_trained} were finished before. Run folder {run_dir}. "
-        f"Next: photoz evaluate {run_dir}", quiet)  # fmt: skip
+    train_run(PhotozExperiment, config, run_dir, data_dir, ensemble, cv, strategy, jobs, quiet)
 
 
 @click.command()
@@ -69,7 +59,7 @@ def status(run):
     def name(entry):
         return f"fold {entry['fold']} member {entry['member']}"
 
-    say_status(run_status(run, PhotozConfig), name, "validation_sigma_mad")
+    echo_status(run_status(run, PhotozConfig), name, "validation_sigma_mad")
 
 
 @click.command()
@@ -95,29 +85,32 @@ def summary(config, overrides):
 
 
 def _dataset_or_default(config, data_dir, quiet):
-    """Make and build the embedded default if no dataset is there and the config asks for one."""
+    """Simulate and build the embedded default if there is no dataset and the config asks for one."""
     from photoz_morph.datasets.reading import open_dataset
     from photoz_morph.photoz.dataset import split_sizes
 
-    try:
-        n_found = sum(split_sizes(open_dataset(data_dir)))
-        if config.simulation.n_galaxies not in (None, n_found):
-            say(f"{data_dir} holds a dataset of {n_found} galaxies: training on it, not on the simulation of the "
-                f"config ({config.simulation.n_galaxies}); for that one give another --data-dir.", quiet)  # fmt: skip
-        return
-    except FileNotFoundError:
-        if config.simulation.n_galaxies is None:
-            raise
     n_galaxies = config.simulation.n_galaxies
-    _check_sizes(config)
-    from photoz_morph.simulation.sdss.sample import simulate_sample
 
-    stacks = Path(data_dir) / "stacks"
-    say(f"No dataset in {data_dir}: making the embedded default there, {n_galaxies} simulated SDSS galaxies.", quiet)
-    simulate_sample(
-        stacks, n_galaxies, config.simulation.seed, progress=not quiet, deep_fraction=config.simulation.deep_fraction
-    )
-    build_alone(build_dataset, str(stacks), data_dir, False, quiet)
+    def describe(builder):
+        n_found = sum(split_sizes(builder))
+        if n_galaxies in (None, n_found):
+            return None
+        return (
+            f"{data_dir} holds a dataset of {n_found} galaxies: training on it, not on the simulation of the config "
+            f"({n_galaxies}); for that one give another --data-dir."
+        )
+
+    def make():
+        _check_sizes(config)
+        from photoz_morph.simulation.sdss.sample import simulate_sample
+
+        stacks, deep_fraction = Path(data_dir) / "stacks", config.simulation.deep_fraction
+        echo(f"No dataset in {data_dir}: making the embedded default there, {n_galaxies} simulated SDSS galaxies.",
+             quiet)  # fmt: skip
+        simulate_sample(stacks, n_galaxies, config.simulation.seed, progress=not quiet, deep_fraction=deep_fraction)
+        build_in_subprocess(build_dataset, str(stacks), data_dir, False, quiet)
+
+    dataset_or_default(config, data_dir, open_dataset, describe, make, quiet)
 
 
 def _check_sizes(config):

@@ -19,11 +19,7 @@ from photoz_morph.system.files import write_whole
 from photoz_morph.system.fits import open_fits
 from photoz_morph.system.tables import table_of, write_fits
 
-# What the pixels of each origin are, as it must stand beside every score. A mock is simulated whatever it is made of.
-# "released" are the authors' arrays, made of TNG100.
-ORIGINS = {
-    "simulated": "simulated", "tng": "simulated", "images": "simulated", "released": "simulated", "observed": "real",
-}  # fmt: skip
+TABLE_ORIGINS = ("simulated", "tng", "images", "released", "observed")  # keys of runs.scores.ORIGINS
 ADAPTATIONS = ("none", "mmd", "consistency")
 DOMAINS = {"Y10": "y10", "Y1": "y1"}  # name of each depth -> ending of its columns
 CATALOGUE = {
@@ -54,7 +50,7 @@ def morph_predictions_table(
         Likewise, of the first seed.
     survey : str
     origin : str
-        A key of `ORIGINS`.
+        One of `TABLE_ORIGINS`.
     model : str
         Name of the network.
     classes : sequence of str
@@ -159,7 +155,7 @@ def check_morph_predictions(table, path):
     missing = [key for key in REQUIRED_META if key not in table.meta]
     if missing:
         raise ValueError(f"{path}: not morph predictions, the header lacks {', '.join(missing)}; predict again")
-    for key, known in (("origin", ORIGINS), ("adaptation", ADAPTATIONS)):
+    for key, known in (("origin", TABLE_ORIGINS), ("adaptation", ADAPTATIONS)):
         if table.meta[key] not in known:
             raise ValueError(f"{path}: {key} is {table.meta[key]!r}, not one of {', '.join(known)}")
     arrays = [f"{quantity}_{suffix}" for quantity in ("probability", "latent") for suffix in DOMAINS.values()]

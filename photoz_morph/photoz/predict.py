@@ -111,8 +111,8 @@ def _member_function(members):
     return tf.function(lambda batch: [member(batch) for member in members], reduce_retracing=True)
 
 
-def open_run_dataset(dataset, data_dir):
+def open_run_dataset(trained_on, data_dir):
     """Builder of the dataset a run was trained on, or of a copy of it in `data_dir`."""
     return reading.open_run_dataset(
-        dataset, data_dir, "sdss_ugriz", lambda builder: {"galaxies_per_fold": pipeline.split_sizes(builder)}
+        trained_on, data_dir, "sdss_ugriz", lambda builder: {"galaxies_per_fold": dataset.split_sizes(builder)}
     )

@@ -24,8 +24,7 @@ from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.system.files import write_whole
 from photoz_morph.system.tables import plain_columns, read_fits, read_parquet, write_fits, write_parquet
 
-# What the pixels or magnitudes of each origin are, as it must stand beside every score.
-ORIGINS = {"simulated": "simulated", "stacked": "real", "catalogue": "real"}
+TABLE_ORIGINS = ("simulated", "stacked", "catalogue")  # keys of runs.scores.ORIGINS
 ESTIMATES = {
     "flag": "0: good; 1: no PDF, or flagged before",
     "z_phot": "mean of the PDF over bin midpoints",
@@ -91,8 +90,8 @@ def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_me
     ValueError
         If a column is missing, reserved or of another length, or a row of `pdf` is no probability.
     """
-    if origin not in ORIGINS:
-        raise ValueError(f"origin must be one of {', '.join(ORIGINS)}, got {origin!r}")
+    if origin not in TABLE_ORIGINS:
+        raise ValueError(f"origin must be one of {', '.join(TABLE_ORIGINS)}, got {origin!r}")
     table = plain_columns(Table(catalog_columns, copy=True))
     table.meta = {"survey": survey.name, "origin": origin, "z_min": grid.z_min, "z_max": grid.z_max}
     table.meta |= {"n_bins": grid.n_bins, "z_phot_bins": "midpoints", "model": model, "n_members": n_members}
@@ -230,8 +229,8 @@ def _grid_of(table, path):
     missing = [key for key in REQUIRED_META if key not in table.meta]
     if missing:
         raise ValueError(f"{path}: not a predictions table, its header lacks {', '.join(missing)}")
-    if table.meta["origin"] not in ORIGINS:
-        raise ValueError(f"{path}: origin is {table.meta['origin']!r}, not one of {', '.join(ORIGINS)}")
+    if table.meta["origin"] not in TABLE_ORIGINS:
+        raise ValueError(f"{path}: origin is {table.meta['origin']!r}, not one of {', '.join(TABLE_ORIGINS)}")
     missing = [name for name in ("obj_id", *ESTIMATES) if name not in table.colnames]
     if missing:
         raise ValueError(f"{path}: predictions lack column {', '.join(missing)}; predict again")

@@ -5,6 +5,12 @@ from pathlib import Path
 
 from photoz_morph.system.files import write_whole
 
+# Origin of images or magnitudes -> kind of data, printed beside every score. A mock is simulated whatever it is made
+# of; "released" are the authors' arrays, made of TNG100.
+ORIGINS = {
+    "simulated": "simulated", "tng": "simulated", "images": "simulated", "released": "simulated",
+    "stacked": "real", "catalogue": "real", "observed": "real",
+}  # fmt: skip
 REQUIRED_KEYS = {"photoz": ("data",), "morph": ("data", "origin", "domains")}  # chain -> keys that its scores have
 
 

@@ -23,7 +23,7 @@ from photoz_morph.surveys import LSST
 from photoz_morph.system.files import write_whole
 from photoz_morph.system.fits import open_fits, primary_hdu, read_table, require_cards, require_columns
 
-ORIGINS = ("simulated", "tng", "images")
+MOCK_ORIGINS = ("simulated", "tng", "images")
 REQUIRED_COLUMNS = (
     "obj_id", "group_id", "intended_type", "label", "label_g", "gini", "m20", "gini_g", "m20_g", "flag", "subhalo_id",
     "snapshot",
@@ -162,8 +162,8 @@ def _checked_catalog(path, hdus, survey):
     values = {"BANDS": ",".join(survey.bands), "BUNIT": survey.image_unit}
     require_cards(path, header, REQUIRED_CARDS, "a shard of mocks", values, f"{survey.name} mocks")
     table = read_table(path, hdus["CATALOG"], REQUIRED_COLUMNS)
-    if header["ORIGIN"] not in ORIGINS:
-        raise ValueError(f"{path}: ORIGIN is {header['ORIGIN']}, not one of {', '.join(ORIGINS)}; make it again")
+    if header["ORIGIN"] not in MOCK_ORIGINS:
+        raise ValueError(f"{path}: ORIGIN is {header['ORIGIN']}, not one of {', '.join(MOCK_ORIGINS)}; make it again")
     for year in depths(header):
         if hdus[f"Y{year}"].shape != (len(table), *survey.image_shape):
             raise ValueError(

@@ -42,7 +42,7 @@ def evaluate(predictions, against, out, quiet):
             echo(f"Their configs differ in {', '.join(differing_keys(*configs)) or 'nothing'}.", quiet)
     out = out or paths[0].with_name("scores.json")
     write_scores(scores[0], out)
-    say(f"Scores in {out}.", quiet)
+    echo(f"Scores in {out}.", quiet)
 
 
 @click.command()

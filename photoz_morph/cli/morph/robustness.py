@@ -46,12 +46,12 @@ def attack(runs, images, domain, bounds, network, defence, precision, seed, name
     """
     quiet_tensorflow()
     runs = _named(runs) or _default_runs(quiet)
-    from photoz_morph.morph.predictions import ORIGINS
     from photoz_morph.morph.report.tables.attacks import attack_markdown
     from photoz_morph.morph.report.tables.scores import DATA_NAMES
     from photoz_morph.morph.robustness.attack import AttackPlan, attack_runs, count_flips_on_disk
     from photoz_morph.morph.robustness.attack_files import read_attack
     from photoz_morph.robustness.one_pixel.attack import AttackOptions
+    from photoz_morph.runs.scores import ORIGINS
 
     plan = AttackPlan(AttackOptions(**options), images, bounds, domain, network - 1, defence, precision, seed)
     folders = attack_runs(runs.values(), plan, name, data_dir, progress=not quiet)
@@ -80,7 +80,6 @@ def latent(runs, attack_name, every_seed, defence, data_dir, quiet):
     quiet_tensorflow()
     from photoz_morph.morph.config import MorphConfig
     from photoz_morph.morph.defences import with_defence
-    from photoz_morph.morph.predictions import ORIGINS
     from photoz_morph.morph.report.tables.latents import latent_markdown, seed_verdicts
     from photoz_morph.morph.report.tables.scores import DATA_NAMES
     from photoz_morph.morph.robustness.latent_files import read_latent, seed_ratio, write_latent
@@ -88,6 +87,7 @@ def latent(runs, attack_name, every_seed, defence, data_dir, quiet):
     from photoz_morph.morph.robustness.latents import latent_run as run_latent
     from photoz_morph.morph.robustness.latents import measure_run
     from photoz_morph.runs.folder import read_run
+    from photoz_morph.runs.scores import ORIGINS
 
     latents, measurements, runs = {}, {}, _named(runs or DEFAULT_RUNS)
     attack_name = attack_name or _common_attack(runs.values(), defence)

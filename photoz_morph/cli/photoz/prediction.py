@@ -150,7 +150,8 @@ def convert(predictions, out, compact, quiet):
     a HATS catalogue, a folder of Parquet files by position on the sky, and needs the package hats. With --compact (not
     .hdf5) the file is read back, and what it changes is measured and printed for every score.
     """
-    from photoz_morph.photoz.predictions import ORIGINS, read_predictions, write_predictions
+    from photoz_morph.photoz.predictions import read_predictions, write_predictions
+    from photoz_morph.runs.scores import ORIGINS
 
     table, grid = read_predictions(predictions_of(Path(predictions), quiet))
     write_predictions(table, out, compact)

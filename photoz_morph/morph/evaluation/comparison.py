@@ -10,7 +10,8 @@ from photoz_morph.morph.evaluation.scores import (
     mean_of_seeds,
     probability_of_seeds,
 )
-from photoz_morph.morph.predictions import DOMAINS, ORIGINS, check_morph_predictions, row_keys
+from photoz_morph.morph.predictions import DOMAINS, check_morph_predictions, row_keys
+from photoz_morph.runs.scores import ORIGINS
 
 
 def compare_morph(table_a, table_b, names=None, n_bootstrap=1000, seed=0):

@@ -11,7 +11,8 @@ import numpy as np
 
 from photoz_morph.metrics.classification import SCORES, galaxy_terms, majority_class
 from photoz_morph.metrics.group_errors import group_bootstrap, interval
-from photoz_morph.morph.predictions import DOMAINS, ORIGINS, check_morph_predictions, class_names
+from photoz_morph.morph.predictions import DOMAINS, check_morph_predictions, class_names
+from photoz_morph.runs.scores import ORIGINS
 
 SECOND_TRUTHS = ("intended_type", "label_g")
 

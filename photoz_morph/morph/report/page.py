@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from photoz_morph.mocks.labels import CLASS_NAMES
-from photoz_morph.morph.predictions import ORIGINS, class_names
+from photoz_morph.morph.predictions import class_names
 from photoz_morph.morph.report import robustness as robustness_report
 from photoz_morph.morph.report import style
 from photoz_morph.morph.report import text as morph_text
@@ -26,6 +26,7 @@ from photoz_morph.morph.report.figures import (
 from photoz_morph.morph.report.tables.scores import comparison_markdown, table1_csv, table1_markdown
 from photoz_morph.report import html
 from photoz_morph.report.style import save_figure, write_text
+from photoz_morph.runs.scores import ORIGINS
 
 REQUIRED = {"runs", "origin"}
 OPTIONAL = {

@@ -10,7 +10,6 @@ test-time defences other than the run's own to `scores` and `latent` behind them
 
 import numpy as np
 
-from photoz_morph.morph.predictions import ORIGINS
 from photoz_morph.morph.report.attack_choice import attack_tables_of, chosen_attack, own_attacks
 from photoz_morph.morph.report.figures import attacks as attack_figures
 from photoz_morph.morph.report.figures import perturbations as perturbation_figures
@@ -30,6 +29,7 @@ from photoz_morph.morph.report.tables.perturbations import (
 from photoz_morph.morph.report.tables.scores import DATA_NAMES
 from photoz_morph.morph.robustness.latent_scores import is_same_attack
 from photoz_morph.report import html
+from photoz_morph.runs.scores import ORIGINS
 
 ATTACK, PERTURB, DEFENCE = "One-pixel attack", "Perturbations", "Defences"
 SECTIONS = (ATTACK, LATENT, PERTURB, DEFENCE)

@@ -7,7 +7,6 @@ plain text.
 import numpy as np
 
 from photoz_morph.mocks.labels import CLASS_NAMES
-from photoz_morph.morph.predictions import ORIGINS
 from photoz_morph.morph.report.tables.scores import (
     COMPARISON_HEADER,
     DATA_NAMES,
@@ -21,6 +20,7 @@ from photoz_morph.morph.report.tables.scores import (
 )
 from photoz_morph.report import html
 from photoz_morph.report.text import count, with_interval
+from photoz_morph.runs.scores import ORIGINS
 
 NOT_THE_SKY = "Nothing on this page is a measurement of the sky."
 BANNERS = {

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from photoz_morph.morph.predictions import DOMAINS, ORIGINS, class_names, row_keys
+from photoz_morph.morph.predictions import DOMAINS, class_names, row_keys
 from photoz_morph.robustness.latents.geometry import class_margins, crossing, distance, seen_distance
 from photoz_morph.robustness.latents.means import LatentSpace, paired_ratio, scale_of, scaled_means
+from photoz_morph.runs.scores import ORIGINS
 
 SAME_LATENTS = 1e-2  # of the separation: float32 in other batches moves latents by 1e-5 of it, another network by 1
 SAME_PROBABILITY = 1e-3  # likewise, between the head on the latents and the probabilities of the table

@@ -14,7 +14,6 @@ from photoz_morph.morph import dataset
 from photoz_morph.morph.classify import ImageClassifier, load_classifiers
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.defences import defence_facts, with_defence
-from photoz_morph.morph.predictions import ORIGINS
 from photoz_morph.morph.robustness.perturbation_scores import (
     clean_scores,
     mean_scores,
@@ -24,6 +23,7 @@ from photoz_morph.morph.robustness.perturbation_scores import (
 )
 from photoz_morph.robustness.perturbations.registry import PERTURBATIONS, observing_context, perturb
 from photoz_morph.runs.folder import finished_members, read_run, weights_hash
+from photoz_morph.runs.scores import ORIGINS
 
 FILE_NAME = "perturbations.json"
 N_IMAGES = 500  # our choice: errors of 0.01 to 0.02, smaller for differences on the same galaxies

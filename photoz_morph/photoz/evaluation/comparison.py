@@ -6,7 +6,7 @@ from photoz_morph.metrics.bootstrap import bootstrap_scores
 from photoz_morph.metrics.checks import parent_id
 from photoz_morph.metrics.redshifts.point_scores import SCORES, galaxy_scores, score_error
 from photoz_morph.photoz.evaluation.scores import good_rows, with_errors
-from photoz_morph.photoz.predictions import ORIGINS
+from photoz_morph.runs.scores import ORIGINS
 
 INTERVAL_ERRORS = 1.96  # standard errors on either side of a 95 % interval
 

@@ -13,7 +13,7 @@ from photoz_morph.metrics.bootstrap import bootstrap_scores
 from photoz_morph.metrics.checks import parent_id, scored_rows
 from photoz_morph.metrics.redshifts.pit_tests import COVERAGE_LEVELS, coverage
 from photoz_morph.metrics.redshifts.point_scores import SCORES, galaxy_scores, score_error
-from photoz_morph.photoz.predictions import ORIGINS
+from photoz_morph.runs.scores import ORIGINS
 
 
 def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):

@@ -15,10 +15,11 @@ from photoz_morph.metrics.checks import scored_rows
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.evaluation.run_scores import current_scores
 from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE, in_region, name_of_trial
-from photoz_morph.photoz.predictions import ORIGINS, read_predictions
+from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.runs.progress import read_history, read_sessions
+from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.surveys import get_survey
 from photoz_morph.system.json_files import read_json
 

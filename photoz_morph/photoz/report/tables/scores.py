@@ -4,7 +4,6 @@ In go the dictionaries of `evaluation.evaluate` and `evaluation.compare`, out co
 galaxies are simulated or real; eta and the other rates are fractions in the scores and per cent here.
 """
 
-from photoz_morph.photoz.predictions import ORIGINS
 from photoz_morph.photoz.report.tables.columns import (
     ALL_COLUMNS,
     COLUMNS,
@@ -17,6 +16,7 @@ from photoz_morph.photoz.report.tables.columns import (
     score_text,
 )
 from photoz_morph.report.text import markdown_table
+from photoz_morph.runs.scores import ORIGINS
 
 
 def scores_markdown(scores):

@@ -1,4 +1,4 @@
-"""What the commands share: options, and errors on one line."""
+"""Options shared by the commands, and errors on one line."""
 
 import importlib.util
 import os
@@ -16,7 +16,7 @@ FORMATS = (".fits", ".parquet", ".hdf5", ".hats")  # of predictions.write_predic
 
 run_argument = click.argument("run", type=click.Path())
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress bar and no messages, only errors.")
-seed_option = click.option("--seed", type=int, help="Instead of the seed of the config.")
+seed_option = click.option("--seed", type=int, help="Seed, instead of that of the config.")
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a config key, such as train.epochs=20."
 )
@@ -25,23 +25,23 @@ data_dir_option = click.option(
 )
 strategy_option = click.option(
     "--strategy", default="auto", show_default=True, type=click.Choice(["auto", "mirrored", "none"]),
-    help="auto: MirroredStrategy over all GPUs, else CPUs.",
+    help="auto: MirroredStrategy on all GPUs, or CPUs if there are none.",
 )  # fmt: skip
 jobs_option = click.option(
-    "--jobs", type=click.IntRange(min=1), help="Networks trained at once on CPUs; by default one per core."
+    "--jobs", type=click.IntRange(min=1), help="Number of networks trained at once on CPUs; by default one per core."
 )
-overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there.")
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an existing dataset.")
 
 
 def output_file(*suffixes):
-    """Callback of an option for an output file: refuses before the work what could not be written after it."""
+    """Callback of an option for an output file: refuse before the work a name that could not be written after it."""
 
     def check(ctx, param, value):
         path = Path(value) if value else None
         if path and path.suffix not in suffixes:
             raise ValueError(f"{path}: {param.opts[0]} must end in {' or '.join(suffixes)}")
         if path and not path.parent.is_dir():
-            raise ValueError(f"{path}: there is no folder {path.parent}; make it or give another {param.opts[0]}")
+            raise ValueError(f"{path}: folder {path.parent} does not exist; create it or give another {param.opts[0]}")
         if path and path.suffix == ".hats" and path.exists():
             raise ValueError(f"{path}: is in the way; remove it or give another {param.opts[0]}")
         if path and path.suffix == ".hats" and importlib.util.find_spec("hats") is None:
@@ -54,7 +54,7 @@ def output_file(*suffixes):
 
 
 class OneLineErrors(click.Group):
-    """A command group that turns every error a user can mend, and every wrong option, into one line.
+    """A command group that prints user errors and wrong options on one line.
 
     With PHOTOZ_MORPH_TRACEBACK=1 in the environment the traceback is shown.
     """
@@ -78,18 +78,18 @@ class OneLineErrors(click.Group):
             click.echo(f"Error: {one_line(error)}", err=True)
             ctx.exit(1)
         except KeyboardInterrupt:
-            click.echo("Stopped. What is finished is kept; the same command goes on from there.", err=True)
+            click.echo("Interrupted. Finished work is kept; run the same command again to resume.", err=True)
             ctx.exit(130)
 
 
 def user_errors():
-    """Types of the errors that a user can do something about; TensorFlow's only where it was imported."""
+    """Types of errors that a user can correct; TensorFlow's only if it is imported."""
     tensorflow = sys.modules.get("tensorflow")
     return (ValueError, OSError, RuntimeError, MemoryError, *([tensorflow.errors.OpError] if tensorflow else []))
 
 
 def one_line(error):
-    """The message of an error on one line, with the file that an OSError names."""
+    """Message of an error on one line, with the file that an OSError names."""
     if isinstance(error, OSError) or "No space left" in str(error):  # TFDS makes another error of it
         return reason_and_remedy(error if isinstance(error, OSError) else OSError(str(error)))
     if hasattr(error, "op"):  # of TensorFlow, which puts its own names around the message

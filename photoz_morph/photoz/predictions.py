@@ -218,6 +218,12 @@ def read_predictions(path):
     return table, grid
 
 
+def predictions_file(path):
+    """Predictions file of a run folder; a file is itself, and so is a HATS catalogue, which is a folder."""
+    path = Path(path)
+    return path / "predictions.fits" if path.is_dir() and path.suffix != ".hats" else path
+
+
 def _check_suffix(path):
     """Raise a ValueError if the name of a file does not say one of our formats."""
     if path.suffix not in READERS:

@@ -77,7 +77,7 @@ def main():
 
 def victims(arguments, network):
     """First test images that the network classifies correctly, and their classes."""
-    builder = morph_pipeline.open_dataset(arguments.data_dir or read_run(arguments.run, MorphConfig)[1]["path"])
+    builder = dataset.open_dataset(arguments.data_dir or read_run(arguments.run, MorphConfig)[1]["path"])
     labels = reading.read_columns(builder, "test")["label"]
     n_wanted = 2 * arguments.images + 40
     batches = dataset.domain_images(builder, f"test[:{n_wanted}]", "y10", BATCH)

@@ -265,7 +265,7 @@ for name, words in (
     "out, message",
     [
         ("table.txt", "table.txt: --out must end in .fits or .parquet"),
-        ("no/where/table.fits", "no/where/table.fits: there is no folder no/where; make it or give another --out"),
+        ("no/where/table.fits", "no/where/table.fits: folder no/where does not exist; create it or give another --out"),
         ("folder.fits", "folder.fits: is a folder; give the name of a file as --out"),
     ],
 )
@@ -320,7 +320,7 @@ def test_interrupted_training_says_so_and_the_same_command_goes_on(place):
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert said == "Stopped. What is finished is kept; the same command goes on from there.\n"
+    assert said == "Interrupted. Finished work is kept; run the same command again to resume.\n"
     member = Path("run/fold_0/member_0")
     before = read_history(member)
     assert before and not (member / "model.keras").exists()

@@ -192,7 +192,7 @@ def test_convert_tells_what_compact_pdfs_change(tmp_path, name):
     write_predictions(predictions(), tmp_path / "p.hdf5")
     arguments = ["convert", str(tmp_path / "p.hdf5"), str(tmp_path / name), "--compact", "0.001"]
     said = CliRunner().invoke(main, arguments).output
-    assert "12 galaxies" in said and "promised 0.001" in said and "Scores of these simulated galaxies" in said
+    assert "12 galaxies" in said and "at most 0.001" in said and "Scores of these simulated galaxies" in said
     assert {line.split()[0] for line in said.splitlines() if line.startswith("  ")} == {"score", *SCORES}
     assert "no bound" in said
     table, _ = read_predictions(tmp_path / name)

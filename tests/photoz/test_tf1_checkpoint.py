@@ -184,7 +184,7 @@ def exports(small, tmp_path_factory):
 
 def test_command_says_what_was_imported_and_what_the_other_convention_gives(exports):
     said = exports["midpoints"][1]
-    assert "in 93 variables of -120000; 188 of the optimizer left out" in said and "not the files of the" in said
+    assert "in 93 variables of -120000; 188 variables of the optimizer" in said and "not the files of the" in said
     assert "over left edges it would be 0.00111 less" in said
     assert "over midpoints it would be 0.00111 more" in exports["left-edges"][1]
 

@@ -1,4 +1,4 @@
-"""The command `morph`: galaxy morphology under survey noise. Each command is one call of the package."""
+"""The command `morph`: galaxy morphology under survey noise. Each subcommand calls one function of the package."""
 
 import click
 
@@ -14,12 +14,12 @@ from photoz_morph.cli.options import OneLineErrors
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main():
-    """Galaxy morphology from LSST images of ten years and of one, as in Ciprijanovic et al. (2021, 2022).
+    """Galaxy morphology from ten-year and one-year LSST images, as in Ciprijanovic et al. (2021, 2022).
 
-    The chain: simulate, mock, build, train, predict, evaluate, report, export, infer. Each command reads what the one
-    before wrote. `morph train morph_regular.yaml --seeds 3` in an empty folder runs the first four by itself;
-    `morph train morph_mmd.yaml --seeds 3` then trains the same networks with domain adaptation. attack, latent and
-    perturb ask how little it takes to change a class.
+    The commands form a chain: simulate, mock, build, train, predict, evaluate, report, export, infer. Each reads the
+    output of the one before. In an empty folder `morph train morph_regular.yaml --seeds 3` runs the first four;
+    `morph train morph_mmd.yaml --seeds 3` then trains the same networks with domain adaptation. The commands attack,
+    latent and perturb measure robustness.
     """
 
 

@@ -1,4 +1,4 @@
-"""The commands of `morph` that make datasets: simulate, mock, build."""
+"""The dataset commands of `morph`: simulate, mock, build."""
 
 import warnings
 from pathlib import Path
@@ -16,10 +16,11 @@ data_dir_option = click.option(
 
 
 @click.command()
-@click.option("--n-galaxies", default=6_000, show_default=True, type=click.IntRange(min=1))
-@click.option("--seed", default=1, show_default=True)
-@click.option("--out", default="scenes", show_default=True, type=click.Path(), help="Folder of the shards.")
-@click.option("--processes", type=click.IntRange(min=1), help="All cores by default; the galaxies are the same.")
+@click.option("--n-galaxies", default=6_000, show_default=True, type=click.IntRange(min=1), help="Number of galaxies.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the simulation.")
+@click.option("--out", default="scenes", show_default=True, type=click.Path(), help="Output folder.")
+@click.option("--processes", type=click.IntRange(min=1),
+              help="Number of processes; all cores by default. The output does not depend on it.")  # fmt: skip
 @quiet_option
 def simulate(n_galaxies, seed, out, processes, quiet):
     """Simulate noiseless images of spirals, ellipticals and mergers (the embedded default)."""
@@ -31,31 +32,34 @@ def simulate(n_galaxies, seed, out, processes, quiet):
 
 @click.command()
 @click.argument("scenes", nargs=-1, type=click.Path())
-@click.option("--out", default="mocks", show_default=True, type=click.Path(), help="Folder of the shards.")
+@click.option("--out", default="mocks", show_default=True, type=click.Path(), help="Output folder.")
 @click.option("--years", multiple=True, default=(10, 1), show_default=True, type=click.IntRange(1, 10),
-              help="Depths, in years of the survey; several times.")  # fmt: skip
+              help="Depth in years of the survey; may be repeated.")  # fmt: skip
 @click.option("--binning", default="sample", show_default=True, type=click.Choice(["sample", "sum"]),
-              help="A stamp pixel is one of its 0.2 arcsec pixels (the look of the paper) or their sum.")  # fmt: skip
-@click.option("--field-kpc", default=100.0, show_default=True, help="Side of the field at redshift 0.05.")
-@click.option("--nested", is_flag=True, help="Deeper images contain the shallower; by default all are independent.")
-@click.option("--seed", default=1, show_default=True, help="Of the noise.")
-@click.option("--unit", type=click.Choice(["nJy", "mag/arcsec2"]), help="Of image files that do not say it.")
-@click.option("--pixel-kpc", type=float, help="Side of a pixel of image files that do not say it.")
-@click.option("--redshift", type=float, help="From which image files that do not say it are seen; 0.05 by default.")
+              help="A stamp pixel is one of its 0.2 arcsec camera pixels (as in the paper) or their sum.")  # fmt: skip
+@click.option("--field-kpc", default=100.0, show_default=True, help="Side of the field at redshift 0.05 [kpc].")
+@click.option("--nested", is_flag=True,
+              help="Deeper images contain the shallower ones; by default all are independent.")  # fmt: skip
+@click.option("--seed", default=1, show_default=True, help="Seed of the noise.")
+@click.option("--unit", type=click.Choice(["nJy", "mag/arcsec2"]), help="Unit of image files that do not state it.")
+@click.option("--pixel-kpc", type=float, help="Side of a pixel of image files that do not state it [kpc].")
+@click.option("--redshift", type=float, help="Redshift of image files that do not state it; 0.05 by default.")
 @click.option("--band-axis", type=click.Choice(["first", "last"]), default="first", show_default=True,
-              help="Of image files.")  # fmt: skip
-@click.option("--dataset", help="Which image of an HDF5 or npz file that holds several.")
-@click.option("--tng", type=click.Path(), help="Instead of SCENES: folder of TNG100 images; needs --morphologies.")
+              help="Axis of the bands in image files.")  # fmt: skip
+@click.option("--dataset", help="Name of the image in an HDF5 or npz file that holds several.")
+@click.option("--tng", type=click.Path(), help="Folder of TNG100 images, instead of SCENES; needs --morphologies.")
 @click.option("--morphologies", type=click.Path(), help="Folder of the morphs_snap*_{g,i}.hdf5 catalogues.")
-@click.option("--groups", type=click.Path(), help="Table of snapshot, subhalo_id, group_id: who is whom.")
-@click.option("--zero-point", type=float, help="AB magnitude of one unit of TNG images that are not in nJy.")
-@click.option("--processes", type=click.IntRange(min=1), help="All cores by default; the images are the same.")
+@click.option("--groups", type=click.Path(),
+              help="Table of snapshot, subhalo_id, group_id, to identify galaxies across snapshots.")  # fmt: skip
+@click.option("--zero-point", type=float, help="AB magnitude of one unit of TNG images, if not in nJy.")
+@click.option("--processes", type=click.IntRange(min=1),
+              help="Number of processes; all cores by default. The output does not depend on it.")  # fmt: skip
 @quiet_option
 def mock(scenes, out, years, binning, field_kpc, nested, seed, tng, morphologies, groups, processes, quiet, **reading):
-    """Observe noiseless images with LSST, after ten years and after one, and label them by Gini and M20.
+    """Mock LSST observations of noiseless images, labelled by Gini and M20.
 
-    SCENES is a folder of `morph simulate`, `scenes` by default, or files of noiseless g, r, i images: FITS, HDF5 or
-    npz, in nJy per pixel or AB mag/arcsec^2.
+    SCENES is the output folder of `morph simulate` (by default `scenes`), or files of noiseless g, r, i images: FITS,
+    HDF5 or npz, in nJy per pixel or AB mag/arcsec^2. Each image is observed at the depths of ten years and one year.
     """
     from photoz_morph.mocks.sample import mock_scene_list, mock_scenes
 
@@ -71,7 +75,7 @@ def mock(scenes, out, years, binning, field_kpc, nested, seed, tng, morphologies
         what = "--tng" if tng else "a folder of scenes" if is_folder else "image files"
         raise click.UsageError(f"--{name} does not go with {what}")
     if processes and not is_folder:
-        raise click.UsageError("--processes goes with a folder of scenes; other images are observed one by one")
+        raise click.UsageError("--processes goes with a folder of scenes; image files are observed one by one")
     reading = {name: value for name, value in reading.items() if name in given}
     if tng:
         from photoz_morph.mocks.tng import iter_tng_scenes, read_tng_morphologies
@@ -96,13 +100,13 @@ def mock(scenes, out, years, binning, field_kpc, nested, seed, tng, morphologies
 @click.command()
 @click.argument("mocks", default="mocks", type=click.Path())
 @data_dir_option
-@click.option("--released", type=click.Path(), help="Instead of MOCKS: folder of the authors' arrays (Zenodo 5514180).")
+@click.option("--released", type=click.Path(), help="Folder of the authors' arrays (Zenodo 5514180), instead of MOCKS.")
 @click.option("--merger-copies", default=0, show_default=True, type=click.IntRange(0, 4),
-              help="Flipped and rotated copies of each merger, in its split; 4 in the paper.")  # fmt: skip
+              help="Flipped and rotated copies of each merger, added to its split; 4 in the paper.")  # fmt: skip
 @overwrite_option
 @quiet_option
 def build(mocks, data_dir, released, merger_copies, overwrite, quiet):
-    """Build the TFDS dataset, split 70 : 10 : 20 by galaxy, from a folder of MOCKS."""
+    """Build the TFDS dataset, split 70:10:20 by galaxy, from a folder of MOCKS."""
     build_dataset(mocks, data_dir, released, merger_copies, overwrite, quiet)
 
 
@@ -112,7 +116,7 @@ def listed(counts):
 
 
 def build_dataset(mocks, data_dir, released, merger_copies, overwrite, quiet):
-    """Build the dataset and say what is in it."""
+    """Build the dataset and print its contents."""
     quiet_tensorflow()
     from tfds_builders import tng_lsst_mocks
 

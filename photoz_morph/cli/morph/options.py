@@ -1,9 +1,11 @@
-"""Options that several commands of `morph` share."""
+"""Options shared by several commands of `morph`."""
 
 import click
 
 runs_argument = click.argument("runs", nargs=-1, type=click.Path())
-run_data_option = click.option("--data-dir", type=click.Path(), help="Instead of the dataset the run was trained on.")
+run_data_option = click.option(
+    "--data-dir", type=click.Path(), help="Prepared dataset; by default the one the run was trained on."
+)
 defence_option = click.option(
     "--defence", type=click.Choice(["none", "d4", "median"]),
     help="Test-time defence of the networks; by default that of each run's config.",

@@ -1,4 +1,4 @@
-"""The commands of `morph` that classify galaxies: predict, export, infer."""
+"""The prediction commands of `morph`: predict, export, infer."""
 
 from pathlib import Path
 
@@ -14,13 +14,17 @@ from photoz_morph.training.quiet import quiet_tensorflow
 @click.command()
 @run_argument
 @run_data_option
-@click.option("--split", default="test", show_default=True, type=click.Choice(["test", "validation", "train"]))
+@click.option("--split", default="test", show_default=True, type=click.Choice(["test", "validation", "train"]),
+              help="Galaxies to classify.")  # fmt: skip
 @defence_option
 @click.option("--out", type=click.Path(), callback=output_file(".fits"),
-              help="A .fits file; by default RUN/predictions.fits, or predictions_DEFENCE.fits.")  # fmt: skip
+              help="A .fits file; by default RUN/predictions.fits, or RUN/predictions_DEFENCE.fits.")  # fmt: skip
 @quiet_option
 def predict(run, data_dir, split, defence, out, quiet):
-    """Class probabilities and latents of the test galaxies of RUN at both depths, by every seed."""
+    """Classify the test galaxies of RUN at both depths with every seed.
+
+    Class probabilities and latents are written to a FITS table.
+    """
     quiet_tensorflow()
     from photoz_morph.morph.config import MorphConfig
     from photoz_morph.morph.defences import with_defence
@@ -41,7 +45,10 @@ def predict(run, data_dir, split, defence, out, quiet):
 @defence_option
 @quiet_option
 def export(run, out, defence, quiet):
-    """Write one SavedModel for all seeds of RUN, with the scaling inside: serve(image) -> probability, latent."""
+    """Export all seeds of RUN as one SavedModel that includes the image scaling.
+
+    Its signature is serve(image) -> probability, latent.
+    """
     quiet_tensorflow()
     from photoz_morph.morph.export import export_morph
 
@@ -53,15 +60,20 @@ def export(run, out, defence, quiet):
 @click.command()
 @click.argument("model", type=click.Path())
 @click.argument("mocks", type=click.Path())
-@click.option("--years", default=10, show_default=True, type=click.IntRange(1, 10), help="Which depth of MOCKS.")
+@click.option("--years", default=10, show_default=True, type=click.IntRange(1, 10),
+              help="Depth of MOCKS to classify, in years.")  # fmt: skip
 @click.option("--fragility", is_flag=True,
-              help="Flag galaxies whose class one pixel within the range of MOCKS changes.")  # fmt: skip
+              help="Flag galaxies whose class one pixel value within the range of MOCKS changes.")  # fmt: skip
 @click.option("--max-queries", type=click.IntRange(min=1),
-              help="With --fragility, images shown to the model for each galaxy at most; 400 by default.")  # fmt: skip
-@click.option("--out", default="classes.fits", show_default=True, type=click.Path(), callback=output_file(".fits"))
+              help="With --fragility: maximum number of queries of the model per galaxy; 400 by default.")  # fmt: skip
+@click.option("--out", default="classes.fits", show_default=True, type=click.Path(), callback=output_file(".fits"),
+              help="A .fits file.")  # fmt: skip
 @quiet_option
 def infer(model, mocks, years, fragility, max_queries, out, quiet):
-    """Classes and latents of new stamps by an exported MODEL; MOCKS is a folder of shards or one of them."""
+    """Classify new stamps with an exported MODEL.
+
+    MOCKS is a folder of shards, or one of them. Classes, probabilities and latents are written to a FITS table.
+    """
     from photoz_morph.shards.mocks import find_mock_shards
 
     paths = find_mock_shards(mocks) if Path(mocks).is_dir() else [Path(mocks)]
@@ -69,20 +81,20 @@ def infer(model, mocks, years, fragility, max_queries, out, quiet):
     from photoz_morph.morph.exported_model import ExportedMorphModel, infer_mocks
     from photoz_morph.system.files import write_whole
 
-    estimator = ExportedMorphModel(model)
+    model = ExportedMorphModel(model)
     if max_queries is not None and not fragility:
-        raise click.UsageError("--max-queries goes with --fragility")
-    table = infer_mocks(estimator, paths, years, progress=not quiet)
+        raise click.UsageError("--max-queries needs --fragility")
+    table = infer_mocks(model, paths, years, progress=not quiet)
     if fragility:
         from photoz_morph.morph.robustness.fragility import flag_fragile
 
-        flag_fragile(estimator, table, paths, years, max_queries or 400, progress=not quiet)
+        flag_fragile(model, table, paths, years, max_queries or 400, progress=not quiet)
     with write_whole(out, keep_suffix=True) as part:
         table.write(part, overwrite=True)
-    shares = {name: int((table["class"] == name).sum()) for name in table.meta["classes"].split(",")}
-    echo(f"{len(table)} galaxies in {out}: {listed(shares)}.", quiet)
+    counts = {name: int((table["class"] == name).sum()) for name in table.meta["classes"].split(",")}
+    echo(f"{len(table)} galaxies in {out}: {listed(counts)}.", quiet)
     if fragility:
-        echo(f"One pixel changes the class of {int(table['fragile'].sum())} of them: column fragile.", quiet)
+        echo(f"One pixel changes the class of {int(table['fragile'].sum())} of them; see column fragile.", quiet)
 
 
 def predictions_of(path, quiet, data_dir=None):

@@ -1,4 +1,4 @@
-"""The commands of `morph` that train networks: train, status, summary."""
+"""The training commands of `morph`: train, status, summary."""
 
 from pathlib import Path
 
@@ -24,7 +24,8 @@ config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Pa
 
 @click.command()
 @config_argument
-@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Networks, of a seed each.")
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1),
+              help="Number of networks, each with its own seed.")  # fmt: skip
 @data_dir_option
 @click.option("--run-dir", type=click.Path(), help="Run folder; by default runs/NAME, after the config.")
 @seed_option
@@ -33,9 +34,11 @@ config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Pa
 @set_option
 @quiet_option
 def train(config, seeds, data_dir, run_dir, seed, strategy, jobs, overrides, quiet):
-    """Train the classifier of CONFIG with several seeds, or go on where a run stopped.
+    """Train the classifier of CONFIG with several seeds.
 
-    Without a dataset in --data-dir the embedded default is simulated, observed and built first.
+    CONFIG is a YAML file, or the name of one that ships with the package. If training is interrupted, run the same
+    command again: it resumes at the last epoch. If --data-dir holds no dataset, the embedded default is simulated,
+    observed and built there first.
     """
     from photoz_morph.morph.config import MorphConfig
 
@@ -51,7 +54,7 @@ def train(config, seeds, data_dir, run_dir, seed, strategy, jobs, overrides, qui
 @click.command()
 @run_argument
 def status(run):
-    """What of RUN is done, what is left, and how long it will take."""
+    """Show the progress of RUN and the training time left."""
     from photoz_morph.morph.config import MorphConfig
     from photoz_morph.runs.progress import run_status
 
@@ -62,7 +65,7 @@ def status(run):
 @config_argument
 @set_option
 def summary(config, overrides):
-    """Layer table of the network of CONFIG, and its trainable parameters."""
+    """Print the layers and the number of trainable parameters of the network of CONFIG."""
     from photoz_morph.config import load_config
     from photoz_morph.morph.config import MorphConfig
 

@@ -1,4 +1,4 @@
-"""The command `photoz`: from survey frames to redshift PDFs. Each command is one call of the package."""
+"""The command `photoz`: from survey frames to redshift PDFs. Each subcommand calls one function of the package."""
 
 import click
 
@@ -15,8 +15,8 @@ from photoz_morph.cli.photoz.training import status, summary, train
 def main():
     """Redshift PDFs from ugriz images, as in Pasquet et al. (2019).
 
-    The chain: simulate or stack, build, train, predict, evaluate, export, infer. Each command reads what the one
-    before wrote. `photoz train --ensemble 6 --cv 5` in an empty folder runs the first three by itself.
+    The commands form a chain: simulate or stack, build, train, predict, evaluate, export, infer. Each reads the output
+    of the one before. In an empty folder `photoz train --ensemble 6 --cv 5` runs the first three.
     """
 
 

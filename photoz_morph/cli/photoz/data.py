@@ -1,4 +1,4 @@
-"""The commands of `photoz` that make datasets: simulate, stack, build."""
+"""The dataset commands of `photoz`: simulate, stack, build."""
 
 import click
 
@@ -7,15 +7,17 @@ from photoz_morph.training.quiet import quiet_tensorflow
 
 
 @click.command()
-@click.option("--n-galaxies", default=10_000, show_default=True, type=click.IntRange(min=1))
-@click.option("--seed", default=1, show_default=True)
-@click.option("--out", default="stacks", show_default=True, type=click.Path(), help="Folder of the shards.")
+@click.option("--n-galaxies", default=10_000, show_default=True, type=click.IntRange(min=1),
+              help="Number of galaxies.")  # fmt: skip
+@click.option("--seed", default=1, show_default=True, help="Seed of the simulation.")
+@click.option("--out", default="stacks", show_default=True, type=click.Path(), help="Output folder.")
 @click.option("--deep-fraction", default=0.03, show_default=True, type=click.FloatRange(0, 1),
-              help="Of the galaxies: stacks of 10 to 64 frames, like Stripe 82.")  # fmt: skip
-@click.option("--processes", type=click.IntRange(min=1), help="All cores by default; the galaxies are the same.")
+              help="Fraction of galaxies with stacks of 10 to 64 frames, like Stripe 82.")  # fmt: skip
+@click.option("--processes", type=click.IntRange(min=1),
+              help="Number of processes; all cores by default. The output does not depend on it.")  # fmt: skip
 @quiet_option
 def simulate(n_galaxies, seed, out, deep_fraction, processes, quiet):
-    """Simulate SDSS Main Galaxy Sample stacks with known truth (the embedded default)."""
+    """Simulate stacks of the SDSS Main Galaxy Sample with known redshifts (the embedded default)."""
     from photoz_morph.simulation.sdss.sample import simulate_sample
 
     simulate_sample(
@@ -27,15 +29,16 @@ def simulate(n_galaxies, seed, out, deep_fraction, processes, quiet):
 @click.command()
 @click.argument("catalog", type=click.Path())
 @click.argument("frames", type=click.Path())
-@click.option("--out", default="stacks", show_default=True, type=click.Path(), help="Folder of the shards.")
-@click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]))
-@click.option("--swarp", type=click.Path(), help="The SWarp program, where it is not on the PATH.")
+@click.option("--out", default="stacks", show_default=True, type=click.Path(), help="Output folder.")
+@click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]),
+              help="Combination of the frames.")  # fmt: skip
+@click.option("--swarp", type=click.Path(), help="SWarp executable, if not on the PATH.")
 @quiet_option
 def stack(catalog, frames, out, combine, swarp, quiet):
-    """Stack the FRAMES of a folder around each galaxy of CATALOG with SWarp.
+    """Stack the frames in FRAMES around each galaxy of CATALOG with SWarp.
 
-    CATALOG is FITS, CSV or Parquet with obj_id, ra, dec [deg] and optionally z_spec, ebv [mag]. FRAMES holds SDSS
-    corrected frames, frame-BAND-RUN-CAMCOL-FIELD.fits[.bz2|.gz].
+    CATALOG is a FITS, CSV or Parquet table with obj_id, ra, dec [deg] and optionally z_spec, ebv [mag]. FRAMES is a
+    folder of SDSS corrected frames, frame-BAND-RUN-CAMCOL-FIELD.fits[.bz2|.gz].
     """
     from photoz_morph.catalogs.galaxies import read_galaxy_catalog
     from photoz_morph.stacking.stack import stack_catalog
@@ -59,7 +62,7 @@ def build(stacks, data_dir, overwrite, quiet):
 
 
 def build_dataset(stacks, data_dir, overwrite, quiet):
-    """Build the dataset and say what is in it."""
+    """Build the dataset and print its contents."""
     quiet_tensorflow()
     from tfds_builders.sdss_ugriz import build as build_dataset
 

@@ -1,4 +1,4 @@
-"""The commands of `photoz` that predict redshifts: predict, convert, export, import-checkpoint, infer."""
+"""The prediction commands of `photoz`: predict, convert, export, import-checkpoint, infer."""
 
 from pathlib import Path
 
@@ -13,11 +13,15 @@ MAX_SHOWN = 20  # galaxies that `infer` lists and draws one by one
 
 @click.command()
 @run_argument
-@click.option("--fold", default=0, show_default=True, type=click.IntRange(min=0), help="Whose members to export.")
+@click.option("--fold", default=0, show_default=True, type=click.IntRange(min=0),
+              help="Fold whose networks are exported.")  # fmt: skip
 @click.option("--out", type=click.Path(), help="Folder of the SavedModel; by default RUN/export.")
 @quiet_option
 def export(run, fold, out, quiet):
-    """Write one SavedModel for the ensemble of a fold of RUN, with all scaling inside, and its model card."""
+    """Export the ensemble of a fold of RUN as one SavedModel, with its model card.
+
+    The SavedModel includes the image scaling and the point estimates.
+    """
     quiet_tensorflow()
     from photoz_morph.photoz.export import export as export_run
     from photoz_morph.photoz.report.model_card import model_card
@@ -34,11 +38,11 @@ def export(run, fold, out, quiet):
 @click.command("import-checkpoint")
 @click.argument("checkpoint", type=click.Path())
 @click.option("--bins", default="midpoints", show_default=True, type=click.Choice(["midpoints", "left-edges"]),
-              help="z_phot over bin midpoints (Eq. 2 of the paper) or left edges (the authors' script).")  # fmt: skip
+              help="Redshifts averaged in z_phot: bin midpoints (the paper's Eq. 2) or left edges (as released).")  # fmt: skip
 @click.option("--out", default="export", show_default=True, type=click.Path(), help="Folder of the SavedModel.")
 @quiet_option
 def import_checkpoint(checkpoint, bins, out, quiet):
-    """Write the authors' network, from their TensorFlow 1 CHECKPOINT, as a SavedModel that `photoz infer` takes.
+    """Convert the authors' TensorFlow 1 CHECKPOINT to a SavedModel for `photoz infer`.
 
     CHECKPOINT is the folder of the pretrained model, or the prefix of its files.
     """
@@ -52,30 +56,34 @@ def import_checkpoint(checkpoint, bins, out, quiet):
     write_text(model_card(description), Path(out) / "MODEL_CARD.md")
     source, half_a_bin = description["source"], RedshiftGrid(**description["redshift"]).width / 2
     echo(f"{source['n_parameters']:,} parameters in {source['n_variables']} variables of {source['checkpoint']}; "
-        f"{source['n_left_out']} of the optimizer left out.", quiet)  # fmt: skip
-    echo("These are the files of the authors' repository, by their SHA-256. They do not say which fold was held out: "
-        "scores on the paper's own sample may be too good." if source["is_published"] else
-        "These are not the files of the authors' repository: what this network was trained on is not known.", quiet)
+        f"{source['n_left_out']} variables of the optimizer are left out.", quiet)  # fmt: skip
+    echo("Their SHA-256 is that of the files in the authors' repository. Which fold was held out is not recorded: "
+         "scores on the paper's own sample may be too good." if source["is_published"] else
+         "These are not the files of the authors' repository: their training set is unknown.", quiet)
     other = "left edges" if bins == "midpoints" else "midpoints"
-    echo(f"z_phot is over bin {bins.replace('-', ' ')}; over {other} it would be "
+    echo(f"z_phot is an average over bin {bins.replace('-', ' ')}; over {other} it would be "
         f"{half_a_bin:.5f} {'less' if bins == 'midpoints' else 'more'}, with the same PDF.", quiet)  # fmt: skip
     echo(f"SavedModel in {out}. Next: photoz infer {out} --stacks STACKS", quiet)
 
 
 @click.command()
 @click.argument("model", type=click.Path())
-@click.option("--catalog", type=click.Path(), help="With --frames: galaxies to stack first.")
-@click.option("--frames", type=click.Path(), help="Folder of survey frames.")
-@click.option("--stacks", type=click.Path(), help="Instead of both: a folder of shards.")
+@click.option("--catalog", type=click.Path(), help="Catalogue of the galaxies to stack; with --frames.")
+@click.option("--frames", type=click.Path(), help="Folder of survey frames; with --catalog.")
+@click.option("--stacks", type=click.Path(), help="Folder of stacks, instead of --catalog and --frames.")
 @click.option("--out", default="predictions.fits", show_default=True, type=click.Path(),
-              help=", ".join(FORMATS), callback=output_file(*FORMATS))  # fmt: skip
+              help=f"Output file: {', '.join(FORMATS)}.", callback=output_file(*FORMATS))  # fmt: skip
 @click.option("--figure", type=click.Path(), callback=output_file(".png", ".pdf"),
-              help=f"Draw the first {MAX_SHOWN} galaxies beside their PDFs: a .png or .pdf file.")  # fmt: skip
-@click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]))
-@click.option("--swarp", type=click.Path(), help="The SWarp program, where it is not on the PATH.")
+              help=f"Figure of the first {MAX_SHOWN} galaxies and their PDFs, a .png or .pdf file.")  # fmt: skip
+@click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]),
+              help="Combination of the frames.")  # fmt: skip
+@click.option("--swarp", type=click.Path(), help="SWarp executable, if not on the PATH.")
 @quiet_option
 def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
-    """Redshift PDFs of new galaxies by an exported MODEL: from frames and a catalogue, or from stacks."""
+    """Predict redshift PDFs of new galaxies with an exported MODEL.
+
+    The images are stacked from --frames around the galaxies of --catalog, or read from --stacks.
+    """
     if (stacks is None) == (catalog is None or frames is None):
         raise click.UsageError("give --catalog and --frames, or --stacks")
     parts, shown = None, []
@@ -97,14 +105,14 @@ def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
 
 
 def _keep_first(parts, images):
-    """The parts as they come; the first stacks of them also go into the list `images`, to be drawn."""
+    """Pass the parts on, and copy the first stacks into the list `images`, to be drawn."""
     for stacks, table in parts:
         images.extend(stacks[: MAX_SHOWN - len(images)].copy())
         yield stacks, table
 
 
 def _show(table, grid, images, stacks, figure, quiet):
-    """Print the redshifts if they are few, and draw the first galaxies if a figure is asked for."""
+    """Print the redshifts of a short table, and draw the first galaxies if a figure is asked for."""
     if len(table) <= MAX_SHOWN:
         from photoz_morph.photoz.report.tables.scores import redshifts_text
 
@@ -121,12 +129,15 @@ def _show(table, grid, images, stacks, figure, quiet):
 
 @click.command()
 @run_argument
-@click.option("--data-dir", type=click.Path(), help="Instead of the dataset the run was trained on.")
+@click.option("--data-dir", type=click.Path(), help="Prepared dataset; by default the one the run was trained on.")
 @click.option("--out", type=click.Path(), callback=output_file(*FORMATS),
               help="A .fits, .parquet, .hdf5 or .hats file; by default RUN/predictions.fits.")  # fmt: skip
 @quiet_option
 def predict(run, data_dir, out, quiet):
-    """Redshift PDFs of the test galaxies of each fold of RUN, from the members that have not seen them."""
+    """Predict redshift PDFs of the test galaxies of RUN.
+
+    The galaxies of each fold are predicted by the networks that were not trained on them.
+    """
     quiet_tensorflow()
     from photoz_morph.photoz.predict import predict_run
     from photoz_morph.photoz.predictions import write_predictions
@@ -141,17 +152,16 @@ def predict(run, data_dir, out, quiet):
 @click.argument("predictions", metavar="RUN_OR_FILE", type=click.Path())
 @click.argument("out", type=click.Path(), callback=output_file(*FORMATS))
 @click.option("--compact", metavar="MAX_CDF_ERROR", type=float,
-              help="Largest error of a CDF, from 1e-5 on: one byte a bin (two below 0.001), not four.")  # fmt: skip
+              help="Compact PDFs with this largest CDF error (1e-5 or more): 1 byte per bin (2 below 0.001).")  # fmt: skip
 @quiet_option
 def convert(predictions, out, compact, quiet):
-    """Write predictions in another format, which the suffix of OUT names.
+    """Convert predictions to another format, given by the suffix of OUT.
 
-    .fits and .parquet are one table with units and descriptions. .hdf5 is an ensemble of qp, as RAIL reads it. .hats is
-    a HATS catalogue, a folder of Parquet files by position on the sky, and needs the package hats. With --compact (not
-    .hdf5) the file is read back, and what it changes is measured and printed for every score.
+    .fits and .parquet are single tables with units and descriptions. .hdf5 is a qp ensemble, as RAIL reads it. .hats is
+    a HATS catalogue, a folder of Parquet files partitioned by sky position; it needs the package hats. With --compact
+    (not for .hdf5) the file is read back and the change of every score is printed.
     """
     from photoz_morph.photoz.predictions import read_predictions, write_predictions
-    from photoz_morph.runs.scores import ORIGINS
 
     table, grid = read_predictions(predictions_of(Path(predictions), quiet))
     write_predictions(table, out, compact)
@@ -159,16 +169,21 @@ def convert(predictions, out, compact, quiet):
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files) / max(len(table), 1)
     echo(f"{len(table)} galaxies in {out}, {size:.0f} bytes each.", quiet)
-    if compact is None or quiet:
-        return
-    from photoz_morph.photoz.formats.compact import compact_errors, score_bounds
+    if compact is not None and not quiet:
+        _echo_compact_errors(table, read_predictions(out)[0], grid, compact)
 
-    cdf_error, score_errors = compact_errors(table, read_predictions(out)[0], grid)
-    echo(f"Largest error of a cumulative distribution: {cdf_error:.2e}, promised {compact:g}.")
+
+def _echo_compact_errors(exact, compacted, grid, max_cdf_error):
+    """Print the largest error of a CDF, and the change of every score with its bound."""
+    from photoz_morph.photoz.formats.compact import compact_errors, score_bounds
+    from photoz_morph.runs.scores import ORIGINS
+
+    cdf_error, score_errors = compact_errors(exact, compacted, grid)
+    echo(f"Largest error of a cumulative distribution: {cdf_error:.2e}, at most {max_cdf_error:g} asked for.")
     if score_errors:
-        echo(f"Scores of these {ORIGINS[table.meta['origin']]} galaxies:\n")
+        echo(f"Scores of these {ORIGINS[exact.meta['origin']]} galaxies:\n")
         echo(f"  {'score':18s} {'exact':>10s} {'compact - exact':>16s} {'at most':>10s}")
-        bounds = score_bounds(compact, grid)
+        bounds = score_bounds(max_cdf_error, grid)
         for name, (value, change) in score_errors.items():
             bound = f"{bounds[name]:10.1e}" if name in bounds else f"{'no bound':>10s}"
             echo(f"  {name:18s} {value:10.5f} {change:+16.1e} {bound}")

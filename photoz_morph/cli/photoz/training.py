@@ -1,4 +1,4 @@
-"""The commands of `photoz` that train networks: train, status, summary."""
+"""The training commands of `photoz`: train, status, summary."""
 
 from pathlib import Path
 
@@ -24,8 +24,10 @@ config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Pa
 
 @click.command()
 @config_argument
-@click.option("--ensemble", default=6, show_default=True, type=click.IntRange(min=1), help="Networks per fold.")
-@click.option("--cv", default=5, show_default=True, type=click.IntRange(min=1), help="Test folds, of the dataset's 5.")
+@click.option("--ensemble", default=6, show_default=True, type=click.IntRange(min=1),
+              help="Number of networks per fold.")  # fmt: skip
+@click.option("--cv", default=5, show_default=True, type=click.IntRange(min=1),
+              help="Number of test folds, of the dataset's 5.")  # fmt: skip
 @data_dir_option
 @click.option("--run-dir", type=click.Path(), help="Run folder; by default runs/NAME, after the config.")
 @seed_option
@@ -34,9 +36,11 @@ config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Pa
 @set_option
 @quiet_option
 def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, jobs, overrides, quiet):
-    """Train an ensemble for each fold of a cross-validation, or go on where a run stopped.
+    """Train an ensemble for each fold of a cross-validation.
 
-    Without a dataset in --data-dir the embedded default is simulated and built first.
+    CONFIG is a YAML file, or the name of one that ships with the package. If training is interrupted, run the same
+    command again: it resumes at the last epoch. If --data-dir holds no dataset, the embedded default is simulated and
+    built there first.
     """
     from photoz_morph.photoz.config import PhotozConfig
 
@@ -52,7 +56,7 @@ def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, jobs, overrid
 @click.command()
 @run_argument
 def status(run):
-    """What of RUN is done, what is left, and how long it will take."""
+    """Show the progress of RUN and the training time left."""
     from photoz_morph.photoz.config import PhotozConfig
     from photoz_morph.runs.progress import run_status
 
@@ -66,7 +70,7 @@ def status(run):
 @config_argument
 @set_option
 def summary(config, overrides):
-    """Layer table of the network of CONFIG, and its parameters as the paper counts them and in all."""
+    """Print the layers and parameter counts of the network of CONFIG, also as the paper counts them."""
     from photoz_morph.config import load_config
     from photoz_morph.photoz.config import PhotozConfig
 
@@ -114,7 +118,7 @@ def _dataset_or_default(config, data_dir, quiet):
 
 
 def _check_sizes(config):
-    """Raise a ValueError if the simulation is too small to train on; its own check comes after minutes of work."""
+    """Raise a ValueError if the simulation is too small to train on, before minutes are spent on it."""
     from photoz_morph.catalogs.folds import N_FOLDS
 
     n_galaxies, data = config.simulation.n_galaxies, config.data

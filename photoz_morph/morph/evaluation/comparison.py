@@ -1,16 +1,19 @@
 """Paired comparison of morphology runs."""
 
+from pathlib import Path
+
 import numpy as np
 
 from photoz_morph.metrics.group_errors import group_bootstrap, interval, mcnemar, mcnemar_of_groups
 from photoz_morph.morph.evaluation.scores import (
     bootstrap_error,
+    evaluate_morph,
     is_right,
     labelled,
     mean_of_seeds,
     probability_of_seeds,
 )
-from photoz_morph.morph.predictions import DOMAINS, check_morph_predictions, row_keys
+from photoz_morph.morph.predictions import DOMAINS, check_morph_predictions, read_morph_predictions, row_keys
 from photoz_morph.runs.scores import ORIGINS
 
 
@@ -127,7 +130,8 @@ def _paired(table_a, table_b, domain, group_id, redraw):
     error = bootstrap_error(right[1].mean(axis=1) - right[0].mean(axis=1), group_id, redraw)
     components, values = [(error, n_groups - 1)], [part.mean(axis=0) for part in right]
     scatter = [(np.std(value, ddof=1) / np.sqrt(len(value)), len(value) - 1) for value in values if len(value) > 1]
-    together = [probability_of_seeds(table, domain).mean(axis=1).argmax(axis=1) == label for table in (table_a, table_b)]
+    probabilities = [probability_of_seeds(table, domain).mean(axis=1) for table in (table_a, table_b)]
+    together = [probability.argmax(axis=1) == label for probability in probabilities]
     gain = together[1].astype(float) - together[0]
     ensemble = interval(gain.mean(), [(bootstrap_error(gain, group_id, redraw), n_groups - 1)])
     difference = interval(values[1].mean() - values[0].mean(), components + scatter)
@@ -143,3 +147,32 @@ def _paired(table_a, table_b, domain, group_id, redraw):
             "groups": mcnemar_of_groups(*right, group_id),
         },
     }
+
+
+def evaluate_file(source, against=None):
+    """Scores of a run folder or a file of predictions, and their comparison with the other arm.
+
+    Parameters
+    ----------
+    source : path-like
+        Run folder with its predictions.fits, or a file from `write_morph_predictions`.
+    against : path-like, optional
+        Likewise, of the same galaxies.
+
+    Returns
+    -------
+    dict
+        As from `evaluate_morph`; with `against` also `comparison`, as from `compare_morph`, with `against` and its
+        `scores_against`.
+    """
+    tables = [read_morph_predictions(_file_of(Path(path))) for path in (source, against) if path]
+    scores = [evaluate_morph(table) for table in tables]
+    if against:
+        comparison = compare_morph(*tables)
+        scores[0]["comparison"] = comparison | {"against": str(against), "scores_against": scores[1]}
+    return scores[0]
+
+
+def _file_of(path):
+    """Predictions file of a run folder; a file is itself."""
+    return path / "predictions.fits" if path.is_dir() else path

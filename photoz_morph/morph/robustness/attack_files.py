@@ -21,6 +21,8 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import vstack
 
+from photoz_morph.morph.config import MorphConfig
+from photoz_morph.runs.folder import read_run
 from photoz_morph.system.files import write_whole
 from photoz_morph.system.fits import open_fits
 from photoz_morph.system.json_files import read_json, write_atomically
@@ -179,3 +181,24 @@ def _shards(folder):
 
 def _unfinished(folder):
     return [path for path in _shards(folder) if not path.exists()]
+
+
+def common_attack(run_dirs, defence=None):
+    """Name of the first attack on the first seed's Y10 images that all runs have, behind that test-time defence.
+
+    Parameters
+    ----------
+    run_dirs : sequence of path-like
+    defence : str, optional
+        By default that of each run's config.
+
+    Returns
+    -------
+    str or None
+    """
+    names = []
+    for run in run_dirs:
+        wanted = {"member": 0, "domain": "Y10", "defence": defence or read_run(run, MorphConfig)[0].defence.test_time}
+        folders = [path for path in find_attacks(run) if wanted.items() <= read_attack_settings(path).items()]
+        names.append([folder.name for folder in folders])
+    return next((name for name in names[0] if all(name in others for others in names)), None)

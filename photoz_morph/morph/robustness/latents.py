@@ -21,7 +21,8 @@ from photoz_morph.morph.defences import with_defence
 from photoz_morph.morph.predict import predict_morph_run
 from photoz_morph.morph.predictions import read_morph_predictions, write_morph_predictions
 from photoz_morph.morph.robustness.attack_files import read_attack
-from photoz_morph.morph.robustness.latent_scores import latent_scores, measure_latents
+from photoz_morph.morph.robustness.latent_files import read_latent, write_latent
+from photoz_morph.morph.robustness.latent_scores import compare_latents, latent_scores, measure_latents
 from photoz_morph.robustness.latents.geometry import class_margins, class_separation, distance
 from photoz_morph.runs.folder import finished_members, read_run
 
@@ -155,3 +156,38 @@ def seed_distances(run_dir, table, data_dir=None, defence=None, progress=True):
             found.append(class_separation(latents[0], labels) | {name: float(value) for name, value in means})
             keras.backend.clear_session()
     return found
+
+
+def latent_runs(runs, attack_name=None, data_dir=None, every_seed=False, defence=None, progress=True):
+    """Latent spaces of several runs, written to `latent.json` of each, and their ratios to the first.
+
+    Parameters
+    ----------
+    runs : dict of str to path-like
+        Run folders by their names.
+    attack_name : str, optional
+        Attack in RUN/attacks/NAME of every run.
+    data_dir, every_seed, defence, progress
+        As for `latent_run`. Without `every_seed` the seeds measured before from the same networks are kept.
+
+    Returns
+    -------
+    latents : dict of str to dict
+        As from `latent_run`.
+    ratios : dict of str to dict
+        Every run but the first -> as from `compare_latents`.
+    """
+    latents, measurements = {}, {}
+    for name, run in runs.items():
+        run = Path(run)
+        attack = run / "attacks" / attack_name if attack_name else None
+        measured = measurements[name] = measure_run(run, attack, data_dir, defence, progress)
+        found = latent_run(run, attack, data_dir, every_seed, defence, progress=progress, measurements=measured)
+        path = with_defence(run / "latent.json", read_run(run, MorphConfig)[0], defence)
+        if not every_seed and path.exists():
+            earlier = read_latent(path)
+            found["seeds"] = earlier["seeds"] if earlier["head"] == found["head"] else None  # of the same networks
+        latents[name] = found
+        write_latent(found, path)
+    first, *others = runs
+    return latents, {name: compare_latents(measurements[first], measurements[name]) for name in others}

@@ -15,6 +15,7 @@ from photoz_morph.catalogs.folds import assign_fold
 from photoz_morph.catalogs.galaxies import check_galaxy_catalog, read_galaxy_catalog
 from photoz_morph.photoz.baselines.local_linear import MODELS, cross_validate, photometric_features
 from photoz_morph.photoz.predictions import ESTIMATES, predictions_table
+from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.shards.stacks import find_shards, read_catalog
 from photoz_morph.surveys import SDSS
 
@@ -67,6 +68,36 @@ def read_photometry(path):
     tables, headers = zip(*(read_catalog(shard) for shard in find_shards(path)))
     table = check_galaxy_catalog(vstack(tables, metadata_conflicts="silent"), path)
     return table, "simulated" if "simulated" in {header["ORIGIN"] for header in headers} else "catalogue"
+
+
+def catalog_baselines(catalog=None, methods=tuple(MODELS), simulated=False, z_max=None, progress=False):
+    """Predictions of the baselines for a catalogue, one method at a time.
+
+    Parameters
+    ----------
+    catalog : path-like, optional
+        File or folder for `read_photometry`; by default `real_galaxies`.
+    methods : sequence of str
+        Of `local_linear.MODELS`.
+    simulated : bool
+        Whether the magnitudes are simulated, though the header does not say so.
+    z_max : float, optional
+        End of the redshift grid, 0.4 by default; the bins keep their width.
+    progress : bool
+
+    Yields
+    ------
+    method : str
+    table : Table
+        As from `predict_catalog`.
+    grid : RedshiftGrid
+    """
+    table, origin = (real_galaxies(), "catalogue") if catalog is None else read_photometry(catalog)
+    origin, grid = "simulated" if simulated else origin, RedshiftGrid()
+    if z_max:
+        grid = RedshiftGrid(0.0, z_max, max(1, round(z_max / grid.width)))
+    for method in methods:
+        yield method, predict_catalog(table, method, grid, origin, source=catalog or "shipped", progress=progress), grid
 
 
 def predict_catalog(catalog, method, grid, origin="catalogue", survey=SDSS, source="catalogue", progress=False):

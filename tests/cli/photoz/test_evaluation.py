@@ -85,7 +85,7 @@ def test_three_methods_are_each_compared_with_the_first(tmp_path):
 @pytest.mark.parametrize(
     "second, message",
     [
-        (lambda folder: [], "give two run folders or tables of predictions, or more"),
+        (lambda folder: [], "give two or more run folders or tables of predictions"),
         (
             lambda folder: [folder / "first" / "predictions.fits"],
             "first: given twice; compare different runs",

@@ -180,7 +180,7 @@ def test_unusable_catalogue_is_refused_in_one_line(spoil, message, tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (("--out", "x.fits"), "--out is one file; give --method knn or --method boosting with it"),
+        (("--out", "x.fits"), "--out names one file; give --method knn or --method boosting with it"),
         (("--simulated",), "--simulated and --z-max are for a CATALOGUE"),
         (("--data-dir", "d"), "--data-dir is for a RUN"),
     ],

@@ -43,7 +43,7 @@ def output_file(*suffixes):
         if path and not path.parent.is_dir():
             raise ValueError(f"{path}: folder {path.parent} does not exist; create it or give another {param.opts[0]}")
         if path and path.suffix == ".hats" and path.exists():
-            raise ValueError(f"{path}: is in the way; remove it or give another {param.opts[0]}")
+            raise ValueError(f"{path}: exists; remove it or give another {param.opts[0]}")
         if path and path.suffix == ".hats" and importlib.util.find_spec("hats") is None:
             raise ValueError(f"{path}: needs the package hats, which is not installed; `pip install hats`")
         if path and path.is_dir():

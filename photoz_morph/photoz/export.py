@@ -1,9 +1,8 @@
-"""The exported model: one SavedModel for an ensemble, what it says of new galaxies, and what it refuses.
+"""Export of an ensemble as one SavedModel.
 
-`export` writes it, with the ensemble mean, all scaling and the point estimates inside and an `estimator.json` beside
-it; any program that has TensorFlow can run it. `load_exported_model` reads it back and checks what it is given.
+The SavedModel includes the image scaling, the mean over the ensemble and the point estimates, with an `estimator.json`
+beside it; any program with TensorFlow can run it. `load_exported_model` reads it back and checks its input.
 """
-
 
 import keras
 import tensorflow as tf
@@ -20,18 +19,18 @@ OUTPUTS = ("pdf", "z_phot", "z_median", "z_mode", "z_lower", "z_upper")
 
 
 def export(run_dir, out_dir, fold=0):
-    """One SavedModel of a fold's ensemble, with all scaling inside, and its `estimator.json`.
+    """Export the ensemble of a fold as a SavedModel with its `estimator.json`.
 
     Parameters
     ----------
     run_dir, out_dir : path-like
     fold : int
-        The members of this fold are exported; its galaxies are the ones they have not seen.
+        Fold whose networks are exported; they were not trained on its galaxies.
 
     Returns
     -------
     dict
-        What `estimator.json` holds.
+        Content of `estimator.json`.
 
     Raises
     ------
@@ -54,7 +53,7 @@ def export(run_dir, out_dir, fold=0):
 
 
 def export_network(network, survey, grid, out_dir, facts, z_phot_bins="midpoints"):
-    """One SavedModel of a network, with its point estimates inside, and its `estimator.json`.
+    """Export a network and its point estimates as a SavedModel with its `estimator.json`.
 
     Parameters
     ----------
@@ -67,12 +66,12 @@ def export_network(network, survey, grid, out_dir, facts, z_phot_bins="midpoints
     facts : dict
         For `estimator.json`: at least "model", "n_members" and "trained_on" with its "name" and "origin".
     z_phot_bins : {"midpoints", "left-edges"}
-        Over what z_phot is a mean; see `RedshiftGrid.positions`.
+        Redshifts averaged in z_phot; see `RedshiftGrid.positions`.
 
     Returns
     -------
     dict
-        What `estimator.json` holds.
+        Content of `estimator.json`.
 
     Raises
     ------
@@ -104,7 +103,7 @@ def export_network(network, survey, grid, out_dir, facts, z_phot_bins="midpoints
 
 
 def point_estimates(pdf, grid, z_phot_bins="midpoints"):
-    """What a binned PDF says, as tensors; the same definitions as `RedshiftGrid`.
+    """Point estimates of binned PDFs as tensors, defined as in `RedshiftGrid`.
 
     Parameters
     ----------

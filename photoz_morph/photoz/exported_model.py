@@ -1,4 +1,4 @@
-"""An exported photo-z model: check stacks against it and predict their redshift PDFs."""
+"""Exported photo-z model: check stacks and predict their redshift PDFs."""
 
 from pathlib import Path
 
@@ -16,7 +16,20 @@ from photoz_morph.surveys import get_survey
 
 
 class ExportedModel:
-    """An exported model and what it accepts."""
+    """An exported model that checks its input.
+
+    Parameters
+    ----------
+    folder : path-like
+        From `export`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no exported model.
+    ValueError
+        If it is damaged, or its survey differs from the one of that name in this version.
+    """
 
     def __init__(self, folder):
         self.folder, described = Path(folder), Path(folder) / "estimator.json"
@@ -37,7 +50,7 @@ class ExportedModel:
         self._model = load_saved_model(folder)
 
     def predict(self, image, ebv, source="stacks"):
-        """Predictions of stacks.
+        """Predict stacks.
 
         Parameters
         ----------
@@ -56,7 +69,7 @@ class ExportedModel:
         Raises
         ------
         ValueError
-            If the stacks are not of the shape the model was trained for, or a value is not finite.
+            If the stacks have another shape than the model takes, or a value is not finite.
         """
         image, ebv = np.asarray(image, np.float32), np.asarray(ebv, np.float32)
         if image.ndim != 4 or image.shape[1:] != self.survey.image_shape or ebv.shape != (len(image),):
@@ -80,7 +93,7 @@ class ExportedModel:
         return {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}
 
     def predictions(self, image, table, origin, source="stacks"):
-        """Predictions table of stacks and their catalogue; flagged rows keep their place, with NaN.
+        """Predictions table of stacks and their catalogue; flagged rows stay in place, with NaN.
 
         Parameters
         ----------
@@ -111,18 +124,18 @@ class ExportedModel:
 
 
 def load_exported_model(folder):
-    """The exported model in a folder."""
+    """Load the exported model in a folder; see `ExportedModel`."""
     return ExportedModel(folder)
 
 
 def infer_stacks(model, parts, origin, source="stacks"):
-    """Predictions of stacks that come in parts, in their order.
+    """Predict stacks that are given in parts, in order.
 
     Parameters
     ----------
     model : ExportedModel
     parts : iterable of (images, table)
-        From `stacking.iter_stacks` or shards; only one part's pixels are in memory at a time.
+        From `stacking.iter_stacks` or shards; one part at a time is in memory.
     origin : str
         "simulated" or "stacked".
     source : path-like
@@ -137,12 +150,12 @@ def infer_stacks(model, parts, origin, source="stacks"):
 
 
 def infer_shards(model, folder, progress=True):
-    """Predictions of a folder of shards.
+    """Predict a folder of shards.
 
     Raises
     ------
     ValueError
-        If a shard is broken, of another survey than the model, or simulated and stacked ones are mixed.
+        If a shard is broken or of another survey than the model, or simulated and stacked shards are mixed.
     """
     paths = find_shards(folder)
     headers = [read_catalog(path)[1] for path in paths]

@@ -1,4 +1,4 @@
-"""A run folder to predictions of its test galaxies, by the networks that have not seen them and by the baselines."""
+"""Predictions of the test galaxies of a run, by the networks that were not trained on them."""
 
 
 import keras
@@ -54,7 +54,7 @@ def load_ensemble(paths):
 
 
 def predict_run(run_dir, data_dir=None, progress=True):
-    """PDFs of the test galaxies of each fold, from the networks that have not seen them.
+    """Predict the test galaxies of each fold with the networks that were not trained on them.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def predict_run(run_dir, data_dir=None, progress=True):
     Returns
     -------
     Table
-        See `predictions`; the columns of the dataset are carried, `fold` says which fold tested a galaxy, and
+        See `predictions`; with the columns of the dataset, the `fold` that tested a galaxy, and
         `pit_member`, shape (n, n_members), is the PIT of each member's own PDF.
     """
     config, trained_on = read_run(run_dir, PhotozConfig)
@@ -102,7 +102,7 @@ def predict_run(run_dir, data_dir=None, progress=True):
 
 
 def known_first(names):
-    """Names of columns, those that every catalogue has before the others; a dataset has them by letter."""
+    """Sort column names: those of `CATALOGUE` first, in its order; a dataset has them in alphabetical order."""
     return [name for name in CATALOGUE if name in names] + [name for name in names if name not in CATALOGUE]
 
 

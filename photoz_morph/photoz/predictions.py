@@ -1,11 +1,11 @@
-"""The predictions table: one row per galaxy with its binned PDF and what the PDF says, in memory and on disk.
+"""Predictions table: one row per galaxy with its binned PDF and point estimates, in memory and on disk.
 
-`photoz predict`, `infer` and `baseline` write it, `evaluate` and `report` read it, and so does whatever reads FITS,
-Parquet, qp's HDF5 or HATS; the suffix of the name chooses, and `photoz convert` writes it again as another. It is an
-astropy Table of the catalogue's own columns, in the catalogue's order, followed by `flag`, `z_phot`, `z_median`,
+`photoz predict`, `infer` and `baseline` write it, `evaluate` and `report` read it. The suffix of the file name gives
+the format: FITS, Parquet, qp's HDF5 or HATS; `photoz convert` converts between them. The table is an astropy Table of
+the catalogue's own columns, in the catalogue's order, followed by `flag`, `z_phot`, `z_median`,
 `z_mode`, `z_lower`, `z_upper` and `pdf`. Its meta, the FITS header of HDU `PREDICTIONS`, holds `survey`, the grid
-(`z_min`, `z_max`, `n_bins`), `origin` ("simulated", "stacked" or "catalogue"), `model`, `n_members` and what else the
-writer records. A galaxy without a PDF keeps its row: NaN, and flag 1.
+(`z_min`, `z_max`, `n_bins`), `origin` ("simulated", "stacked" or "catalogue"), `model`, `n_members` and further
+facts of the writer. A galaxy without a PDF keeps its row, with NaN and flag 1.
 """
 
 from pathlib import Path
@@ -66,7 +66,7 @@ def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_me
     Parameters
     ----------
     catalog_columns : Table or dict of str to ndarray, shape (n, ...)
-        Carried as they are; `obj_id` is needed, a `flag` other than 0 stays a flag.
+        Copied unchanged; `obj_id` is required, a `flag` other than 0 stays a flag.
     pdf : ndarray, shape (n, n_bins)
         Probability of each redshift bin; NaN in rows of galaxies that have none.
     grid : RedshiftGrid
@@ -74,12 +74,12 @@ def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_me
     origin : str
         "simulated", "stacked" (real pixels) or "catalogue" (real magnitudes).
     model : str
-        What made the PDFs, such as the name of the network.
+        Name of the network or baseline that gave the PDFs.
     n_members : int
         Networks averaged.
     meta : dict, optional
         Further facts for the header: short strings, numbers and booleans. `z_phot_bins`, by default "midpoints",
-        says over what z_phot is a mean; see `RedshiftGrid.positions`.
+        names the redshifts averaged in z_phot; see `RedshiftGrid.positions`.
 
     Returns
     -------
@@ -147,7 +147,7 @@ def _check_probability(pdf, good, obj_id):
 
 
 def write_predictions(table, path, max_cdf_error=None):
-    """Write predictions to a temporary name, then rename it; the suffix says in which format.
+    """Write predictions to a temporary name, then rename it; the suffix gives the format.
 
     Parameters
     ----------
@@ -156,12 +156,12 @@ def write_predictions(table, path, max_cdf_error=None):
     path : path-like
         Ends in .fits, .parquet, .hdf5 (a qp ensemble) or .hats (a folder that does not exist).
     max_cdf_error : float, optional
-        Write compact PDFs, whose cumulative distribution is off by this at most; see `compact_pdfs`.
+        Write compact PDFs with at most this error of the cumulative distribution; see `formats.compact`.
 
     Raises
     ------
     ValueError
-        If the suffix is another one, or a meta value or column has no form on disk.
+        If the suffix is unknown, or a meta value or column cannot be written in that format.
     """
     path = Path(path)
     _check_suffix(path)
@@ -183,7 +183,7 @@ def write_predictions(table, path, max_cdf_error=None):
 
 
 def read_predictions(path):
-    """Predictions and their redshift grid, checked; compact PDFs are probabilities of bins again.
+    """Read predictions and their redshift grid, and check them; compact PDFs are expanded.
 
     Parameters
     ----------
@@ -225,13 +225,13 @@ def predictions_file(path):
 
 
 def _check_suffix(path):
-    """Raise a ValueError if the name of a file does not say one of our formats."""
+    """Raise a ValueError if the suffix of a file is not that of a known format."""
     if path.suffix not in READERS:
         raise ValueError(f"{path}: predictions are written as {', '.join(READERS)}, not {path.suffix!r}")
 
 
 def _grid_of(table, path):
-    """Redshift grid of a table; raises a ValueError where meta, columns and grid do not fit."""
+    """Redshift grid of a table; raises a ValueError if meta, columns and grid disagree."""
     missing = [key for key in REQUIRED_META if key not in table.meta]
     if missing:
         raise ValueError(f"{path}: not a predictions table, its header lacks {', '.join(missing)}")

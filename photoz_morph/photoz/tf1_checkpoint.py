@@ -1,10 +1,10 @@
-"""The network of Pasquet et al. (2019) as its authors saved it: from a TensorFlow 1 checkpoint to Keras and an export.
+"""Import of the network of Pasquet et al. (2019) from the authors' TensorFlow 1 checkpoint.
 
-In go the files of a TensorFlow 1 `Saver`, `PREFIX.index` and `PREFIX.data-00000-of-00001`, or the one file of its first
-format; out comes the network with their weights, or the SavedModel that `photoz infer` takes. Names, shapes and the
-wiring behind the names are those of the authors' public code (github.com/jpasquet/Photoz, `network.py`).
+Reads the files of a TensorFlow 1 `Saver`, `PREFIX.index` and `PREFIX.data-00000-of-00001`, or the single file of its
+first format, and gives the Keras network with their weights, or the SavedModel for `photoz infer`. Names, shapes and
+wiring are those of the authors' public code (github.com/jpasquet/Photoz, `network.py`).
 
-Their file is in that repository by size and SHA-256 alone. A checkpoint written by TensorFlow with the names expected
+That repository holds only the size and SHA-256 of the file. A checkpoint written by TensorFlow with the names expected
 here, and Adam's two slots per variable and two powers in a scope `Optimizer`, has its 10,663 bytes of index and
 331,156,472 bytes of data exactly; that the weights give the published redshifts cannot be shown without the file.
 """
@@ -48,13 +48,13 @@ def import_checkpoint(checkpoint, out_dir, z_phot_bins="midpoints"):
     out_dir : path-like
         Folder of the SavedModel; must not exist.
     z_phot_bins : {"midpoints", "left-edges"}
-        Over what z_phot is a mean: Eq. 2 of the paper, or as the authors' inference script does it. The PDF is the
-        same.
+        Redshifts averaged in z_phot: as in Eq. 2 of the paper, or as in the authors' inference script. The PDF is
+        the same.
 
     Returns
     -------
     dict
-        What `estimator.json` holds; "source" says which file it came from.
+        Content of `estimator.json`; "source" describes the checkpoint.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def import_checkpoint(checkpoint, out_dir, z_phot_bins="midpoints"):
 
 
 def read_network(checkpoint, conv1_filters=64, blocks=BLOCKS, dense_units=1096, n_bins=180):
-    """Network with the weights of a TensorFlow 1 checkpoint.
+    """Read the network with the weights of a TensorFlow 1 checkpoint.
 
     Parameters
     ----------
@@ -165,8 +165,8 @@ def _check_names_and_shapes(stored, variables, prefix):
         expected = list(variable.shape[-1:] if name.endswith("prelu") else variable.shape)
         if name not in stored:
             raise ValueError(
-                f"{prefix}: no variable {name} of shape {expected} among its {len(stored)}; it is no checkpoint of "
-                f"the published network, {REMEDY}"
+                f"{prefix}: no variable {name} of shape {expected} among its {len(stored)}; this is not a checkpoint "
+                f"of the published network; {REMEDY}"
             )
         if stored[name] != expected:
             raise ValueError(
@@ -192,7 +192,7 @@ def _prefix(path):
 
 
 def _files(prefix):
-    """The files that hold the variables, checked for what a download most often is instead."""
+    """Files that hold the variables; raises an error for a missing file or a Git LFS pointer."""
     index = prefix.with_name(f"{prefix.name}.index")
     if prefix.is_file():
         files = [prefix]  # the first format, in which TensorFlow wrote until 2016

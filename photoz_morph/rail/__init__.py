@@ -1,6 +1,6 @@
-"""RAIL stages over image cutouts: tables of images to trained networks, and these to qp ensembles of redshift PDFs.
+"""RAIL stages for image cutouts: train networks on a table of images, and estimate qp ensembles of redshift PDFs.
 
-Needs the extra `[rail]`. Importing this package makes `PhotozMorphInformer` and `PhotozMorphEstimator` known to RAIL
+Needs the extra `[rail]`. Importing this package registers `PhotozMorphInformer` and `PhotozMorphEstimator` with RAIL
 and ceci; TensorFlow is loaded only when a stage runs.
 """
 

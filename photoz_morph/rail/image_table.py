@@ -1,4 +1,4 @@
-"""Tables as RAIL passes them, with one image per row, to arrays as our networks take them."""
+"""Read the arrays that the networks take from RAIL tables with one image per row."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ N_MEDIAN = 200  # galaxies whose median image shows where the galaxies are
 
 @dataclasses.dataclass(frozen=True)
 class ImageColumns:
-    """How a table holds its images.
+    """Layout of the images in a table.
 
     `layout` is the order of the axes of one row of column `images`, flattened or not; "bands_rows_columns" is that of
     rail_deepdisc. `bands` are the bands in their order along that axis, those of the survey among them. `ebv` is the
@@ -28,11 +28,11 @@ class ImageColumns:
             raise ValueError(f"image_layout is {self.layout!r}, must be one of {', '.join(LAYOUTS)}")
 
     def changed(self, **changes):
-        """These columns with those of the changes that are not None."""
+        """Copy of these columns with the changes that are not None."""
         return dataclasses.replace(self, **{name: value for name, value in changes.items() if value is not None})
 
     def read_images(self, table, survey):
-        """Images of a table as the networks of a survey take them.
+        """Read the images of a table in the layout of the networks of a survey.
 
         Parameters
         ----------
@@ -47,7 +47,7 @@ class ImageColumns:
         Raises
         ------
         ValueError
-            If the column is missing, a band is, or the images have another shape.
+            If the column or a band is missing, or the images have another shape.
         """
         bands = self.bands or survey.bands
         missing = [band for band in survey.bands if band not in bands]
@@ -69,12 +69,12 @@ class ImageColumns:
         return np.ascontiguousarray(images, np.float32)
 
     def read_ebv(self, table, n_galaxies, is_used=True):
-        """E(B-V) of a table [mag], shape (n,), float32; zeros where the networks do not look at it."""
+        """Read E(B-V) of a table [mag], shape (n,), float32; zeros if the networks do not use it."""
         return read_column(table, self.ebv, n_galaxies).astype(np.float32) if is_used else np.zeros(n_galaxies, "f4")
 
 
 def read_column(table, name, n_galaxies=None):
-    """A column of a table; a ValueError if there is none, or it has not one number for each of `n_galaxies`."""
+    """Read a column of a table; a ValueError if it is missing or does not hold one number per galaxy."""
     if name not in table:
         raise ValueError(f"the table has no column '{name}'; it has {', '.join(map(str, table.keys()))}")
     values = np.asarray(table[name])
@@ -86,7 +86,7 @@ def read_column(table, name, n_galaxies=None):
 
 
 def check_centred(images, columns):
-    """Raise a ValueError unless the galaxies are in the middle: flattened images do not tell in which order they are.
+    """Raise a ValueError unless the galaxies are centred, which reveals a wrong order of flattened axes.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""The trained networks on disk: a zip archive of `.keras` files and JSON that is read without unpickling anything.
+"""Trained networks as a zip archive of `.keras` files and JSON, read without unpickling.
 
-It holds `model.json` (what the networks take and give, what they were trained on, their hashes), `config.yaml` (all
-choices of the training) and `member_0.keras`, `member_1.keras`, ... A `.keras` file is itself an archive of JSON and
-HDF5 and is loaded in Keras's safe mode, so a model from a stranger runs no code of theirs.
+It holds `model.json` (inputs and outputs of the networks, training set, hashes), `config.yaml` (all choices of the
+training) and `member_0.keras`, `member_1.keras`, ... A `.keras` file is itself an archive of JSON and
+HDF5 and is loaded in Keras's safe mode, so that a model from an untrusted source runs no code.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ FORMAT = "photoz-morph networks 1"
 
 @dataclass(frozen=True)
 class NetworkModel:
-    """An ensemble of networks with all it takes to use them.
+    """An ensemble of networks with everything needed to use it.
 
     Attributes
     ----------
@@ -39,9 +39,9 @@ class NetworkModel:
     members : tuple of bytes
         The `.keras` file of each network.
     columns : ImageColumns
-        How the training table held its images.
+        Layout of the images in the training table.
     trained_on : dict
-        "origin" ("simulated" or "stacked") and what else is known of the training set.
+        "origin" ("simulated" or "stacked") and further facts about the training set.
     """
 
     config: PhotozConfig
@@ -76,7 +76,7 @@ class NetworkModel:
                 raise ValueError(f"a network of the model cannot be loaded: {reason}") from error
 
     def description(self):
-        """What `model.json` holds."""
+        """Content of `model.json`."""
         survey, grid = self.survey, self.grid
         return {
             "format": FORMAT,
@@ -111,7 +111,7 @@ def write_model(model, path):
 
 
 def read_model(path):
-    """Read a model; nothing in the file is run.
+    """Read a model without running code from the file.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def read_model(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no such model, or a damaged one, or was made for other facts of its survey than those known here.
+        If it is not such a model, is damaged, or describes its survey differently than this version.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; give the model that PhotozMorphInformer wrote")
@@ -156,15 +156,15 @@ def read_model(path):
 
 
 def model_from_run(run_dir, fold=0, columns=None):
-    """The networks of a fold that `photoz train` made, as a model for RAIL.
+    """Model for RAIL from the networks of a fold trained by `photoz train`.
 
     Parameters
     ----------
     run_dir : path-like
     fold : int
-        Its galaxies are the ones that the networks have not seen.
+        Fold on whose galaxies the networks were not trained.
     columns : ImageColumns, optional
-        How the tables to come hold their images.
+        Layout of the images in the tables to be estimated.
 
     Returns
     -------

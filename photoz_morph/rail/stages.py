@@ -1,4 +1,4 @@
-"""The RAIL stages: `inform` trains networks on a table of images and redshifts, `estimate` gives PDFs of images.
+"""RAIL stages: `inform` trains networks on a table of images and redshifts, `estimate` predicts PDFs of images.
 
 Training table and table to estimate are HDF5 files or dictionaries as other RAIL stages take them, in the group
 `hdf5_groupname`: one image per row in the unit of the survey, E(B-V) in mag, and for training the redshift.
@@ -24,9 +24,9 @@ from photoz_morph.rail.model_file import NetworkModel, NetworkModelHandle
 from photoz_morph.surveys import get_survey
 from photoz_morph.training.quiet import quiet_tensorflow
 
-BATCH_SIZE = 64  # as in `inference`
+BATCH_SIZE = 64  # as in `models.loading`
 
-# Both stages have them; None is the default of `ImageColumns` in training, and what was trained with in estimation.
+# Of both stages; None is the default of `ImageColumns` in training, and the value of the training in estimation.
 IMAGE_PARAMETERS = {
     "image_col": Param(str, None, required=False, msg="column of the images; by default images, or as in training"),
     "ebv_col": Param(str, None, required=False, msg="column of E(B-V) [mag]; by default ebv, or as in training"),
@@ -43,7 +43,7 @@ IMAGE_PARAMETERS = {
 
 
 class PhotozMorphInformer(CatInformer):
-    """Train convolutional networks of the family of Pasquet et al. (2019) on images and spectroscopic redshifts"""
+    """Train convolutional networks as in Pasquet et al. (2019) on images and spectroscopic redshifts."""
 
     name = "PhotozMorphInformer"
     entrypoint_function = "inform"
@@ -56,14 +56,14 @@ class PhotozMorphInformer(CatInformer):
         config_overrides=Param(list, [], msg="key.subkey=value for the network_config, as `photoz train --set`"),
         n_members=Param(int, 6, msg="networks whose PDFs are averaged (Pasquet et al. 2019: 6)"),
         seed=Param(int, 1, msg="seed of weights, order of galaxies and validation sample"),
-        origin=Param(str, None, required=True, msg="what the training images are: simulated, or stacked (real pixels)"),
+        origin=Param(str, None, required=True, msg="origin of the training images: simulated or stacked (real pixels)"),
         redshift_col=SharedParams.copy_param("redshift_col"),
         id_col=SharedParams.copy_param("id_col"),
         **IMAGE_PARAMETERS,
     )
 
     def run(self):
-        """Train on the whole table but the validation sample."""
+        """Train on the table, apart from the validation sample."""
         if self.config.origin not in ("simulated", "stacked"):
             raise ValueError(f"origin is {self.config.origin!r}, must be simulated, or stacked (real pixels)")
         if self.config.n_members < 1:
@@ -81,7 +81,7 @@ class PhotozMorphInformer(CatInformer):
         self.add_data("model", self.model)
 
     def _training_arrays(self, columns, config):
-        """Images, reddening, redshifts and identifiers of the input, all of them usable."""
+        """Read images, reddening, redshifts and identifiers of the input, and check every row."""
         table = _group(self.get_data("input"), self.config.hdf5_groupname)
         images = columns.read_images(table, get_survey(config.survey))
         _check_config(config, len(images))
@@ -106,11 +106,11 @@ class PhotozMorphInformer(CatInformer):
 
 
 class PhotozMorphEstimator(CatEstimator):
-    """Redshift PDFs of galaxies from their images, by the networks that PhotozMorphInformer trained.
+    """Estimate redshift PDFs of galaxies from their images with the networks of PhotozMorphInformer.
 
     A galaxy with a pixel that is not finite, or without E(B-V), keeps its row: its PDF and point estimates are NaN,
-    and ancillary column `flag` is 1 instead of 0. Attribute `photoz_morph_model` of the output file says what the model
-    was trained on.
+    and ancillary column `flag` is 1 instead of 0. Attribute `photoz_morph_model` of the output file describes the model
+    and its training set.
     """
 
     name = "PhotozMorphEstimator"
@@ -120,9 +120,9 @@ class PhotozMorphEstimator(CatEstimator):
     config_options = CatEstimator.config_options.copy()
     config_options.update(
         **IMAGE_PARAMETERS,
-        zmin=Param(float, None, required=False, msg="lowest redshift; the model's, and no other"),
-        zmax=Param(float, None, required=False, msg="highest redshift; the model's, and no other"),
-        nzbins=Param(int, None, required=False, msg="bin edges; those of the model, and no other"),
+        zmin=Param(float, None, required=False, msg="lowest redshift; must be that of the model"),
+        zmax=Param(float, None, required=False, msg="highest redshift; must be that of the model"),
+        nzbins=Param(int, None, required=False, msg="number of bin edges; must be that of the model"),
     )
 
     def open_model(self, **kwargs):
@@ -140,7 +140,7 @@ class PhotozMorphEstimator(CatEstimator):
 
     @classmethod
     def default_distribution_type(cls):
-        """A posterior: its prior is the redshift distribution of the training set."""
+        """Posterior, whose prior is the redshift distribution of the training set."""
         return DistributionType.posterior
 
     def _process_chunk(self, start, end, data, first):
@@ -163,11 +163,11 @@ class PhotozMorphEstimator(CatEstimator):
     def _finalize_run(self):
         super()._finalize_run()
         if self.config.output_mode != "return" and self.rank == 0:
-            with h5py.File(self._output_handle.path, "a") as file:  # qp passes over attributes
+            with h5py.File(self._output_handle.path, "a") as file:  # qp ignores attributes
                 file.attrs["photoz_morph_model"] = json.dumps(self.model.description())
 
     def calculate_point_estimates(self, qp_dist, grid=None):
-        """RAIL's point estimates, on bin midpoints; NaN for flagged galaxies."""
+        """Calculate RAIL's point estimates on bin midpoints; NaN for flagged galaxies."""
         qp_dist = super().calculate_point_estimates(qp_dist, self.model.grid.midpoints)
         return _without_flagged(qp_dist)
 
@@ -183,14 +183,14 @@ class PhotozMorphEstimator(CatEstimator):
 
 
 def _columns(columns, config):
-    """`columns` with what the parameters of a stage say otherwise."""
+    """Image columns, changed by the parameters of a stage."""
     return columns.changed(
         images=config.image_col, ebv=config.ebv_col, bands=config.bands, layout=config.image_layout
     )
 
 
 def _group(table, name):
-    """The table in an HDF5 group."""
+    """Table in an HDF5 group."""
     if not name:
         return table
     if name not in table:
@@ -199,12 +199,12 @@ def _group(table, name):
 
 
 def _without_image(images):
-    """Which images have a pixel that is not finite, shape (n,)."""
+    """Mask of the images with a pixel that is not finite, shape (n,)."""
     return ~np.isfinite(images).all(axis=(1, 2, 3))
 
 
 def _without_flagged(ensemble):
-    """The ensemble with NaN for all estimates of flagged galaxies, where qp has the mode at the first bin."""
+    """Set all estimates of flagged galaxies to NaN; qp puts their mode into the first bin."""
     for name, values in ensemble.ancil.items():
         if name != "flag":
             values[ensemble.ancil["flag"] == 1] = np.nan
@@ -212,10 +212,10 @@ def _without_flagged(ensemble):
 
 
 def _check_config(config, n_galaxies):
-    """Raise a ValueError if so many galaxies cannot be trained on as the config says."""
+    """Raise a ValueError if the config does not suit that number of galaxies."""
     data, default = config.data, DataConfig()
     if (data.train_fraction, data.train_on) != (default.train_fraction, default.train_on):
-        raise ValueError("data.train_fraction and data.train_on are for `photoz train`; choose the rows of the table")
+        raise ValueError("data.train_fraction and data.train_on are for `photoz train`; select rows of the table")
     if n_galaxies < data.n_validation + data.batch_size:
         raise ValueError(
             f"the table has {n_galaxies} galaxies, fewer than data.n_validation ({data.n_validation}) and one "

@@ -1,6 +1,6 @@
-"""Train networks on a table in memory: the training of `photoz train`, without a dataset on disk.
+"""Train networks on a table in memory, as `photoz train` does from a dataset on disk.
 
-All galaxies train but `data.n_validation` of them, drawn by the seed, on which the networks are scored.
+A random sample of `data.n_validation` galaxies, drawn by the seed, is held out to validate the networks.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from photoz_morph.training.fit import choose_strategy, fit
 
 
 class TableBatches(PhotozBatches):
-    """Training batches of some rows of a table; what is shuffled are the row numbers, so the images are there once.
+    """Training batches of some rows of a table; row numbers are shuffled, so that the images are held once.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class TableBatches(PhotozBatches):
 
 
 class TableFold(PhotozFold):
-    """Training and validation galaxies of a table, and the network that they train.
+    """Training and validation galaxies of a table, and the network trained on them.
 
     Parameters
     ----------
@@ -64,12 +64,12 @@ class TableFold(PhotozFold):
 
 
 def _galaxies(tensors, rows):
-    """A dataset of the rows of tensors whose numbers are in a dataset."""
+    """Dataset of rows of tensors, from a dataset of row numbers."""
     return rows.map(lambda row: {name: tensor[row] for name, tensor in tensors.items()}, tf.data.AUTOTUNE)
 
 
 def train_on_table(config, arrays, n_members):
-    """Train networks that differ in their seed, one after the other, on all GPUs or on the CPU.
+    """Train networks of different seeds one after the other, on all GPUs or on the CPU.
 
     Parameters
     ----------

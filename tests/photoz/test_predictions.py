@@ -204,4 +204,4 @@ def test_folder_that_cannot_be_written_is_refused_before_the_work(tmp_path, monk
     monkeypatch.setitem(sys.modules, "hats", None)
     assert "p.hats: needs the package hats, which is not installed" in CliRunner().invoke(main, arguments).output
     (tmp_path / "p.hats").mkdir()
-    assert "p.hats: is in the way; remove it" in CliRunner().invoke(main, arguments).output
+    assert "p.hats: exists; remove it" in CliRunner().invoke(main, arguments).output

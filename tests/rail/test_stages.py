@@ -274,7 +274,7 @@ def bands_first():
         ({}, {"hdf5_groupname": "cutouts"}, "no group 'cutouts' but photometry"),
         ({}, {"config_overrides": ["data.n_validation=50"]}, "the table has 60 galaxies, fewer than"),
         ({"redshift": np.full(59, 0.1)}, {}, r"column 'redshift' has shape \(59,\), the table has 60 images"),
-        ({}, {"config_overrides": [*SMALLEST, "data.train_fraction=0.2"]}, "choose the rows of the table"),
+        ({}, {"config_overrides": [*SMALLEST, "data.train_fraction=0.2"]}, "select rows of the table"),
         ({}, {"config_overrides": ["model.blocks=1"]}, "'model.blocks' must be list"),
     ],
 )

@@ -25,12 +25,12 @@ REGION_HELP = "SDSS stripes, such as stripes=38-39, or 'ra=350-10 dec=-1.25-1.25
 def baseline(source, method, out, simulated, z_max, data_dir, quiet):
     """Predict redshift PDFs from magnitudes, with k-NN and gradient boosting.
 
-    The k-NN is the local linear regression of Beck et al. (2016). By default the galaxies are the 9,811 real ones of the SDSS Main Galaxy Sample that ship with the package. CATALOGUE
-    is a FITS, CSV or Parquet table with obj_id, ra, dec [deg], z_spec, optionally ebv and group_id, and magnitudes not
-    corrected for Galactic dust: columns mag_u ... mag_z (or modelMag_, cModelMag_, psfMag_, petroMag_), or one column
-    mags. If there is a column petroMag_r, it is the r magnitude. CATALOGUE may also be a folder of stacks. RUN is a run
-    folder, whose test galaxies are predicted for `evaluate` and `report` to compare. Each galaxy is predicted from the
-    other folds; one without z_spec from all of them.
+    The k-NN is the local linear regression of Beck et al. (2016). By default the galaxies are the 9,811 real ones of
+    the SDSS Main Galaxy Sample that ship with the package. CATALOGUE is a FITS, CSV or Parquet table with obj_id, ra,
+    dec [deg], z_spec, optionally ebv and group_id, and magnitudes not corrected for Galactic dust: columns mag_u ...
+    mag_z (or modelMag_, cModelMag_, psfMag_, petroMag_), or one column mags; a column petroMag_r is used as the r
+    magnitude. CATALOGUE may also be a folder of stacks. RUN is a run folder, whose test galaxies are predicted for
+    `evaluate` and `report` to compare. Each galaxy is predicted from the other folds; one without z_spec from all.
     """
     methods = ["knn", "boosting"] if method == "all" else [method]
     if out and method == "all":

@@ -1,8 +1,7 @@
-"""Redshift PDFs by gradient boosting on catalogue photometry: the machine-learning baseline beside the k-NN.
+"""Redshift PDFs by gradient boosting on catalogue photometry.
 
-In go features, z_spec and fold of a training sample; out come PDFs of test galaxies on a `RedshiftGrid`. One booster
-predicts z_phot, a second one the size of its error, and the shape of the PDF is the distribution of the training
-galaxies' own errors.
+One booster predicts z_phot, a second one the size of its error; the shape of the PDF is the distribution of the errors
+of the training galaxies.
 """
 
 import numpy as np
@@ -11,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 MIN_TRAIN = 100  # galaxies; a tree does not split fewer than twice its 20 to 50 galaxies per leaf
 # z_phot: 100 trees of 31 leaves at rate 0.1, scikit-learn's defaults. Fewer, larger leaves for the error, which is
-# noisy and is also asked for on its own training galaxies.
+# noisy and is also predicted for its own training galaxies.
 ERROR_OPTIONS = {"max_iter": 50, "min_samples_leaf": 50}
 
 
@@ -24,7 +23,7 @@ def boosting_pdf(train_features, train_z, train_fold, test_features, grid):
     train_z : ndarray, shape (n_train,)
         Spectroscopic redshifts.
     train_fold : ndarray of int, shape (n_train,)
-        Two folds or more: the error of a training galaxy is that of a booster which has not seen its fold.
+        Two folds or more: the error of a training galaxy is that of a booster not trained on its fold.
     test_features : ndarray, shape (n_test, n_features)
     grid : RedshiftGrid
 
@@ -44,8 +43,8 @@ def boosting_pdf(train_features, train_z, train_fold, test_features, grid):
     the second is fitted to the absolute errors e of the first, found by cross-validation inside the training sample,
     and gives the local scale s. The PDF is the distribution of e / s, stretched by s about z_phot.
 
-    Chosen on the 9,811 real galaxies of `photoz baseline`, five folds, the same that it is quoted on: a choice of four,
-    the last digits of whose scores are therefore not blind. A distance of the PIT from flat (Kolmogorov and
+    Chosen among four on the 9,811 real galaxies of `photoz baseline`, five folds, on which it is also quoted, so the
+    last digits of the scores are not blind. A distance of the PIT from flat (Kolmogorov and
     Smirnov) up to 0.0137 is consistent with calibrated PDFs at 5 %; bootstrap errors of CRPS are 0.0001.
 
     | PDF | CRPS | PIT distance | sigma_MAD | eta [%] | time |
@@ -67,8 +66,8 @@ def boosting_pdf(train_features, train_z, train_fold, test_features, grid):
         )
     pdf = np.full((len(test_features), grid.n_bins), np.nan, np.float32)
     finite = np.isfinite(test_features).all(axis=1)
-    # One thread: those of fits this small wait for each other, ten times as long where others use the cores too. The
-    # trees are the same with any number.
+    # One thread: in fits this small threads wait for each other, up to ten times as long on busy cores. The trees do
+    # not depend on their number.
     with threadpool_limits(limits=1, user_api="openmp"):
         error = train_z - _unseen_predictions(train_features, train_z, train_fold)
         scale_model = _fit(train_features, np.abs(error), **ERROR_OPTIONS)
@@ -118,5 +117,5 @@ def _unseen_predictions(features, z, fold):
 
 
 def _scale(model, features, grid):
-    """Mean absolute error where the features are, at least a quarter of a bin."""
+    """Mean absolute error predicted from features, at least a quarter of a bin."""
     return np.maximum(model.predict(features), grid.width / 4)

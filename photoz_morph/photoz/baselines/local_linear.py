@@ -1,8 +1,7 @@
-"""Photometric redshifts from catalogue magnitudes, the yardstick of every network.
+"""Photometric redshifts from catalogue magnitudes by local linear regression (k-NN), and their cross-validation.
 
-In go dereddened magnitudes and colours with z_spec; out come PDFs on the `RedshiftGrid`, cross-validated on the folds
-of the networks, so that baseline and network are scored by the same functions on the same galaxies. The methods are a
-local linear fit to the nearest neighbours (k-NN, here) and gradient boosting (`boosting`).
+PDFs on the `RedshiftGrid` are predicted from dereddened magnitudes and colours, cross-validated on the folds of the
+networks, so that baselines and networks are scored on the same galaxies. The other method is in `boosting`.
 """
 
 import numpy as np
@@ -14,12 +13,12 @@ from photoz_morph.photoz.baselines.boosting import boosting_pdf
 
 MODELS = {"knn": "k-NN", "boosting": "gradient boosting"}  # method -> its name in predictions and tables
 N_NEIGHBOURS = 100  # Beck et al. (2016)
-N_SIGMA = 3.0  # Beck et al. (2016): neighbours farther from the local fit are left out
+N_SIGMA = 3.0  # Beck et al. (2016): neighbours farther from the local fit are rejected
 SLICE_ROWS = 4_000  # galaxies fitted at once: 20 MB with 100 neighbours and 5 features
 
 
 def photometric_features(mags, ebv, survey, petro_r=None):
-    """The r magnitude and the colours of adjacent bands, corrected for Galactic dust.
+    """r magnitude and colours of adjacent bands, corrected for Galactic dust.
 
     Parameters
     ----------
@@ -49,7 +48,7 @@ def photometric_features(mags, ebv, survey, petro_r=None):
 
 
 def knn_photoz(train_features, train_z, test_features, n_neighbours=N_NEIGHBOURS):
-    """Redshift by a linear fit to the nearest training galaxies, redone without those 3 sigma off.
+    """Redshift by a linear fit to the nearest training galaxies, repeated after a 3 sigma clip.
 
     Parameters
     ----------
@@ -65,7 +64,7 @@ def knn_photoz(train_features, train_z, test_features, n_neighbours=N_NEIGHBOURS
     z_phot : ndarray, shape (n_test,)
         NaN where a feature is not finite.
     scatter : ndarray, shape (n_test,)
-        Standard deviation of the neighbours about the fit, for its degrees of freedom.
+        Standard deviation of the neighbours about the fit, with its degrees of freedom.
 
     Raises
     ------
@@ -114,7 +113,7 @@ def _weighted_fit(design, z, weight):
     """Least-squares coefficients, deviations of all neighbours, and the scatter of those of weight one."""
     weighted = design * weight[..., None]
     normal = np.swapaxes(weighted, -1, -2) @ design
-    # A ridge far below the rounding of the photometry keeps identical neighbours from stopping the solver.
+    # A ridge far below the rounding of the photometry keeps the matrix regular for identical neighbours.
     normal += 1e-10 * np.trace(normal, axis1=-2, axis2=-1)[:, None, None] * np.eye(normal.shape[-1])
     coefficients = np.linalg.solve(normal, np.swapaxes(weighted, -1, -2) @ z[..., None])[..., 0]
     deviation = z - (design @ coefficients[..., None])[..., 0]
@@ -132,7 +131,7 @@ def cross_validate(method, features, z_spec, fold, grid, progress=False):
     features : ndarray, shape (n, n_features)
         From `photometric_features`; NaN where a magnitude is missing.
     z_spec : ndarray, shape (n,)
-        NaN where unknown: such a galaxy trains nothing.
+        NaN where unknown; such a galaxy is not trained on.
     fold : ndarray of int, shape (n,)
         Test fold of each galaxy, the same as the network's: `catalogs.assign_fold(group_id)`.
     grid : RedshiftGrid
@@ -149,7 +148,7 @@ def cross_validate(method, features, z_spec, fold, grid, progress=False):
         If the method is unknown, or the galaxies with z_spec are too few or all in one fold.
     """
     if method not in MODELS:
-        raise ValueError(f"unknown baseline {method!r}; there are {', '.join(MODELS)}")
+        raise ValueError(f"unknown baseline {method!r}; choose one of {', '.join(MODELS)}")
     predict = {"knn": knn_pdf, "boosting": boosting_pdf}[method]
     features, z_spec, fold = np.asarray(features, float), np.asarray(z_spec, float), np.asarray(fold)
     trains = np.isfinite(features).all(axis=1) & np.isfinite(z_spec)
@@ -168,7 +167,7 @@ def cross_validate(method, features, z_spec, fold, grid, progress=False):
 
 
 def knn_pdf(train_features, train_z, train_fold, test_features, grid):
-    """Gaussian PDFs of `knn_photoz`; `train_fold` is taken to be called as `boosting_pdf` is, and not looked at."""
+    """Gaussian PDFs of `knn_photoz`; `train_fold` is ignored, for the same signature as `boosting_pdf`."""
     return gaussian_pdf(*knn_photoz(train_features, train_z, test_features), grid)
 
 

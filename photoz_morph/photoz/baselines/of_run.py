@@ -16,13 +16,13 @@ from photoz_morph.surveys import get_survey
 
 
 def predict_baselines(run_dir, methods=tuple(MODELS), data_dir=None, progress=True):
-    """Predictions of the baselines for the test galaxies of a run: what photometry alone achieves on them.
+    """Predict the test galaxies of a run with the baselines.
 
     Parameters
     ----------
     run_dir : path-like
     methods : sequence of str
-        Of `baselines.MODELS`.
+        Of `local_linear.MODELS`.
     data_dir : path-like, optional
         Prepared dataset; by default the one the run was trained on.
     progress : bool
@@ -30,14 +30,14 @@ def predict_baselines(run_dir, methods=tuple(MODELS), data_dir=None, progress=Tr
     Returns
     -------
     dict of str to Table
-        A table for each method. Each galaxy is predicted from galaxies of all other folds: all of them, or the part and
-        the depth that `data.train_fraction` and `data.train_on` leave the networks; these saw less
-        `data.n_validation`. A galaxy without a magnitude is flagged.
+        A table for each method. Each galaxy is predicted from the galaxies of all other folds, or from the part of them
+        that `data.train_fraction` and `data.train_on` leave to the networks (which lose `data.n_validation` more). A
+        galaxy without a magnitude is flagged.
 
     Raises
     ------
     FileNotFoundError
-        If the dataset is gone.
+        If the dataset is missing.
     ValueError
         If it has no magnitudes, too few galaxies, or is not the run's.
     """
@@ -67,7 +67,7 @@ def predict_baselines(run_dir, methods=tuple(MODELS), data_dir=None, progress=Tr
 
 
 def update_baselines(run_dir, data_dir=None, methods=tuple(MODELS), progress=True):
-    """Write the baselines of a run, `knn.fits` and `boosting.fits`, where they are missing or lack a finished fold.
+    """Write the baselines of a run, `knn.fits` and `boosting.fits`, if missing or without a finished fold.
 
     Parameters
     ----------
@@ -77,12 +77,12 @@ def update_baselines(run_dir, data_dir=None, methods=tuple(MODELS), progress=Tru
     Returns
     -------
     str
-        Why they could not be made, in one line: the dataset is gone, or has no magnitudes. Empty if all are there.
+        Reason why they could not be made, in one line: the dataset is missing, or has no magnitudes. "" otherwise.
 
     Raises
     ------
     ValueError, OSError
-        The same reasons, if `data_dir` was given: that one was to be used.
+        For the same reasons, if `data_dir` is given.
     """
     folds = set(finished_members(run_dir, PhotozConfig))
     paths = {method: Path(run_dir) / f"{method}.fits" for method in methods}

@@ -1,7 +1,7 @@
-"""Photometric redshifts of a galaxy table: its magnitudes under their usual names, its E(B-V), and the baseline's PDFs.
+"""Baseline predictions for a catalogue, a folder of stacks, or the real SDSS galaxies shipped with the package.
 
-In goes a catalogue, a folder of stacks, or the 10,000 real SDSS galaxies that ship with the package; out comes a
-predictions table with a row for every galaxy. One without a magnitude is flagged and says which it lacks.
+Magnitudes are found under their usual column names. The predictions have a row for every galaxy; one without a
+magnitude is flagged, with the reason.
 """
 
 from importlib.resources import as_file, files
@@ -20,10 +20,10 @@ from photoz_morph.shards.stacks import find_shards, read_catalog
 from photoz_morph.surveys import SDSS
 
 R_LIMIT, Z_LIMIT = 17.8, 0.4  # the Main Galaxy Sample as cut by Pasquet et al. (2019), Sec. 2
-# Column names PREFIX_BAND in any letter case; the first prefix that a table has in all bands is taken.
+# Column names PREFIX_BAND in any letter case; the first prefix found in all bands is used.
 MAGNITUDE_PREFIXES = ("mag", "modelMag", "cModelMag", "psfMag", "petroMag")
-VALID_MAGNITUDES = (0, 50)  # others stand for a missing one, such as -9999 in SDSS and 99 elsewhere [mag]
-MAX_REDSHIFT = 20.0  # catalogues write 999 or 9999 where they have none
+VALID_MAGNITUDES = (0, 50)  # other values mean missing, such as -9999 in SDSS and 99 elsewhere [mag]
+MAX_REDSHIFT = 20.0  # catalogues write 999 or 9999 for unknown
 WRITTEN_COLUMNS = ("fold", *(name for name in ESTIMATES if name != "flag"))
 
 
@@ -42,7 +42,7 @@ def real_galaxies():
 
 
 def read_photometry(path):
-    """Galaxies with magnitudes from a catalogue or from the shards of a folder of stacks, and where they come from.
+    """Read galaxies with magnitudes, and their origin, from a catalogue or a folder of stacks.
 
     Parameters
     ----------
@@ -101,28 +101,28 @@ def catalog_baselines(catalog=None, methods=tuple(MODELS), simulated=False, z_ma
 
 
 def predict_catalog(catalog, method, grid, origin="catalogue", survey=SDSS, source="catalogue", progress=False):
-    """Predictions of a baseline for every galaxy of a table, each trained on the galaxies of the other folds.
+    """Predict every galaxy of a table with a baseline, each from the galaxies of the other folds.
 
     Parameters
     ----------
     catalog : Table
         From `read_photometry`, with magnitudes as for `catalog_magnitudes`.
     method : str
-        One of `baselines.MODELS`.
+        One of `local_linear.MODELS`.
     grid : RedshiftGrid
     origin : str
         "catalogue" for real magnitudes, "simulated" for others.
     survey : Survey
     source : path-like
-        What messages name.
+        Named in messages.
     progress : bool
 
     Returns
     -------
     Table
         The catalogue's rows and columns, `ebv` filled from the dust map where it was NaN (`ebv_source`), `fold` (-1
-        without z_spec: trained on all the others), `flag` and `flag_reason` of galaxies without a magnitude. The
-        header says in `photom` which magnitudes were used.
+        without z_spec: predicted from all the others), `flag` and `flag_reason` of galaxies without a magnitude. The
+        header names the magnitudes used under `photom`.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def predict_catalog(catalog, method, grid, origin="catalogue", survey=SDSS, sour
     table["flag_reason"] = np.where(before == "", lacking, before)
     features = photometric_features(mags, table["ebv"], survey, r_mag)
     trusted = np.asarray(table["flag"]) == 0 if "flag" in table.colnames else True
-    z_train = np.where(trusted, z_spec, np.nan)  # a flagged galaxy is predicted but teaches nothing
+    z_train = np.where(trusted, z_spec, np.nan)  # a flagged galaxy is predicted but not trained on
     try:
         pdf = cross_validate(method, features, z_train, table["fold"], grid, progress)
         return predictions_table(table, pdf, grid, survey, origin, MODELS[method], meta={"photom": names})
@@ -162,7 +162,7 @@ def predict_catalog(catalog, method, grid, origin="catalogue", survey=SDSS, sour
 
 
 def catalog_magnitudes(table, survey=SDSS, source="catalogue"):
-    """Magnitudes of a table in all bands of a survey, and the r magnitude that goes with the colours.
+    """Magnitudes of a table in all bands of a survey, and the r magnitude used beside the colours.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def catalog_magnitudes(table, survey=SDSS, source="catalogue"):
         petroMag_u and so on, in any letter case; asinh or AB magnitudes, not corrected for Galactic dust [mag].
     survey : Survey
     source : path-like
-        What messages name.
+        Named in messages.
 
     Returns
     -------
@@ -185,7 +185,7 @@ def catalog_magnitudes(table, survey=SDSS, source="catalogue"):
     Raises
     ------
     ValueError
-        If no such columns are there, or they hold no numbers.
+        If there are no such columns, or they are not numeric.
     """
     column_of = {name.lower(): name for name in table.colnames}
     r = survey.bands.index("r")
@@ -222,7 +222,7 @@ def _magnitudes(column, shape, source):
 
 
 def _missing(mags, bands):
-    """Why each galaxy has no PDF, "" if it has one; `mags` ends in the r magnitude that goes with the colours."""
+    """Reason why each galaxy has no PDF, "" if it has one; the last column of `mags` is the r magnitude."""
     reasons = np.full(len(mags), "", dtype=object)
     for row in np.flatnonzero(np.isnan(mags).any(axis=1)):
         names = [band for band, mag in zip(bands, mags[row]) if np.isnan(mag)] or ["Petrosian r"]

@@ -12,7 +12,7 @@ INTERVAL_ERRORS = 1.96  # standard errors on either side of a 95 % interval
 
 
 def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
-    """Scores of several methods on the same galaxies, and how much each differs from the first.
+    """Scores of several methods on the same galaxies, and paired differences from the first.
 
     Parameters
     ----------
@@ -27,13 +27,13 @@ def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
     dict
         `data`, `choice`, `n_galaxies` good in every table and their `n_groups`, `methods` (method -> scores) and
         `differences` (every method but the first -> score -> value, error and 95 % interval of method minus first). The
-        same galaxies, by parent as in `evaluate`, are redrawn for all methods, so what they share cancels.
+        same galaxies, by parent as in `evaluate`, are resampled for all methods, so common noise cancels.
 
     Raises
     ------
     ValueError
-        If there are fewer than two methods, they share fewer than two galaxies or these are of one parent, or their
-        z_spec, `data` or ids contradict.
+        If there are fewer than two methods, they have fewer than two galaxies or parents in common, or their z_spec,
+        `data` or ids disagree.
     """
     if len(tables) < 2:
         raise ValueError(f"a comparison needs two methods or more, got {', '.join(tables) or 'none'}")
@@ -59,7 +59,7 @@ def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
     knows_groups = next((name for name, table in tables.items() if "group_id" in table.colnames), first)
     parents = parent_id(tables[knows_groups])[rows[knows_groups]]
     n_groups = len(np.unique(parents))
-    # One seed redraws the same galaxies for every method.
+    # One seed resamples the same galaxies for every method.
     resampled = {
         name: bootstrap_scores(SCORES, values, n_bootstrap, seed, parents) for name, values in per_galaxy.items()
     }
@@ -105,15 +105,15 @@ def _common_rows(tables):
     if len(common) < 2:
         number = "a single" if len(common) else "no"
         raise ValueError(f"{', '.join(tables)} have {number} good galaxy in common; were they made from one catalogue?")
-    # In the first table's order, `evaluate` and `compare` redraw its galaxies alike and give it the same errors.
+    # In the first table's order, `evaluate` and `compare` resample its galaxies alike and give it the same errors.
     first = next(iter(tables.values()))
     common = np.asarray(first["obj_id"])[np.flatnonzero(np.isin(first["obj_id"], common) & good_rows(first)[0])]
     return {name: good[np.searchsorted(obj_id, common)] for name, (obj_id, good) in rows.items()}
 
 
 def _paired_difference(value, error):
-    """A score of a method minus that of the first, with the error of it in redrawn samples and an interval."""
-    # Not the percentiles of redrawn samples: a redrawn PIT is rougher than the PIT, its distances from uniform are
+    """Difference of a score from the first method, with its bootstrap error and interval."""
+    # Not the percentiles of the resamples: a resampled PIT is rougher than the PIT, its distances from uniform are
     # larger, and more so for the better calibrated of two methods.
     half = INTERVAL_ERRORS * error
     return {"value": value, "error": error, "interval": [value - half, value + half]}

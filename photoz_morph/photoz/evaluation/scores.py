@@ -1,11 +1,9 @@
-"""Scores of a predictions table: per fold, mean over folds, and of several methods on the same galaxies.
+"""Scores of a predictions table, per fold and averaged over folds.
 
-`photoz evaluate` and `photoz compare` call it; `report/tables.py` prints what it returns. Every dictionary says under
-`data` whether the galaxies are "simulated" or "real", so that a number never travels without it. Each score is
-`{"value", "error"}`, the error from a bootstrap over galaxies, copies of one parent (`group_id`) together; eta and the
-other rates are fractions.
+Every dictionary states under `data` whether the galaxies are "simulated" or "real". Each score is
+`{"value", "error"}`, the error from a bootstrap over galaxies in which copies of one parent (`group_id`) stay together;
+eta and the other rates are fractions.
 """
-
 
 import numpy as np
 
@@ -26,9 +24,9 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
         where several galaxies have one parent.
     grid : RedshiftGrid
     n_bootstrap, seed : int
-        Resamples behind each error, and their seed.
+        Number of bootstrap resamples, and their seed.
     choice : str
-        Which galaxies of the sample the table holds, such as "depth deep"; "" for all. It goes with the numbers.
+        Selection of galaxies in the table, such as "deep"; "" for all. Recorded with the scores.
 
     Returns
     -------
@@ -41,7 +39,7 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
     Raises
     ------
     ValueError
-        If no galaxy is left, those of a fold are one or of one parent, a column is missing, or a good row holds a
+        If no galaxy is left, a fold has a single galaxy or parent, a column is missing, or a good row holds a
         non-finite value.
 
     Notes
@@ -49,9 +47,9 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
     Pasquet et al. (2019), Table 1; the last row of that table is the mean and the population standard deviation
     (divided by the number of folds) of the rows above.
 
-    What is redrawn for the errors is the parent galaxy: simulated galaxies are copies of fewer real ones at other
-    redshifts, share much of their residuals, and come and go together. Without `group_id`, and for real galaxies,
-    each is its own parent. The error of a rate without outliers is that of `photoz.score_error`.
+    The bootstrap resamples parent galaxies: simulated galaxies are copies of fewer real ones at other redshifts, and
+    their residuals are correlated. Without `group_id`, and for real galaxies, each is its own parent. The error of a
+    rate without outliers is that of `point_scores.score_error`.
     """
     good, header = good_rows(table)
     parents = parent_id(table)[good]
@@ -63,7 +61,7 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
     for number in np.unique(fold):
         in_fold = {quantity: values[fold == number] for quantity, values in per_galaxy.items()}
         if np.sum(fold == number) < 2:
-            raise ValueError(f"fold {number}: scores are of two galaxies or more, there is a single one to score")
+            raise ValueError(f"fold {number}: scores need two galaxies or more, there is a single one to score")
         try:
             resampled = bootstrap_scores(SCORES, in_fold, n_bootstrap, seed, parents[fold == number])
         except ValueError as error:
@@ -81,14 +79,14 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
         "mean": _mean_over_folds(folds),
         "all": with_errors(per_galaxy, bootstrap_scores(SCORES, per_galaxy, n_bootstrap, seed, parents), n_groups),
         "coverage": [
-            {"level": level, "value": float(share), "error": float(error)}
-            for level, share, error in zip(COVERAGE_LEVELS, *coverage(per_galaxy["pit"], group_id=parents))
+            {"level": level, "value": float(fraction), "error": float(error)}
+            for level, fraction, error in zip(COVERAGE_LEVELS, *coverage(per_galaxy["pit"], group_id=parents))
         ],
     }
 
 
 def good_rows(table):
-    """Which rows can be scored, and the head of the scores: where the table comes from and what was left out."""
+    """Mask of the rows that can be scored, and the header of the scores: origin of the table and numbers left out."""
     if "z_spec" not in table.colnames:
         raise ValueError(f"predictions have no column z_spec to be scored with, only {', '.join(table.colnames)}")
     flagged = np.asarray(table["flag"]) != 0
@@ -110,7 +108,7 @@ def good_rows(table):
 
 
 def with_errors(per_galaxy, resampled, n_groups):
-    """Each score of a sample with its bootstrap error, and the number of galaxies and of their parents."""
+    """Scores of a sample with their bootstrap errors, and the numbers of galaxies and parents."""
     scores = {"n_galaxies": len(per_galaxy["residual"]), "n_groups": n_groups}
     for name, (quantity, condense) in SCORES.items():
         error = score_error(name, resampled[name], n_groups)
@@ -119,7 +117,7 @@ def with_errors(per_galaxy, resampled, n_groups):
 
 
 def _mean_over_folds(folds):
-    """Unweighted mean over folds of each score, its error, and the scatter of the folds where there are several."""
+    """Unweighted mean over folds of each score, its error, and the scatter of several folds."""
     mean = {"n_folds": len(folds), "n_galaxies": sum(scores["n_galaxies"] for scores in folds.values())}
     for name in SCORES:
         values = np.array([scores[name]["value"] for scores in folds.values()])

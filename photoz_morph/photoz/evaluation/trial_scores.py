@@ -1,8 +1,7 @@
-"""Scores of a run and of the trials trained beside it, in the rows of Pasquet et al. (2019), Table 2.
+"""Scores of a run and its trials in the rows of Pasquet et al. (2019), Table 2.
 
-In go tables of predictions of one dataset, out come rows: scores with bootstrap errors on the galaxies of each row, and
-how much a trial differs from the reference on the galaxies that both have predicted. Galaxies of one `group_id` are
-redrawn together.
+Each row has scores with bootstrap errors on its galaxies, and the difference of a trial from the reference run on the
+galaxies predicted by both. Galaxies of one `group_id` are resampled together.
 """
 
 from dataclasses import dataclass
@@ -24,9 +23,9 @@ class TrialRow:
     Attributes
     ----------
     name : str
-        A key of `PAPER_TABLE_2`, or of a trial that is not in the paper's table.
+        A key of `PAPER_TABLE_2`, or the name of a trial that is not in the paper's table.
     n_train : int or None
-        Galaxies each network was trained on, where known.
+        Number of galaxies each network was trained on, if known.
     n_test : int
     scores, difference : dict of str to (float, float)
         Value and bootstrap error of `TABLE_SCORES`; the difference from the reference run on the same galaxies is
@@ -41,7 +40,7 @@ class TrialRow:
 
 
 class ScoredTable:
-    """A table of predictions with the quantities of its single galaxies, computed once for all rows."""
+    """A table of predictions with its per-galaxy quantities, computed once for all rows."""
 
     def __init__(self, table, grid):
         self.table = table = table[scored_rows(table)]
@@ -50,21 +49,21 @@ class ScoredTable:
         self.values = galaxy_scores(z_spec, np.asarray(table["pdf"]), grid, z_phot)
 
     def scores(self, rows, n_bootstrap, seed):
-        """Value and error of each score of some rows, given as a mask or as numbers."""
+        """Value and error of each score of some rows, given as a mask or as indices."""
         parents = self.parent_id[rows]
         values, resampled = self._resampled(rows, parents, n_bootstrap, seed)
         n_groups = len(np.unique(parents))
         return {name: (values[name], score_error(name, resampled[name], n_groups)) for name in TABLE_SCORES}
 
     def difference(self, other, rows, n_bootstrap, seed):
-        """Score minus that of another table on those of the rows that it has too: value and paired error."""
+        """Difference of each score from another table on common galaxies: value and paired error."""
         _, mine, theirs = np.intersect1d(self.obj_id[rows], other.obj_id, return_indices=True)
         # A table of magnitudes alone may not know the groups.
         parents = self.parent_id[rows][mine] if "group_id" in self.table.colnames else other.parent_id[theirs]
         n_groups = len(np.unique(parents))
         if n_groups < 2:
             return {}
-        # One seed redraws the same galaxies in both.
+        # One seed resamples the same galaxies in both.
         first, first_resampled = self._resampled(np.flatnonzero(rows)[mine], parents, n_bootstrap, seed)
         second, second_resampled = other._resampled(theirs, parents, n_bootstrap, seed)
         return {
@@ -74,31 +73,31 @@ class ScoredTable:
         }  # fmt: skip
 
     def _resampled(self, rows, parents, n_bootstrap, seed):
-        """Each score of some rows, and of samples of them redrawn by parent galaxy."""
+        """Scores of some rows, and of their resamples by parent galaxy."""
         per_galaxy = {quantity: self.values[quantity][rows] for quantity, _ in TABLE_SCORES.values()}
         values = {name: float(condense(per_galaxy[quantity])) for name, (quantity, condense) in TABLE_SCORES.items()}
         return values, bootstrap_scores(TABLE_SCORES, per_galaxy, n_bootstrap, seed, parents)
 
 
 def score_trials(reference, trials=(), knn=None, region=SUSPECT_ZONE, n_bootstrap=200, seed=0):
-    """Rows of Table 2 that a run and its trials give.
+    """Rows of Table 2 for a run and its trials.
 
     Parameters
     ----------
     reference : (Table, RedshiftGrid, int or None)
-        Predictions of the run that trains on 80 %, their grid and the size of its training set.
+        Predictions of the run trained on 80 %, their grid and the size of its training set.
     trials : list of (str, Table, RedshiftGrid, int or None)
-        The same of each trial, after its `trials.name_of_trial`.
+        The same for each trial, after its `trials.name_of_trial`.
     knn : (Table, RedshiftGrid), optional
-        The baseline on the same objects.
+        Predictions of the baseline for the same galaxies.
     region : str
-        The zone that is left out; see `trials.in_region`.
+        Region left out; see `trials.in_region`.
     n_bootstrap, seed : int
 
     Returns
     -------
     list of TrialRow
-        In the order of the paper's table; trials it does not have come last.
+        In the order of the paper's table; other trials come last.
     """
     table, grid, n_train = reference
     scored = ScoredTable(table, grid)

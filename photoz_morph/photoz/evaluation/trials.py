@@ -1,7 +1,6 @@
-"""The trials of Pasquet et al. (2019), Table 2: what each trains on, and which test galaxies it is scored on.
+"""Trials of Pasquet et al. (2019), Table 2: their training samples, and the test galaxies each is scored on.
 
-In go the predictions of a run and of the trials trained beside it, out come rows in the order of the paper's table. The
-numbers of the paper are in `PAPER_TABLE_2`; they are of real galaxies, whatever the rows beside them are of.
+The numbers of the paper are in `PAPER_TABLE_2`; they are of real galaxies.
 """
 
 import re
@@ -50,7 +49,7 @@ PAPER_TABLE_2 = {
 
 
 def in_region(ra, dec, region):
-    """Which positions lie in a region of the sky.
+    """Mask of the positions in a region of the sky.
 
     Parameters
     ----------
@@ -66,7 +65,7 @@ def in_region(ra, dec, region):
     Raises
     ------
     ValueError
-        If the text is neither.
+        If the text is not a region.
     """
     ra, dec = np.asarray(ra, float), np.asarray(dec, float)
     number = r"([-+]?(?:\d+\.?\d*|\.\d+))"
@@ -88,26 +87,26 @@ def in_region(ra, dec, region):
 
 
 def narrowest(width, fraction):
-    """Which galaxies keep their PDF when the widest are left out.
+    """Mask of the galaxies that remain when those with the widest PDFs are left out.
 
     Parameters
     ----------
     width : ndarray, shape (n,)
         q84 - q16 of each PDF.
     fraction : float
-        Share of the galaxies left out.
+        Fraction of the galaxies to leave out.
 
     Returns
     -------
     ndarray of bool, shape (n,)
-        True for all not wider than the quantile 1 - fraction of the sample; not for a galaxy without PDF, width NaN.
+        True for widths up to the quantile 1 - fraction of the sample; False for a galaxy without a PDF (NaN).
     """
     width = np.asarray(width, float)
     return width <= np.nanquantile(width, 1 - fraction)
 
 
 def name_of_trial(config):
-    """What a run is a trial of, from its config: a key of `trial_samples`.
+    """Name of the trial that a run is, from its config; as `trial_samples` takes it.
 
     Parameters
     ----------
@@ -116,7 +115,7 @@ def name_of_trial(config):
     Returns
     -------
     str
-        "80 %" for a run that changes nothing, "50 %", "deep", "shallow", "without E(B-V)", or several of these.
+        "80 %" for the reference run, "50 %", "deep", "shallow", "without E(B-V)", or several of these.
     """
     fraction, choices = config.data.train_fraction, []
     if fraction < FULL_FRACTION:
@@ -129,16 +128,16 @@ def name_of_trial(config):
 
 
 def select(table, depth="all", without_region=None, widest_removed=0.0):
-    """Which galaxies of a predictions table a trial is scored on.
+    """Mask of the galaxies of a predictions table that a trial is scored on.
 
     Parameters
     ----------
     table : Table
     depth : {"all", "deep", "shallow"}
     without_region : str, optional
-        A zone to leave out; see `in_region`.
+        Region to leave out; see `in_region`.
     widest_removed : float
-        Share of those left whose PDFs are widest, to leave out too.
+        Fraction of the remaining galaxies to leave out, those with the widest PDFs.
 
     Returns
     -------
@@ -147,12 +146,12 @@ def select(table, depth="all", without_region=None, widest_removed=0.0):
     Raises
     ------
     ValueError
-        If the table lacks the columns that the choice needs, or the region cannot be read.
+        If the table lacks the columns that the selection needs, or the region is not valid.
     """
     needed = ["n_frames"] * (depth != "all") + ["ra", "dec"] * (without_region is not None)
     missing = [name for name in needed if name not in table.colnames]
     if missing:
-        raise ValueError(f"the predictions have no column {', '.join(missing)}, which the choice of galaxies needs")
+        raise ValueError(f"the predictions have no column {', '.join(missing)}, which the selection of galaxies needs")
     chosen = at_depth(table["n_frames"], depth) if depth != "all" else np.ones(len(table), bool)
     if without_region is not None:
         chosen &= ~in_region(table["ra"], table["dec"], without_region)
@@ -163,7 +162,7 @@ def select(table, depth="all", without_region=None, widest_removed=0.0):
 
 
 def trial_samples(table, trial, region=SUSPECT_ZONE):
-    """The rows of Table 2 that a run gives, and the test galaxies each is scored on.
+    """Rows of Table 2 that a run gives, with the test galaxies each is scored on.
 
     Parameters
     ----------
@@ -172,13 +171,13 @@ def trial_samples(table, trial, region=SUSPECT_ZONE):
     trial : str
         From `name_of_trial`.
     region : str
-        The zone that is left out; see `in_region`.
+        Region left out; see `in_region`.
 
     Returns
     -------
     dict of str to ndarray of bool, shape (n,)
-        Rows with fewer than `MIN_GALAXIES` are left out, those of depths where `n_frames` is not known, and those
-        without the zone where it has no galaxy.
+        Rows with fewer than `MIN_GALAXIES` galaxies are omitted, as are those of a depth if `n_frames` is unknown and
+        the one without the region if no galaxy lies in it.
     """
     has_position = {"ra", "dec"} <= set(table.colnames)
     region = region if has_position and in_region(table["ra"], table["dec"], region).any() else None

@@ -1,17 +1,17 @@
-"""PDFs in one byte a bin, whose cumulative distribution is nowhere further than a chosen error from the exact one.
+"""Compact PDFs: one byte per bin, with a chosen bound on the error of the cumulative distribution.
 
-A table goes in with its column `pdf` (float32, 720 bytes a galaxy on 180 bins) and comes out with `pdf_code` (180
-bytes, 30 to 50 in Parquet), and back. Code k is the probability
+Column `pdf` (float32, 720 bytes per galaxy on 180 bins) becomes `pdf_code` (180 bytes, 30 to 50 in Parquet), and back.
+Code k is the probability
 
     step k^2 / (2 knee)    up to the knee,    step (k - knee / 2)    above it,
 
-so small probabilities have small steps; the one bin with the largest code (255, or 65535 of two bytes) holds what the
-others leave of 1. From both ends towards that bin, the most probable one, each bin takes over the rounding of the bins
+so small probabilities have small steps; the one bin with the largest code (255, or 65535 of two bytes) holds the
+remainder to 1. From both ends towards that bin, the most probable one, each bin takes over the rounding of the bins
 before it: the cumulative distribution is off by half a step at most, which is the error asked for. A row without that
-code has no PDF. `pdf_step`, `pdf_knee` and the formula stand in the header.
+code has no PDF. `pdf_step`, `pdf_knee` and the formula are in the header.
 
 Measured on PDFs of networks and k-NN of 2,000 simulated galaxies, for the same 1e-3: 100 quantiles of two bytes are off
-by 1e-2, 200 by 5e-3, and square roots in one byte, without handing the rounding on, by 1.5e-3. Probabilities below a
+by 1e-2, 200 by 5e-3, and square roots in one byte, without carrying the rounding over, by 1.5e-3. Probabilities below a
 tenth of the error may become zero: logarithms of compact densities mean nothing.
 """
 
@@ -25,7 +25,7 @@ from photoz_morph.metrics.redshifts.pdf_scores import in_slices
 from photoz_morph.metrics.redshifts.point_scores import IQR_OF_GAUSSIAN, scores
 
 SMALLEST_ERROR = 1e-5  # float32 PDFs are themselves known to 1e-6
-FLOAT32_ROUNDING = 2e-7  # of the PDFs that are read back; kept free below the error that is promised
+FLOAT32_ROUNDING = 2e-7  # of the PDFs that are read back; reserved within the error asked for
 KNEE = 8  # the smallest probability is an eighth of the error; larger knees give codes that compress less
 FORM = "k<=knee: step*k^2/(2*knee), above: step*(k-knee/2), top code: the rest"
 
@@ -36,7 +36,7 @@ def compact(table, grid, max_cdf_error):
     Parameters
     ----------
     table : Table
-        From `predictions_table`; not changed. Its other columns, estimates included, stay those of the exact PDFs.
+        From `predictions_table`; not modified. The point estimates stay those of the exact PDFs.
     grid : RedshiftGrid
     max_cdf_error : float
         Largest error of the cumulative distribution, at any redshift, of any galaxy.
@@ -44,7 +44,7 @@ def compact(table, grid, max_cdf_error):
     Returns
     -------
     Table
-        Its meta says `pdf_form`, `pdf_step`, `pdf_knee` and `max_cdf_error`, the latter with what `table` had before.
+        Its meta has `pdf_form`, `pdf_step`, `pdf_knee` and `max_cdf_error`, to which that of `table` is added.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def expand(table):
 
 
 def _decode(codes, probabilities):
-    """PDFs of some codes; the bin of the largest code gets what the others leave."""
+    """PDFs of some codes; the bin of the largest code gets the remainder."""
     pdf = probabilities[codes]
     is_rest = codes == np.iinfo(codes.dtype).max
     n_rest = is_rest.sum(axis=1)
@@ -159,7 +159,7 @@ def edges_metadata(meta):
 
 
 def score_bounds(max_cdf_error, grid):
-    """Largest errors of scores that follow from that of the cumulative distribution, whatever the PDFs.
+    """Bounds on the errors of scores that follow from that of the cumulative distribution, for any PDFs.
 
     Parameters
     ----------
@@ -169,8 +169,8 @@ def score_bounds(max_cdf_error, grid):
     Returns
     -------
     dict of str to float
-        Score -> bound, of redshifts that are not negative. Scores that are missing have none: a count of outliers, the
-        squares of a density, a quantile where there is next to no density.
+        Score -> bound, for redshifts that are not negative. Other scores have none: a fraction of outliers, the squares
+        of a density, a quantile where the density nearly vanishes.
 
     Notes
     -----
@@ -191,7 +191,7 @@ def score_bounds(max_cdf_error, grid):
 
 
 def compact_errors(exact, compacted, grid):
-    """What the compact form changes: the largest error of the cumulative distribution, and every score.
+    """Largest error of the cumulative distribution, and the change of every score, in the compact form.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
-"""A table of predictions as a HATS catalogue: a folder of Parquet files, one for each HEALPix pixel, and back.
+"""Predictions as a HATS catalogue: a folder of Parquet files, one for each HEALPix pixel.
 
-In go an astropy Table with `ra` and `dec` and the name of a folder. Out comes what `hats.read_hats` opens: rows
-sorted by `_healpix_29`, pixels of the lowest order that hold at most `MAX_ROWS` rows, `properties`,
-`partition_info.csv`, maps of the counts, `_metadata`. The PDF is a list column with the edges of its bins in the
-metadata of the field; `catalog_row` is the place of a galaxy in the table, and `read_hats_predictions` puts it back
-there. Writing needs the package `hats`, reading does not. See the IVOA note on HATS (2025).
+The table needs `ra` and `dec`. The catalogue can be opened by `hats.read_hats`: rows sorted by `_healpix_29`, pixels of
+the lowest order that hold at most `MAX_ROWS` rows, `properties`, `partition_info.csv`, maps of the counts, `_metadata`.
+The PDF is a list column with the edges of its bins in the
+metadata of the field; `catalog_row` is the row of a galaxy in the table, and `read_hats_predictions` restores that
+order. Writing needs the package `hats`, reading does not. See the IVOA note on HATS (2025).
 """
 
 import contextlib
@@ -35,12 +35,12 @@ def write_hats(table, path, max_rows=MAX_ROWS):
     path : Path
         A folder that does not exist.
     max_rows : int
-        Most rows of one file.
+        Maximum number of rows of one file.
 
     Raises
     ------
     ValueError
-        If the package hats is not installed, the folder is there, or a position is missing or unknown.
+        If the package hats is not installed, the folder exists, or a position is missing or unknown.
     OSError
         With a message that names `path` and the remedy.
     """
@@ -52,11 +52,11 @@ def write_hats(table, path, max_rows=MAX_ROWS):
             "`pip install hats`, or write .parquet"
         ) from error
     if path.exists():
-        raise ValueError(f"{path}: is in the way; remove it or give another place")
+        raise ValueError(f"{path}: exists; remove it or give another name")
     missing = [name for name in ("ra", "dec") if name not in table.colnames]
     if missing or not len(table):
         what = f"column {', '.join(missing)}" if missing else "galaxy"
-        raise ValueError(f"{path}: HATS goes by position and there is no {what}; write .parquet")
+        raise ValueError(f"{path}: HATS needs positions and there is no {what}; write .parquet")
     ra, dec = (np.asarray(table[name], float) for name in ("ra", "dec"))
     unknown = ~(np.isfinite(ra) & (np.abs(dec) <= 90))
     if unknown.any():
@@ -78,7 +78,7 @@ def write_hats(table, path, max_rows=MAX_ROWS):
 
 
 def _write_catalog(table, index, folder, name, max_rows):
-    """All files of a catalogue, into a new folder."""
+    """Write all files of a catalogue into a new folder."""
     from hats.catalog import PartitionInfo
     from hats.io import file_io, paths
     from hats.io.parquet_metadata import write_parquet_metadata
@@ -100,7 +100,7 @@ def _write_catalog(table, index, folder, name, max_rows):
     write_parquet_metadata(folder, create_thumbnail=True)
     PartitionInfo.from_healpix(pixels).write_to_file(catalog_path=folder)
     write_skymap(counts, folder)
-    file_io.write_fits_image(counts, paths.get_point_map_file_pointer(folder))  # what read_hats takes the coverage from
+    file_io.write_fits_image(counts, paths.get_point_map_file_pointer(folder))  # read_hats takes the coverage from it
     _write_properties(table, folder, name, order, np.mean(counts > 0), max_rows)
 
 
@@ -124,7 +124,7 @@ def _partitions(order, counts, max_rows):
 
 
 def _write_properties(table, folder, name, order, sky_fraction, max_rows):
-    """What the catalogue says of itself."""
+    """Write the properties file of a catalogue."""
     from hats.catalog import TableProperties
 
     provenance = TableProperties.new_provenance_dict(folder, builder="photoz-morph")
@@ -145,7 +145,7 @@ def _write_properties(table, folder, name, order, sky_fraction, max_rows):
 
 
 def read_hats_predictions(path):
-    """Table of a folder from `write_hats`, in the order of the table that was written.
+    """Read the table from a folder of `write_hats`, in its original order.
 
     Parameters
     ----------

@@ -1,13 +1,13 @@
-"""A table of predictions as the HDF5 file of a qp ensemble, as RAIL reads and writes it, and back; qp is not needed.
+"""Predictions as the HDF5 file of a qp ensemble, as RAIL reads and writes it; qp is not needed.
 
-In go an astropy Table, its grid and the name of a file. Out comes an ensemble of type `hist`: group `meta` with the
-edges of the bins, `data` with the densities `pdfs`, float32, and `ancil` with every column of the table under its own
-name and, where RAIL has a name for it, also under that (`RAIL_NAMES`, links to the same numbers; `z_q2p5`, `z_97p5`,
-`z_std` and `distribution_type` are added). qp passes over attributes, so the meta of the table, units and descriptions
-are kept in those. Inside a bin qp's cumulative distribution is linear as ours is: PIT and quantiles are the same.
+The ensemble is of type `hist`: group `meta` with the edges of the bins, `data` with the densities `pdfs`, float32, and
+`ancil` with every column of the table under its own name and, if RAIL has a name for it, also under that name
+(`RAIL_NAMES`, links to the same numbers; `z_q2p5`, `z_97p5`, `z_std` and `distribution_type` are added). qp ignores
+attributes, so the meta of the table, units and descriptions are kept there. Inside a bin qp's cumulative distribution
+is linear, as here: PIT and quantiles are the same.
 
-A galaxy without a PDF keeps its row, with NaN for densities. qp warns of these when it reads them, and then gives NaN
-for that row and numbers for the others; `ensemble[ensemble.ancil["flag"] == 0]` leaves it out.
+A galaxy without a PDF keeps its row, with NaN for densities. qp warns of these on reading and gives NaN for that row
+only; `ensemble[ensemble.ancil["flag"] == 0]` leaves it out.
 """
 
 import json
@@ -19,7 +19,7 @@ from astropy.table import Column, Table
 from photoz_morph.metrics.redshifts.pdf_scores import SLICE_ROWS, in_slices
 from photoz_morph.redshift_grid import RedshiftGrid
 
-# RAIL's name -> ours. RAIL's own z_q84 is the 85 % quantile (`_calculate_summary_stats`); this one is what it says.
+# RAIL's name -> ours. RAIL's own z_q84 is the 85 % quantile (`_calculate_summary_stats`); this one is the 84 % one.
 RAIL_NAMES = {
     "id": "obj_id", "redshift": "z_spec", "z_median": "z_median", "z_mode": "z_mode", "z_mean": "z_phot",
     "z_q16": "z_lower", "z_q84": "z_upper",
@@ -41,7 +41,7 @@ def write_qp(table, grid, path):
     Raises
     ------
     ValueError
-        If a column of the catalogue has a name that RAIL gives to something else.
+        If a column of the catalogue has a name that RAIL uses for another quantity.
     """
     taken = [name for name in (*RAIL_NAMES, *ADDED_NAMES) if name in table.colnames and RAIL_NAMES.get(name) != name]
     if taken:
@@ -62,7 +62,7 @@ def write_qp(table, grid, path):
 
 
 def _write_ancil(table, pdf, grid, ancil):
-    """Our columns, RAIL's names for some of them, and what RAIL has besides."""
+    """Write the columns, RAIL's names for some of them, and the further quantities of RAIL."""
     for name in table.colnames:
         if name == "pdf":
             continue
@@ -73,7 +73,7 @@ def _write_ancil(table, pdf, grid, ancil):
     is_mean = table.meta.get("z_phot_bins", "midpoints") == "midpoints"
     for name, ours in RAIL_NAMES.items():
         if name != ours and ours in ancil and (name != "z_mean" or is_mean):
-            ancil[name] = ancil[ours]  # a hard link: the numbers are there once
+            ancil[name] = ancil[ours]  # a hard link: the numbers are stored once
     if not is_mean:
         ancil["z_mean"] = in_slices(grid.expectation, pdf)
     ancil["z_q2p5"] = in_slices(lambda part: grid.quantile(part, 0.025), pdf)
@@ -83,13 +83,13 @@ def _write_ancil(table, pdf, grid, ancil):
 
 
 def _standard_deviation(pdf, grid):
-    """Of each PDF over bin midpoints, as qp has it."""
+    """Standard deviation of each PDF over bin midpoints, as in qp."""
     offset = grid.midpoints - grid.expectation(pdf)[:, None]
     return np.sqrt(np.sum(pdf * offset**2, axis=1))
 
 
 def read_qp(path):
-    """Table of a file from `write_qp`, with its meta, units and descriptions; RAIL's names are left out.
+    """Read the table from a file of `write_qp`, with its meta, units and descriptions but without RAIL's names.
 
     Parameters
     ----------

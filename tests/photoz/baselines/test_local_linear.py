@@ -85,7 +85,7 @@ def test_impossible_fits_are_refused():
         knn_photoz(train, np.where(np.arange(50) == 3, np.nan, z), train, 20)
     with pytest.raises(ValueError, match="in two folds or more; 50 of 50 have both, in 1"):
         cross_validate("knn", train, z, np.zeros(50, int), RedshiftGrid())
-    with pytest.raises(ValueError, match="unknown baseline 'forest'; there are knn, boosting"):
+    with pytest.raises(ValueError, match="unknown baseline 'forest'; choose one of knn, boosting"):
         cross_validate("forest", train, z, np.arange(50) % 2, RedshiftGrid())
 
 

@@ -103,7 +103,7 @@ def test_every_score_has_a_value_and_an_error_in_every_row():
 
 def test_a_fold_of_one_galaxy_is_refused():
     table = one_bin_predictions([0, 1, 2], [0.1, 0.1, 0.1], fold=np.array([0, 0, 3]))
-    with pytest.raises(ValueError, match="fold 3: scores are of two galaxies or more"):
+    with pytest.raises(ValueError, match="fold 3: scores need two galaxies or more"):
         evaluate(table, GRID)
 
 

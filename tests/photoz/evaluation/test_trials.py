@@ -100,7 +100,7 @@ def test_rows_of_a_run_are_those_of_the_paper_and_leave_the_zone_out():
 def test_a_choice_that_the_table_cannot_make_is_refused():
     table = gaussian_table(0.01, n=100)
     table.remove_columns(["n_frames", "ra"])
-    with pytest.raises(ValueError, match="no column n_frames, ra, which the choice of galaxies needs"):
+    with pytest.raises(ValueError, match="no column n_frames, ra, which the selection of galaxies needs"):
         select(table, "deep", "stripes=38-39")
     assert select(table, widest_removed=0.25).sum() == 75
 

@@ -38,7 +38,7 @@ def export(run, fold, out, quiet):
 @click.command("import-checkpoint")
 @click.argument("checkpoint", type=click.Path())
 @click.option("--bins", default="midpoints", show_default=True, type=click.Choice(["midpoints", "left-edges"]),
-              help="Redshifts averaged in z_phot: bin midpoints (Eq. 2) or left edges (the released script).")  # fmt: skip
+              help="Redshifts averaged in z_phot: bin midpoints (Eq. 2) or left edges (released script).")  # fmt: skip
 @click.option("--out", default="export", show_default=True, type=click.Path(), help="Folder of the SavedModel.")
 @quiet_option
 def import_checkpoint(checkpoint, bins, out, quiet):
@@ -152,7 +152,7 @@ def predict(run, data_dir, out, quiet):
 @click.argument("predictions", metavar="RUN_OR_FILE", type=click.Path())
 @click.argument("out", type=click.Path(), callback=output_file(*FORMATS))
 @click.option("--compact", metavar="MAX_CDF_ERROR", type=float,
-              help="Compact PDFs, 1 byte per bin (2 below 0.001), with this CDF error at most (1e-5 or more).")  # fmt: skip
+              help="Compact PDFs, 1 byte per bin (2 below 0.001), with at most this CDF error (from 1e-5).")  # fmt: skip
 @quiet_option
 def convert(predictions, out, compact, quiet):
     """Convert predictions to another format, given by the suffix of OUT.

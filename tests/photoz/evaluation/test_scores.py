@@ -4,33 +4,11 @@ import pytest
 from photoz_morph.metrics.checks import scored_rows
 from photoz_morph.metrics.fractions import fraction_error
 from photoz_morph.metrics.redshifts.pit_tests import COVERAGE_LEVELS
-from photoz_morph.metrics.redshifts.point_scores import RATES, SCORES
+from photoz_morph.metrics.redshifts.point_scores import SCORES
 from photoz_morph.photoz.evaluation.comparison import compare
 from photoz_morph.photoz.evaluation.scores import _mean_over_folds, evaluate
-from photoz_morph.photoz.predictions import predictions_table
-from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.runs.scores import read_scores, write_scores
-from photoz_morph.surveys import SDSS
-
-GRID = RedshiftGrid(0.0, 0.4, 4)  # bins of 0.1
-
-
-def one_bin_predictions(bins, z_spec, origin="simulated", **columns):
-    """All probability in one bin for each galaxy, NaN where the bin is None."""
-    pdf = np.array([np.full(4, np.nan) if index is None else np.eye(4)[index] for index in bins])
-    table = {"obj_id": np.arange(len(bins)), "z_spec": z_spec} | columns
-    return predictions_table(table, pdf, GRID, SDSS, origin, "toy")
-
-
-def gaussian_predictions(sigma, noise, n=3000, seed=0, order=None):
-    """Predictions that scatter by `noise` about z_spec; one seed gives one set of z_spec."""
-    grid, rng = RedshiftGrid(), np.random.default_rng(seed)
-    z_spec, order = rng.uniform(0.1, 0.3, n), np.arange(n) if order is None else order
-    centre = z_spec + noise * np.random.default_rng([seed, 1]).normal(size=n) + sigma * rng.normal(size=n)
-    pdf = np.exp(-0.5 * ((grid.midpoints - centre[:, None]) / 0.02) ** 2)
-    pdf /= pdf.sum(axis=1, keepdims=True)
-    columns = {"obj_id": np.arange(n)[order], "z_spec": z_spec[order]}
-    return predictions_table(columns, pdf[order], grid, SDSS, "simulated"), grid
+from tests.support.predictions import COARSE_GRID, gaussian_predictions, one_bin_predictions, with_copies
 
 
 def test_last_row_of_the_papers_table_is_mean_and_population_deviation():
@@ -51,7 +29,7 @@ def test_last_row_of_the_papers_table_is_mean_and_population_deviation():
 
 def test_scores_of_two_folds_worked_by_hand():
     z_spec, fold = np.array([0.05, 0.15, 0.25, 0.25]), np.array([0, 0, 1, 1])
-    scores = evaluate(one_bin_predictions([0, 1, 2, 1], z_spec, fold=fold), GRID, n_bootstrap=20)
+    scores = evaluate(one_bin_predictions([0, 1, 2, 1], z_spec, fold=fold), COARSE_GRID, n_bootstrap=20)
     assert scores["folds"]["0"]["bias"]["value"] == pytest.approx(0, abs=1e-12)
     assert scores["folds"]["1"]["bias"]["value"] == pytest.approx(-0.08 / 2)  # -0.1 / 1.25 and 0
     assert scores["mean"]["bias"]["value"] == pytest.approx(-0.02)
@@ -62,20 +40,20 @@ def test_scores_of_two_folds_worked_by_hand():
 
 def test_flagged_and_unknown_are_counted_and_change_no_score():
     z_spec = np.array([0.05, 0.15, np.nan, 0.25, np.nan])
-    scores = evaluate(one_bin_predictions([0, 1, 1, None, None], z_spec), GRID, n_bootstrap=20)
-    clean = evaluate(one_bin_predictions([0, 1], z_spec[:2]), GRID, n_bootstrap=20)
+    scores = evaluate(one_bin_predictions([0, 1, 1, None, None], z_spec), COARSE_GRID, n_bootstrap=20)
+    clean = evaluate(one_bin_predictions([0, 1], z_spec[:2]), COARSE_GRID, n_bootstrap=20)
     assert (scores["n_galaxies"], scores["n_flagged"], scores["n_without_z_spec"]) == (2, 2, 1)
     assert scores["all"] == clean["all"]
 
 
 def test_galaxy_beyond_the_grid_is_scored_and_counted():
-    scores = evaluate(one_bin_predictions([0, 3], np.array([0.05, 0.6])), GRID, n_bootstrap=20)
+    scores = evaluate(one_bin_predictions([0, 3], np.array([0.05, 0.6])), COARSE_GRID, n_bootstrap=20)
     assert scores["n_outside_grid"] == 1 and scores["all"]["eta"]["value"] == 0.5
 
 
 def test_scores_say_whether_galaxies_are_real():
     for origin, data in (("simulated", "simulated"), ("stacked", "real"), ("catalogue", "real")):
-        assert evaluate(one_bin_predictions([0, 1], [0.1, 0.1], origin), GRID, 20)["data"] == data
+        assert evaluate(one_bin_predictions([0, 1], [0.1, 0.1], origin), COARSE_GRID, 20)["data"] == data
 
 
 def test_bootstrap_error_of_bias_is_sigma_over_root_n():
@@ -87,7 +65,7 @@ def test_bootstrap_error_of_bias_is_sigma_over_root_n():
 
 def test_coverage_of_all_galaxies_is_that_of_their_pit():
     # PIT 1/2, 1 and 0: one galaxy of three is inside every central interval.
-    scores = evaluate(one_bin_predictions([0, 1, 2], [0.05, 0.25, 0.15]), GRID, n_bootstrap=20)
+    scores = evaluate(one_bin_predictions([0, 1, 2], [0.05, 0.25, 0.15]), COARSE_GRID, n_bootstrap=20)
     assert [part["level"] for part in scores["coverage"]] == list(COVERAGE_LEVELS)
     assert all(part["value"] == pytest.approx(1 / 3) and part["error"] > 0 for part in scores["coverage"])
 
@@ -104,11 +82,11 @@ def test_every_score_has_a_value_and_an_error_in_every_row():
 def test_a_fold_of_one_galaxy_is_refused():
     table = one_bin_predictions([0, 1, 2], [0.1, 0.1, 0.1], fold=np.array([0, 0, 3]))
     with pytest.raises(ValueError, match="fold 3: scores need two galaxies or more"):
-        evaluate(table, GRID)
+        evaluate(table, COARSE_GRID)
 
 
 def test_scores_survive_json(tmp_path):
-    scores = evaluate(one_bin_predictions([0, 1] * 2, [0.1] * 4, fold=np.array([0, 0, 1, 1])), GRID, n_bootstrap=20)
+    scores = evaluate(one_bin_predictions([0, 1] * 2, [0.1] * 4, fold=np.array([0, 0, 1, 1])), COARSE_GRID, n_bootstrap=20)
     write_scores(scores, tmp_path / "scores.json")
     assert read_scores(tmp_path / "scores.json") == scores
 
@@ -127,100 +105,14 @@ def test_other_and_truncated_json_is_refused(tmp_path):
 
 def test_nothing_left_to_score_is_an_error():
     with pytest.raises(ValueError, match="of 2 predictions 1 are flagged, 1 lack z_spec"):
-        evaluate(one_bin_predictions([None, 0], [0.1, np.nan]), GRID)
+        evaluate(one_bin_predictions([None, 0], [0.1, np.nan]), COARSE_GRID)
     table = one_bin_predictions([0], [0.1])
     table.remove_column("z_spec")
     with pytest.raises(ValueError, match="no column z_spec"):
-        evaluate(table, GRID)
+        evaluate(table, COARSE_GRID)
 
 
-def test_comparison_matches_by_id_whatever_the_order():
-    first, grid = gaussian_predictions(0.01, 0.0)
-    shuffled, _ = gaussian_predictions(0.01, 0.0, order=np.random.default_rng(1).permutation(3000))
-    comparison = compare({"a": first, "b": shuffled}, {"a": grid, "b": grid}, n_bootstrap=20)
-    assert comparison["n_galaxies"] == 3000
-    for name, difference in comparison["differences"]["b"].items():
-        # Of 3000 galaxies none is an outlier in one table alone.
-        assert difference["value"] == 0 and difference["error"] == (fraction_error(0, 3000) if name in RATES else 0)
-
-
-def test_paired_error_is_smaller_than_the_unpaired_one():
-    # Both methods share the scatter of 0.02; the second adds a little of its own.
-    first, grid = gaussian_predictions(0.0, 0.02)
-    second, _ = gaussian_predictions(0.004, 0.02)
-    comparison = compare({"a": first, "b": second}, {"a": grid, "b": grid})
-    errors = [method["sigma_mad"]["error"] for method in comparison["methods"].values()]
-    assert comparison["differences"]["b"]["sigma_mad"]["error"] < 0.8 * np.hypot(*errors)
-
-
-def test_comparison_gives_the_errors_of_evaluate_and_an_interval_of_1_96_of_them():
-    first, grid = gaussian_predictions(0.01, 0.0, n=500)
-    second, _ = gaussian_predictions(0.02, 0.0, n=500)
-    comparison = compare({"a": first, "b": second}, {"a": grid, "b": grid}, n_bootstrap=50)
-    alone = evaluate(second, grid, n_bootstrap=50)["all"]
-    for name in SCORES:
-        assert comparison["methods"]["b"][name] == pytest.approx(alone[name], rel=1e-9)
-        difference = comparison["differences"]["b"][name]
-        assert difference["value"] == pytest.approx(alone[name]["value"] - comparison["methods"]["a"][name]["value"])
-        assert np.diff(difference["interval"])[0] == pytest.approx(2 * 1.96 * difference["error"])
-        assert np.mean(difference["interval"]) == pytest.approx(difference["value"])
-
-
-def test_error_of_a_shift_that_is_the_same_for_all_galaxies_is_zero():
-    # The second method's residuals are the first's and a constant, so nothing is left to be uncertain about.
-    first, grid = gaussian_predictions(0.01, 0.0, n=500)
-    second = first.copy()
-    second["z_phot"] += 0.004 * (1 + second["z_spec"])
-    differences = compare({"a": first, "b": second}, {"a": grid, "b": grid}, n_bootstrap=50)["differences"]["b"]
-    for name in ("bias", "median_bias"):
-        assert differences[name]["value"] == pytest.approx(0.004) and differences[name]["error"] < 1e-12
-    assert abs(differences["sigma_iqr"]["value"]) < 1e-12 and differences["crps"]["value"] == 0
-
-
-def test_methods_may_have_different_grids():
-    first, grid = gaussian_predictions(0.01, 0.0, n=500)
-    coarse = RedshiftGrid(0.0, 0.4, 90)
-    columns = {"obj_id": first["obj_id"], "z_spec": first["z_spec"]}
-    pdf = np.asarray(first["pdf"]).reshape(500, 90, 2).sum(axis=2)
-    second = predictions_table(columns, pdf, coarse, SDSS, "simulated")
-    difference = compare({"a": first, "b": second}, {"a": grid, "b": coarse}, n_bootstrap=20)["differences"]["b"]
-    assert difference["sigma_mad"]["value"] == pytest.approx(0, abs=2e-5)  # both means of one PDF
-    assert difference["width_68"]["value"] == pytest.approx(0, abs=1e-3)  # half a bin
-
-
-def test_galaxy_missing_from_one_method_is_left_out_of_all():
-    first, grid = gaussian_predictions(0.01, 0.0)
-    comparison = compare({"a": first, "b": first[10:]}, {"a": grid, "b": grid}, n_bootstrap=20)
-    assert comparison["n_galaxies"] == 2990 and comparison["n_left_out"] == {"a": 10, "b": 0}
-
-
-def test_comparisons_that_mean_nothing_are_refused():
-    z = [0.1, 0.1]
-    table, grids = one_bin_predictions([0, 1], z), {"a": GRID, "b": GRID}
-    with pytest.raises(ValueError, match="two methods or more"):
-        compare({"a": table}, grids)
-    with pytest.raises(ValueError, match="simulated and real"):
-        compare({"a": table, "b": one_bin_predictions([0, 1], z, "stacked")}, grids)
-    with pytest.raises(ValueError, match="z_spec of 1 galaxies differs .* obj_id 1"):
-        compare({"a": table, "b": one_bin_predictions([0, 1], [0.1, 0.2])}, grids)
-    other, twice = one_bin_predictions([0, 1], z), one_bin_predictions([0, 1], z)
-    other["obj_id"] += 5
-    with pytest.raises(ValueError, match="no good galaxy in common"):
-        compare({"a": table, "b": other}, grids)
-    twice["obj_id"] = 7
-    with pytest.raises(ValueError, match="b: obj_id 7 occurs 2 times"):
-        compare({"a": table, "b": twice}, grids)
-
-
-def with_copies(table):
-    """Every galaxy of a table twice, as two children of one parent."""
-    both = table[np.tile(np.arange(len(table)), 2)]
-    both["obj_id"] = np.arange(len(both))
-    both["group_id"] = np.tile(np.arange(len(table)), 2)
-    return both
-
-
-def test_copies_of_a_parent_are_redrawn_together():
+def test_copies_of_a_parent_are_resampled_together():
     table, grid = gaussian_predictions(0.01, 0.0, n=1000)
     once, twice = evaluate(table, grid), evaluate(with_copies(table), grid)
     assert (once["n_groups"], twice["n_groups"], twice["n_galaxies"]) == (1000, 1000, 2000)
@@ -235,26 +127,10 @@ def test_copies_of_a_parent_are_redrawn_together():
         assert of_copies["error"] == pytest.approx(part["error"], rel=0.01)
 
 
-@pytest.mark.parametrize("knows_groups", [("a", "b"), ("b",)])
-def test_comparison_redraws_parents_even_if_one_table_does_not_know_them(knows_groups):
-    tables = {"a": gaussian_predictions(0.01, 0.0, n=1000)[0], "b": gaussian_predictions(0.012, 0.0, n=1000)[0]}
-    grids = dict.fromkeys(tables, RedshiftGrid())
-    once = compare(tables, grids)
-    copies = {name: with_copies(table) for name, table in tables.items()}
-    for name in set(copies) - set(knows_groups):
-        copies[name].remove_column("group_id")
-    twice = compare(copies, grids)
-    assert (twice["n_galaxies"], twice["n_groups"]) == (2000, 1000)
-    for name in ("bias", "sigma_mad", "crps"):
-        first, second = (part["differences"]["b"][name] for part in (once, twice))
-        assert second["value"] == pytest.approx(first["value"])
-        assert second["error"] == pytest.approx(first["error"], rel=0.25)
-
-
 def test_galaxies_of_one_parent_have_no_error():
     table = one_bin_predictions([0, 1, 2], [0.1, 0.1, 0.1], group_id=np.array([5, 5, 5]))
     with pytest.raises(ValueError, match="fold 0: all 3 galaxies have group_id 5"):
-        evaluate(table, GRID)
+        evaluate(table, COARSE_GRID)
 
 
 def test_no_outlier_among_few_galaxies_is_no_proof_that_there_are_none():
@@ -267,15 +143,15 @@ def test_no_outlier_among_few_galaxies_is_no_proof_that_there_are_none():
 
 
 def test_one_fold_does_not_scatter():
-    scores = evaluate(one_bin_predictions([0, 1], [0.1, 0.1]), GRID, n_bootstrap=20)
+    scores = evaluate(one_bin_predictions([0, 1], [0.1, 0.1]), COARSE_GRID, n_bootstrap=20)
     assert all(scores["mean"][name]["sd_over_folds"] is None for name in SCORES)
 
 
 def test_scores_say_which_galaxies_were_chosen():
     table = one_bin_predictions([0, 1], [0.1, 0.1])
-    assert evaluate(table, GRID, 20)["choice"] == ""
-    assert evaluate(table, GRID, 20, choice="depth deep")["choice"] == "depth deep"
-    tables, grids = {"a": table, "b": table}, {"a": GRID, "b": GRID}
+    assert evaluate(table, COARSE_GRID, 20)["choice"] == ""
+    assert evaluate(table, COARSE_GRID, 20, choice="depth deep")["choice"] == "depth deep"
+    tables, grids = {"a": table, "b": table}, {"a": COARSE_GRID, "b": COARSE_GRID}
     assert compare(tables, grids, 20, choice="depth deep")["choice"] == "depth deep"
 
 

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 from astropy.table import Table
-from scipy.stats import median_abs_deviation
 
 from photoz_morph.config import load_config
 from photoz_morph.photoz.config import PhotozConfig
@@ -15,29 +14,8 @@ from photoz_morph.photoz.evaluation.trials import (
     select,
     trial_samples,
 )
-from photoz_morph.photoz.predictions import predictions_table
 from photoz_morph.photoz.report.tables.trials import missing_trials, table_1, table_2, table_2_csv
-from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.surveys import SDSS
-
-GRID = RedshiftGrid()
-
-
-def gaussian_table(sigma, n=1200, noise_seed=1, ids=None):
-    """Calibrated Gaussian predictions of the same galaxies; every fourth is deep and twice as precise."""
-    rng = np.random.default_rng(0)
-    z_spec, deep = rng.uniform(0.1, 0.3, n), np.arange(n) % 4 == 0
-    width = sigma * np.where(deep, 0.5, 1) * rng.uniform(0.8, 1.2, n)
-    centre = z_spec + width * np.random.default_rng(noise_seed).normal(size=n)
-    pdf = np.exp(-0.5 * ((GRID.midpoints - centre[:, None]) / width[:, None]) ** 2)
-    columns = {
-        "obj_id": np.arange(n), "z_spec": z_spec, "ra": rng.uniform(100, 250, n), "dec": rng.uniform(0, 60, n),
-        "n_frames": np.where(deep, 30, 1)[:, None] * np.ones(5, int), "fold": np.arange(n) % 5,
-    }  # fmt: skip
-    pdf /= pdf.sum(axis=1, keepdims=True)
-    rows = slice(None) if ids is None else ids
-    columns = {name: values[rows] for name, values in columns.items()}
-    return predictions_table(columns, pdf[rows], GRID, SDSS, "simulated")
+from tests.support.predictions import FINE_GRID, trial_predictions
 
 
 def test_depth_needs_ten_frames_in_every_band_and_nan_is_neither():
@@ -78,7 +56,7 @@ def test_name_of_a_trial_is_what_its_config_changes():
 
 
 def test_rows_of_a_run_are_those_of_the_paper_and_leave_the_zone_out():
-    table = gaussian_table(0.01)
+    table = trial_predictions(0.01)
     box = "ra=100-150 dec=0-60"
     zone = in_region(table["ra"], table["dec"], box)
     samples = trial_samples(table, "80 %", box)
@@ -98,61 +76,16 @@ def test_rows_of_a_run_are_those_of_the_paper_and_leave_the_zone_out():
 
 
 def test_a_choice_that_the_table_cannot_make_is_refused():
-    table = gaussian_table(0.01, n=100)
+    table = trial_predictions(0.01, n=100)
     table.remove_columns(["n_frames", "ra"])
     with pytest.raises(ValueError, match="no column n_frames, ra, which the selection of galaxies needs"):
         select(table, "deep", "stripes=38-39")
     assert select(table, widest_removed=0.25).sum() == 75
 
 
-def test_scores_and_paired_differences_of_trials():
-    reference, worse = gaussian_table(0.01), gaussian_table(0.02, ids=np.arange(0, 1200, 2))  # tests half of them
-    rows = score_trials(
-        (reference, GRID, 960), [("20 %", worse, GRID, 240), ("without E(B-V)", worse, GRID, None)], n_bootstrap=50
-    )
-    by_name = {row.name: row for row in rows}
-    assert [row.name for row in rows][-1] == "without E(B-V)"  # not in the paper's table
-    full, twenty = by_name["80 %"], by_name["20 %"]
-    assert (full.n_train, full.n_test, full.difference) == (960, 1200, {})
-    z_spec = np.asarray(reference["z_spec"])
-    residual = (np.asarray(reference["z_phot"]) - z_spec) / (1 + z_spec)
-    assert full.scores["bias"][0] == pytest.approx(residual.mean())
-    assert full.scores["eta"][0] == pytest.approx(np.mean(np.abs(residual) > 0.05))
-    # The same noise, twice as wide: on the common galaxies the difference is the reference's own score.
-    kept = ~in_region(worse["ra"], worse["dec"], "stripes=38-39")
-    common = gaussian_table(0.01, ids=np.arange(0, 1200, 2))[kept]
-    z_common = np.asarray(common["z_spec"])
-    ours = (np.asarray(common["z_phot"]) - z_common) / (1 + z_common)
-    theirs = (np.asarray(worse["z_phot"][kept]) - z_common) / (1 + z_common)
-    assert twenty.difference["bias"][0] == pytest.approx(theirs.mean() - ours.mean())
-    value, error = twenty.difference["sigma_mad"]
-    assert value == pytest.approx(median_abs_deviation(theirs, scale="normal")
-                                  - median_abs_deviation(ours, scale="normal"), rel=1e-4)  # fmt: skip
-    assert value == pytest.approx(median_abs_deviation(ours, scale="normal"), rel=0.1) and value > 5 * error > 0
-    # Deep galaxies are twice as precise here, and the widest PDFs are the least precise.
-    assert by_name["deep"].scores["sigma_mad"][0] < full.scores["sigma_mad"][0]
-    assert by_name["without the widest 20 %"].scores["crps"][0] < full.scores["crps"][0]
-
-
-def test_trials_redraw_parents_and_not_their_copies():
-    def row(copies):
-        tables = []
-        for sigma in (0.01, 0.02):
-            table = gaussian_table(sigma)[np.tile(np.arange(1200), copies)]
-            table["group_id"], table["obj_id"] = table["obj_id"], np.arange(len(table))
-            tables.append(table)
-        rows = score_trials((tables[0], GRID, None), [("20 %", tables[1], GRID, None)])
-        return {row.name: row for row in rows}["20 %"]
-
-    once, twice = row(1), row(2)
-    for name in ("bias", "sigma_mad", "crps"):
-        assert twice.scores[name][1] == pytest.approx(once.scores[name][1], rel=0.25)  # 3.5 / sqrt(200)
-        assert twice.difference[name][1] == pytest.approx(once.difference[name][1], rel=0.25)
-
-
 def test_tables_say_whose_each_row_is_and_which_rows_are_missing():
-    reference = gaussian_table(0.01)
-    rows = score_trials((reference, GRID, 960), n_bootstrap=10)
+    reference = trial_predictions(0.01)
+    rows = score_trials((reference, FINE_GRID, 960), n_bootstrap=10)
     page = table_2(rows, "simulated", "stripes=38-39")
     assert page.count("paper, real") == len(rows) == page.count("this run, simulated")
     assert "0.00912" in page and "393,219" in page and "are not comparable" in page

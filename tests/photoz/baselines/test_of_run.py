@@ -1,0 +1,56 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from photoz_morph.config import load_config, save_config
+from photoz_morph.photoz.baselines.of_run import predict_baselines, update_baselines
+from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.predictions import read_predictions
+
+
+def test_baselines_predict_the_galaxies_of_the_run(predictions, run_dir):
+    tables = predict_baselines(run_dir, progress=False)
+    assert {method: table.meta["model"] for method, table in tables.items()} == {
+        "knn": "k-NN", "boosting": "gradient boosting",
+    }  # fmt: skip
+    # Noise-free colours that are linear in redshift: a local linear fit is nearly exact, steps of trees less so.
+    for method, tolerance in (("knn", 2e-3), ("boosting", 2e-2)):
+        table = tables[method]
+        assert sorted(table["obj_id"]) == sorted(predictions["obj_id"]) and table.meta["origin"] == "simulated"
+        assert np.median(np.abs(table["z_phot"] - table["z_spec"])) < tolerance
+
+
+def test_baselines_train_on_the_part_that_the_networks_trained_on(run_dir, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(run_dir, run, ignore=shutil.ignore_patterns("*.fits"))  # others may have made baselines
+    sizes = json.loads((run / "dataset.json").read_text())["galaxies_per_fold"]
+    config = load_config(run / "config.yaml", PhotozConfig, ["data.train_fraction=0.1"])
+    save_config(config, run / "config.yaml")
+    n_train = sum(round(0.125 * size) for size in sizes[1:])  # too few for the fit, which says how many there are
+    with pytest.raises(ValueError, match=f"there are {n_train}"):
+        predict_baselines(run, ["knn"], progress=False)
+
+
+def test_missing_baselines_are_made_once_and_again_for_a_new_fold(run_dir, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(run_dir, run, ignore=shutil.ignore_patterns("*.fits"))  # others may have made baselines
+    shutil.move(run / "fold_1", tmp_path / "fold_1")
+    assert update_baselines(run, methods=["knn"], progress=False) == "" and not (run / "boosting.fits").exists()
+    assert set(read_predictions(run / "knn.fits")[0]["fold"]) == {0}
+    written = (run / "knn.fits").stat().st_mtime_ns
+    assert update_baselines(run, methods=["knn"], progress=False) == ""
+    assert (run / "knn.fits").stat().st_mtime_ns == written
+    shutil.move(tmp_path / "fold_1", run / "fold_1")
+    update_baselines(run, methods=["knn"], progress=False)
+    assert set(read_predictions(run / "knn.fits")[0]["fold"]) == {0, 1}
+
+
+def test_baselines_of_a_run_without_its_dataset_say_why_they_are_missing(run_dir, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(run_dir, run, ignore=shutil.ignore_patterns("*.fits"))  # others may have made baselines
+    described = json.loads((run / "dataset.json").read_text())
+    (run / "dataset.json").write_text(json.dumps({**described, "path": str(tmp_path / "gone")}))
+    assert "gone: no prepared dataset there" in update_baselines(run, progress=False)
+    assert not (run / "knn.fits").exists()

@@ -1,0 +1,88 @@
+import os
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from photoz_morph.cli.options import OneLineErrors, one_line, output_file
+
+
+def run(error, **environment):
+    """Result of a command that raises an error."""
+
+    @click.group(cls=OneLineErrors)
+    def main():
+        pass
+
+    @main.command()
+    def fail():
+        raise error
+
+    return CliRunner().invoke(main, ["fail"], prog_name="photoz", env=environment)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (ValueError("a.fits:\n  no  column ra"), 1, "Error: a.fits: no column ra\n"),
+        (MemoryError(), 1, "Error: MemoryError\n"),
+        (click.UsageError("give a run."), 2, "Error: give a run; see `photoz fail --help`.\n"),
+        (KeyboardInterrupt(), 130, "Interrupted. Finished work is kept; run the same command again to resume.\n"),
+    ],
+)
+def test_errors_of_the_user_are_one_line_with_an_exit_code(error, code, line):
+    result = run(error)
+    assert (result.exit_code, result.stderr, result.stdout) == (code, line, "")
+
+
+def test_an_error_of_ours_keeps_its_traceback():
+    assert isinstance(run(KeyError("z_spec")).exception, KeyError)
+
+
+def test_the_traceback_of_any_error_can_be_asked_for():
+    error = ValueError("wrong")
+    assert run(error, PHOTOZ_MORPH_TRACEBACK="1").exception is error
+
+
+def test_a_file_error_names_the_file_and_its_reason():
+    line = one_line(FileNotFoundError(2, os.strerror(2), "frames/a.fits"))
+    assert "frames/a.fits" in line and "No such file or directory" in line and "\n" not in line
+
+
+def test_an_error_of_tensorflow_names_the_remedy_without_the_names_of_operations():
+    import tensorflow as tf
+
+    error = tf.errors.DataLossError(None, None, "{{function_node __wrapped}} truncated record at 7 [Op:IteratorGetNext]")
+    assert one_line(error) == (
+        "TensorFlow: truncated record at 7 ; if a file of the dataset is damaged, build the dataset again with --overwrite"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("table.txt", "table.txt: --out must end in .fits or .hats"),
+        ("nowhere/table.fits", "folder .*nowhere does not exist; create it or give another --out"),
+        ("there.hats", "there.hats: exists; remove it or give another --out"),
+        ("there.fits", "there.fits: is a folder; give the name of a file as --out"),
+    ],
+)
+def test_output_files_that_cannot_be_written_are_refused(tmp_path, name, message):
+    for folder in ("there.hats", "there.fits"):
+        (tmp_path / folder).mkdir()
+    option = click.Option(["--out"])
+    with pytest.raises(ValueError, match=message):
+        output_file(".fits", ".hats")(None, option, str(tmp_path / name))
+
+
+def test_a_good_output_file_and_none_are_passed_on(tmp_path):
+    check, option = output_file(".fits"), click.Option(["--out"])
+    assert check(None, option, None) is None
+    assert check(None, option, str(tmp_path / "a.fits")) == str(tmp_path / "a.fits")
+
+
+def test_hats_without_its_package_is_refused_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "hats", None)
+    with pytest.raises(ValueError, match="needs the package hats, which is not installed; `pip install hats`"):
+        output_file(".hats")(None, click.Option(["--out"]), str(tmp_path / "a.hats"))

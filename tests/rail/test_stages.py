@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import zipfile
-from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -21,47 +20,21 @@ from photoz_morph.rail import (
     NetworkModel,
     NetworkModelHandle,
     PhotozMorphEstimator,
-    PhotozMorphInformer,
-    model_from_run,
     read_model,
-    write_model,
 )
 from photoz_morph.rail.image_table import ImageColumns
-from photoz_morph.runs.folder import start_run
 from photoz_morph.surveys import SDSS
-from tests.support.samples import TINY, colour_stacks
+from tests.support.rail import SMALLEST, image_table, inform
+from tests.support.samples import colour_stacks
 
 pytestmark = pytest.mark.filterwarnings("ignore:There are non-finite values:RuntimeWarning")  # qp, of flagged galaxies
-SMALLEST = (*TINY, "model.blocks=[[4, 8]]", "train.epochs=1")
 BAD_PIXEL, NO_EBV = 4, 9  # rows of the galaxies to estimate
-
-
-def image_table(n_galaxies, first_id=0):
-    """Flattened images and their columns, as RAIL's readers give a group of an HDF5 file."""
-    images, table = colour_stacks(n_galaxies, first_id)
-    columns = {"ebv": "ebv", "redshift": "z_spec", "object_id": "obj_id"}
-    return {"images": images.reshape(n_galaxies, -1)} | {name: np.array(table[ours]) for name, ours in columns.items()}
-
-
-def inform(folder, table, name, **parameters):
-    options = {"n_members": 2, "origin": "simulated", "config_overrides": list(SMALLEST), **parameters}
-    stage = PhotozMorphInformer.make_stage(name=name, model=str(folder / f"{name}.zip"), **options)
-    return stage.inform(TableHandle("input", data={"photometry": table}))
 
 
 def estimate(folder, path, name, **parameters):
     options = {"output": str(folder / f"{name}.hdf5"), "chunk_size": 10, "image_layout": "bands_rows_columns"}
     stage = PhotozMorphEstimator.make_stage(name=name, **options | parameters)
     return stage.estimate(TableHandle("test", path=str(path)))
-
-
-@pytest.fixture(scope="module")
-def model_path(tmp_path_factory):
-    """Two networks that were informed and written."""
-    folder = tmp_path_factory.mktemp("rail")
-    handle = inform(folder, image_table(60), "model")
-    assert isinstance(handle, NetworkModelHandle)
-    return folder / "model.zip"
 
 
 @pytest.fixture(scope="module")
@@ -159,45 +132,6 @@ def test_output_names_the_model_and_what_it_was_trained_on(model_path, estimated
     assert len(described["members_sha256"]) == len(trained_on["validation"]) == 2
 
 
-def test_model_file_is_read_without_pickle(model_path, monkeypatch):
-    def refuse(*arguments, **options):
-        raise AssertionError("pickle was used")
-
-    for name in ("load", "loads", "Unpickler"):
-        monkeypatch.setattr(f"pickle.{name}", refuse)
-    network = read_model(model_path).network
-    assert network.output_shape == (None, 180)
-    with zipfile.ZipFile(model_path) as archive:
-        assert sorted(archive.namelist()) == ["config.yaml", "member_0.keras", "member_1.keras", "model.json"]
-        assert zipfile.is_zipfile(model_path)
-        with zipfile.ZipFile(archive.open("member_0.keras")) as network:
-            assert sorted(network.namelist()) == ["config.json", "metadata.json", "model.weights.h5"]
-
-
-def test_training_batches_pair_images_with_their_redshifts():
-    from photoz_morph.rail.training_table import TableFold
-
-    images, table = colour_stacks(60)
-    arrays = {"image": images, "ebv": np.array(table["ebv"], np.float32)}
-    arrays |= {"z_spec": np.array(table["z_spec"]), "obj_id": np.array(table["obj_id"])}
-    config = load_config("photoz_simulated.yaml", PhotozConfig, [*SMALLEST, "train.label_sigma=0"])
-    fold, seen = TableFold(config, arrays), []
-    for batch, (inputs, target) in enumerate(fold.train.epoch(seed=5, epoch=2).as_numpy_iterator()):
-        rows = fold.train.obj_ids(5, 2, batch)
-        np.testing.assert_array_equal(target.argmax(axis=1), config.redshift.bin_index(arrays["z_spec"][rows]))
-        np.testing.assert_array_equal(inputs["ebv"], arrays["ebv"][rows])
-        turned = [np.sort(image, axis=None) for image in inputs["image"]]  # a flip keeps the pixels
-        np.testing.assert_array_equal(turned, [np.sort(image, axis=None) for image in images[rows]])
-        seen.extend(rows)
-    assert len(set(seen)) == 32  # two full batches of the 40 training galaxies
-
-
-def test_model_survives_write_and_read(model_path, tmp_path):
-    model = read_model(model_path)
-    write_model(model, tmp_path / "copy.zip")
-    assert read_model(tmp_path / "copy.zip") == model
-
-
 def test_ceci_runs_the_estimator_in_another_process(model_path, test_path, estimated, tmp_path):
     arguments = [f"--input={test_path}", f"--model={model_path}", f"--output={tmp_path / 'out.hdf5'}"]
     (tmp_path / "config.yml").write_text("PhotozMorphEstimator: {chunk_size: 25, image_layout: bands_rows_columns}\n")
@@ -206,46 +140,6 @@ def test_ceci_runs_the_estimator_in_another_process(model_path, test_path, estim
     assert result.returncode == 0, result.stderr
     pdf = qp.read(str(tmp_path / "out.hdf5")).objdata["pdfs"]
     np.testing.assert_allclose(pdf, estimated.objdata["pdfs"], rtol=1e-3, atol=1e-5)  # other sizes of batches
-
-
-def test_run_folder_becomes_the_same_model(model_path, tmp_path):
-    model = read_model(model_path)
-    dataset = {"path": "data", "name": "sdss_ugriz/1.0.0", "origin": "simulated", "galaxies_per_fold": [12] * 5}
-    start_run(tmp_path, model.config, dataset, devices=[])
-    for index, content in enumerate(model.members):
-        path = tmp_path / f"fold_0/member_{index}/model.keras"
-        path.parent.mkdir(parents=True)
-        path.write_bytes(content)
-    from_run = model_from_run(tmp_path)
-    assert replace(from_run, trained_on=model.trained_on) == model
-    assert from_run.trained_on["origin"] == "simulated"
-    with pytest.raises(ValueError, match=r"fold 3 has no finished network; finished are folds \[0\]"):
-        model_from_run(tmp_path, fold=3)
-
-
-@pytest.mark.parametrize("layout", ["rows_columns_bands", "bands_rows_columns"])
-@pytest.mark.parametrize("is_flat", [True, False])
-def test_images_come_out_the_same_from_every_layout(layout, is_flat):
-    images = np.random.default_rng(1).normal(size=(3, *SDSS.image_shape)).astype(np.float32)
-    stored = images[..., ::-1]  # z to u
-    stored = np.moveaxis(stored, -1, 1) if layout == "bands_rows_columns" else stored
-    table = {"images": stored.reshape(3, -1) if is_flat else stored}
-    columns = ImageColumns(bands=("z", "i", "r", "g", "u"), layout=layout)
-    np.testing.assert_array_equal(columns.read_images(table, SDSS), images)
-
-
-@pytest.mark.parametrize(
-    "table, columns, message",
-    [
-        ({"images": np.zeros((2, 64 * 64 * 4))}, {}, r"rows of shape \(16384,\); sdss in bands u,g,r,i,z .*20480"),
-        ({"images": np.zeros((2, 5, 64, 64))}, {}, r"needs \(64, 64, 5\)"),
-        ({"stamps": np.zeros((2, 20480))}, {}, "no column 'images'; it has stamps"),
-        ({"images": np.zeros((2, 64 * 64 * 2))}, {"bands": ["g", "r"]}, "sdss needs u,i,z too"),
-    ],
-)
-def test_other_images_are_refused(table, columns, message):
-    with pytest.raises(ValueError, match=message):
-        ImageColumns(**columns).read_images(table, SDSS)
 
 
 def with_first(name, value):
@@ -319,47 +213,3 @@ def test_reddening_is_not_asked_for_where_networks_do_not_look_at_it(model_path)
     ensemble = stage.estimate({"images": colour_stacks(3)[0]}).data
     assert ensemble.ancil["flag"].sum() == 0
     np.testing.assert_allclose(ensemble.cdf(0.4), 1, rtol=1e-6)
-
-
-def test_network_with_code_in_it_is_not_loaded(model_path):
-    import keras
-
-    inputs = keras.Input((64, 64, 5), name="image")
-    path = model_path.parent / "lambda.keras"
-    keras.Model(inputs, keras.layers.Lambda(lambda image: image[:, 0, :, 0])(inputs)).save(path)
-    model = replace(read_model(model_path), members=(path.read_bytes(),))
-    with pytest.raises(ValueError, match="a network of the model cannot be loaded: member_0.keras: .*[Ll]ambda"):
-        model.network  # noqa: B018
-
-
-def damage(path, content):
-    with zipfile.ZipFile(path) as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
-    if content == "truncated":
-        return path.read_bytes()[:5000]
-    if content == "pickle":
-        return b"\x80\x05]\x94."
-    damaged = path.with_name("damaged_parts.zip")
-    described = json.loads(files["model.json"])
-    described["redshift"]["z_max"] = 0.5
-    with zipfile.ZipFile(damaged, "w") as archive:
-        archive.writestr("model.json", json.dumps(described))
-        for name in ("config.yaml", "member_0.keras", "member_1.keras"):
-            archive.writestr(name, files[name])
-    return damaged.read_bytes()
-
-
-@pytest.mark.parametrize(
-    "content, message",
-    [
-        ("truncated", "cannot be read as a model of photoz-morph"),
-        ("pickle", "cannot be read as a model of photoz-morph"),
-        ("other grid", "'redshift' of its model.json is .*0.5"),
-    ],
-)
-def test_damaged_model_is_refused_in_one_line(content, message, model_path, tmp_path):
-    path = tmp_path / "model.zip"
-    path.write_bytes(damage(model_path, content))
-    with pytest.raises(ValueError, match=message) as refusal:
-        NetworkModelHandle("model", path=str(path)).read()
-    assert str(refusal.value).startswith(f"{path}: ") and "\n" not in str(refusal.value)

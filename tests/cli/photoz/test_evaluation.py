@@ -107,15 +107,3 @@ def test_comparisons_that_cannot_be_made_say_why_in_one_line(tmp_path, second, m
 def test_a_wrong_name_of_the_output_is_refused_before_the_work(tmp_path):
     result = photoz_compare("nowhere", "elsewhere", "--out", tmp_path / "scores.csv")
     assert "must end in .json" in result.output and not Path(tmp_path / "scores.csv").exists()
-
-
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [("data.n_validation=500", "data.n_validation is 500, a fold of 400 simulated galaxies has about 80"),
-     ("data.train_fraction=0.02", "data.train_fraction 0.02 of 400 simulated galaxies is less than a batch of 16")],
-)  # fmt: skip
-def test_a_simulation_too_small_to_train_on_is_refused_before_it_is_made(tmp_path, monkeypatch, setting, message):
-    monkeypatch.chdir(tmp_path)
-    settings = ["simulation.n_galaxies=400", "data.n_validation=20", "data.batch_size=16", setting]
-    result = CliRunner().invoke(main, ["train", *(word for text in settings for word in ("--set", text))])
-    assert result.exit_code == 1 and message in result.output and not any(tmp_path.iterdir())

@@ -86,7 +86,8 @@ def test_a_fold_of_one_galaxy_is_refused():
 
 
 def test_scores_survive_json(tmp_path):
-    scores = evaluate(one_bin_predictions([0, 1] * 2, [0.1] * 4, fold=np.array([0, 0, 1, 1])), COARSE_GRID, n_bootstrap=20)
+    table = one_bin_predictions([0, 1] * 2, [0.1] * 4, fold=np.array([0, 0, 1, 1]))
+    scores = evaluate(table, COARSE_GRID, n_bootstrap=20)
     write_scores(scores, tmp_path / "scores.json")
     assert read_scores(tmp_path / "scores.json") == scores
 

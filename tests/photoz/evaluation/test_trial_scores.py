@@ -9,9 +9,8 @@ from tests.support.predictions import FINE_GRID, trial_predictions
 
 def test_scores_and_paired_differences_of_trials():
     reference, worse = trial_predictions(0.01), trial_predictions(0.02, ids=np.arange(0, 1200, 2))  # tests half of them
-    rows = score_trials(
-        (reference, FINE_GRID, 960), [("20 %", worse, FINE_GRID, 240), ("without E(B-V)", worse, FINE_GRID, None)], n_bootstrap=50
-    )
+    trials = [("20 %", worse, FINE_GRID, 240), ("without E(B-V)", worse, FINE_GRID, None)]
+    rows = score_trials((reference, FINE_GRID, 960), trials, n_bootstrap=50)
     by_name = {row.name: row for row in rows}
     assert [row.name for row in rows][-1] == "without E(B-V)"  # not in the paper's table
     full, twenty = by_name["80 %"], by_name["20 %"]

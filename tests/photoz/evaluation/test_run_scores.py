@@ -32,7 +32,10 @@ def test_a_selection_is_scored_alone_and_named(run):
 
 
 def test_two_runs_of_one_network_are_compared_under_their_paths(run, tmp_path):
-    write_predictions(trial_predictions(0.02, n=200), tmp_path / "other.fits")
+    for path, sigma in ((run / "predictions.fits", 0.01), (tmp_path / "other.fits", 0.02)):
+        table = trial_predictions(sigma, n=200)
+        table.meta["model"] = "inception_photoz"
+        write_predictions(table, path)
     comparison = evaluate_file(run, tmp_path / "other.fits")["comparison"]
     assert list(comparison["methods"]) == [str(run / "predictions.fits"), str(tmp_path / "other.fits")]
     assert comparison == compare_of(run, tmp_path / "other.fits", list(comparison["methods"]))

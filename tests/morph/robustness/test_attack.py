@@ -199,4 +199,4 @@ def test_typed_alone_the_command_trains_both_arms_first(runs, tmp_path, monkeypa
 
 def test_runs_of_one_name_are_refused(runs):
     result = CliRunner().invoke(main, ["attack", str(runs[0]), str(runs[0])])
-    assert result.exit_code == 1 and "have one name; give each once" in result.stderr
+    assert result.exit_code == 1 and "have the same name; give each once" in result.stderr

@@ -1,9 +1,10 @@
-"""The report of a run folder with one call: reads a few stacks from the run's dataset and hands them to `report`.
+"""Report of a photo-z run in one call: brings its scores up to date, reads a few stacks, and calls `report`.
 
-`report` itself reads files and arrays only and never TensorFlow, which the dataset needs; this module joins the two.
+`report` itself takes files and arrays and never loads TensorFlow, which the dataset needs; this module joins the two.
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +12,9 @@ from photoz_morph.datasets import reading
 from photoz_morph.photoz import dataset
 from photoz_morph.photoz.baselines.of_run import update_baselines
 from photoz_morph.photoz.config import PhotozConfig
-from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE
+from photoz_morph.photoz.evaluation.run_scores import current_scores
+from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE, in_region
+from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.photoz.report.page import write_report
 from photoz_morph.photoz.report.results import read_results
 from photoz_morph.runs.folder import finished_members, read_run
@@ -28,13 +31,13 @@ def report_run(run_dir, out_dir=None, data_dir=None, progress=True, trials=(), r
     out_dir : path-like, optional
         By default `report` in the run folder.
     data_dir : path-like, optional
-        Prepared dataset; by default the one the run was trained on. If it is not there any more, the report says so
-        and has no stamps.
+        Prepared dataset; by default the one the run was trained on. If that is missing, the report says so and shows no
+        stamps.
     progress : bool
     trials : list of path-like
         Run folders of trials, with predictions.
     region : str
-        A zone of the sky that one trial leaves out; see `trials.in_region`.
+        Zone of the sky that one trial leaves out; see `trials.in_region`.
 
     Returns
     -------
@@ -44,23 +47,35 @@ def report_run(run_dir, out_dir=None, data_dir=None, progress=True, trials=(), r
     Raises
     ------
     FileNotFoundError
-        If the folder is no run folder, has no finished network or no predictions.
+        If the folder is not a run folder, has no finished network or no predictions.
     """
     baseline_note = update_baselines(run_dir, data_dir, progress=progress)
-    results = replace(read_results(run_dir, trials, region), baseline_note=baseline_note)
-    _, trained_on = read_run(run_dir, PhotozConfig)
+    results = replace(current_results(run_dir, trials, region), baseline_note=baseline_note)
+    _, facts = read_run(run_dir, PhotozConfig)
     folds, note, stacks = sorted(finished_members(run_dir, PhotozConfig)), "", None
     try:
-        stacks = random_stacks(reading.open_dataset(data_dir or trained_on["path"]), folds, N_STACKS)
+        stacks = random_stacks(reading.open_dataset(data_dir or facts["path"]), folds, N_STACKS)
     except FileNotFoundError:
         if data_dir:
             raise
-        note = f"the dataset is not in {trained_on['path']} any more; give its folder with --data-dir"
+        note = f"the dataset is missing in {facts['path']}; give its folder with --data-dir"
     return write_report(results, out_dir, stacks, note, progress)
 
 
+def current_results(run_dir, trials=(), region=SUSPECT_ZONE):
+    """Read the results of a run after its `scores.json` is brought up to date.
+
+    Parameters and errors are those of `read_results`, and a FileNotFoundError if there are no predictions.
+    """
+    run_dir = Path(run_dir)
+    finished_members(run_dir, PhotozConfig)  # this and the region raise here, not after the work
+    in_region([0.0], [0.0], region)
+    predictions = read_predictions(run_dir / "predictions.fits")
+    return read_results(run_dir, predictions, current_scores(run_dir, *predictions), trials, region)
+
+
 def random_stacks(builder, folds, n_stacks):
-    """Stacks of some galaxies of the test folds.
+    """Read stacks of some galaxies of the test folds.
 
     Parameters
     ----------

@@ -29,10 +29,22 @@ body { font: 16px/1.55 Georgia, "Times New Roman", serif; color: var(--ink); bac
   max-width: 60rem; margin: 2rem auto; padding: 0 1.2rem; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .3rem; }
 h2 { font-size: 1.25rem; margin: 2.6rem 0 .6rem; border-bottom: 1px solid var(--line); padding-bottom: .2rem; }
+h1, .verdict, p, figcaption, .banner { overflow-wrap: break-word; }
 .banner { border-left: .4rem solid #D55E00; background: var(--tint); padding: .6rem 1rem; margin: 1rem 0; }
 .banner.real { border-color: #0072B2; }
-nav { font-size: .9rem; color: var(--faint); margin: 1rem 0; }
-nav a { color: inherit; margin-right: .9rem; white-space: nowrap; }
+.verdict { font-size: 1.15rem; line-height: 1.4; margin: 1rem 0; }
+.numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: .6rem; margin: 1rem 0; }
+.numbers div { background: var(--tint); padding: .5rem .8rem; }
+.numbers dt { color: var(--faint); font-size: .85rem; }
+.numbers dd { margin: 0; font-size: 1.05rem; font-variant-numeric: tabular-nums; }
+.note { color: var(--faint); font-size: .85rem; margin: .4rem 0; }
+.previews { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); gap: 0 1.2rem;
+  align-items: end; }
+.previews figure { margin: .6rem 0; min-width: 0; }
+.previews figure img { max-height: 26rem; width: auto; margin: 0 auto; }
+nav { font-size: .9rem; margin: 1.4rem 0; border-top: 1px solid var(--line); padding-top: .6rem; }
+nav ol { display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; list-style-position: inside; margin: 0; padding: 0; }
+nav a { color: inherit; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; margin: .8rem 0; font-size: .88rem; font-variant-numeric: tabular-nums; }
 caption { caption-side: top; text-align: left; font-size: .93rem; padding-bottom: .4rem; }
@@ -56,8 +68,11 @@ footer { color: var(--faint); font-size: .85rem; margin-top: 3rem; border-top: 1
   :root { --ink: #000000; --paper: #ffffff; --tint: #f3f5f7; --line: #bbbbbb; --faint: #444444; }
   body { max-width: none; margin: 0; font-size: 10.5pt; }
   nav { display: none; }
-  figure, table, .banner { break-inside: avoid; }
+  figure, table, .banner, .numbers { break-inside: avoid; }
+  .numbers { grid-template-columns: repeat(4, 1fr); }
+  .previews { grid-template-columns: 1fr 1fr; }
   figure img { max-height: 20cm; width: auto; padding: 0; }
+  .previews figure img { max-height: 9cm; }
   .wide { overflow: visible; }
   .wide table { font-size: 7.5pt; }
   th, td { padding: .15rem .3rem; }
@@ -138,19 +153,58 @@ def picture(png, name, number, caption):
     -------
     str
     """
-    source = base64.b64encode(png).decode()
     files = f'<span class="files">{html.escape(name)}.png, {html.escape(name)}.pdf</span>'
-    alternative = html.escape(caption.partition(". ")[0])
-    (pixels,) = struct.unpack(">I", png[16:20])  # width in the header of a PNG
-    width = round(PAGE_SCALE * pixels)
     return (
-        f'<figure id="{html.escape(name)}"><img alt="{alternative}" width="{width}" '
-        f'src="data:image/png;base64,{source}">'
+        f'<figure id="{html.escape(name)}">{_image(png, caption)}'
         f"<figcaption><b>Figure {number}.</b> {prose(caption)} {files}</figcaption></figure>"
     )
 
 
-def page(title, banner, is_real, sections, footer):
+def preview(png, name, number, caption):
+    """A figure shown a second time, with the first sentence of its caption and a link to it; arguments of `picture`."""
+    link = f'<a href="#{html.escape(name)}">Figure {number}</a>'
+    return f"<figure>{_image(png, caption)}<figcaption>{link}. {prose(_first_sentence(caption))}.</figcaption></figure>"
+
+
+def _image(png, caption):
+    """The element of a picture, in which the first sentence of the caption stands for it."""
+    source = base64.b64encode(png).decode()
+    (pixels,) = struct.unpack(">I", png[16:20])  # width in the header of a PNG
+    width, alternative = round(PAGE_SCALE * pixels), html.escape(_first_sentence(caption))
+    return f'<img alt="{alternative}" width="{width}" src="data:image/png;base64,{source}">'
+
+
+def _first_sentence(caption):
+    """A caption up to its first full stop."""
+    return caption.partition(". ")[0].removesuffix(".")
+
+
+def overview(verdict, numbers, note, previews):
+    """First screen of a page.
+
+    Parameters
+    ----------
+    verdict : str
+        One sentence.
+    numbers : dict of str to str
+        Scores with their errors, by their names.
+    note : str
+        What the errors are.
+    previews : list of str
+        From `preview`.
+
+    Returns
+    -------
+    str
+    """
+    cells = "".join(f"<div><dt>{prose(name)}</dt><dd>{prose(text)}</dd></div>" for name, text in numbers.items())
+    return (
+        f'<p class="verdict">{prose(verdict)}</p><dl class="numbers">{cells}</dl><p class="note">{prose(note)}</p>'
+        f'<div class="previews">{"".join(previews)}</div>'
+    )
+
+
+def page(title, banner, is_real, overview, sections, footer):
     """The whole page.
 
     Parameters
@@ -159,13 +213,15 @@ def page(title, banner, is_real, sections, footer):
         The banner says what the data are.
     is_real : bool
         Whether the data are of the sky; sets the colour of the banner.
+    overview : str
+        HTML between the banner and the contents.
     sections : list of Section
 
     Returns
     -------
     str
     """
-    links = "".join(f'<a href="#part-{i}">{prose(section.title)}</a>' for i, section in enumerate(sections, 1))
+    links = "".join(f'<li><a href="#part-{i}">{prose(section.title)}</a></li>' for i, section in enumerate(sections, 1))
     body = "".join(
         f'<section><h2 id="part-{i}">{i}. {prose(section.title)}</h2>{"".join(section.parts)}</section>'
         for i, section in enumerate(sections, 1)
@@ -175,6 +231,7 @@ def page(title, banner, is_real, sections, footer):
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{html.escape(title)}</title><style>{STYLE}</style></head><body>"
-        f'<h1>{prose(title)}</h1><div class="{kind}">{prose(banner)}</div><nav>{links}</nav>'
+        f'<h1>{prose(title)}</h1><div class="{kind}">{prose(banner)}</div>{overview}'
+        f'<nav aria-label="Contents"><ol>{links}</ol></nav>'
         f"{body}<footer><p>{prose(footer)}</p></footer></body></html>\n"
     )

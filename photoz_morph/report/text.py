@@ -1,21 +1,18 @@
 """Numbers, names and tables as text."""
 
+DATA_NAMES = {"simulated": "simulated galaxies", "real": "real galaxies"}
+SIGNIFICANT = 0.05  # p-value below which a difference is called significant; the usual choice
+
 
 def count(number, noun):
     """A number and what it counts, in the plural where due."""
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
-DATA_NAMES = {"simulated": "simulated galaxies", "real": "real galaxies"}
-
-
 def markdown_table(titles, rows):
     """Lines of a Markdown table."""
     lines = ["| " + " | ".join(cells) + " |" for cells in (titles, *rows)]
     return [lines[0], "|---" * len(titles) + "|", *lines[1:]]
-
-
-SIGNIFICANT = 0.05  # p-value below which a difference is called one; the usual choice
 
 
 def with_error(score):

@@ -1,7 +1,7 @@
-"""What a finished run folder says, read for the report: predictions, scores, loss histories and provenance.
+"""Contents of a finished run folder that a report shows: predictions, scores, loss histories and provenance.
 
-`scores.json` stays the only truth about numbers: it is read where it is newer than the predictions, and written anew
-where it is not.
+The scores are handed in, as the report evaluates nothing: `scores.json` holds the numbers of a run, and
+`evaluation.run_scores` brings it up to date.
 """
 
 from dataclasses import dataclass, field
@@ -13,9 +13,8 @@ from astropy.table import Table
 from photoz_morph.config import differing_keys
 from photoz_morph.metrics.checks import scored_rows
 from photoz_morph.photoz.config import PhotozConfig
-from photoz_morph.photoz.evaluation.run_scores import current_scores
-from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE, in_region, name_of_trial
-from photoz_morph.photoz.predictions import read_predictions
+from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE, name_of_trial
+from photoz_morph.photoz.predictions import ORIGINS, read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.runs.progress import read_history, read_sessions
@@ -23,14 +22,14 @@ from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.surveys import get_survey
 from photoz_morph.system.json_files import read_json
 
-# What a trial may change: its choice, and how long it then trains.
+# Keys a trial may change: its choice, and how long it then trains.
 TRIAL_KEYS = ("data.train_fraction", "data.train_on", "model.with_ebv", "train.iterations", "train.epochs")
 Z_MAX_STEP = 0.1  # redshift axes end at the next multiple of it
 
 
 @dataclass(frozen=True)
 class RunResults:
-    """A run as the report needs it.
+    """Contents of a run folder for its report.
 
     Attributes
     ----------
@@ -45,11 +44,11 @@ class RunResults:
         From `evaluation.evaluate`, with `comparison` where there is another method's table.
     histories : dict of (fold, member) to dict of str to ndarray, shape (n_epochs,)
     sessions : list of dict
-        What each `photoz train` of the run took.
+        Time and memory of each call of `photoz train`.
     config : PhotozConfig
     trials : list of Trial
     region : str
-        The zone that a trial leaves out; see `trials.in_region`.
+        Zone that a trial leaves out; see `trials.in_region`.
     baseline : (Table, RedshiftGrid) or None
         k-NN on the same galaxies.
     baseline_note : str
@@ -83,12 +82,12 @@ class RunResults:
 
     @property
     def galaxies(self):
-        """What the galaxies are, as it stands beside every number."""
+        """Name of the galaxies beside every number, such as "simulated SDSS galaxies"."""
         return f"{'real' if self.is_real else 'simulated'} {self.survey.name.upper()} galaxies"
 
     @property
     def title(self):
-        """The same with a capital, for figures."""
+        """Name of the galaxies with a capital, for figures."""
         return self.galaxies[0].upper() + self.galaxies[1:]
 
     @property
@@ -98,7 +97,7 @@ class RunResults:
 
     @property
     def z_max(self):
-        """End of the redshift axes: the grid, or less where no galaxy is beyond."""
+        """End of the redshift axes: that of the grid, or less where no galaxy lies beyond."""
         highest = max(np.max(self.table["z_spec"]), np.max(self.table["z_phot"]))
         return min(self.grid.z_max, Z_MAX_STEP * np.ceil(highest / Z_MAX_STEP))
 
@@ -109,12 +108,12 @@ class RunResults:
 
     @property
     def networks(self):
-        """How many networks were trained, such as "6 x 5 folds"."""
+        """Number of trained networks, such as "6 x 5 folds"."""
         return f"{self.n_members} x {len(self.folds)} fold{'s' * (len(self.folds) > 1)}"
 
     @property
     def trial_name(self):
-        """What this run is a trial of itself; "80 %" for one that trains on all that it can."""
+        """Name of the trial that this run is itself; "80 %" for one that trains on all galaxies it can."""
         return name_of_trial(self.config)
 
     @property
@@ -125,9 +124,9 @@ class RunResults:
 
 @dataclass(frozen=True)
 class Trial:
-    """Another run on the same dataset that differs in what `trials.name_of_trial` says, and its predictions.
+    """Another run on the same dataset that differs in the choice `trials.name_of_trial`, and its predictions.
 
-    `n_training` as in `RunResults`; `networks` says how many, and `changes` which keys of the config are others.
+    `n_training` and `networks` are those of `RunResults`; `changes` lists the keys of the config that differ.
     """
 
     name: str
@@ -146,22 +145,26 @@ def n_training(sessions):
 
 
 def networks_of(finished):
-    """How many networks were trained, such as "2 x 5 folds", from `run_folder.finished_members`."""
+    """Number of trained networks, such as "2 x 5 folds", from `runs.folder.finished_members`."""
     n_folds = len(finished)
     return f"{max(len(paths) for paths in finished.values())} x {n_folds} fold{'s' * (n_folds > 1)}"
 
 
-def read_results(run_dir, trials=(), region=SUSPECT_ZONE):
-    """Everything the report says of a run.
+def read_results(run_dir, predictions, scores, trials=(), region=SUSPECT_ZONE):
+    """Read what the report shows of a run.
 
     Parameters
     ----------
     run_dir : path-like
-        With `predictions.fits` from `photoz predict`; `knn.fits` and `scores.json` where made.
+        With `knn.fits` where made.
+    predictions : (Table, RedshiftGrid)
+        The run's own, from `read_predictions`.
+    scores : dict
+        Of all of them, from `evaluation.run_scores.current_scores`.
     trials : list of path-like
         Run folders trained on the same dataset, with predictions.
     region : str
-        A zone of the sky that one trial leaves out.
+        Zone of the sky that one trial leaves out.
 
     Returns
     -------
@@ -170,16 +173,14 @@ def read_results(run_dir, trials=(), region=SUSPECT_ZONE):
     Raises
     ------
     FileNotFoundError
-        If the folder is no run folder, has no finished network or no predictions.
+        If the folder is not a run folder or has no finished network.
     ValueError
         If a file in it is broken, or a trial is of another dataset or changes nothing.
     """
     run_dir = Path(run_dir)
     config, dataset = read_run(run_dir, PhotozConfig)
-    in_region([0.0], [0.0], region)  # raises here, not after the work
     finished = finished_members(run_dir, PhotozConfig)
-    table, grid = read_predictions(run_dir / "predictions.fits")
-    scores = current_scores(run_dir, table, grid)
+    table, grid = predictions
     environment = run_dir / "environment.json"
     return RunResults(
         run_dir=run_dir,
@@ -203,7 +204,7 @@ def read_results(run_dir, trials=(), region=SUSPECT_ZONE):
 
 
 def _read_trials(trial_dirs, run_dir, config, dataset):
-    """Predictions of the trials of a run, each of them another one."""
+    """Predictions of the trials of a run, no two of which are the same trial."""
     trials = {}
     for trial_dir in map(Path, trial_dirs):
         trial = _read_trial(trial_dir, run_dir, config, dataset)

@@ -1,7 +1,6 @@
-"""The parts of the photo-z report that test a run as science: trials, trends, the sky, PDF widths and coverage.
+"""Scientific tests of the photo-z report: trials, trends, the sky, PDF widths and coverage.
 
-Each function takes the `RunResults` of a run and returns entries of the report's plan: section, file name, caption, and
-a function that draws, or None for a paragraph. A ready piece of HTML stands in place of that function.
+Each function takes the `RunResults` of a run and returns the `Entry`s of a section.
 """
 
 from functools import partial
@@ -27,6 +26,7 @@ from photoz_morph.photoz.report.figures.widths import coverage_figure, width_cut
 from photoz_morph.photoz.report.tables.trends import catalogue_trends, trend_rows, trends_csv, verdict
 from photoz_morph.photoz.report.tables.trials import missing_trials, table_1, table_2, table_2_csv
 from photoz_morph.report import html
+from photoz_morph.report.page import Entry
 
 # What a trend can be drawn against: a key of `catalogue_trends` that is there if the quantity is known, and its name.
 PROPERTIES = {
@@ -35,8 +35,8 @@ PROPERTIES = {
 }  # fmt: skip
 DIFFERENCE = "z_phot of "  # names of trends of differences begin so
 HOW_TO_READ = (
-    "Bins hold equal numbers of galaxies, the error bar is the standard error of the mean; the line is a straight line "
-    "through all galaxies. Copies of one parent count as one group in all errors."
+    "Bins hold equal numbers of galaxies and error bars are standard errors of the mean; the line is a linear fit to all "
+    "galaxies. Copies of one parent galaxy count as one group in all errors."
 )
 
 
@@ -51,23 +51,21 @@ def trials(results, out_files):
     """
     title, kind = "The paper's trials", "real" if results.is_real else "simulated"
     if results.trial_name != "80 %":
-        text = f"This run is itself a trial: {results.trial_name}. Its row stands in the report of the run on 80 %"
-        return [(title, "", f"{text}: photoz report RUN TRIAL.", None)]
+        text = f"This run is itself a trial: {results.trial_name}. Its row is in the report of the run on 80 %"
+        return [Entry(title, caption=f"{text}: photoz report RUN TRIAL.")]
     others = [(trial.name, trial.table, trial.grid, trial.n_training) for trial in results.trials]
     reference = (results.table, results.grid, results.n_training)
     rows = score_trials(reference, others, results.baseline, results.region)
     out_files["table2.csv"] = table_2_csv(rows, kind)
-    plan = [
-        (title, "", "", table_1(results.scores, kind)),
-        (title, "", "", table_2(rows, kind, results.region)),
-    ]
+    entries = [Entry(title, html=piece) for piece in (table_1(results.scores, kind), table_2(rows, kind, results.region))]
     if results.trials:
         networks = [["80 %", results.run_dir, results.networks, ""]]
         networks += [[trial.name, trial.run_dir, trial.networks, ", ".join(trial.changes)] for trial in results.trials]
-        caption = "The runs behind the rows. The mean of more networks scores better, whatever they were trained on."
-        plan.append((title, "", "", html.table(["trial", "run folder", "networks", "other keys"], networks, caption)))
+        caption = "Runs behind the rows. The mean of more networks scores better, whatever they were trained on."
+        table = html.table(["trial", "run folder", "networks", "other keys"], networks, caption)
+        entries.append(Entry(title, html=table))
     missing = missing_trials(rows)
-    return plan + ([(title, "", missing, None)] if missing else [])
+    return entries + ([Entry(title, caption=missing)] if missing else [])
 
 
 def trends(results, out_files):
@@ -80,65 +78,70 @@ def trends(results, out_files):
     out_files["trends.csv"] = trends_csv(judged, "real" if results.is_real else "simulated")
     title, run, n = "Trends", results.title, f"n = {len(residual):,}"
     z_spec, z_phot = np.asarray(table["z_spec"], float), np.asarray(table["z_phot"], float)
-    plan = [
-        (title, "bias_trends",
-         f"Mean residual in bins of z_spec and z_phot with its standard error, {n}; bins of fewer than {BIN_GALAXIES} "
-         "galaxies are left out. Grey: galaxies per bin. Against z_phot it should be flat; verdict: "
-         f"{verdict(found['z_phot'].bias)}. Against z_spec the mean of a PDF leans towards the redshifts where most "
-         f"galaxies are, for any method. The band is the {EUCLID_BIAS} that Euclid requires of the mean redshift of a "
-         "tomographic bin. As Pasquet et al. (2019), Fig. 8.",
-         lambda: bias_trends(z_spec, z_phot, run, results.z_max)),
+    entries = [
+        Entry(title, "bias_trends",
+              f"Mean residual in bins of z_spec and z_phot with its standard error, {n}; bins of fewer than "
+              f"{BIN_GALAXIES} galaxies are left out. Grey: galaxies per bin. Against z_phot it should be flat; verdict: "
+              f"{found['z_phot'].bias.verdict}. Against z_spec, the mean of a PDF is biased towards the redshifts at "
+              f"which most galaxies lie, for any method. The band is the {EUCLID_BIAS} that Euclid requires of the mean "
+              "redshift of a tomographic bin. As Pasquet et al. (2019), Fig. 8.",
+              lambda: bias_trends(z_spec, z_phot, run, results.z_max)),
     ]  # fmt: skip
     if "ebv" in found:
-        lines = {_told(results): found["ebv"]}
+        lines = {_reddening_input(results): found["ebv"]}
         lines |= {name: judged[name] for name in reddening if not name.startswith(DIFFERENCE)}
         differences = "".join(f" {name}: {verdict(judged[name].bias)}." for name in reddening if name not in lines)
         caption = (
-            f"Mean residual against Galactic E(B-V), {n}; points are shifted sideways where they would overlap. k-NN "
-            "knows E(B-V): a slope that it shares is the sample's, where E(B-V) and z_spec go together. On the same "
-            f"galaxies:{differences or ' nothing to set beside.'} {HOW_TO_READ} As Pasquet et al. (2019), Fig. 11, "
-            "left."
+            f"Mean residual against Galactic E(B-V), {n}; points are shifted sideways where they would overlap. k-NN has "
+            "E(B-V) as input: a slope that it shares is a property of the sample, in which E(B-V) and z_spec are "
+            f"correlated. On the same galaxies:{differences or ' no other method to compare with.'} {HOW_TO_READ} As "
+            "Pasquet et al. (2019), Fig. 11, left."
         )
-        plan.append((title, "trend_ebv", caption, lambda: trend_figure(lines, run)))
+        entries.append(Entry(title, "trend_ebv", caption, lambda: trend_figure(lines, run)))
     inclination = {name: found[key] for name, key in (("all", "axis_ratio"), ("disks", "axis_ratio_disks"))
                    if key in found}  # fmt: skip
     if inclination:
-        plan.append((title, "trend_inclination", f"Mean residual against the axis ratio b/a, {n}; a disk seen edge-on "
-                     "is on the left. As Pasquet et al. (2019), Fig. 11, right.",
-                     lambda: trend_figure(inclination, run)))  # fmt: skip
+        caption = (
+            f"Mean residual against the axis ratio b/a, {n}; edge-on disks are on the left. As Pasquet et al. (2019), "
+            "Fig. 11, right."
+        )
+        entries.append(Entry(title, "trend_inclination", caption, lambda: trend_figure(inclination, run)))
     if "n_neighbours" in found:
-        plan.append((title, "trend_neighbours", f"Mean residual and sigma_MAD against the number of neighbours in or "
-                     f"at the edge of the stamp, {n}. The last bin holds all that have more.",
-                     lambda: trend_figure({"": found["n_neighbours"]}, run, ("bias", "sigma_mad"))))  # fmt: skip
+        caption = (
+            f"Mean residual and sigma_MAD against the number of neighbours within or at the edge of the stamp, {n}. The "
+            "last bin holds all galaxies with more."
+        )
+        draw = partial(trend_figure, {"": found["n_neighbours"]}, run, ("bias", "sigma_mad"))
+        entries.append(Entry(title, "trend_neighbours", caption, draw))
     if any(key.startswith(("snr_", "psf_fwhm_")) for key in found):
         for statistic, name in (("bias", "Mean residual"), ("sigma_mad", "sigma_MAD")):
             caption = (
-                f"{name} against signal to noise, PSF FWHM and its difference between bands, {n}; orange where the "
-                "trend is real, the band is the error of the line. As Pasquet et al. (2019), Fig. C.1."
+                f"{name} against signal-to-noise ratio, PSF FWHM and its difference between bands, {n}. Orange marks "
+                "significant trends; the band is the error of the line. As Pasquet et al. (2019), Fig. C.1."
             )
             draw = partial(trend_grid, found, results.survey.bands, run, statistic)
-            plan.append((title, f"trends_observing_{statistic}", caption, draw))
+            entries.append(Entry(title, f"trends_observing_{statistic}", caption, draw))
     missing = [name for key, name in PROPERTIES.items() if key not in found]
     if missing:
-        plan.append((title, "", f"The dataset does not know {', '.join(missing)} of its galaxies.", None))
+        entries.append(Entry(title, caption=f"Not in the dataset: {', '.join(missing)}."))
     for statistic, name in (("bias", "the mean residual"), ("sigma_mad", "sigma_MAD")):
         caption = (
-            f"Trends of {name}, {results.galaxies}: slope with its error, and the verdict. The verdicts of this page "
-            f"hold together at {100 * LEVEL:g} %: {2 * len(judged)} tests, Holm (1979). A hint would be real alone; it "
-            "is within chance for so many."
+            f"Trends of {name}, {results.galaxies}: slope with its error, and the verdict. The verdicts of this page hold "
+            f"jointly at {100 * LEVEL:g} %: {2 * len(judged)} tests, Holm (1979). A hint would be significant as a single "
+            "test, but is expected by chance among so many."
         )
-        plan.append((title, "", "", html.table(*trend_rows(found, statistic), caption)))
-    return plan
+        entries.append(Entry(title, html=html.table(*trend_rows(found, statistic), caption)))
+    return entries
 
 
-def _told(results):
-    """Whether the network of a run was told E(B-V)."""
+def _reddening_input(results):
+    """Whether E(B-V) is an input of the networks, in words."""
     return "with E(B-V)" if results.config.model.with_ebv else "without E(B-V)"
 
 
 def _reddening(results):
-    """Trends with E(B-V) of a trial that was not told it and of k-NN, and of how both differ from the run."""
-    run, tables, found = _told(results), {}, {}
+    """Trends with E(B-V) of a trial without it as input and of k-NN, and of their differences from the run."""
+    run, tables, found = _reddening_input(results), {}, {}
     if "ebv" not in results.table.colnames:
         return {}
     tables = {trial.name: trial.table for trial in results.trials if trial.name == "without E(B-V)" != run}
@@ -158,33 +161,36 @@ def sky(results, out_files):
     """Maps of bias and width (Figure 12), and mean PDFs of two regions (Figure 13)."""
     table, title, run = results.table, "Sky", results.title
     if not {"ra", "dec"} <= set(table.colnames):
-        return [(title, "", "The predictions have no positions.", None)]
+        return [Entry(title, caption="The predictions have no positions.")]
     ra, dec = np.asarray(table["ra"]), np.asarray(table["dec"])
     residual, width = _residual(table), _width(table)
     groups = parent_id(table)
     cells = {name: sky_cells(ra, dec, values, group_id=groups) for name, values in
              (("bias", residual), ("width", width))}  # fmt: skip
-    plan = [
-        (title, "sky_bias", f"Mean residual in HEALPix cells. {sky_text(cells['bias'], 'the mean residual')} As "
-         "Pasquet et al. (2019), Fig. 12.", lambda: bias_map(ra, dec, residual, run, cells=cells["bias"])),
-        (title, "sky_width", f"Mean width of the PDFs, q84 - q16, in HEALPix cells. "
-         f"{sky_text(cells['width'], 'the mean width')}", lambda: width_map(ra, dec, width, run, cells=cells["width"])),
+    entries = [
+        Entry(title, "sky_bias",
+              f"Mean residual in HEALPix cells. {sky_text(cells['bias'], 'the mean residual')} As Pasquet et al. (2019), "
+              "Fig. 12.",
+              lambda: bias_map(ra, dec, residual, run, cells=cells["bias"])),
+        Entry(title, "sky_width",
+              f"Mean width of the PDFs, q84 - q16, in HEALPix cells. {sky_text(cells['width'], 'the mean width')}",
+              lambda: width_map(ra, dec, width, run, cells=cells["width"])),
     ]  # fmt: skip
     regions = _two_regions(results)
     if regions:
         z_spec, pdf = np.asarray(table["z_spec"], float), np.asarray(table["pdf"])
         caption = (
-            f"Mean PDF and histogram of z_spec of {' and of '.join(regions)}. Chi-square compares the two in the bins "
-            "of the histogram, with the noise that the PDFs themselves predict; a small p says that they are not of "
-            "one distribution. It stands alone, outside the family of trends. As Pasquet et al. (2019), Fig. 13."
+            f"Mean PDF and histogram of z_spec of {' and of '.join(regions)}. Chi-square compares the two in the bins of "
+            "the histogram, with the noise that the PDFs themselves predict; a small p means that the two distributions "
+            "differ. This test is not among those of the trends. As Pasquet et al. (2019), Fig. 13."
         )
         draw = partial(mean_pdfs, regions, z_spec, pdf, results.grid, run, group_id=groups)
-        plan.append((title, "mean_pdfs", caption, draw))
-    return plan
+        entries.append(Entry(title, "mean_pdfs", caption, draw))
+    return entries
 
 
 def _two_regions(results):
-    """Names and masks of two parts of the sample whose mean PDFs are shown: the zone and the rest, else by depth."""
+    """Masks of the two parts of the sample whose mean PDFs are shown, by name: the zone and the rest, else by depth."""
     table = results.table
     zone = in_region(table["ra"], table["dec"], results.region)
     if min(zone.sum(), (~zone).sum()) >= MIN_GALAXIES:
@@ -196,7 +202,7 @@ def _two_regions(results):
 
 
 def widths(results, out_files):
-    """What leaving out the widest PDFs does, their widths, and how often intervals hold z_spec."""
+    """Effect of leaving out the widest PDFs, the widths of the PDFs, and the coverage of their central intervals."""
     table, title, run = results.table, "Widths and coverage", results.title
     z_spec, pdf, n = np.asarray(table["z_spec"], float), np.asarray(table["pdf"]), f"n = {len(table):,}"
     width, groups = _width(table), parent_id(table)
@@ -209,20 +215,23 @@ def widths(results, out_files):
         return coverage_figure(COVERAGE_LEVELS, observed, error, len(table), run)
 
     if len(table) < WIDTH_GALAXIES:
-        return [(title, "", f"{len(table)} galaxies are too few; {WIDTH_GALAXIES} are needed.", None)]
-
+        return [Entry(title, caption=f"{len(table)} galaxies are too few; {WIDTH_GALAXIES} are needed.")]
     return [
-        (title, "width_cuts", f"Scores against the share of the widest PDFs left out, {n}, with standard errors; the "
-         "paper leaves out 10 and 20 %.", draw_cuts),
-        (title, "width_histogram", f"Widths q84 - q16 of the PDFs, {n}.", lambda: width_histogram(width, run)),
-        (title, "coverage", f"Share of the galaxies whose z_spec lies in the central interval of each level, {n}: on "
-         "the diagonal if the PDFs are calibrated, above it if they are too wide.", draw_coverage),
+        Entry(title, "width_cuts",
+              f"Scores against the fraction of the widest PDFs left out, {n}, with standard errors; the paper leaves out "
+              "10 and 20 %.", draw_cuts),
+        Entry(title, "width_histogram", f"Widths q84 - q16 of the PDFs, {n}.", lambda: width_histogram(width, run)),
+        Entry(title, "coverage",
+              f"Fraction of galaxies with z_spec inside the central interval of each level, {n}. It lies on the diagonal "
+              "if the PDFs are calibrated and above it if they are too wide.", draw_coverage),
     ]  # fmt: skip
 
 
 def _residual(table):
+    """Normalised residuals of predictions."""
     return residuals(table["z_phot"], table["z_spec"])
 
 
 def _width(table):
+    """Widths q84 - q16 of the PDFs."""
     return np.asarray(table["z_upper"], float) - np.asarray(table["z_lower"], float)

@@ -1,11 +1,11 @@
-"""The words and tables of the photo-z report: what was tested, Table 1, and where everything came from.
+"""Text and tables of the photo-z report: first screen, data, Table 1, and provenance.
 
-Each function takes the `RunResults` of a run and returns pieces of HTML.
+Each function takes the `RunResults` of a run; all but `overview` return pieces of HTML.
 """
 
 import shlex
 
-from photoz_morph.metrics.redshifts import point_scores as metrics
+from photoz_morph.metrics.redshifts import point_scores
 from photoz_morph.photoz.report.tables.columns import (
     COLUMNS,
     PDF_COLUMNS,
@@ -15,20 +15,45 @@ from photoz_morph.photoz.report.tables.columns import (
     error_note,
     score_text,
 )
-from photoz_morph.photoz.report.tables.comparison import verdicts
+from photoz_morph.photoz.report.tables.comparison import comparison_words, verdicts
 from photoz_morph.photoz.report.tables.scores import fold_rows
 from photoz_morph.report import html
+from photoz_morph.report.page import Overview
 from photoz_morph.report.text import count
 
+FIRST_SCREEN = ("bias", "sigma_mad", "eta", "crps")  # scores of the first screen
 BANNERS = {
-    False: "Simulated galaxies with known truth. Nothing on this page is a measurement of the sky, and no score of it "
-    "may be set beside a published score of real galaxies as if the two were comparable.",
+    False: "Simulated galaxies with known truth. Nothing on this page is a measurement of the sky, and its scores are "
+    "not comparable to published scores of real galaxies.",
     True: "Real {survey} galaxies. z_spec is the spectroscopic redshift of the catalogue.",
 }
 
 
+def overview(results, figures):
+    """First screen: verdict on sigma_MAD, four scores of all test galaxies together, two figures.
+
+    Parameters
+    ----------
+    results : RunResults
+    figures : tuple of str
+        Names of the entries shown.
+
+    Returns
+    -------
+    Overview
+    """
+    scores, n_folds = results.scores, len(results.folds)
+    networks = count(results.n_members, "network") + (" per fold" if n_folds > 1 else "")
+    sigma = score_text(scores["all"]["sigma_mad"], COLUMNS["sigma_mad"])
+    baselines = comparison_words(scores["comparison"]) if scores.get("comparison") else "not compared with a baseline"
+    verdict = f"{networks}: sigma_MAD {sigma} on {scores['n_galaxies']:,} {results.galaxies}, {baselines}."
+    numbers = {COLUMNS[name][0]: score_text(scores["all"][name], COLUMNS[name]) for name in FIRST_SCREEN}
+    note = f"All {scores['n_galaxies']:,} {results.galaxies} of {count(n_folds, 'test fold')} together; ± is the "
+    return Overview(verdict, numbers, f"{note}{error_note(scores)}.", figures)
+
+
 def summary(results):
-    """What this is and on what data."""
+    """Networks, test galaxies and definition of the PDF in one paragraph."""
     scores, n_members, folds = results.scores, results.n_members, results.folds
     left_out = f"{scores['n_flagged']} flagged and {scores['n_without_z_spec']} without z_spec are left out"
     text = (
@@ -45,14 +70,14 @@ def score_tables(results):
     scores = results.scores
     caption = (
         f"{results.title}, the scores of the paper. Residuals (z_phot - z_spec) / (1 + z_spec): bias is their mean, "
-        "sigma_MAD 1.4826 times their median absolute deviation about the median, η the share beyond "
-        f"{metrics.ETA_THRESHOLD}. A flat PIT has sd {metrics.FLAT_PIT_STD:.4f}. ± is the {error_note(scores)} where "
-        "not said otherwise."
+        "sigma_MAD 1.4826 times their median absolute deviation about the median, η the fraction beyond "
+        f"{point_scores.ETA_THRESHOLD}. A flat PIT has sd {point_scores.FLAT_PIT_STD:.4f}. ± is the "
+        f"{error_note(scores)} unless stated otherwise."
     )
     parts = [
         _fold_table(scores, COLUMNS, caption),
-        _fold_table(scores, RAIL_COLUMNS, f"The same, point estimates as RAIL and qp score them. {RAIL_NOTE}"),
-        _fold_table(scores, PDF_COLUMNS, f"The same, PDFs. {PDF_NOTE}"),
+        _fold_table(scores, RAIL_COLUMNS, f"Point estimates of the same galaxies as scored by RAIL and qp. {RAIL_NOTE}"),
+        _fold_table(scores, PDF_COLUMNS, f"PDFs of the same galaxies. {PDF_NOTE}"),
     ]
     comparison = scores.get("comparison")
     if comparison:
@@ -62,14 +87,14 @@ def score_tables(results):
                 for name, part in (comparison["methods"] | differences).items()]  # fmt: skip
         caption = (
             f"Methods on the same {comparison['n_galaxies']:,} {results.galaxies}; the errors of differences are "
-            "paired. k-NN is the local linear regression of Beck et al. (2016); k-NN and boosting know magnitudes and "
+            "paired. k-NN is the local linear regression of Beck et al. (2016); k-NN and boosting use magnitudes and "
             "E(B-V)."
         )
         titles = [title for title, _, _ in COLUMNS.values()]
         parts += [html.table(["", *titles], rows, caption), *map(html.paragraph, verdicts(comparison))]
     if results.baseline_note or not comparison:
-        reason = results.baseline_note or f"make it with photoz baseline {results.run_dir}"
-        parts.append(html.paragraph(f"No {'other ' if comparison else ''}baseline stands beside: {reason}."))
+        reason = results.baseline_note or f"create it with photoz baseline {results.run_dir}"
+        parts.append(html.paragraph(f"No {'other ' if comparison else ''}baseline is compared: {reason}."))
     return parts
 
 
@@ -80,7 +105,7 @@ def _fold_table(scores, columns, caption):
 
 
 def provenance(results):
-    """Where everything came from and how to repeat it."""
+    """Origin of data and networks, environment, and the commands that repeat the run."""
     dataset, n_members, folds = results.dataset, results.n_members, results.folds
     seconds = [history["seconds"].sum() for history in results.histories.values() if "seconds" in history]
     rows = {
@@ -89,13 +114,13 @@ def provenance(results):
         "origin of the pixels": results.table.meta["origin"],
         "galaxies per fold of the dataset": ", ".join(map(str, dataset["galaxies_per_fold"])),
         "test folds": ", ".join(map(str, folds)),
-        "networks": f"{n_members} in each fold, {len(results.histories)} in all",
+        "networks": f"{n_members} in each fold, {len(results.histories)} in total",
         "epochs": _spread([len(history["epoch"]) for history in results.histories.values()], "{:d}"),
     }
     if results.trials:
         rows["trials"] = ", ".join(f"{trial.name}: {trial.run_dir.resolve()}" for trial in results.trials)
     if seconds:
-        rows["training time"] = f"{sum(seconds) / 60:.1f} min in all, {_spread(seconds, '{:.0f}')} s a network"
+        rows["training time"] = f"{sum(seconds) / 60:.1f} min in total, {_spread(seconds, '{:.0f}')} s per network"
     if results.sessions:
         rows["calls of photoz train"] = ", ".join(
             f"{session['started']}: {count(session['n_trained'], 'network')} in {session['seconds'] / 60:.1f} min"
@@ -112,11 +137,11 @@ def provenance(results):
     commands += [["photoz", "report", again, *trials, "--region", results.region]]
     return (
         html.facts(rows),
-        html.paragraph("Where it was trained:"),
+        html.paragraph("Training environment:"),
         html.facts(environment),
-        html.paragraph("To repeat it:"),
+        html.paragraph("To repeat the run:"),
         html.code("\n".join(shlex.join(map(str, command)) for command in commands)),
-        html.paragraph("Its config:"),
+        html.paragraph("Configuration:"),
         html.code(results.config_text),
     )
 

@@ -28,8 +28,8 @@ PDF_COLUMNS = {  # PDFs: as qp scores them, and their 90 % width
 }
 ALL_COLUMNS = COLUMNS | RAIL_COLUMNS | PDF_COLUMNS
 RAIL_NOTE = (
-    "RAIL and qp against the paper: bias is the median of the residuals and not their mean; sigma_IQR is their "
-    f"interquartile range / 1.349; an outlier is beyond max({OUTLIER_THRESHOLD}, {OUTLIER_SIGMA:g} sigma_IQR) and not "
+    "RAIL and qp differ from the paper: bias is the median of the residuals, not their mean; sigma_IQR is their "
+    f"interquartile range / 1.349; an outlier is beyond max({OUTLIER_THRESHOLD}, {OUTLIER_SIGMA:g} sigma_IQR), not "
     f"{ETA_THRESHOLD}."
 )
 PDF_NOTE = (
@@ -49,7 +49,7 @@ def score_text(score, column, error="error"):
     column : tuple
         Of `ALL_COLUMNS`: title, factor, digits.
     error : str
-        Key of what follows the ±; the value stands alone where it is None.
+        Key of the number after the ±; without it where that is None.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def score_text(score, column, error="error"):
 
 
 def error_note(scores):
-    """What ± is, to follow "± is the": how many resamples of what.
+    """Definition of the errors, to follow "± is the": number and unit of the resamples.
 
     Parameters
     ----------
@@ -72,12 +72,12 @@ def error_note(scores):
     -------
     str
     """
-    n_groups = scores.get("n_groups", scores["n_galaxies"])  # scores of an earlier version redrew galaxies
-    by = f" redrawn by parent galaxy, of which there are {n_groups}" if n_groups < scores["n_galaxies"] else ""
-    return f"bootstrap error ({scores['n_bootstrap']} resamples{by}; of a rate that is 0, Jeffreys' error)"
+    n_groups = scores.get("n_groups", scores["n_galaxies"])  # an earlier version resampled galaxies
+    by = f" of {n_groups} parent galaxies" if n_groups < scores["n_galaxies"] else ""
+    return f"bootstrap error ({scores['n_bootstrap']} resamples{by}; for a rate of 0, Jeffreys' error)"
 
 
 def galaxies_of(scores):
-    """Whether the galaxies are real, and which choice of them it is."""
+    """Name of the galaxies, real or simulated, and the selection made of them."""
     choice = f": {scores['choice']}" if scores.get("choice") else ""
     return DATA_NAMES[scores["data"]] + choice

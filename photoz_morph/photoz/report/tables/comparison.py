@@ -1,4 +1,4 @@
-"""Several methods on the same galaxies as text: scores side by side, paired differences, and verdicts in words.
+"""Comparison of several methods on the same galaxies as text: scores, paired differences, and verdicts in words.
 
 In go the dictionaries of `evaluation.compare`.
 """
@@ -9,7 +9,7 @@ from photoz_morph.photoz.evaluation.comparison import INTERVAL_ERRORS
 from photoz_morph.photoz.report.tables.columns import ALL_COLUMNS, error_note, galaxies_of, score_text
 from photoz_morph.report.text import markdown_table
 
-VERDICT_SCORES = ("bias", "sigma_mad", "eta", "crps", "pit_ks")  # what `comparison_markdown` puts into words
+VERDICT_SCORES = ("bias", "sigma_mad", "eta", "crps", "pit_ks")  # those that `comparison_markdown` puts into words
 TIE_SIGMA = INTERVAL_ERRORS  # fewer standard errors than this are called a tie
 
 
@@ -46,13 +46,13 @@ def comparison_markdown(comparison):
         *(f"- {sentence}" for sentence in sentences),
         "",
         f"± is the {error_note(comparison)}; differences are paired, their interval is {INTERVAL_ERRORS} errors to "
-        "either side. In words, a tie is a difference within that; of biases it is that of their absolute values.",
+        "either side. A tie is a difference within that interval; biases are compared by their absolute values.",
     ]
     return "\n".join(lines) + "\n"
 
 
 def verdicts(comparison, score="sigma_mad"):
-    """One sentence for each method but the first: which of the two has the lower score, by how many standard errors.
+    """One sentence for each method but the first on which of the two has the lower score, by how many standard errors.
 
     Parameters
     ----------
@@ -71,15 +71,11 @@ def verdicts(comparison, score="sigma_mad"):
     methods = comparison["methods"]
     first = next(iter(methods))
     sentences = []
-    for name, differences in comparison["differences"].items():
-        if is_bias:
-            value, error = _nearer_to_zero(methods[name][score], methods[first][score], differences[score]["error"])
-        else:
-            value, error = differences[score]["value"], differences[score]["error"]
+    for name in comparison["differences"]:
+        value, n_sigma = difference_of(comparison, name, score)
         names = (name, first) if value < 0 else (first, name)
         values = (methods[key][score]["value"] * factor for key in names)
         better, worse = (f"{abs(number) if is_bias else number:.{digits}f}" for number in values)
-        n_sigma = abs(value) / error if error > 0 else (float("inf") if value else 0.0)
         difference = f"{title} {better} against {worse}, {n_sigma:.1f} standard errors of the paired difference"
         where = f"on {comparison['n_galaxies']} {galaxies_of(comparison)}"
         if n_sigma < TIE_SIGMA:
@@ -87,6 +83,43 @@ def verdicts(comparison, score="sigma_mad"):
         else:
             sentences.append(f"{names[0]} beats {names[1]} {where}: {difference}.")
     return sentences
+
+
+def comparison_words(comparison, score="sigma_mad"):
+    """Outcome for the first method in a few words, such as "no better than k-NN (difference 1.9 sigma)".
+
+    Parameters are those of `verdicts`.
+    """
+    parts = []
+    for name in comparison["differences"]:
+        value, n_sigma = difference_of(comparison, name, score)
+        outcome = "no better" if n_sigma < TIE_SIGMA else "better" if value > 0 else "worse"
+        parts.append(f"{outcome} than {name} (difference {n_sigma:.1f} sigma)")
+    return " and ".join(parts)
+
+
+def difference_of(comparison, name, score):
+    """Score of a method minus that of the first, of biases that of their absolute values.
+
+    Parameters
+    ----------
+    comparison : dict
+        From `evaluation.compare`.
+    name, score : str
+
+    Returns
+    -------
+    value : float
+        Positive where the first method is better.
+    n_sigma : float
+        Its absolute value over its error.
+    """
+    difference = comparison["differences"][name][score]
+    value, error = difference["value"], difference["error"]
+    if score in ("bias", "median_bias"):
+        methods = comparison["methods"]
+        value, error = _nearer_to_zero(methods[name][score], next(iter(methods.values()))[score], error)
+    return value, abs(value) / error if error > 0 else (float("inf") if value else 0.0)
 
 
 def _nearer_to_zero(score, first, error_of_difference):
@@ -99,7 +132,7 @@ def _nearer_to_zero(score, first, error_of_difference):
 
 
 def _not_common(comparison):
-    """Which galaxies of the tables were not compared."""
+    """Number of galaxies of each table that were not compared."""
     left_out = [f"{number} of {name}" for name, number in comparison["n_left_out"].items() if number]
     return f" (left out, not good in every table: {', '.join(left_out)})" if left_out else ""
 

@@ -1,7 +1,7 @@
 """Scores as text: Markdown and CSV in the layout of the papers' tables.
 
-In go the dictionaries of `evaluation.evaluate` and `evaluation.compare`, out comes text. Titles say whether the
-galaxies are simulated or real; eta and the other rates are fractions in the scores and per cent here.
+In go the dictionaries of `evaluation.evaluate`, out comes text. Titles say whether the galaxies are simulated or real;
+eta and the other rates are fractions in the scores and per cent here.
 """
 
 from photoz_morph.photoz.report.tables.columns import (
@@ -31,12 +31,12 @@ def scores_markdown(scores):
     -------
     str
     """
-    note = f"± is the {error_note(scores)} where not said otherwise."
+    note = f"± is the {error_note(scores)} unless stated otherwise."
     return "\n".join([_title(scores, _left_out(scores)), "", *_fold_table(scores, COLUMNS), "", note]) + "\n"
 
 
 def rail_markdown(scores):
-    """The same galaxies in the dialect of RAIL and qp, their PDFs, and how often z_spec is in the central intervals.
+    """Scores as defined by RAIL and qp, scores of the PDFs, and coverage of the central intervals.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def rail_markdown(scores):
     -------
     str
     """
-    shares = ", ".join(
+    coverage = ", ".join(
         f"{100 * part['value']:.1f} ± {100 * part['error']:.1f} of {100 * part['level']:.0f}"
         for part in scores["coverage"]
         if part["level"] in (0.5, 0.68, 0.9, 0.95)
@@ -55,14 +55,14 @@ def rail_markdown(scores):
     return "\n".join([
         _title(scores, "point estimates as in RAIL and qp"), "", *_fold_table(scores, RAIL_COLUMNS), "", RAIL_NOTE, "",
         _title(scores, "PDFs"), "", *_fold_table(scores, PDF_COLUMNS), "", PDF_NOTE, "",
-        f"Coverage, the share of galaxies [%] with z_spec in the central interval of their PDF: {shares}.",
+        f"Coverage, the fraction of galaxies [%] with z_spec in the central interval of their PDF: {coverage}.",
     ]) + "\n"  # fmt: skip
 
 
 def scores_csv(scores):
-    """All scores as CSV: data, choice, fold, n, then value and error of each score; the mean row has sd as error.
+    """All scores as CSV: data, choice, fold, n, then value and error of each score; the error of the mean row is the sd.
 
-    The error is empty where there is none, as the sd of a single fold.
+    The error is empty where undefined, as the sd of a single fold.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def fold_rows(scores, columns):
     titles : list of str
         Of all columns; the first two are the fold and the number of galaxies.
     rows : list of list of str
-        A single row where there is a single fold; otherwise the last two are not of a fold.
+        One row for a single fold; otherwise the last two rows are those of all folds.
     """
     titles = ["fold", "n", *(title for title, _, _ in columns.values())]
     parts = [(fold, part, "error") for fold, part in scores["folds"].items()]
@@ -114,7 +114,7 @@ def fold_rows(scores, columns):
 
 
 def redshifts_text(table):
-    """A line per galaxy: z_spec beside z_phot and its 68 % interval, or why there is none.
+    """A line per galaxy: z_spec beside z_phot and its 68 % interval, or the reason why there is no PDF.
 
     Parameters
     ----------
@@ -135,14 +135,14 @@ def redshifts_text(table):
 
 
 def _left_out(scores):
-    """How many galaxies the table is of, and what was not scored."""
+    """Number of galaxies scored, and of those left out."""
     counts = f"{scores['n_flagged']} flagged, {scores['n_without_z_spec']} without z_spec"
     text = f"{scores['n_galaxies']} scored; left out {counts}"
     return text + (f"; {scores['n_outside_grid']} beyond the redshift grid" if scores["n_outside_grid"] else "")
 
 
 def _title(scores, remark):
-    """Model, survey, whether the galaxies are real and which they are, in bold, and a remark."""
+    """Model, survey and galaxies in bold, and a remark."""
     name = " ".join(part for part in (scores.get("model"), scores["survey"]) if part)
     return f"**{name}, {galaxies_of(scores)}** ({remark})"
 

@@ -1,4 +1,4 @@
-"""Trends of a whole catalogue of predictions, judged together, and as tables.
+"""Trends of a whole catalogue of predictions, tested jointly, and as tables.
 
 In go the columns of a predictions table and the residuals; out come `Trend`s by name, rows for `html.table`, and CSV.
 """
@@ -31,14 +31,14 @@ CSV_COLUMNS = (
 
 
 def catalogue_trends(columns, residual, bands):
-    """Trends of bias and sigma_MAD with everything a predictions table knows of its galaxies.
+    """Trends of bias and sigma_MAD with every property of the galaxies in a predictions table.
 
     Parameters
     ----------
     columns : Table or dict of str to ndarray
-        Those of `z_phot`, `z_spec`, `petro_r`, `ebv`, `axis_ratio` (with `is_early`: of disks alone, too),
-        `n_neighbours` of shape (n,) and `snr`, `psf_fwhm` of shape (n, n_bands) that hold a finite value are used; of
-        a `group_id`, galaxies that share it are not counted as independent.
+        Of `z_phot`, `z_spec`, `petro_r`, `ebv`, `axis_ratio` (with `is_early`: of disks alone, too), `n_neighbours` of
+        shape (n,) and `snr`, `psf_fwhm` of shape (n, n_bands), those that hold a finite value are used. Galaxies that
+        share a `group_id` are not counted as independent.
     residual : ndarray, shape (n,)
         Normalised residuals.
     bands : sequence of str
@@ -59,13 +59,13 @@ def catalogue_trends(columns, residual, bands):
     found = {}
     for key, (x, label, unit, is_log) in _quantities(columns, bands).items():
         chosen = np.asarray(columns["is_early"]) == 0 if key == "axis_ratio_disks" else np.ones(len(x), bool)
-        if np.isfinite(x[chosen]).any():  # a column of NaN stands for what the dataset does not know
+        if np.isfinite(x[chosen]).any():  # a column of NaN is missing in the dataset
             found[key] = trend(x[chosen], residual[chosen], label, unit, is_log, group_id=groups[chosen])
     return dict(zip(found, holm_verdicts(list(found.values()))))
 
 
 def _quantities(columns, bands):
-    """Of each trend by its key: values of all galaxies, name, unit, whether in log10."""
+    """Values of all galaxies, name, unit and whether in log10, by the key of the trend."""
     there = {name: np.asarray(columns[name], float) for name in columns.keys() if name in (*SINGLE, "snr", "psf_fwhm")}
     if "axis_ratio" in there and "is_early" in columns.keys():
         there["axis_ratio_disks"] = there["axis_ratio"]

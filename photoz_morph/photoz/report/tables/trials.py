@@ -1,7 +1,7 @@
 """Tables 1 and 2 of Pasquet et al. (2019) with a row of the paper above each row of this run, as HTML and CSV.
 
-Each row says whose it is and which galaxies it is of: the paper's are real, a run's may be simulated, and then the two
-are set in one layout to be read, not to be compared.
+Each row names its source and its galaxies: the paper's are real, a run's may be simulated, and then the two share a
+layout without being comparable.
 """
 
 from photoz_morph.photoz.evaluation.trial_scores import TABLE_SCORES
@@ -23,7 +23,7 @@ def table_1(scores, kind):
     scores : dict
         From `evaluation.evaluate`.
     kind : str
-        What this run saw, "simulated" or "real" galaxies.
+        Galaxies of this run, "simulated" or "real".
 
     Returns
     -------
@@ -48,7 +48,7 @@ def table_2(rows, kind, region):
     ----------
     rows : list of TrialRow
     kind : str
-        What this run saw, "simulated" or "real" galaxies.
+        Galaxies of this run, "simulated" or "real".
     region : str
         The zone left out.
 
@@ -59,7 +59,7 @@ def table_2(rows, kind, region):
     has_zone = any(row.name == "without zone" for row in rows)
     zone = f"No galaxy of this run lies in the zone {region}, which the paper's rows leave out."
     if has_zone:
-        zone = f"The zone is {region}; all rows below its first mention leave it out."
+        zone = f"The zone is {region}; it is left out from its first mention on."
     lines = []
     for row in rows:
         paper = PAPER_TABLE_2.get(row.name)
@@ -73,9 +73,9 @@ def table_2(rows, kind, region):
              _cell("sigma_mad", difference, sign="+") if difference else ""]
         )  # fmt: skip
     caption = (
-        f"Table 2 of Pasquet et al. (2019). {zone} Deep is ten frames or more in each band, Stripe 82 in the paper; "
-        "the widest PDFs are those of q84 - q16. ± is the bootstrap error, parents redrawn; the last column is the "
-        "paired difference of sigma_MAD on the galaxies that both runs have tested. "
+        f"Table 2 of Pasquet et al. (2019). {zone} Deep means ten frames or more in each band, Stripe 82 in the paper; "
+        "the width of a PDF is q84 - q16. ± is the bootstrap error over parent galaxies; the last column is the paired "
+        "difference of sigma_MAD on the galaxies tested in both runs. "
         f"{_warning(kind)}"
     )
     return html.table(["trial", "paper / this run", "n train", "n test", *HEADER, "minus 80 %"], lines, caption)
@@ -106,21 +106,21 @@ def table_2_csv(rows, data):
 
 
 def missing_trials(rows):
-    """Sentence on the rows of the paper's table that this run does not have, "" where it has them all."""
+    """Sentence on the rows of the paper's table that are missing in this run, "" where it has them all."""
     missing = [name for name in PAPER_TABLE_2 if name not in {row.name for row in rows}]
     if not missing:
         return ""
     return (
-        f"Not here: {'; '.join(missing)}. Train photoz_trial_*.yaml on the same dataset and give the run folders to "
-        "photoz report after this one."
+        f"Missing rows: {'; '.join(missing)}. Train photoz_trial_*.yaml on the same dataset and give the run folders "
+        "to photoz report after this one."
     )
 
 
 def _warning(kind):
-    """What keeps a simulated number from being read as the paper's equal."""
+    """Sentence on whether the rows of this run are comparable to the paper's."""
     if "simulated" not in kind:
-        return "Another sample than the paper's unless it was selected in the same way."
-    return "The paper's galaxies are real: its rows and those of this run are not comparable."
+        return "Comparable to the paper's rows only if the sample was selected in the same way."
+    return "The paper's galaxies are real; its rows are not comparable to those of this run."
 
 
 def _cell(name, numbers, sign=""):
@@ -132,4 +132,5 @@ def _cell(name, numbers, sign=""):
 
 
 def _count(number):
+    """A number of galaxies as text, "" where unknown."""
     return "" if number is None else f"{number:,}"

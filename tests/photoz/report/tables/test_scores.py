@@ -80,7 +80,7 @@ def test_second_table_speaks_rail_and_says_what_differs():
     assert "| fold | n | median bias | sigma_IQR | outliers [%] |" in text and "| 1.23 ± 0.45 |" in text
     assert "| fold | n | CDE loss | PIT KS | PIT CvM | PIT AD | PIT outliers [%] | 90 % width |" in text
     assert text.count("simulated galaxies") == 2 and text.count("all together") == 2
-    assert "median of the residuals and not their mean" in text and "max(0.06, 3 sigma_IQR) and not 0.05" in text
+    assert "median of the residuals, not their mean" in text and "max(0.06, 3 sigma_IQR), not 0.05" in text
     half = next(part for part in scores["coverage"] if part["level"] == 0.5)
     assert f"{100 * half['value']:.1f} ± {100 * half['error']:.1f} of 50" in text
 
@@ -106,11 +106,11 @@ def test_choice_of_galaxies_stands_in_every_title():
     assert choice in verdicts(comparison)[0]
 
 
-def test_note_says_what_was_redrawn():
+def test_note_says_what_was_resampled():
     table = predictions()
-    assert "(20 resamples; of a rate" in scores_markdown(evaluate(table, GRID, n_bootstrap=20))
+    assert "(20 resamples; for a rate" in scores_markdown(evaluate(table, GRID, n_bootstrap=20))
     table["group_id"] = np.arange(400) // 10
-    words = "20 resamples redrawn by parent galaxy, of which there are 40"
+    words = "20 resamples of 40 parent galaxies"
     assert words in scores_markdown(evaluate(table, GRID, n_bootstrap=20))
     assert words in comparison_markdown(compare({"a": table, "b": predictions(0.03)}, {"a": GRID, "b": GRID}, 20))
 

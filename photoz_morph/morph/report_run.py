@@ -1,6 +1,6 @@
-"""The report of a morphology run, or of two arms, with one call: gathers what the run folders and the dataset hold.
+"""Report of a morphology run, or of two arms, in one call: evaluates the runs, reads a few images, and calls `report`.
 
-`report` itself reads arrays only and never TensorFlow, which the dataset needs; this module joins the two.
+`report` itself takes arrays and never loads TensorFlow, which the dataset needs; this module joins the two.
 """
 
 from pathlib import Path
@@ -13,10 +13,12 @@ from photoz_morph.morph import dataset
 from photoz_morph.morph.classify import ImageClassifier, load_classifiers
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.evaluation.comparison import compare_morph
+from photoz_morph.morph.evaluation.scores import evaluate_morph
 from photoz_morph.morph.predictions import row_keys
-from photoz_morph.morph.report.latent_results import triplet_rows
+from photoz_morph.morph.report.latent_results import latent_results
 from photoz_morph.morph.report.page import morph_report
-from photoz_morph.morph.report.results import read_results, seed_ratios
+from photoz_morph.morph.report.results import MorphResults, read_run_results
+from photoz_morph.morph.robustness.latent_files import seed_ratio
 from photoz_morph.morph.robustness.pixel_queries import scaling_softening
 from photoz_morph.robustness.latents.church_windows import pixel_church_window
 from photoz_morph.robustness.perturbations.registry import PERTURBATIONS, observing_context, perturbation_examples
@@ -38,8 +40,8 @@ def report_morph_run(run_dir, against=None, out_dir=None, data_dir=None, defence
     out_dir : path-like, optional
         By default `report` in the run folder.
     data_dir : path-like, optional
-        Prepared dataset; by default the one the run was trained on. If it is not there any more, the report says so
-        and shows no galaxies.
+        Prepared dataset; by default the one the run was trained on. If that is missing, the report says so and shows no
+        galaxies.
     defences : sequence of path-like
         Further runs, of the same test galaxies, for the table of defences.
     progress : bool
@@ -52,35 +54,57 @@ def report_morph_run(run_dir, against=None, out_dir=None, data_dir=None, defence
     Raises
     ------
     FileNotFoundError
-        If a folder is no run folder, has no finished network or no predictions.
+        If a folder is not a run folder, has no finished network or no predictions.
     """
     folders = [Path(path) for path in (run_dir, against) if path]
-    runs = [read_results(folder) for folder in folders]
-    config, trained_on = read_run(run_dir, MorphConfig)
-    results = {"runs": runs, "origin": trained_on["origin"], "comparison": None}
-    results["others"] = [read_results(Path(path)) for path in defences]
-    results["seed_ratios"] = seed_ratios(runs)
+    runs = [run_results(folder) for folder in folders]
+    config, facts = read_run(run_dir, MorphConfig)
+    latents, shown = latent_results(runs), {}
+    others = [run_results(Path(path)) for path in defences]
+    comparison = None
     if against:
-        names = [run["name"] for run in runs]
-        results["comparison"] = compare_morph(*(run["table"] for run in runs), names=names)
+        comparison = compare_morph(*(run["table"] for run in runs), names=[run["name"] for run in runs])
     try:
-        builder = dataset.open_run_dataset(trained_on, data_dir)
+        builder = dataset.open_run_dataset(facts, data_dir)
     except FileNotFoundError:
         if data_dir:
             raise
-        results["note"] = f"the dataset is not in {trained_on['path']} any more; give its folder with --data-dir"
+        shown["note"] = f"the dataset is missing in {facts['path']}; give its folder with --data-dir"
     else:
-        results["examples"] = _examples(builder)
-        results["sample"] = _sample(builder)
-        results["pixel_windows"] = _pixel_windows(dict(zip(folders, runs)), builder)
+        shown["examples"] = _examples(builder)
+        shown["sample"] = _sample(builder)
+        shown["pixel_windows"] = _pixel_windows(dict(zip(folders, runs)), latents.triplets, builder)
         if any(run["perturbations"] for run in runs):
-            context = observing_context(trained_on, config.survey)
-            results["perturbed"] = _perturbed(results["examples"]["image_y10"][0], context)
+            context = observing_context(facts, config.survey)
+            shown["perturbed"] = _perturbed(shown["examples"]["image_y10"][0], context)
+    results = MorphResults(runs, facts["origin"], comparison, others=others, latents=latents,
+                           seed_ratios=seed_ratios(runs), **shown)  # fmt: skip
     return morph_report(results, out_dir or Path(run_dir) / "report", progress)
 
 
+def run_results(run_dir):
+    """Read and evaluate a run, as `MorphResults.runs` holds it."""
+    run = read_run_results(run_dir)
+    defended = {name: {"scores": evaluate_morph(part["table"]), "latent": part["latent"]}
+                for name, part in run["defended"].items()}  # fmt: skip
+    return {**run, "scores": evaluate_morph(run["table"]), "defended": defended}
+
+
+def seed_ratios(runs):
+    """Distance from Y10 to Y1 in each run but the first over that in the first, with the scatter of their seeds.
+
+    Returns
+    -------
+    dict of str to dict
+        From `seed_ratio`, by the name of the run; runs whose seeds were not measured are left out.
+    """
+    seeds = {run["name"]: run["latent"]["seeds"] for run in runs if run["latent"] and run["latent"]["seeds"]}
+    first = runs[0]["name"]
+    return {name: seed_ratio(seeds[first], found) for name, found in seeds.items() if name != first and first in seeds}
+
+
 def _sample(builder):
-    """Label measurements of all galaxies, or None where they are not known, as of released arrays."""
+    """Label measurements of all galaxies, or None where unknown, as for released arrays."""
     parts = [reading.read_columns(builder, split) for split in dataset.SPLITS]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in SAMPLE_COLUMNS}
     original = np.concatenate([part["copy"] for part in parts]) == 0
@@ -89,7 +113,7 @@ def _sample(builder):
 
 
 def _examples(builder):
-    """Test images of both depths, the first ones of each class; TFDS stores them in the order of a hash."""
+    """Test images of both depths, the first of each class; their order is random, as TFDS sorts by a hash."""
     label = reading.read_columns(builder, "test")["label"]
     rows = np.concatenate([np.flatnonzero(label == index)[:EXAMPLES_PER_CLASS] for index in range(len(CLASS_NAMES))])
     images = {}
@@ -99,13 +123,15 @@ def _examples(builder):
     return {**images, "label": label[rows]}
 
 
-def _pixel_windows(runs, builder):
+def _pixel_windows(runs, triplets, builder):
     """Church windows in the arcsinh of the images, of the galaxy whose windows in latent space are shown.
 
     Parameters
     ----------
     runs : dict of Path to dict
         By their folders.
+    triplets : dict of str to (str, int)
+        From `triplet_rows`.
     builder : tfds builder
 
     Returns
@@ -113,16 +139,16 @@ def _pixel_windows(runs, builder):
     dict of str to ChurchWindow
         By the name of the run; empty where there is no such galaxy.
     """
-    places, windows = triplet_rows(list(runs.values())), {}
+    windows = {}
     for folder, run in runs.items():
-        if run["name"] in places:
-            name, row = places[run["name"]]
+        if run["name"] in triplets:
+            name, row = triplets[run["name"]]
             table, images = run["attacks"][name]
             noisy = _image_of(builder, row_keys(table)[row], "y1")
             network = load_classifiers(folder)[0]
-            if "domain" in network.input:  # Y10 and Y1 have scalings of their own, and no straight way between them
+            if "domain" in network.input:  # Y10 and Y1 have scalings of their own and no straight line joins them
                 continue
-            # In nJy all of the window but a line is beyond what a bright pixel needs, for the network takes an arcsinh.
+            # In nJy a bright pixel would need but a thin line of the window, as the network takes an arcsinh.
             softening = scaling_softening(network)
             stamps = (images["original"][row], images["attacked"][row], noisy)
             logits = _logits_of(network, run["latent"]["head"], softening)
@@ -141,12 +167,12 @@ def _image_of(builder, key, domain):
 
 
 def _logits_of(network, head, softening):
-    """A function from the arcsinh of images to the logits of a network: its head in latent.json on its latents."""
+    """Function from the arcsinh of images to the logits of a network, with its head as in latent.json."""
     classify = ImageClassifier(network)
     kernel, bias = np.array(head["kernel"]), np.array(head["bias"])
     return lambda scaled: classify([softening * np.sinh(scaled)])[1] @ kernel + bias
 
 
 def _perturbed(image, context):
-    """A galaxy under every perturbation, as `robustness_report.robustness_figures` takes it."""
+    """A galaxy under every perturbation, as `MorphResults.perturbed`."""
     return {"image": image, "examples": perturbation_examples(image, 0, context), "kinds": PERTURBATIONS}

@@ -1,8 +1,8 @@
-"""One self-contained HTML page: text, tables and pictures in, a string out.
+"""One self-contained HTML page, made of text, tables and pictures.
 
-Nothing is fetched when the page is opened: pictures are base64 inside, there is no script and no font from elsewhere.
-Every function escapes the text it is given and returns HTML; `page` puts the pieces together. It reads well on a
-light and a dark screen (pictures keep their white ground) and on paper.
+Nothing is fetched when the page is opened: pictures are embedded as base64, and there are no scripts and no external
+fonts. Every function escapes the text it is given and returns HTML; `page` puts the pieces together. The page is laid
+out for wide and narrow screens, light and dark (pictures keep their white ground), and for paper.
 """
 
 import base64
@@ -10,14 +10,14 @@ import html
 import struct
 from dataclasses import dataclass
 
-MANY_COLUMNS = 8  # more are set smaller, to fit the page
+MANY_COLUMNS = 8  # tables with more are set smaller, to fit the page
 # Plain text on the left, as captions and tables have it; symbols of the papers on the right.
 SYMBOLS = {
     "sigma_MAD": "σ<sub>MAD</sub>", "z_phot": "<i>z</i><sub>phot</sub>", "z_spec": "<i>z</i><sub>spec</sub>",
     "eta [%]": "η [%]",
 }  # fmt: skip
 
-PAGE_SCALE = 0.72  # page pixels per pixel of a picture: letters of all figures come out in one size
+PAGE_SCALE = 0.72  # page pixels per pixel of a picture: letters of all figures have one size
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1c1c; --paper: #ffffff; --faint: #5f6368; --line: #d5d5d5;
@@ -44,7 +44,8 @@ h1, .verdict, p, figcaption, .banner { overflow-wrap: break-word; }
 .previews figure img { max-height: 26rem; width: auto; margin: 0 auto; }
 nav { font-size: .9rem; margin: 1.4rem 0; border-top: 1px solid var(--line); padding-top: .6rem; }
 nav ol { display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; list-style-position: inside; margin: 0; padding: 0; }
-nav a { color: inherit; }
+nav a { color: inherit; text-decoration: none; }
+nav a:hover { text-decoration: underline; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; margin: .8rem 0; font-size: .88rem; font-variant-numeric: tabular-nums; }
 caption { caption-side: top; text-align: left; font-size: .93rem; padding-bottom: .4rem; }
@@ -58,7 +59,7 @@ table.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere;
 figure { margin: 1rem 0 1.8rem; }
 figure img { display: block; max-width: 100%; height: auto; background: #ffffff; border-radius: 3px; padding: .3rem;
   box-sizing: border-box; }
-sub { line-height: 0; }
+sub { line-height: 0; font-size: .75em; vertical-align: -.25em; }
 figcaption { font-size: .93rem; margin-top: .5rem; }
 .files { color: var(--faint); font-size: .85rem; white-space: nowrap; }
 pre { background: var(--tint); padding: .7rem 1rem; font-size: .85rem; line-height: 1.4; white-space: pre-wrap;
@@ -103,12 +104,12 @@ def paragraph(text):
 
 
 def code(text):
-    """Text as it is, in a box: commands, files."""
+    """Preformatted text in a box: commands, files."""
     return f"<pre>{html.escape(str(text))}</pre>"
 
 
 def facts(rows):
-    """Two columns of names and values, dict of str to object."""
+    """A table of names and values, from a dict of str to object."""
     cells = (f"<tr><td>{prose(name)}</td><td>{html.escape(str(value))}</td></tr>" for name, value in rows.items())
     return f'<table class="facts">{"".join(cells)}</table>'
 
@@ -122,7 +123,7 @@ def table(header, rows, caption="", n_strong=0):
     rows : sequence of sequence of str
     caption : str
     n_strong : int
-        So many of the last rows are set in bold.
+        Number of rows at the end that are set in bold.
 
     Returns
     -------

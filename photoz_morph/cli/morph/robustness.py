@@ -52,9 +52,9 @@ def attack(runs, images, domain, bounds, network, defence, precision, seed, name
     quiet_tensorflow()
     runs = _named(runs) or _default_runs(quiet)
     from photoz_morph.morph.report.tables.attacks import attack_markdown
-    from photoz_morph.morph.report.tables.scores import DATA_NAMES
     from photoz_morph.morph.robustness.attack import AttackPlan, attack_runs, count_flips_on_disk
     from photoz_morph.morph.robustness.attack_files import read_attack
+    from photoz_morph.report.text import DATA_NAMES
     from photoz_morph.robustness.one_pixel.attack import AttackOptions
     from photoz_morph.runs.scores import ORIGINS
 
@@ -85,10 +85,10 @@ def latent(runs, attack_name, every_seed, defence, data_dir, quiet):
     """
     quiet_tensorflow()
     from photoz_morph.morph.report.tables.latents import latent_markdown, seed_verdicts
-    from photoz_morph.morph.report.tables.scores import DATA_NAMES
     from photoz_morph.morph.robustness.attack_files import common_attack
     from photoz_morph.morph.robustness.latent_files import seed_ratio
     from photoz_morph.morph.robustness.latents import latent_runs
+    from photoz_morph.report.text import DATA_NAMES
 
     runs = _named(runs or DEFAULT_RUNS)
     attack_name = attack_name or common_attack(runs.values(), defence)
@@ -122,8 +122,8 @@ def perturb(runs, kinds, images, defence, seed, overwrite, data_dir, quiet):
     """
     quiet_tensorflow()
     from photoz_morph.morph.report.tables.perturbations import perturbation_markdown
-    from photoz_morph.morph.report.tables.scores import DATA_NAMES
     from photoz_morph.morph.robustness.perturb import perturb_run
+    from photoz_morph.report.text import DATA_NAMES
 
     runs = _named(runs or DEFAULT_RUNS)
     found = {

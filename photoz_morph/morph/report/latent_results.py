@@ -1,4 +1,6 @@
-"""Latent-space measurements and triplets of the runs of a report."""
+"""Latent-space measurements and triplets of the runs of a report, which the report only draws."""
+
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -9,8 +11,43 @@ from photoz_morph.robustness.latents.church_windows import common_triplet
 from photoz_morph.robustness.latents.geometry import class_separation, distance
 
 
+@dataclass(frozen=True)
+class LatentResults:
+    """Measurements in the latent spaces of runs, by the name of the run.
+
+    Attributes
+    ----------
+    measurements : dict of str to LatentMeasurements
+        From `measurements_of`.
+    ratios : dict of str to dict
+        From `latent_ratios`.
+    triplets : dict of str to (str, int)
+        From `triplet_rows`.
+    """
+
+    measurements: dict = field(default_factory=dict)
+    ratios: dict = field(default_factory=dict)
+    triplets: dict = field(default_factory=dict)
+
+
+def latent_results(runs):
+    """Measure the latents of runs once, for all figures and tables.
+
+    Parameters
+    ----------
+    runs : list of dict
+        As in `MorphResults.runs`.
+
+    Returns
+    -------
+    LatentResults
+    """
+    measurements = measurements_of(runs)
+    return LatentResults(measurements, latent_ratios(runs, measurements), triplet_rows(runs))
+
+
 def measurements_of(runs):
-    """Latents of runs, measured galaxy by galaxy: dict of str to LatentMeasurements.
+    """Latents of runs, measured galaxy by galaxy, as a dict of str to LatentMeasurements.
 
     Runs without `latent`, or whose `latent` is not of the latents in their predictions, are left out.
     """
@@ -23,14 +60,14 @@ def measurements_of(runs):
 
 
 def _is_of_predictions(run):
-    """Whether latents were measured on the run's predictions: not predicted anew, nor behind another defence."""
+    """Whether latents were measured on the run's predictions, neither older ones nor those behind another defence."""
     table = run["table"]
     found = class_separation(table["latent_y10"], table["label"])["separation"]
     return bool(np.isclose(found, run["latent"]["scale"]["separation"]["value"], rtol=SAME_LATENTS))
 
 
 def _attack_of(run, attacks):
-    """The table of the attack that latents were measured with, or None where it is not there any more."""
+    """Table of the attack that latents were measured with, or None where it is missing."""
     facts = run["latent"]["attack"] or {}
     settings = {key: value for key, value in facts.items() if key not in ("n_attacked", "n_flipped")}
     for table, _ in attacks.values():
@@ -43,24 +80,23 @@ def _attack_of(run, attacks):
 
 
 def read_head(latent):
-    """Kernel and bias of the head."""
+    """Kernel and bias of the linear head in a `latent.json`."""
     return np.array(latent["head"]["kernel"]), np.array(latent["head"]["bias"])
 
 
-def latent_ratios(runs):
+def latent_ratios(runs, measurements):
     """Ratios of latent distances of each run to the first that has `latent`, by the name of the run.
 
-    Empty where the first is stale: tables would take the ratios to another for those to it.
+    Empty where the first is stale: tables would take the ratios to another run for those to it.
     """
-    measured = measurements_of(runs)
     first = next((run["name"] for run in runs if run.get("latent")), None)
-    if first not in measured:
+    if first not in measurements:
         return {}
-    return {name: compare_latents(measured[first], part) for name, part in measured.items() if name != first}
+    return {name: compare_latents(measurements[first], part) for name, part in measurements.items() if name != first}
 
 
 def triplet_rows(runs):
-    """The galaxy whose church windows are shown: flipped on Y10 in every run that has latents and attacks.
+    """Galaxy whose church windows are shown: flipped on Y10 in every run that has latents and attacks.
 
     Parameters
     ----------

@@ -1,57 +1,29 @@
-"""The report of a morphology run, or of two beside each other: figures as PNG and PDF, Table 1, and one HTML page.
+"""Report of one morphology run, or of two or three side by side: figures as PNG and PDF, Table 1, and one HTML page.
 
 In go tables, scores, histories and a few images; out comes the path of the page. The sections follow the questions of
-a referee: how good, is the difference one, what do the galaxies look like and what made their labels, which classes
-are confused, what do the latents look like, are the probabilities right, was it trained to the end.
+a referee: how good, is the difference significant, what do the galaxies look like and how were they labelled, which
+classes are confused, what do the latents look like, are the probabilities calibrated, was it trained to the end.
 """
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from photoz_morph.mocks.labels import CLASS_NAMES
 from photoz_morph.morph.predictions import class_names
-from photoz_morph.morph.report import robustness as robustness_report
-from photoz_morph.morph.report import style
-from photoz_morph.morph.report import text as morph_text
-from photoz_morph.morph.report.figures import classification as morph_figures
-from photoz_morph.morph.report.figures import (
-    images as morph_images,
-)
-from photoz_morph.morph.report.figures import (
-    isomap as morph_isomap,
-)
+from photoz_morph.morph.report import robustness, text
+from photoz_morph.morph.report.figures import classification, images, isomap
 from photoz_morph.morph.report.tables.scores import comparison_markdown, table1_csv, table1_markdown
-from photoz_morph.report import html
-from photoz_morph.report.style import save_figure, write_text
-from photoz_morph.runs.scores import ORIGINS
-
-REQUIRED = {"runs", "origin"}
-OPTIONAL = {
-    "comparison", "examples", "sample", "reference", "note", "others", "pixel_windows", "perturbed", "seed_ratios",
-}  # fmt: skip
-MAX_RUNS = len(style.RUN_STYLES)
+from photoz_morph.report.page import Entry, write_page
+from photoz_morph.report.style import write_text
 
 
 def morph_report(results, out_dir, progress=True):
-    """Write the report of one run or of two arms.
+    """Write the report of one to three runs.
 
     Parameters
     ----------
-    results : dict
-        `runs`: list of dict, of one arm or two or three, each with `name`; `config`, its text; `table`, a Table from
-        `read_morph_predictions`; `scores`, a dict from `evaluate_morph`; `histories`, a list with the rows (list of
-        dict of numbers) of each seed; and, if wanted, `facts`, a dict of str to text for the provenance, and what
-        `robustness_report` shows: `attacks`, `latent`, `perturbations`.
-        `origin`: a key of `morph_predictions.ORIGINS`.
-        Further, each of them None or left out where there is none: `comparison`, a dict from `compare_morph`;
-        `examples`, a dict with `image_y10`, `image_y1`, shape (k, height, width, 3) in g, r, i [image unit],
-        and `label`, shape (k,); `sample`, a dict with `gini`, `m20`, `label`, `label_g`, `intended_type` of all
-        galaxies, labels counted as in `morphology_labels.CLASS_NAMES`; `reference`, a dict with `gini`, `m20` and
-        `name` of other galaxies for contours; `note`, why there are no examples; `others`, list of dict, further runs
-        for the table of defences; `pixel_windows`, `perturbed` and `seed_ratios`, see `robustness_report`.
+    results : MorphResults
     out_dir : path-like
     progress : bool
 
@@ -64,185 +36,135 @@ def morph_report(results, out_dir, progress=True):
     Raises
     ------
     ValueError
-        If a key is unknown or missing, two runs share a name, or the runs are of different galaxies.
+        If two runs share a name, or the runs are of different galaxies; see `MorphResults.check`.
     """
-    _check(results)
+    results.check()
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
-    scores = {run["name"]: run["scores"] for run in results["runs"]}
-    write_text(table1_markdown(scores), out_dir / "table1.md")
-    write_text(table1_csv(scores), out_dir / "table1.csv")
-    comparison = results.get("comparison")
-    if comparison:
-        write_text(comparison_markdown(comparison), out_dir / "comparison.md")
-    sections = [html.Section("Scores", morph_text.score_parts(scores, comparison))]
-    title = morph_text.title(results["origin"])
-    plan = [*_sample_figures(results, title), *_score_figures(results, scores, title)]
-    extras = results.get("pixel_windows"), results.get("perturbed")
-    plan += robustness_report.robustness_figures(results["runs"], title, *extras)
-    tables, files = robustness_report.robustness_text(
-        results["runs"], results.get("others") or (), results.get("seed_ratios")
-    )  # fmt: skip
-    for name, text in files.items():
-        write_text(text, out_dir / name)
-    parts = {heading: [] for heading, *_ in plan}
-    for heading in robustness_report.SECTIONS:
-        if heading in tables:
-            parts[heading] = tables[heading]
-    n_figures = 0
-    with tqdm(plan, desc="report", unit=" figures", disable=not progress) as bar:
-        for heading, name, caption, draw in bar:
-            piece = html.paragraph(caption)
-            if draw is not None:
-                n_figures += 1
-                piece = html.picture(_save(draw(), out_dir / name), name, n_figures, caption)
-            parts[heading].append(piece)
-    if results.get("sample"):
-        parts["Labels"] += morph_text.label_parts(results["sample"])
-    sections += [html.Section(heading, tuple(pieces)) for heading, pieces in parts.items()]
-    sections.append(html.Section("Provenance", morph_text.provenance(results)))
-    written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    page = html.page(
+    scores, title = results.scores, text.TITLES[results.origin]
+    tables, files = robustness.robustness_tables(results)
+    files |= {"table1.md": table1_markdown(scores), "table1.csv": table1_csv(scores)}
+    if results.comparison:
+        files["comparison.md"] = comparison_markdown(results.comparison)
+    for name, content in files.items():
+        write_text(content, out_dir / name)
+    entries = [Entry("Scores", html=piece) for piece in text.score_parts(scores, results.comparison)]
+    entries += [*_sample_figures(results, title), *_score_figures(results, title)]
+    figures = robustness.robustness_figures(results, title)
+    for section in robustness.SECTIONS:
+        entries += [entry for entry in (*tables, *figures) if entry.section == section]
+    entries += [Entry("Provenance", html=piece) for piece in text.provenance(results)]
+    return write_page(
+        entries,
+        out_dir,
         title=f"Galaxy morphology in Y10 and Y1: {' and '.join(scores)}",
-        banner=morph_text.BANNERS[results["origin"]],
-        is_real=ORIGINS[results["origin"]] == "real",
-        sections=sections,
-        footer=f"Written by morph report on {written}. Layout of Table 1: Ciprijanovic et al. (2021).",
+        banner=text.BANNERS[results.origin],
+        is_real=results.is_real,
+        overview=text.overview(results, ("accuracy", "confusion")),
+        footer="Written by morph report on {date}. Layout of Table 1: Ciprijanovic et al. (2021).",
+        progress=progress,
     )
-    write_text(page, out_dir / "report.html")
-    return out_dir / "report.html"
-
-
-def _check(results):
-    """Raise a ValueError where the input contradicts itself."""
-    missing, unknown = REQUIRED - set(results), set(results) - REQUIRED - OPTIONAL
-    if missing or unknown:
-        wrong = ", ".join(sorted(missing)) or ", ".join(sorted(unknown))
-        raise ValueError(f"results of a morphology report {'lack' if missing else 'have unknown'} {wrong}")
-    names = [run["name"] for run in results["runs"]]
-    if not 1 <= len(names) <= MAX_RUNS or len(set(names)) < len(names):
-        raise ValueError(f"a report takes 1 to {MAX_RUNS} runs of different names, got {', '.join(names) or 'none'}")
-    shown = [*names, *(run["name"] for run in results.get("others") or ())]
-    twice = sorted({name for name in shown if shown.count(name) > 1})
-    if twice:
-        raise ValueError(f"two runs of a report are named {', '.join(twice)}; rename the folder of one")
-    first = results["runs"][0]["scores"]
-    for run in [*results["runs"], *(results.get("others") or ())]:
-        if run["table"].meta["origin"] != results["origin"]:
-            raise ValueError(f"{run['name']}: origin is {run['table'].meta['origin']}, not {results['origin']}")
-        for key in ("n_galaxies", "n_groups", "classes"):
-            if run["scores"][key] != first[key]:
-                raise ValueError(
-                    f"{run['name']}: {key} is {run['scores'][key]}, that of {names[0]} is {first[key]}; report runs of "
-                    "one dataset together"
-                )
-
-
-def _save(figure, stem):
-    """The figure written as PNG and PDF beside the page; the PNG's bytes."""
-    save_figure(figure, stem.with_name(f"{stem.name}.pdf"))
-    path = stem.with_name(f"{stem.name}.png")
-    save_figure(figure, path)
-    return path.read_bytes()
 
 
 def _sample_figures(results, title):
-    """Section, file name, caption and drawing of what the galaxies look like and what made their labels."""
-    examples, sample, reference = (results.get(key) for key in ("examples", "sample", "reference"))
-    figures = []
+    """Examples, contact sheets and the labels of the sample."""
+    examples, sample, reference = results.examples, results.sample, results.reference
+    entries = []
     if examples is None:
-        reason = results.get("note") or "no images were given"
-        figures.append(("Examples", "", f"Left out: {reason}.", None))
+        entries.append(Entry("Examples", caption=f"Left out: {results.note or 'no images were given'}."))
     else:
         y10, y1, label = (np.asarray(examples[key]) for key in ("image_y10", "image_y1", "label"))
-        figures.append((
+        entries.append(Entry(
             "Examples", "examples",
-            f"{title}. A row for each label, in pairs: a galaxy with ten years of exposure and the same galaxy with "
+            f"{title}: examples of each label. In pairs, a galaxy with ten years of exposure and the same galaxy with "
             "one, r band. One arcsinh stretch for all panels, set by the noise of Y10; laid out as Ciprijanovic et al. "
             "(2021), Fig. 1, where every panel has a stretch of its own.",
-            lambda: morph_images.examples_figure(y10, y1, label, CLASS_NAMES, title),
+            lambda: images.examples_figure(y10, y1, label, CLASS_NAMES, title),
         ))  # fmt: skip
         for number, name in enumerate(CLASS_NAMES):
-            figures += _sheet(y10[label == number], y1[label == number], name, title)
+            entries.append(_sheet(y10[label == number], y1[label == number], name, title))
     if sample and not np.isfinite(np.asarray(sample["gini"], float)).any():
-        figures.append(("Labels", "", "Left out: Gini and M20 of these galaxies are not known.", None))
+        entries.append(Entry("Labels", caption="Left out: Gini and M20 of these galaxies are not known."))
     elif sample:
         contours = f" Contours hold 50 and 90 % of {reference['name']}." if reference else ""
-        figures.append((
+        entries.append(Entry(
             "Labels", "gini_m20",
-            f"{title}, the whole sample: Gini and M20 of the noise-free i image, coloured by the label they give. "
-            "Dashed: mergers above it; dash-dotted: ellipticals above it (Lotz et al. 2008). "
-            f"{morph_text.count_failed(sample)}{contours}",
-            lambda: morph_figures.gini_m20_plane(
+            f"{title}: Gini and M20 of the whole sample, measured on the noise-free i image and coloured by label. "
+            "Mergers lie above the dashed line, ellipticals above the dash-dotted one (Lotz et al. 2008). "
+            f"{text.count_failed(sample)}{contours}",
+            lambda: classification.gini_m20_plane(
                 sample["gini"], sample["m20"], sample["label"], CLASS_NAMES, title,
                 (reference["gini"], reference["m20"]) if reference else None, (reference or {}).get("name", ""),
             ),
         ))  # fmt: skip
-    return figures
+    if sample:
+        entries += [Entry("Labels", html=piece) for piece in text.label_parts(sample)]
+    return entries
 
 
 def _sheet(y10, y1, name, title):
-    """The contact sheet of a class, or that there is none."""
-    n_shown = min(len(y10), morph_images.N_SHEET)
+    """Contact sheet of a class, or a note that there is none."""
+    n_shown = min(len(y10), images.N_SHEET)
     if n_shown == 0:
-        return [("Contact sheets", "", f"No galaxy with label {name} among the examples.", None)]
+        return Entry("Contact sheets", caption=f"No galaxy with label {name} among the examples.")
     caption = (
-        f"{title} with label {name}: {n_shown} of the examples in Y10 (left) and the same in Y1 (right), as i, r, g "
-        "colours with one arcsinh stretch for both (Lupton et al. 2004)."
+        f"{title} with label {name}: {n_shown} of the examples in Y10 (left) and the same in Y1 (right). Red, green "
+        "and blue are i, r and g, with one arcsinh stretch for both depths (Lupton et al. 2004)."
     )
     above = f"{title}: {name}"
-    return [("Contact sheets", f"sheet_{name}", caption, lambda: morph_images.contact_sheet(y10, y1, above))]
+    return Entry("Contact sheets", f"sheet_{name}", caption, lambda: images.contact_sheet(y10, y1, above))
 
 
-def _score_figures(results, scores, title):
-    """The same of how good the networks are, what their latents look like and how they were trained."""
-    n = morph_text.sample_size(scores)
-    histories = {run["name"]: [_columns(rows) for rows in run["histories"]] for run in results["runs"]}
+def _score_figures(results, title):
+    """Accuracies, confusion matrices, isomaps, calibration and training curves."""
+    scores, n = results.scores, text.sample_size(results.scores)
+    histories = {run["name"]: [_columns(rows) for rows in run["histories"]] for run in results.runs}
     return [
-        ("Accuracy", "accuracy",
-         f"{title}, {n}. Bars: mean over seeds with its 95 % interval (test galaxies and scatter of the seeds); "
-         "circles: the seeds. Dashed: always the most frequent class. Dotted: how often the labels from g and i agree, "
-         "which is about as far as labels can be trusted.",
-         lambda: morph_figures.accuracy_bars(scores, title)),
-        ("Confusion", "confusion",
-         f"{title}, {n}. Share of each label (class by Gini and M20) given each class, all seeds together; below it "
-         "galaxies, mean over seeds.",
-         lambda: morph_figures.confusion_matrices(scores, title)),
-        ("Latent space", "isomap", _isomap_caption(results, title), lambda: _isomap(results["runs"], title)),
-        ("Calibration", "reliability",
-         f"{title}, {n}. Share that is right against confidence (the largest probability) of single networks, all "
-         f"seeds together, in bins of at least {morph_figures.MIN_IN_BIN} galaxies a seed; below the line networks are "
-         "too sure of themselves. Lower panels: where the confidences lie.",
-         lambda: morph_figures.reliability_diagram(scores, title)),
-        ("Training", "training",
-         f"{title}: training and validation, a line for each seed. The training curves are means over an epoch while "
-         "weights change. The validation accuracy on Y1 is watched, never used: labels of Y1 enter neither the "
-         "training nor the choice of the weights.",
-         lambda: morph_figures.morph_training_curves(histories, title)),
+        Entry("Accuracy", "accuracy",
+              f"{title}: accuracy in Y10 and Y1, {n}. Bars: mean over seeds with its 95 % interval (test galaxies and "
+              "scatter of the seeds); circles: the seeds. Dashed: always the most frequent class. Dotted: agreement of "
+              "the labels from g and i, about the limit to which labels can be trusted.",
+              lambda: classification.accuracy_bars(scores, title)),
+        Entry("Confusion", "confusion",
+              f"{title}: confusion matrices, {n}. Fraction of each label (class by Gini and M20) predicted as each "
+              "class, all seeds together, above the number of galaxies, mean over seeds.",
+              lambda: classification.confusion_matrices(scores, title)),
+        Entry("Latent space", "isomap", _isomap_caption(results, title), lambda: _isomap(results.runs, title)),
+        Entry("Calibration", "reliability",
+              f"{title}: reliability, {n}. Fraction of correct predictions against confidence (the largest "
+              "probability) of single networks, all seeds together, in bins of at least "
+              f"{classification.MIN_IN_BIN} galaxies per seed; networks below the line are overconfident. Lower "
+              "panels: distribution of the confidences.",
+              lambda: classification.reliability_diagram(scores, title)),
+        Entry("Training", "training",
+              f"{title}: training and validation, one line per seed. The training curves are means over an epoch "
+              "during which the weights change. The validation accuracy on Y1 is monitored only: labels of Y1 enter "
+              "neither the training nor the selection of the weights.",
+              lambda: classification.morph_training_curves(histories, title)),
     ]  # fmt: skip
 
 
 def _isomap_caption(results, title):
-    """What the isomap shows."""
-    n_shown = min(morph_isomap.N_GALAXIES, len(results["runs"][0]["table"]))
+    """Caption of the isomaps."""
+    n_shown = min(isomap.N_GALAXIES, len(results.runs[0]["table"]))
     return (
-        f"{title}: isomap of the latents of the first seed, {n_shown} random test galaxies, Y10 and Y1 together "
-        f"({morph_isomap.N_NEIGHBOURS} neighbours). Filled and large is Y10, open and small is Y1, as in Ciprijanovic "
-        "et al. (2021); above coloured by the class given, below by the true one, grey where unknown. Axes have no "
-        "unit and differ from run to run. Trustworthiness is 1 where neighbours on the plane are those in latent space."
+        f"{title}: isomap of the latents of the first seed, {n_shown} random test galaxies in Y10 and Y1 "
+        f"({isomap.N_NEIGHBOURS} neighbours). Large filled symbols are Y10, small open ones Y1, as in Ciprijanovic et "
+        "al. (2021); coloured by predicted class (top) and by label (bottom), grey where unknown. Axes have no unit "
+        "and differ between runs. Trustworthiness is 1 where neighbours on the plane are neighbours in latent space."
     )
 
 
 def _isomap(runs, title):
     """Isomaps of all runs."""
     tables = {run["name"]: run["table"] for run in runs}
-    embeddings = {name: morph_isomap.embed(table["latent_y10"], table["latent_y1"]) for name, table in tables.items()}
+    embeddings = {name: isomap.embed(table["latent_y10"], table["latent_y1"]) for name, table in tables.items()}
     given = [
         {name: np.asarray(table[f"probability_{suffix}"])[:, 0].argmax(axis=1) for name, table in tables.items()}
         for suffix in ("y10", "y1")
     ]
     label = {name: np.asarray(table["label"]) for name, table in tables.items()}
-    return morph_isomap.isomap_figure(embeddings, *given, label, class_names(runs[0]["table"]), title)
+    return isomap.isomap_figure(embeddings, *given, label, class_names(runs[0]["table"]), title)
 
 
 def _columns(rows):

@@ -1,20 +1,128 @@
-"""What the morphology report reads from run folders."""
+"""Results that the morphology report shows, and what it reads from run folders."""
 
-from photoz_morph.models.layers.defences import DEFENCES
+from dataclasses import dataclass, field
+
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.defences import with_defence
-from photoz_morph.morph.evaluation.scores import evaluate_morph
-from photoz_morph.morph.predictions import read_morph_predictions
+from photoz_morph.morph.predictions import ORIGINS, read_morph_predictions
+from photoz_morph.morph.report.latent_results import LatentResults
+from photoz_morph.morph.report.style import RUN_STYLES
 from photoz_morph.morph.robustness.attack_files import find_attacks, read_attack
-from photoz_morph.morph.robustness.latent_files import read_latent, seed_ratio
+from photoz_morph.morph.robustness.latent_files import read_latent
 from photoz_morph.morph.robustness.perturbation_scores import read_perturbations
+from photoz_morph.report.text import DATA_NAMES
 from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.runs.progress import read_history, read_sessions
 from photoz_morph.system.json_files import read_json
 
+MAX_RUNS = len(RUN_STYLES)
 
-def read_results(run_dir):
-    """What `morph_report` needs of one run."""
+
+@dataclass(frozen=True)
+class MorphResults:
+    """Contents of the report of one to three runs on the same galaxies.
+
+    Attributes
+    ----------
+    runs : list of dict
+        Each with `name`; `config`, its text; `table`, from `read_morph_predictions`; `scores`, from `evaluate_morph`;
+        `histories`, a list with the rows (list of dict of numbers) of each seed; and, where known, `facts`, a dict of
+        str to text for the provenance, `attacks`, a dict of name to (table, images) from `read_attack`, `latent`, from
+        `read_latent`, `perturbations`, from `read_perturbations`, and `defended`, a dict of test-time defences other
+        than the run's own to `scores` and `latent` behind them.
+    origin : str
+        A key of `morph.predictions.ORIGINS`.
+    comparison : dict, optional
+        From `compare_morph`, of the first two runs.
+    examples : dict, optional
+        `image_y10`, `image_y1`, shape (k, height, width, 3) in g, r, i [image unit], and `label`, shape (k,).
+    sample : dict, optional
+        `gini`, `m20`, `label`, `label_g`, `intended_type` of all galaxies; labels index `mocks.labels.CLASS_NAMES`.
+    reference : dict, optional
+        `gini`, `m20` and `name` of other galaxies, drawn as contours.
+    note : str
+        Reason why there are no examples.
+    others : list of dict
+        Further runs for the table of defences.
+    latents : LatentResults
+        Of the runs, from `latent_results`.
+    pixel_windows : dict of str to ChurchWindow
+        Of the images of the galaxy of `latents.triplets`, by the name of the run.
+    perturbed : dict, optional
+        One galaxy under every perturbation: `image`, `examples` and `kinds` of `perturbation_sheet`.
+    seed_ratios : dict of str to dict
+        From `latent_files.seed_ratio`, by the name of each run but the first.
+    """
+
+    runs: list
+    origin: str
+    comparison: dict | None = None
+    examples: dict | None = None
+    sample: dict | None = None
+    reference: dict | None = None
+    note: str = ""
+    others: list = field(default_factory=list)
+    latents: LatentResults = field(default_factory=LatentResults)
+    pixel_windows: dict = field(default_factory=dict)
+    perturbed: dict | None = None
+    seed_ratios: dict = field(default_factory=dict)
+
+    @property
+    def scores(self):
+        """Scores by the name of their run."""
+        return {run["name"]: run["scores"] for run in self.runs}
+
+    @property
+    def is_real(self):
+        """Whether the galaxies are of the sky."""
+        return ORIGINS[self.origin] == "real"
+
+    @property
+    def data(self):
+        """Name of the galaxies, such as "simulated galaxies"."""
+        return DATA_NAMES[ORIGINS[self.origin]]
+
+    def check(self):
+        """Refuse runs that do not belong together.
+
+        Raises
+        ------
+        ValueError
+            If there are too many runs, two share a name, or they differ in galaxies, classes or origin.
+        """
+        names = [run["name"] for run in self.runs]
+        if not 1 <= len(names) <= MAX_RUNS or len(set(names)) < len(names):
+            names = ", ".join(names) or "none"
+            raise ValueError(f"a report takes 1 to {MAX_RUNS} runs of different names, got {names}")
+        shown = [*names, *(run["name"] for run in self.others)]
+        twice = sorted({name for name in shown if shown.count(name) > 1})
+        if twice:
+            raise ValueError(f"two runs of a report are named {', '.join(twice)}; rename the folder of one")
+        first = self.runs[0]["scores"]
+        for run in [*self.runs, *self.others]:
+            origin = run["table"].meta["origin"]
+            if origin != self.origin:
+                raise ValueError(f"{run['name']}: origin is {origin}, not {self.origin}")
+            for key in ("n_galaxies", "n_groups", "classes"):
+                if run["scores"][key] != first[key]:
+                    raise ValueError(
+                        f"{run['name']}: {key} is {run['scores'][key]}, that of {names[0]} is {first[key]}; report "
+                        "runs of one dataset together"
+                    )
+
+
+def read_run_results(run_dir):
+    """Read what the report shows of one run, all but its scores.
+
+    Parameters
+    ----------
+    run_dir : Path
+
+    Returns
+    -------
+    dict
+        As in `MorphResults.runs`, without `scores`; in `defended` the predictions, `table`, stand in their place.
+    """
     config, dataset = read_run(run_dir, MorphConfig)
     members = finished_members(run_dir, MorphConfig)[0]
     table = read_morph_predictions(run_dir / "predictions.fits")
@@ -33,13 +141,12 @@ def read_results(run_dir):
         "name": run_dir.name,
         "config": (run_dir / "config.yaml").read_text(),
         "table": table,
-        "scores": evaluate_morph(table),
         "histories": [read_history(path.parent) for path in members],
         "facts": facts,
         "attacks": _read_attacks(run_dir),
-        "latent": _if_there(read_latent, run_dir / "latent.json"),
+        "latent": _read_if_present(read_latent, run_dir / "latent.json"),
         "defended": _read_defended(run_dir, config),
-        "perturbations": _if_there(read_perturbations, run_dir / "perturbations.json"),
+        "perturbations": _read_if_present(read_perturbations, run_dir / "perturbations.json"),
     }
 
 
@@ -49,23 +156,16 @@ def _read_attacks(run_dir):
 
 
 def _read_defended(run_dir, config):
-    """Scores and latent distances behind each other test-time defence that the run was predicted with."""
+    """Predictions and latent distances behind each other test-time defence that the run was predicted with."""
     found = {}
-    for name in DEFENCES:
+    for name in MorphConfig.CHOICES["defence.test_time"]:
         path = with_defence(run_dir / "predictions.fits", config, name)
         if name != config.defence.test_time and path.exists():
-            latent = _if_there(read_latent, with_defence(run_dir / "latent.json", config, name))
-            found[name] = {"scores": evaluate_morph(read_morph_predictions(path)), "latent": latent}
+            latent = _read_if_present(read_latent, with_defence(run_dir / "latent.json", config, name))
+            found[name] = {"table": read_morph_predictions(path), "latent": latent}
     return found
 
 
-def _if_there(read, path):
-    """What a reader finds in a file that need not be there."""
+def _read_if_present(read, path):
+    """Contents of a file, or None where it is missing."""
     return read(path) if path.exists() else None
-
-
-def seed_ratios(runs):
-    """How far Y1 lies from Y10 in each run but the first, over the first, with the scatter of seeds where measured."""
-    seeds = {run["name"]: run["latent"]["seeds"] for run in runs if run["latent"] and run["latent"]["seeds"]}
-    first = runs[0]["name"]
-    return {name: seed_ratio(seeds[first], found) for name, found in seeds.items() if name != first and first in seeds}

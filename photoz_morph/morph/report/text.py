@@ -1,7 +1,6 @@
-"""The words and tables of the morphology report: Table 1, the comparison of the arms, labels and provenance.
+"""Text and tables of the morphology report: first screen, Table 1, the comparison of the arms, labels, provenance.
 
-Each function takes scores by the name of their run, or the `results` of `morph_report`, and returns pieces of HTML or
-plain text.
+Each function takes scores by the name of their run, or `MorphResults`, and returns pieces of HTML or plain text.
 """
 
 import numpy as np
@@ -9,7 +8,6 @@ import numpy as np
 from photoz_morph.mocks.labels import CLASS_NAMES
 from photoz_morph.morph.report.tables.scores import (
     COMPARISON_HEADER,
-    DATA_NAMES,
     HEADER,
     comparison_rows,
     morph_verdicts,
@@ -19,13 +17,13 @@ from photoz_morph.morph.report.tables.scores import (
     truths_rows,
 )
 from photoz_morph.report import html
-from photoz_morph.report.text import count, with_interval
-from photoz_morph.runs.scores import ORIGINS
+from photoz_morph.report.page import Overview
+from photoz_morph.report.text import DATA_NAMES, count, with_error, with_interval
 
 NOT_THE_SKY = "Nothing on this page is a measurement of the sky."
 BANNERS = {
     "simulated": f"Simulated galaxies with known truth: mock LSST images of stand-in galaxies. {NOT_THE_SKY} They are "
-    "not the galaxies of the papers either: their scores show the same comparison, not the same numbers.",
+    "not the galaxies of the papers either: their scores allow the same comparison, but are not the same numbers.",
     "tng": f"Simulated galaxies with known truth: mock LSST images of galaxies of the TNG simulations. {NOT_THE_SKY}",
     "images": f"Simulated galaxies: mock LSST images of noiseless images given by the user. {NOT_THE_SKY}",
     "released": f"Simulated galaxies: the mock LSST images of TNG100 released by Ciprijanovic et al. {NOT_THE_SKY}",
@@ -40,13 +38,63 @@ TITLES = {
 }
 
 
-def title(origin):
-    """What the galaxies are, as it stands in every figure and caption."""
-    return TITLES[origin]
+def overview(results, figures):
+    """First screen: cost of one-year noise and how much of it the second arm recovers, accuracies of all arms.
+
+    Parameters
+    ----------
+    results : MorphResults
+    figures : tuple of str
+        Names of the entries shown.
+
+    Returns
+    -------
+    Overview
+    """
+    scores = results.scores
+    numbers = {
+        f"{run}, accuracy in {domain}": with_error(of_domain["mean"]["accuracy"])
+        for run, part in scores.items()
+        for domain, of_domain in part["domains"].items()
+    }
+    if len(scores) == 1:
+        (part,) = scores.values()
+        numbers["drop from Y10 to Y1"] = with_error(part["fall"])
+        numbers[f"always {part['majority']['class']}, accuracy"] = f"{part['majority']['accuracy']:.3f}"
+    seeds = sorted({part["n_seeds"] for part in scores.values()})
+    errors = "the test galaxies alone" if seeds == [1] else "test galaxies and seeds"
+    note = (
+        f"Mean over {' or '.join(map(str, seeds))} seed{'s' * (seeds != [1])} on {sample_size(scores)} "
+        f"({results.data}); ± is the standard error over {errors}."
+    )
+    return Overview(_verdict(results), numbers, note, figures)
+
+
+def _verdict(results):
+    """Cost of one-year noise for the first run, and the part of it recovered by the second, in a sentence."""
+    first, part = next(iter(results.scores.items()))
+    where = f"{part['n_galaxies']:,} {results.data}"
+    low, high = (100 * bound for bound in part["fall"]["interval"])
+    points = f"{100 * part['fall']['value']:.1f} points"
+    bounds = f"(95 % interval {low:.1f} to {high:.1f})"
+    cost = f"One-year noise costs {first} {points} of accuracy {bounds} on {where}"
+    if low <= 0:
+        cost = f"One-year noise costs {first} no significant accuracy on {where}: {points} {bounds}"
+    if not results.comparison:
+        return f"{cost}."
+    second, recovered = results.comparison["arms"][1], results.comparison["recovered"]
+    if recovered is None:
+        difference = results.comparison["domains"]["Y1"]["difference"]
+        low, high = (100 * bound for bound in difference["interval"])
+        change = f"{100 * difference['value']:+.1f} points ({low:+.1f} to {high:+.1f})"
+        return f"{cost}; {second} changes the accuracy in Y1 by {change}."
+    low, high = (100 * bound for bound in recovered["interval"])
+    text = f"{100 * recovered['value']:.0f} % of it ({low:.0f} to {high:.0f} %)"
+    return f"{cost}; {second} recovers {text}{'' if low > 0 else ', which is not significant'}."
 
 
 def sample_size(scores):
-    """Number of test galaxies and groups, as it stands in captions."""
+    """Number of test galaxies and groups, for captions."""
     first = next(iter(scores.values()))
     return f"{first['n_galaxies']:,} test galaxies in {first['n_groups']:,} groups"
 
@@ -55,7 +103,7 @@ def score_parts(scores, comparison=None):
     """Verdicts, Table 1, the comparison, every seed and other truths."""
     first = next(iter(scores.values()))
     data = DATA_NAMES[first["data"]]
-    parts = [html.paragraph(_fall(run, part)) for run, part in scores.items()]
+    parts = [html.paragraph(_drop(run, part)) for run, part in scores.items()]
     if comparison:
         parts += [html.paragraph(sentence) for sentence in morph_verdicts(comparison)]
     parts.append(html.table(HEADER, table1_rows(scores), f"Table 1. {table1_caption(scores)}"))
@@ -64,43 +112,43 @@ def score_parts(scores, comparison=None):
         header = [arms.get(name, name) for name in COMPARISON_HEADER]
         caption = (
             f"Table 2. Accuracy of {comparison['arms'][1]} minus {comparison['arms'][0]} on the same "
-            f"{comparison['n_galaxies']:,} {data}, mean over seeds. The interval holds the test galaxies, redrawn by "
-            "groups, and the scatter of both arms' seeds. p: McNemar's exact test of the ensembles, galaxy by galaxy, "
-            "and with one vote for each group."
+            f"{comparison['n_galaxies']:,} {data}, mean over seeds. The interval includes the test galaxies, resampled "
+            "by groups, and the scatter of both arms' seeds. p: McNemar's exact test of the ensembles, galaxy by "
+            "galaxy, and with one vote for each group."
         )
         parts.append(html.table(header, comparison_rows(comparison), caption))
     caption = f"Table 3. Accuracy of every seed on {data}, with 95 % intervals."
     parts.append(html.table(("training", "seed", "Y10", "Y1"), seeds_rows(scores), caption))
     rows = truths_rows(scores)
     if rows:
-        caption = f"Table 4. Accuracy on {data} where another truth is asked for than the networks were trained on."
+        caption = f"Table 4. Accuracy on {data} against truths other than the labels the networks were trained on."
         parts.append(html.table(("training", "truth", "Y10", "Y1"), rows, caption))
     return tuple(parts)
 
 
-def _fall(run, part):
-    """What a run loses from Y10 to Y1, in a sentence."""
-    fall, seeds = part["fall"], count(part["n_seeds"], "seed")
-    low, high = (100 * value for value in fall["interval"])
+def _drop(run, part):
+    """Loss of accuracy of a run from Y10 to Y1, in a sentence."""
+    drop, seeds = part["fall"], count(part["n_seeds"], "seed")
+    low, high = (100 * value for value in drop["interval"])
     return (
         f"{run} ({part['model']}, adaptation {part['adaptation']}, {seeds}): accuracy "
         f"{with_interval(part['domains']['Y10']['mean']['accuracy'])} on Y10 and "
-        f"{with_interval(part['domains']['Y1']['mean']['accuracy'])} on Y1 of {DATA_NAMES[part['data']]}, a fall of "
-        f"{100 * fall['value']:.1f} points ({low:.1f} to {high:.1f})."
+        f"{with_interval(part['domains']['Y1']['mean']['accuracy'])} on Y1 of {DATA_NAMES[part['data']]}, a drop of "
+        f"{100 * drop['value']:.1f} points ({low:.1f} to {high:.1f})."
     )
 
 
 def count_failed(sample):
-    """How many galaxies of a sample have no label."""
+    """Sentence on the number of galaxies of a sample without a label."""
     failed = int(np.sum(np.asarray(sample["label"]) < 0))
     return f"{failed:,} without label {'is' if failed == 1 else 'are'} left out."
 
 
 def label_parts(sample):
-    """Labels against the type the simulation aimed at, and against those from g."""
+    """Labels against the intended type of the simulation, and against those from g."""
     label = np.asarray(sample["label"])
     parts = []
-    for key, name in (("intended_type", "type aimed at"), ("label_g", "label from g")):
+    for key, name in (("intended_type", "intended type"), ("label_g", "label from g")):
         other = np.asarray(sample[key])
         known = (label >= 0) & (other >= 0)
         if not known.any():
@@ -109,15 +157,15 @@ def label_parts(sample):
         np.add.at(table, (other[known], label[known]), 1)
         rows = [[row_name, *(f"{number:,}" for number in row)] for row_name, row in zip(CLASS_NAMES, table)]
         same = np.trace(table) / table.sum()
-        caption = f"Rows: {name}; columns: label from i; {known.sum():,} galaxies, the same in {100 * same:.1f} %."
+        caption = f"Rows: {name}; columns: label from i; {known.sum():,} galaxies, in agreement for {100 * same:.1f} %."
         parts.append(html.table((name, *CLASS_NAMES), rows, caption))
     return parts
 
 
 def provenance(results):
-    """Where everything came from, and the config of each run."""
+    """Origin of data and networks, and the configuration of each run."""
     parts = []
-    for run in results["runs"]:
+    for run in results.runs:
         table, histories = run["table"], run["histories"]
         seconds = sum(row.get("seconds", 0.0) for rows in histories for row in rows)
         rows = {
@@ -129,7 +177,7 @@ def provenance(results):
             "origin": f"{table.meta['origin']} ({ORIGINS[table.meta['origin']]})",
             "survey": table.meta["survey"],
             "epochs of each seed": ", ".join(str(len(rows)) for rows in histories) or "unknown",
-            "training time": f"{seconds / 60:.1f} min in all",
+            "training time": f"{seconds / 60:.1f} min in total",
             **run.get("facts", {}),
         }
         parts += [html.facts(rows), html.code(run["config"])]

@@ -35,8 +35,8 @@ PROPERTIES = {
 }  # fmt: skip
 DIFFERENCE = "z_phot of "  # names of trends of differences begin so
 HOW_TO_READ = (
-    "Bins hold equal numbers of galaxies and error bars are standard errors of the mean; the line is a linear fit to all "
-    "galaxies. Copies of one parent galaxy count as one group in all errors."
+    "Bins hold equal numbers of galaxies and error bars are standard errors of the mean; the line is a linear fit to "
+    "all galaxies. Copies of one parent galaxy count as one group in all errors."
 )
 
 
@@ -57,7 +57,8 @@ def trials(results, out_files):
     reference = (results.table, results.grid, results.n_training)
     rows = score_trials(reference, others, results.baseline, results.region)
     out_files["table2.csv"] = table_2_csv(rows, kind)
-    entries = [Entry(title, html=piece) for piece in (table_1(results.scores, kind), table_2(rows, kind, results.region))]
+    tables = table_1(results.scores, kind), table_2(rows, kind, results.region)
+    entries = [Entry(title, html=table) for table in tables]
     if results.trials:
         networks = [["80 %", results.run_dir, results.networks, ""]]
         networks += [[trial.name, trial.run_dir, trial.networks, ", ".join(trial.changes)] for trial in results.trials]
@@ -81,10 +82,10 @@ def trends(results, out_files):
     entries = [
         Entry(title, "bias_trends",
               f"Mean residual in bins of z_spec and z_phot with its standard error, {n}; bins of fewer than "
-              f"{BIN_GALAXIES} galaxies are left out. Grey: galaxies per bin. Against z_phot it should be flat; verdict: "
-              f"{found['z_phot'].bias.verdict}. Against z_spec, the mean of a PDF is biased towards the redshifts at "
-              f"which most galaxies lie, for any method. The band is the {EUCLID_BIAS} that Euclid requires of the mean "
-              "redshift of a tomographic bin. As Pasquet et al. (2019), Fig. 8.",
+              f"{BIN_GALAXIES} galaxies are left out. Grey: galaxies per bin. Against z_phot it should be flat; "
+              f"verdict: {found['z_phot'].bias.verdict}. Against z_spec, the mean of a PDF is biased towards the "
+              f"redshifts at which most galaxies lie, for any method. The band is the {EUCLID_BIAS} that Euclid "
+              "requires of the mean redshift of a tomographic bin. As Pasquet et al. (2019), Fig. 8.",
               lambda: bias_trends(z_spec, z_phot, run, results.z_max)),
     ]  # fmt: skip
     if "ebv" in found:
@@ -92,8 +93,8 @@ def trends(results, out_files):
         lines |= {name: judged[name] for name in reddening if not name.startswith(DIFFERENCE)}
         differences = "".join(f" {name}: {verdict(judged[name].bias)}." for name in reddening if name not in lines)
         caption = (
-            f"Mean residual against Galactic E(B-V), {n}; points are shifted sideways where they would overlap. k-NN has "
-            "E(B-V) as input: a slope that it shares is a property of the sample, in which E(B-V) and z_spec are "
+            f"Mean residual against Galactic E(B-V), {n}; points are shifted sideways where they would overlap. k-NN "
+            "has E(B-V) as input: a slope that it shares is a property of the sample, in which E(B-V) and z_spec are "
             f"correlated. On the same galaxies:{differences or ' no other method to compare with.'} {HOW_TO_READ} As "
             "Pasquet et al. (2019), Fig. 11, left."
         )
@@ -108,8 +109,8 @@ def trends(results, out_files):
         entries.append(Entry(title, "trend_inclination", caption, lambda: trend_figure(inclination, run)))
     if "n_neighbours" in found:
         caption = (
-            f"Mean residual and sigma_MAD against the number of neighbours within or at the edge of the stamp, {n}. The "
-            "last bin holds all galaxies with more."
+            f"Mean residual and sigma_MAD against the number of neighbours within or at the edge of the stamp, {n}. "
+            "The last bin holds all galaxies with more."
         )
         draw = partial(trend_figure, {"": found["n_neighbours"]}, run, ("bias", "sigma_mad"))
         entries.append(Entry(title, "trend_neighbours", caption, draw))
@@ -126,9 +127,9 @@ def trends(results, out_files):
         entries.append(Entry(title, caption=f"Not in the dataset: {', '.join(missing)}."))
     for statistic, name in (("bias", "the mean residual"), ("sigma_mad", "sigma_MAD")):
         caption = (
-            f"Trends of {name}, {results.galaxies}: slope with its error, and the verdict. The verdicts of this page hold "
-            f"jointly at {100 * LEVEL:g} %: {2 * len(judged)} tests, Holm (1979). A hint would be significant as a single "
-            "test, but is expected by chance among so many."
+            f"Trends of {name}, {results.galaxies}: slope with its error, and the verdict. The verdicts of this page "
+            f"hold jointly at {100 * LEVEL:g} %: {2 * len(judged)} tests, Holm (1979). A hint would be significant as "
+            "a single test, but is expected by chance among so many."
         )
         entries.append(Entry(title, html=html.table(*trend_rows(found, statistic), caption)))
     return entries
@@ -169,8 +170,8 @@ def sky(results, out_files):
              (("bias", residual), ("width", width))}  # fmt: skip
     entries = [
         Entry(title, "sky_bias",
-              f"Mean residual in HEALPix cells. {sky_text(cells['bias'], 'the mean residual')} As Pasquet et al. (2019), "
-              "Fig. 12.",
+              f"Mean residual in HEALPix cells. {sky_text(cells['bias'], 'the mean residual')} As Pasquet et al. "
+              "(2019), Fig. 12.",
               lambda: bias_map(ra, dec, residual, run, cells=cells["bias"])),
         Entry(title, "sky_width",
               f"Mean width of the PDFs, q84 - q16, in HEALPix cells. {sky_text(cells['width'], 'the mean width')}",
@@ -180,9 +181,9 @@ def sky(results, out_files):
     if regions:
         z_spec, pdf = np.asarray(table["z_spec"], float), np.asarray(table["pdf"])
         caption = (
-            f"Mean PDF and histogram of z_spec of {' and of '.join(regions)}. Chi-square compares the two in the bins of "
-            "the histogram, with the noise that the PDFs themselves predict; a small p means that the two distributions "
-            "differ. This test is not among those of the trends. As Pasquet et al. (2019), Fig. 13."
+            f"Mean PDF and histogram of z_spec of {' and of '.join(regions)}. Chi-square compares the two in the bins "
+            "of the histogram, with the noise that the PDFs themselves predict; a small p means that the two differ. "
+            "This test is not among those of the trends. As Pasquet et al. (2019), Fig. 13."
         )
         draw = partial(mean_pdfs, regions, z_spec, pdf, results.grid, run, group_id=groups)
         entries.append(Entry(title, "mean_pdfs", caption, draw))
@@ -218,12 +219,12 @@ def widths(results, out_files):
         return [Entry(title, caption=f"{len(table)} galaxies are too few; {WIDTH_GALAXIES} are needed.")]
     return [
         Entry(title, "width_cuts",
-              f"Scores against the fraction of the widest PDFs left out, {n}, with standard errors; the paper leaves out "
-              "10 and 20 %.", draw_cuts),
+              f"Scores against the fraction of the widest PDFs left out, {n}, with standard errors; the paper leaves "
+              "out 10 and 20 %.", draw_cuts),
         Entry(title, "width_histogram", f"Widths q84 - q16 of the PDFs, {n}.", lambda: width_histogram(width, run)),
         Entry(title, "coverage",
-              f"Fraction of galaxies with z_spec inside the central interval of each level, {n}. It lies on the diagonal "
-              "if the PDFs are calibrated and above it if they are too wide.", draw_coverage),
+              f"Fraction of galaxies with z_spec inside the central interval of each level, {n}. It lies on the "
+              "diagonal if the PDFs are calibrated and above it if they are too wide.", draw_coverage),
     ]  # fmt: skip
 
 

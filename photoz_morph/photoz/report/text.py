@@ -76,7 +76,7 @@ def score_tables(results):
     )
     parts = [
         _fold_table(scores, COLUMNS, caption),
-        _fold_table(scores, RAIL_COLUMNS, f"Point estimates of the same galaxies as scored by RAIL and qp. {RAIL_NOTE}"),
+        _fold_table(scores, RAIL_COLUMNS, f"Point estimates of the same galaxies as in RAIL and qp. {RAIL_NOTE}"),
         _fold_table(scores, PDF_COLUMNS, f"PDFs of the same galaxies. {PDF_NOTE}"),
     ]
     comparison = scores.get("comparison")

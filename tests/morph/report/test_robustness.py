@@ -6,10 +6,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from photoz_morph.morph.evaluation.scores import evaluate_morph
-from photoz_morph.morph.report import latent_results
-from photoz_morph.morph.report import page as morph_report
-from photoz_morph.morph.report import robustness as robustness_report
+from photoz_morph.morph.report import latent_results, robustness
+from photoz_morph.morph.report import page as report_page
 from photoz_morph.morph.report.attack_choice import chosen_attack, own_attacks
+from photoz_morph.morph.report.results import MorphResults
 from photoz_morph.morph.report.tables import defences
 from photoz_morph.morph.robustness.latent_scores import latent_scores, measure_latents
 from tests.support.attacks import attack_on, head_of, perturbed, toy_images
@@ -39,9 +39,13 @@ def runs():
     return [toy_run("regular", (2, 4)), toy_run("MMD", (4, 5), strength_y1=1.5, seed=1, adaptation="mmd")]
 
 
+def results_of(runs, **more):
+    return MorphResults(runs, "simulated", latents=latent_results.latent_results(runs), **more)
+
+
 @pytest.fixture(scope="module")
-def plan(runs):
-    return robustness_report.robustness_figures(runs, TITLE)
+def entries(runs):
+    return robustness.robustness_figures(results_of(runs), TITLE)
 
 
 @pytest.fixture
@@ -51,8 +55,8 @@ def without_drawing(monkeypatch):
     with BytesIO() as png:
         figure.savefig(png, format="png")
         blank = png.getvalue()
-    monkeypatch.setattr(morph_report, "_isomap", lambda *arguments: None)
-    monkeypatch.setattr(morph_report, "_save", lambda figure, stem: blank)
+    monkeypatch.setattr(report_page, "_isomap", lambda *arguments: None)
+    monkeypatch.setattr("photoz_morph.report.page.draw_and_save", lambda draw, stem: blank)
     for module, names in (("attacks", ("success_curves", "margin_queries", "pixel_places", "pixel_values")),
                           ("latents", ("triplet_figure", "church_figure", "isomap_3d_figure",
                                               "distance_histograms")),
@@ -61,34 +65,33 @@ def without_drawing(monkeypatch):
                           ("perturbations", ("accuracy_against_severity",))):  # fmt: skip
         for name in names:
             monkeypatch.setattr(f"photoz_morph.morph.report.figures.{module}.{name}", lambda *arguments: None)
-    monkeypatch.setattr(robustness_report, "attack_gallery", lambda *arguments: None)
+    monkeypatch.setattr(robustness, "attack_gallery", lambda *arguments: None)
     monkeypatch.setattr("photoz_morph.morph.report.figures.isomap.embed", lambda *arguments, **options: None)
 
 
 def page_of(runs, folder, **more):
-    path = morph_report.morph_report({"runs": runs, "origin": "simulated", **more}, folder, progress=False)
-    return path.read_text()
+    return report_page.morph_report(results_of(runs, **more), folder, progress=False).read_text()
 
 
 def headings(text):
     return re.findall(r'<h2 id="part-\d+">\d+\. (.*?)</h2>', text)
 
 
-def test_every_figure_can_be_drawn_and_its_caption_says_what_the_galaxies_are(plan):
-    names = [name for _, name, _, _ in plan]
+def test_every_figure_can_be_drawn_and_its_caption_says_what_the_galaxies_are(entries):
+    names = [entry.name for entry in entries]
     assert names == [
         "attack_success", "attack_margins", "attack_gallery_1", "attack_gallery_2", "attack_places", "attack_values",
         "church_isomap", "church_orthonormal", "isomap_3d", "latent_distances", "perturbations",
     ]  # fmt: skip
-    for section, name, caption, draw in plan:
-        assert section in SECTIONS and caption.startswith(TITLE), name
-        assert draw().get_size_inches().min() > 3, name
+    for entry in entries:
+        assert entry.section in SECTIONS and entry.caption.startswith(TITLE), entry.name
+        assert entry.draw().get_size_inches().min() > 3, entry.name
 
 
-def test_galleries_are_each_of_their_own_run(plan, runs):
+def test_galleries_are_each_of_their_own_run(entries, runs):
     for number, run in enumerate(runs):
-        (draw,) = [draw for _, name, _, draw in plan if name == f"attack_gallery_{number + 1}"]
-        figure = draw()
+        (entry,) = [entry for entry in entries if entry.name == f"attack_gallery_{number + 1}"]
+        figure = entry.draw()
         shown = {text.get_text().split("\n")[2].split(":")[0] for axes in figure.axes for text in axes.texts}
         table = run["attacks"]["lattice_y10"][0]
         assert shown <= {str(obj_id) for obj_id in table["obj_id"][table["flipped"]]}
@@ -111,21 +114,22 @@ def test_numbers_in_the_page_are_those_of_the_runs(runs, tmp_path, without_drawi
         assert f"{flipped} of 12, " in visible
         step = run["latent"]["lengths"]["attacked"]["per_separation"]["value"]
         assert f"{step:.2f} ± " in visible
-    assert "The way to the attacked image is " in visible and "66.7 %" in visible
+    assert "The distance to the attacked image is " in visible and "66.7 %" in visible
 
 
 def test_scatter_of_seeds_is_told_where_it_was_measured(runs, tmp_path, without_drawing):
     measured = [{**run, "latent": {**run["latent"], "seeds": [{}] * 3}} for run in runs]
     ratio = {"per_separation": {"value": 0.25, "interval": [0.2, 0.31]}}
     visible = Page(page_of(measured, tmp_path, seed_ratios={"MMD": ratio})).visible
-    assert "Over 3 seeds of MMD and 3 of regular the way from Y10 to Y1 is 0.25 (0.20 to 0.31) times as long" in visible
+    words = "Over 3 seeds of MMD and 3 of regular the distance from Y10 to Y1 is 0.25 (0.20 to 0.31) times as long"
+    assert words in visible
 
 
 def test_run_without_attacks_has_no_such_sections(runs, tmp_path, without_drawing):
     bare = [{key: run[key] for key in ("name", "config", "table", "scores", "histories")} for run in runs]
     assert not set(headings(page_of(bare, tmp_path))) & set(SECTIONS)
     assert not list(tmp_path.glob("attacks.md"))
-    assert robustness_report.robustness_figures(bare, TITLE) == []
+    assert robustness.robustness_figures(results_of(bare), TITLE) == []
 
 
 def test_run_attacked_alone_is_shown_beside_one_that_is_not(runs, tmp_path, without_drawing):
@@ -145,10 +149,10 @@ def test_further_runs_are_in_the_table_of_defences_alone(runs, tmp_path, without
 
 def test_further_run_that_was_not_attacked_has_its_accuracies(runs):
     bare = {"name": "noise_run", "scores": runs[1]["scores"]}
-    entries = robustness_report.defence_entries(runs, [bare])
-    assert list(entries) == ["regular", "MMD", "noise_run"]
+    compared = robustness.defences_of(runs, [bare])
+    assert list(compared) == ["regular", "MMD", "noise_run"]
     accuracy = bare["scores"]["domains"]["Y10"]["mean"]["accuracy"]
-    row = defences.defence_rows(entries)[-1]
+    row = defences.defence_rows(compared)[-1]
     assert row[2] == f"{accuracy['value']:.3f} ± {accuracy['error']:.3f}" and row[4:] == ["–"] * 4
 
 
@@ -161,11 +165,11 @@ def test_defences_are_compared_under_one_attack(runs, changes):
     other.meta |= changes
     behind.meta |= {"defence": "median"}
     attacks = {name: (part, images) for name, part in (("another", other), ("behind", behind), ("lattice_y10", table))}
-    entries = robustness_report.defence_entries([{**runs[0], "attacks": attacks}, runs[1]])
-    assert [part is table for part in entries["regular"]["attack"]] == [True, False]
-    assert entries["regular"]["attack"][1] is behind
+    compared = robustness.defences_of([{**runs[0], "attacks": attacks}, runs[1]])
+    assert [part is table for part in compared["regular"]["attack"]] == [True, False]
+    assert compared["regular"]["attack"][1] is behind
     swapped = {**runs[1], "attacks": {"lattice_y10": (other, images)}}
-    assert robustness_report.defence_entries([runs[0], swapped])["MMD"]["attack"] == []
+    assert robustness.defences_of([runs[0], swapped])["MMD"]["attack"] == []
 
 
 def test_further_run_with_the_name_of_another_is_refused(runs, tmp_path):
@@ -192,7 +196,7 @@ def test_gallery_of_the_released_arrays_has_no_njy(runs):
     released = attack.copy()
     released.meta["origin"] = "released"
     captions = [
-        {name: caption for _, name, caption, _ in robustness_report.robustness_figures([run], TITLE)}
+        {entry.name: entry.caption for entry in robustness.robustness_figures(results_of([run]), TITLE)}
         for run in (runs[0], {**runs[0], "attacks": {"lattice_y10": (released, images)}})
     ]
     assert "change of the pixel [nJy]" in captions[0]["attack_gallery_1"]
@@ -212,10 +216,10 @@ def test_latents_of_other_predictions_are_not_drawn(runs, tmp_path, without_draw
     assert list(latent_results.measurements_of([stale, runs[1]])) == ["MMD"]
     assert latent_results.triplet_rows([stale]) == {}
     third = {**runs[1], "name": "third"}
-    assert latent_results.latent_ratios([stale, runs[1], third]) == {}  # not those to MMD under the name of regular
-    assert list(latent_results.latent_ratios([*runs, third])) == ["MMD", "third"]
-    note = "Left out of the figures: regular, whose latents are not those of the predictions"
-    assert [caption for _, _, caption, draw in robustness_report.robustness_figures([stale], TITLE) if draw is None]
+    # Not the ratios to MMD under the name of regular.
+    assert latent_results.latent_results([stale, runs[1], third]).ratios == {}
+    assert list(latent_results.latent_results([*runs, third]).ratios) == ["MMD", "third"]
+    note = "Not shown in the figures: regular, whose latents are not those of the predictions"
     assert note in Page(page_of([stale], tmp_path)).visible
 
 

@@ -130,7 +130,7 @@ def test_page_needs_nothing_from_elsewhere(plain):
     text = plain[1]
     page = Page(text)
     assert all(re.match(r"#|data:image/png;base64,", address) for address in page.addresses)
-    assert sum(address.startswith("data:") for address in page.addresses) == 15  # figures without stacks, two of them twice
+    assert sum(address.startswith("data:") for address in page.addresses) == 13 + 2  # two on the first screen, too
     assert not {"script", "link", "iframe", "object"} & set(page.elements)
     assert "@import" not in text and "url(" not in text and "http" not in page.visible
 
@@ -235,7 +235,8 @@ def test_a_trial_stands_in_table_2_and_beside_the_run_in_figure_11(tmp_path, und
         current_results(run, [run])
     with pytest.raises(ValueError, match="no_ebv: is the trial 'without E.*' like .*no_ebv; give one"):
         current_results(run, [trial, trial])
-    save_config(load_config("photoz_simulated.yaml", PhotozConfig, ["data.train_on=deep", "model.crop=40"]), deep / "config.yaml")
+    changes = ["data.train_on=deep", "model.crop=40"]
+    save_config(load_config("photoz_simulated.yaml", PhotozConfig, changes), deep / "config.yaml")
     with pytest.raises(ValueError, match="deep: differs from .*run in model.crop too; a trial differs in one choice"):
         current_results(run, [deep])
     assert "This run is itself a trial: without E(B-V)" in Page(report_text(trial)).visible

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from photoz_morph.metrics.fractions import effective_number, wilson_interval
 from photoz_morph.morph.report.figures.stretch import GREY_BAND, sky_sigma, stretch
 from photoz_morph.morph.report.style import CLASS_COLOURS, RUN_STYLES
-from photoz_morph.morph.report.tables.attacks import attack_label, budget, flipped_share, search_queries
+from photoz_morph.morph.report.tables.attacks import attack_label, budget, flipped_fraction, search_queries
 from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE
 
 ERROR_LEVEL = 0.68  # of the shaded bands and error bars
@@ -248,7 +248,7 @@ def margin_queries(attacks, title):
                       fillstyle="none")  # fmt: skip
         axes.plot([], [], "^", color=GREY, markersize=7, fillstyle="none", label="not flipped")
         axes.axhline(budget(table.meta), color=GREY, linestyle=":", linewidth=1)
-        share = flipped_share(table)
+        share = flipped_fraction(table)
         axes.set_title(f"{run}: {100 * share['value']:.0f} % of {share['n']:,} flipped", fontsize=10)
         axes.set(xlabel="margin before [logit]", yscale="log")
         axes.grid(color=LIGHT_GREY, linewidth=0.5)

@@ -1,9 +1,8 @@
-"""Robustness as text: success of the attacks, latent distances in the layout of the paper's Table 2, the defences.
+"""One-pixel attacks as text: rows, Markdown and verdicts on which run is harder to flip.
 
-In go attack tables of `attack_tables.read_attack` by run and by name of the attack, and the dictionaries of `morph
-latent`; out come rows, Markdown and sentences. A share has a Wilson interval in which the galaxies of one group count
-as one voice as far as they may: n is (sum of m)^2 / sum of m^2 over groups of m galaxies (Kish 1965, Sec. 8.2, for
-members of a group that all fare alike).
+In go attack tables of `attack_files.read_attack` by run and by name of the attack. Fractions have Wilson intervals with
+an effective number of galaxies, (sum of m)^2 / sum of m^2 over groups of m galaxies (Kish 1965, Sec. 8.2, for perfectly
+correlated members of a group).
 """
 
 import numpy as np
@@ -11,10 +10,10 @@ import numpy as np
 from photoz_morph.metrics.fractions import effective_number, wilson_interval
 from photoz_morph.metrics.group_errors import mcnemar_of_groups
 from photoz_morph.morph.robustness.latent_scores import is_same_attack
-from photoz_morph.report.text import SIGNIFICANT, p_text
+from photoz_morph.report.text import SIGNIFICANT, markdown_table, p_text
 from photoz_morph.robustness.one_pixel.attack import AttackOptions
 
-BOUNDS = {  # kind of the bounds of an attack -> words, with the number where it has one
+BOUNDS = {  # kind of the bounds of an attack -> words
     "data": "data range", "paper": "0 to 1 of the paper", "sigma": "within {} sky sigma", "electrons": "up to {} e-",
 }  # fmt: skip
 DEFENCES = {"none": "none", "d4": "mean over flips and rotations", "median": "3 x 3 median"}
@@ -22,27 +21,27 @@ ATTACK_HEADER = ("training", "attack", "flipped", "random corners", "queries, fl
 
 
 def budget(meta):
-    """Most queries of the search about a galaxy, from the meta of an attack: targets have `max_queries` each."""
+    """Maximum number of queries per galaxy, from the meta of an attack; each target has `max_queries`."""
     return int(meta["max_queries"]) * (len(meta["classes"].split(",")) - 1 if meta["targeted"] else 1)
 
 
 def search_queries(table, kind="flipped"):
-    """Queries of the search, or of random corners, int, shape (n,): without confirmations, which no budget holds."""
+    """Queries of the search, or of random corners, int, shape (n,), without confirmations, which no budget limits."""
     queries = np.asarray(table[kind.replace("flipped", "queries")]) - np.asarray(table[kind], int)
     if kind == "flipped":
         return queries - np.asarray(table["unconfirmed"])
-    return np.minimum(queries, budget(table.meta))  # how many flips of random corners were none is not in the table
+    return np.minimum(queries, budget(table.meta))  # unconfirmed flips of random corners are not in the table
 
 
-def flipped_share(table, kind="flipped"):
-    """Share of the attacked galaxies that was flipped: dict of value, interval [low, high], and n, galaxies."""
-    share = float(np.mean(np.asarray(table[kind], bool)))
-    low, high = wilson_interval(share, effective_number(table["group_id"]))
-    return {"value": share, "interval": [float(low), float(high)], "n": len(table)}
+def flipped_fraction(table, kind="flipped"):
+    """Fraction of the attacked galaxies that was flipped: dict of value, interval [low, high], and n, galaxies."""
+    value = float(np.mean(np.asarray(table[kind], bool)))
+    low, high = wilson_interval(value, effective_number(table["group_id"]))
+    return {"value": value, "interval": [float(low), float(high)], "n": len(table)}
 
 
 def attack_label(meta):
-    """An attack in words, from its meta: search, depth, bounds, and what is not the default of `AttackOptions`."""
+    """Description of an attack from its meta: search, depth, bounds, and deviations from `AttackOptions`."""
     kind, _, number = str(meta["bounds"]).partition(":")
     words = [meta["search"], meta["domain"], BOUNDS[kind].format(number), *["targeted"] * bool(meta["targeted"])]
     named = {name: getattr(AttackOptions, name) for name in ("objective", "success", "population")}
@@ -73,42 +72,42 @@ def attack_rows(attacks):
             to_flip = f"{np.median(queries[flipped]):,.0f}" if flipped.any() else "none"
             rows.append([
                 run if number == 0 else "", attack_label(table.meta),
-                f"{flipped.sum():,} of {len(table):,}, {share_text(flipped_share(table))}",
-                share_text(flipped_share(table, "random_flipped")), to_flip,
+                f"{flipped.sum():,} of {len(table):,}, {fraction_text(flipped_fraction(table))}",
+                fraction_text(flipped_fraction(table, "random_flipped")), to_flip,
                 f"{queries.mean():,.0f}", f"{np.median(np.asarray(table['margin_before'], float)):.2f}",
             ])  # fmt: skip
     return rows
 
 
 def attack_caption(attacks, data):
-    """What stands over the table of attacks.
+    """Caption of the table of attacks.
 
     Parameters
     ----------
     attacks : dict of str to dict of str to Table
     data : str
-        What was attacked, such as "simulated galaxies".
+        Name of the galaxies, such as "simulated galaxies".
     """
     tables = [table for of_run in attacks.values() for table in of_run.values()]
     budgets = sorted({budget(table.meta) for table in tables})
     return (
-        f"One-pixel attack on rightly classified test images of {data}, with up to "
-        f"{' or '.join(f'{number:,}' for number in budgets)} queries (images shown to the network) each. Shares in "
-        "per cent with 95 % intervals (Wilson; galaxies of a group count as one). Random corners: random pixels with "
-        "the lowest or highest value of each band, at the same budget. Queries: median of those flipped, mean of all, "
-        "with those that confirmed a flip, which come on top. Margin: median before the attack [logit], not comparable "
-        "between trainings."
+        f"One-pixel attack on correctly classified test images of {data}, with up to "
+        f"{' or '.join(f'{number:,}' for number in budgets)} queries (images classified by the network) each. "
+        "Fractions in per cent with 95 % intervals (Wilson; galaxies of a group count as one). Random corners: random "
+        "pixels set to the lowest or highest value of each band, at the same budget. Queries: median of the flipped "
+        "galaxies, mean of all, including the queries that confirm a flip, which are not limited by the budget. "
+        "Margin: median before the attack [logit], not comparable between trainings."
     )
 
 
 def attack_markdown(attacks, data):
     """The table of attacks as Markdown; arguments as for `attack_caption`."""
-    lines = [f"**{attack_caption(attacks, data)}**", "", *markdown(ATTACK_HEADER, attack_rows(attacks))]
+    lines = [f"**{attack_caption(attacks, data)}**", "", *markdown_table(ATTACK_HEADER, attack_rows(attacks))]
     return "\n".join([*lines, "", *(f"- {sentence}" for sentence in attack_verdicts(attacks))]) + "\n"
 
 
 def compare_attacks(first, second):
-    """Whether one run is flipped more often, or with fewer queries, on the galaxies attacked in both.
+    """Paired comparison of an attack on two runs: flips and queries of the galaxies attacked in both.
 
     Parameters
     ----------
@@ -136,7 +135,7 @@ def compare_attacks(first, second):
 
 
 def attack_verdicts(attacks):
-    """A sentence for each attack on the first run and, with the same settings, on another: which is harder to flip.
+    """One sentence for each attack on the first run and, with the same settings, on another: which is harder to flip.
 
     Parameters
     ----------
@@ -159,7 +158,7 @@ def attack_verdicts(attacks):
 
 
 def _verdict(label, names, result):
-    """Which of two runs is harder to flip, in a sentence: the flips decide, the queries are told beside them."""
+    """Sentence on which of two runs is harder to flip; the flips decide, the queries are reported beside them."""
     where = f"{label}: of {result['n_galaxies']:,} galaxies attacked in both, {names[0]} is flipped in "
     hits = [f"{n:,}" for n in result["flipped"]]
     where += f"{hits[0]} and {names[1]} in {hits[1]} within {result['n_queries']:,} queries"
@@ -167,12 +166,12 @@ def _verdict(label, names, result):
     p_values = f"p of the groups {p_text(test['p_value'])} for flips, which decide, "
     p_values += f"{p_text(result['queries']['p_value'])} for queries"
     if test["p_value"] >= SIGNIFICANT:
-        return f"{where}; that one of them is harder to flip is not shown ({p_values})."
+        return f"{where}; the difference is not significant ({p_values})."
     return f"{where}; {names[test['only_second'] > test['only_first']]} is harder to flip ({p_values})."
 
 
 def class_rows(attacks):
-    """Which classes are flipped, and into which: a row for each run and label, as text.
+    """Classes of the flipped galaxies before and after the attack: a row for each run and label, as text.
 
     Parameters
     ----------
@@ -194,16 +193,11 @@ def class_rows(attacks):
                 given = np.bincount(np.asarray(table["attacked_class"])[of_class & flipped], minlength=len(names))
                 cells = ["" if i == number else f"{count:,}" for i, count in enumerate(given)]
                 rows.append(["" if rows and any(row[0] == run for row in rows) else run, name, f"{of_class.sum():,}",
-                             share_text(flipped_share(table[of_class])), *cells])  # fmt: skip
-    return ["training", "label", "galaxies", "share flipped", *(f"to {name}" for name in names)], rows
+                             fraction_text(flipped_fraction(table[of_class])), *cells])  # fmt: skip
+    return ["training", "label", "galaxies", "fraction flipped", *(f"to {name}" for name in names)], rows
 
 
-def share_text(share):
-    """A share of `flipped_share` in per cent with its interval."""
-    low, high = (100 * bound for bound in share["interval"])
-    return f"{100 * share['value']:.0f} % ({low:.0f} to {high:.0f})"
-
-
-def markdown(header, rows):
-    """Lines of a Markdown table."""
-    return [f"| {' | '.join(header)} |", "|---" * len(header) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
+def fraction_text(fraction):
+    """A fraction of `flipped_fraction` in per cent with its interval."""
+    low, high = (100 * bound for bound in fraction["interval"])
+    return f"{100 * fraction['value']:.0f} % ({low:.0f} to {high:.0f})"

@@ -1,14 +1,14 @@
 """Table of defences: accuracy, flipped fraction and margins of runs."""
 
-from photoz_morph.morph.report.tables.attacks import DEFENCES, attack_label, flipped_share, markdown, share_text
-from photoz_morph.report.text import with_error
+from photoz_morph.morph.report.tables.attacks import DEFENCES, attack_label, flipped_fraction, fraction_text
+from photoz_morph.report.text import markdown_table, with_error
 
-DEFENCE_HEADER = ("training", "test-time defence", "accuracy Y10", "accuracy Y1", "share flipped", "random corners",
+DEFENCE_HEADER = ("training", "test-time defence", "accuracy Y10", "accuracy Y1", "fraction flipped", "random corners",
                   "margin Y10", "margin Y1")  # fmt: skip
 
 
 def defence_rows(entries):
-    """The defences side by side: a row for each run, and one more for each other test-time defence it was put behind.
+    """Defences side by side: a row for each run, and one for each other test-time defence it was evaluated with.
 
     Parameters
     ----------
@@ -28,15 +28,17 @@ def defence_rows(entries):
         tables = {table.meta.get("defence", "none"): table for table in reversed(entry.get("attack") or [])}
         behind = {own: entry, **(entry.get("defended") or {})}
         for defence in dict.fromkeys([*behind, *tables]):
-            accuracy, shares, margins = ["–", "–"], ["–", "–"], ["–", "–"]
+            accuracy, fractions, margins = ["–", "–"], ["–", "–"], ["–", "–"]
             if defence in behind:
                 domains = behind[defence]["scores"]["domains"].values()
                 accuracy = [with_error(part["mean"]["accuracy"]) for part in domains]
                 latent = behind[defence].get("latent")
                 margins = [_margin_text(latent, name) if latent else "–" for name in ("margin_y10", "margin_y1")]
             if defence in tables:
-                shares = [share_text(flipped_share(tables[defence], kind)) for kind in ("flipped", "random_flipped")]
-            rows.append([run if defence == own else "", DEFENCES.get(defence, defence), *accuracy, *shares, *margins])
+                kinds = ("flipped", "random_flipped")
+                fractions = [fraction_text(flipped_fraction(tables[defence], kind)) for kind in kinds]
+            name = run if defence == own else ""
+            rows.append([name, DEFENCES.get(defence, defence), *accuracy, *fractions, *margins])
     return rows
 
 
@@ -47,18 +49,18 @@ def _margin_text(latent, name):
 
 
 def defence_caption(entries, data):
-    """What stands over the table of defences; arguments as for `defence_rows` and `attack_caption`."""
+    """Caption of the table of defences; arguments as for `defence_rows` and `attack_caption`."""
     label = next((attack_label(table.meta | {"defence": "none"}) for entry in entries.values()
                   for table in entry.get("attack") or []), None)  # fmt: skip
-    attacked = f" Share flipped by one pixel ({label}), and by random corners, with 95 % intervals." if label else ""
+    attacked = f" Fraction flipped by one pixel ({label}) and by random corners, with 95 % intervals." if label else ""
     first = next(iter(entries.values()))["scores"]
     return (
         f"Defences on {first['n_galaxies']:,} {data}. Accuracy: mean over seeds ± standard error.{attacked} Margin: "
-        "mean distance of a latent from the nearest border of the class given, in units of the class separation, first "
-        "seed. – is not measured."
+        "mean distance of a latent from the nearest border of its predicted class, in units of the class separation, "
+        "first seed. –: not measured."
     )
 
 
 def defence_markdown(entries, caption):
     """The table of defences as Markdown under a caption; `entries` as for `defence_rows`."""
-    return "\n".join([f"**{caption}**", "", *markdown(DEFENCE_HEADER, defence_rows(entries))]) + "\n"
+    return "\n".join([f"**{caption}**", "", *markdown_table(DEFENCE_HEADER, defence_rows(entries))]) + "\n"

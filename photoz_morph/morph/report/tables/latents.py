@@ -1,10 +1,11 @@
-"""Latent distances as text: the paper's Table 2 for any number of runs, raw and scale-free, and what the ratios say.
+"""Latent distances as text: the paper's Table 2 for any number of runs, raw and scale-free, and verdicts on the ratios.
 
 In go the dictionaries of `morph latent` by the name of the run, and the paired ratios of
 `latent_scores.compare_latents`; out come rows, Markdown and sentences.
 """
 
-from photoz_morph.morph.report.tables.attacks import attack_label, budget, markdown
+from photoz_morph.morph.report.tables.attacks import attack_label, budget
+from photoz_morph.report.text import markdown_table
 
 DISTANCES = {
     "y10_y1": "Y10 - Y1, all",
@@ -74,7 +75,7 @@ def _ratio_text(ratios, name, unit):
 
 
 def latent_caption(latents, data):
-    """What stands over the table of latent distances.
+    """Caption of the table of latent distances.
 
     Parameters
     ----------
@@ -94,20 +95,20 @@ def latent_caption(latents, data):
         f"Euclidean distances in the latent space of the first seed, mean ± standard deviation over galaxies (standard "
         f"error over groups). {'; '.join(of)}. Layout of Ciprijanovic et al. (2021), Table 2, whose distances are raw. "
         "Class separation: mean distance between the centroids of two classes; class width: root mean square distance "
-        "from the centroid of the own class. Ratios are of the same galaxies, with 95 % intervals over groups; both "
-        "networks are held fixed, and other seeds may lie outside."
+        "from the centroid of its class. Ratios are of the same galaxies, with 95 % intervals over groups; both "
+        "networks are held fixed, and other seeds may lie outside the intervals."
     )
 
 
 def latent_markdown(latents, data, ratios):
-    """The table of latent distances with what the ratios say, as Markdown; arguments as for its rows and caption."""
-    table = markdown(latent_header(latents), latent_rows(latents, ratios))
+    """The table of latent distances and the verdicts as Markdown; arguments as for its rows and caption."""
+    table = markdown_table(latent_header(latents), latent_rows(latents, ratios))
     verdicts = [f"- {sentence}" for sentence in latent_verdicts(latents, ratios)]
     return "\n".join([f"**{latent_caption(latents, data)}**", "", *table, "", *verdicts]) + "\n"
 
 
 def latent_verdicts(latents, ratios):
-    """Sentences on whether a run keeps images further apart than the first, raw and once the scale is taken out.
+    """Sentences on whether distances in a run are longer than in the first, raw and in units of the class separation.
 
     Parameters
     ----------
@@ -128,16 +129,18 @@ def latent_verdicts(latents, ratios):
                 continue
             raw, scaled = (_ratio_text(ratios[run], name, unit) for unit in ("raw", "per_separation"))
             low, high = part["per_separation"]["interval"]
-            outcome = "no difference is shown" if low <= 1 <= high else f"{'longer' if low > 1 else 'shorter'} in {run}"
+            outcome = f"{'longer' if low > 1 else 'shorter'} in {run}"
+            if low <= 1 <= high:
+                outcome = "the difference is not significant"
             sentences.append(
-                f"The way {words} is {raw} times as long in {run} as in {first}, raw, and {scaled} times in units of "
-                f"the class separation ({part['n']:,} galaxies): scale-free, {outcome}."
+                f"The distance {words} is {raw} times as long in {run} as in {first}, raw, and {scaled} times in units "
+                f"of the class separation ({part['n']:,} galaxies): scale-free, {outcome}."
             )
     return sentences
 
 
 def seed_verdicts(latents, seed_ratios):
-    """Sentences on the step from Y10 to Y1 with the scatter of the seeds, which the ratios of galaxies do not hold.
+    """Sentences on the distance from Y10 to Y1 with the scatter of the seeds, which the ratios do not include.
 
     Parameters
     ----------
@@ -157,8 +160,8 @@ def seed_verdicts(latents, seed_ratios):
         if bounds is not None:
             counts = [len(latents[name]["seeds"]) for name in (run, first)]
             sentences.append(
-                f"Over {counts[0]} seeds of {run} and {counts[1]} of {first} the way from Y10 to Y1 is {value:.2f} "
-                f"({bounds[0]:.2f} to {bounds[1]:.2f}) times as long in units of the class separation, with the "
-                "scatter of the seeds."
+                f"Over {counts[0]} seeds of {run} and {counts[1]} of {first} the distance from Y10 to Y1 is "
+                f"{value:.2f} ({bounds[0]:.2f} to {bounds[1]:.2f}) times as long in units of the class separation, "
+                "including the scatter of the seeds."
             )
     return sentences

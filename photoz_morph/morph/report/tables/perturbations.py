@@ -5,9 +5,8 @@ In go the dictionaries of `morph perturb` by the name of the run; out come rows 
 
 import numpy as np
 
-from photoz_morph.morph.report.tables.attacks import markdown
 from photoz_morph.morph.robustness.perturbation_scores import corruption_error
-from photoz_morph.report.text import count
+from photoz_morph.report.text import count, markdown_table
 
 
 def perturbation_header(perturbations):
@@ -27,8 +26,8 @@ def perturbation_rows(perturbations):
     Returns
     -------
     list of list of str
-        Mean over severities of the accuracy, in brackets of the share of images given another class than the
-        unperturbed one; error over that of the first run (Hendrycks & Dietterich 2019), "–" where the two
+        Mean over severities of the accuracy, in brackets the fraction of images whose predicted class differs from that
+        of the unperturbed one; error over that of the first run (Hendrycks & Dietterich 2019), "–" where the two
         cannot be compared.
     """
     _, *others = perturbations
@@ -50,7 +49,7 @@ def perturbation_rows(perturbations):
 
 
 def perturbation_caption(perturbations, data):
-    """What stands over the table of perturbations.
+    """Caption of the table of perturbations.
 
     Parameters
     ----------
@@ -63,13 +62,13 @@ def perturbation_caption(perturbations, data):
     n_networks = sorted({len(run["settings"]["networks"]) for run in perturbations.values()})
     text = (
         f"Accuracy on {part['settings']['n_images']:,} test images of {data}, {part['settings']['domain']}, mean over "
-        f"severities and over {' or '.join(map(str, n_networks))} networks; in brackets the share given another class "
-        "than the unperturbed image."
+        f"severities and over {' or '.join(map(str, n_networks))} networks; in brackets the fraction predicted as "
+        "another class than the unperturbed image."
     )
     if others:
         text += (
-            f" Ratios: share of wrong answers over that of {first}; their mean over kinds is the mean-corruption score "
-            "of Hendrycks & Dietterich (2019); below 1 where the run errs less; 95 % intervals over groups of "
+            f" Ratios: error rate over that of {first}; their mean over kinds is the mean-corruption score "
+            "of Hendrycks & Dietterich (2019); below 1 where the run is more accurate; 95 % intervals over groups of "
             "galaxies, at fixed networks."
         )
     return text
@@ -77,13 +76,13 @@ def perturbation_caption(perturbations, data):
 
 def perturbation_markdown(perturbations, data):
     """The table of perturbations with its verdicts as Markdown; arguments as for `perturbation_caption`."""
-    table = markdown(perturbation_header(perturbations), perturbation_rows(perturbations))
+    table = markdown_table(perturbation_header(perturbations), perturbation_rows(perturbations))
     verdicts = [f"- {sentence}" for sentence in perturbation_verdicts(perturbations)]
     return "\n".join([f"**{perturbation_caption(perturbations, data)}**", "", *table, "", *verdicts]) + "\n"
 
 
 def perturbation_verdicts(perturbations):
-    """A sentence for each run but the first on whether perturbations cost it less accuracy than the first.
+    """One sentence for each run but the first on whether perturbations cost it less accuracy than the first.
 
     Parameters
     ----------
@@ -92,7 +91,7 @@ def perturbation_verdicts(perturbations):
     Returns
     -------
     list of str
-        None for a run that was perturbed otherwise.
+        None for a run with other perturbations.
     """
     first, *others = perturbations
     sentences = []
@@ -100,11 +99,13 @@ def perturbation_verdicts(perturbations):
         errors = _errors(perturbations, run)
         if errors is None:
             continue
-        own, reference = (100 * fall for fall in errors["falls"])
+        own, reference = (100 * drop for drop in errors["falls"])
         low, high = (100 * bound for bound in errors["fall_difference"]["interval"])
-        outcome = "no difference is shown" if low <= 0 <= high else f"{run} loses {'more' if low > 0 else 'less'}"
+        outcome = f"{run} loses {'more' if low > 0 else 'less'}"
+        if low <= 0 <= high:
+            outcome = "the difference is not significant"
         sentences.append(
-            f"In the mean over kinds and severities the accuracy of {first} falls by {reference:.1f} points below that "
+            f"Averaged over kinds and severities, the accuracy of {first} drops by {reference:.1f} points below that "
             f"of its unperturbed images and that of {run} by {own:.1f}, a difference of {own - reference:+.1f} "
             f"({low:+.1f} to {high:+.1f}): {outcome}."
         )
@@ -112,16 +113,16 @@ def perturbation_verdicts(perturbations):
 
 
 def _errors(perturbations, run):
-    """Errors of a run over those of the first, or None where the two were perturbed otherwise."""
+    """Errors of a run over those of the first, or None where their perturbations differ."""
     first = next(iter(perturbations.values()))
     try:
         return corruption_error(perturbations[run], first)
-    except ValueError:  # other galaxies, seeds or severities: told by dashes, for each run stands for itself
+    except ValueError:  # other galaxies, seeds or severities: no ratio, but a row of its own for each run
         return None
 
 
 def _scores_text(kinds):
-    """Mean accuracy over severities, then kinds, and in brackets the share of flips."""
+    """Mean accuracy over severities, then kinds, and in brackets the fraction of flips."""
     means = [np.mean([np.mean([row[score]["value"] for row in kind["severities"]]) for kind in kinds])
              for score in ("accuracy", "flip_rate")]  # fmt: skip
     return f"{means[0]:.3f} ({100 * means[1]:.1f} %)"

@@ -1,11 +1,11 @@
-"""Morphology scores as text: Table 1 of the paper and the comparison of two arms, as Markdown, CSV and rows of HTML.
+"""Morphology scores as text: Table 1 of the paper and the comparison of two arms, as Markdown, CSV and HTML rows.
 
 In go the dictionaries of `morph_evaluation.evaluate_morph`, by the name of the run, and of `compare_morph`; out comes
 text. Titles say whether the galaxies are simulated or real.
 """
 
 from photoz_morph.morph.evaluation.comparison import arm_names
-from photoz_morph.report.text import SIGNIFICANT, p_text, with_error, with_interval
+from photoz_morph.report.text import DATA_NAMES, SIGNIFICANT, markdown_table, p_text, with_error, with_interval
 
 # Column of the scores and its title; the first four are Ciprijanovic et al. (2021), Table 1.
 METRICS = {
@@ -17,7 +17,6 @@ METRICS = {
     "brier": "Brier score",
     "ece": "calibration error",
 }
-DATA_NAMES = {"simulated": "simulated galaxies", "real": "real galaxies"}
 HEADER = ("training", "metric", "Y10", "Y1")
 
 
@@ -60,7 +59,7 @@ def table1_rows(scores):
 
 
 def table1_caption(scores):
-    """What stands over Table 1: the galaxies, and what the errors are."""
+    """Caption of Table 1: the galaxies and the definition of the errors."""
     scores = by_arm(scores)
     first = next(iter(scores.values()))
     counts = sorted({part["n_seeds"] for part in scores.values()})
@@ -70,12 +69,12 @@ def table1_caption(scores):
         f"groups, mean over {seeds} ± standard error"
     )
     parts = "the test galaxies alone" if counts == [1] else "the test galaxies and the scatter of the seeds"
-    return f"{text}, which holds {parts}; {first['n_unlabelled']:,} galaxies without label are left out."
+    return f"{text}, which includes {parts}; {first['n_unlabelled']:,} galaxies without label are left out."
 
 
 def table1_markdown(scores):
     """Table 1 in the paper's layout as Markdown; `scores` as for `table1_rows`."""
-    lines = [f"**{table1_caption(scores)}**", "", *_markdown(HEADER, table1_rows(scores))]
+    lines = [f"**{table1_caption(scores)}**", "", *markdown_table(HEADER, table1_rows(scores))]
     return "\n".join(lines) + "\n"
 
 
@@ -121,8 +120,8 @@ def seeds_rows(scores):
 
 
 def truths_rows(scores):
-    """Accuracy with other truths: training, truth, Y10, Y1, as text; truths that are unknown are left out."""
-    titles = {"intended_type": "type the simulation aimed at", "label_g": "label from g"}
+    """Accuracy against other truths: training, truth, Y10, Y1, as text; unknown truths are left out."""
+    titles = {"intended_type": "intended type of the simulation", "label_g": "label from g"}
     rows = []
     for run, part in scores.items():
         domains = part["domains"].values()
@@ -158,7 +157,7 @@ def comparison_markdown(comparison):
         f"**{second} against {first} on the same {comparison['n_galaxies']:,} {DATA_NAMES[comparison['data']]} "
         f"(origin: {comparison['origin']}) in {comparison['n_groups']:,} groups**",
         "",
-        *_markdown(header, comparison_rows(comparison)),
+        *markdown_table(header, comparison_rows(comparison)),
         "",
         *(f"- {sentence}" for sentence in morph_verdicts(comparison)),
     ]
@@ -166,9 +165,9 @@ def comparison_markdown(comparison):
 
 
 def morph_verdicts(comparison):
-    """One sentence for each domain on which arm is right more often, and one on what the second makes good on Y1.
+    """One sentence for each domain on which arm is more accurate, and one on the part of the drop that is recovered.
 
-    A difference is called one where its 95 % interval leaves out zero and the groups' vote has p < 0.05.
+    A difference is significant where its 95 % interval excludes zero and the groups' vote has p < 0.05.
     """
     first, second = comparison["arms"]
     where = f"{comparison['n_galaxies']:,} {DATA_NAMES[comparison['data']]}"
@@ -179,25 +178,21 @@ def morph_verdicts(comparison):
         points = f"{100 * difference['value']:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
         points += f", p of the groups {p_text(p_value)}"
         if low <= 0 <= high or p_value >= SIGNIFICANT:
-            sentences.append(f"On {domain} no difference between {second} and {first} is shown by {where}: {points}.")
+            verdict = f"the difference between {second} and {first} on {where} is not significant"
+            sentences.append(f"In {domain} {verdict}: {points}.")
         else:
             words = "more" if difference["value"] > 0 else "less"
-            sentences.append(f"On {domain} {second} is right {words} often than {first} on {where}: {points}.")
+            sentences.append(f"In {domain} {second} is {words} accurate than {first} on {where}: {points}.")
     if comparison["recovered"] is not None:
         low, high = (100 * bound for bound in comparison["recovered"]["interval"])
-        share = f"{100 * comparison['recovered']['value']:.0f} % ({low:.0f} to {high:.0f} %)"
-        sentences.append(f"{second} makes good {share} of what {first} loses in accuracy from Y10 to Y1.")
+        fraction = f"{100 * comparison['recovered']['value']:.0f} % ({low:.0f} to {high:.0f} %)"
+        sentences.append(f"{second} recovers {fraction} of the accuracy that {first} loses from Y10 to Y1.")
     seeds = comparison["n_seeds"]
     if 1 in seeds:
-        sentences.append("With one seed the scatter between trainings is unknown and is not in these intervals.")
+        sentences.append("With one seed the scatter between trainings is unknown and not included in these intervals.")
     return sentences
 
 
 def _quoted(text):
     """A CSV cell that may hold commas and quotes."""
     return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\n') else text
-
-
-def _markdown(header, rows):
-    """Lines of a Markdown table."""
-    return [f"| {' | '.join(header)} |", "|---" * len(header) + "|", *(f"| {' | '.join(row)} |" for row in rows)]

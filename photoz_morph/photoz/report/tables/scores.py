@@ -60,7 +60,7 @@ def rail_markdown(scores):
 
 
 def scores_csv(scores):
-    """All scores as CSV: data, choice, fold, n, then value and error of each score; the error of the mean row is the sd.
+    """All scores as CSV: data, choice, fold, n, then value and error of each score; the mean row has the sd.
 
     The error is empty where undefined, as the sd of a single fold.
 

@@ -37,7 +37,7 @@ def test_galaxies_of_a_group_count_as_one_voice():
 
 def test_interval_is_wider_for_galaxies_in_groups():
     single, grouped = (toy_attack([1, None] * 6, group_id=ids) for ids in (range(12), np.arange(12) // 4))
-    widths = [np.ptp(robustness_tables.flipped_share(table)["interval"]) for table in (single, grouped)]
+    widths = [np.ptp(robustness_tables.flipped_fraction(table)["interval"]) for table in (single, grouped)]
     assert widths[1] > 1.5 * widths[0]
 
 
@@ -111,13 +111,13 @@ def test_nothing_is_claimed_where_the_groups_do_not_show_it():
     # Twelve galaxies of two groups: the groups have two votes.
     tables = [toy_attack(queries, group_id=np.arange(12) // 6) for queries in ([3] * 12, [None] * 12)]
     (sentence,) = robustness_tables.attack_verdicts({"regular": {"a": tables[0]}, "MMD": {"a": tables[1]}})
-    assert "that one of them is harder to flip is not shown" in sentence
+    assert "the difference is not significant" in sentence
 
 
 def test_more_queries_are_told_and_do_not_decide():
     attacks = {"regular": {"a": toy_attack([3] * 12)}, "MMD": {"a": toy_attack([30] * 12)}}
     (sentence,) = robustness_tables.attack_verdicts(attacks)
-    assert "harder to flip is not shown (p of the groups 1 for flips, which decide, 0.00049 for queries)" in sentence
+    assert "is not significant (p of the groups 1 for flips, which decide, 0.00049 for queries)" in sentence
 
 
 def test_flips_within_the_budget_are_counted_without_their_confirmations():
@@ -195,7 +195,8 @@ def test_verdict_does_not_take_a_stretched_space_for_a_harder_attack(latents):
     scores, parts = latents
     ratios = {"stretched": compare_latents(parts["regular"], parts["stretched"], 50)}
     sentences = latent_tables.latent_verdicts(scores, ratios)
-    assert sentences[0].startswith("The way to the attacked image is 10.00 (10.00 to 10.00) times as long in stretched")
+    words = "The distance to the attacked image is 10.00 (10.00 to 10.00) times as long in stretched"
+    assert sentences[0].startswith(words)
     assert "and 1.00 (1.00 to 1.00) times in units of the class separation" in sentences[0]
     text = latent_tables.latent_markdown(scores, DATA, ratios)
     assert "10.00 (10.00 to 10.00)" in text
@@ -213,7 +214,7 @@ def test_latent_table_names_the_attack_of_each_run(latents):
 
 
 @pytest.mark.parametrize("interval, words", [
-    ([0.8, 1.2], "no difference is shown"), ([1.1, 1.5], "longer in MMD"), ([0.5, 0.9], "shorter in MMD"),
+    ([0.8, 1.2], "the difference is not significant"), ([1.1, 1.5], "longer in MMD"), ([0.5, 0.9], "shorter in MMD"),
 ])  # fmt: skip
 def test_verdict_follows_the_scale_free_interval(interval, words):
     ratio = {"n": 30, "raw": {"value": 2.3, "interval": [2.0, 2.6]}}
@@ -265,11 +266,11 @@ def test_corruption_score_is_the_error_over_that_of_the_first_run():
     text = perturbation_tables.perturbation_markdown(runs, DATA)
     assert "mean-corruption score" in text
     # 5/6 less 3/6, and 5/6 less 4.5/6.
-    assert "regular falls by 33.3 points below" in text and "of MMD by 8.3, a difference of -25.0" in text
+    assert "regular drops by 33.3 points below" in text and "of MMD by 8.3, a difference of -25.0" in text
 
 
 @pytest.mark.parametrize("right, words", [
-    ((1, 5), "MMD loses less"), ((3, 3), "no difference is shown"), ((5, 1), "MMD loses more"),
+    ((1, 5), "MMD loses less"), ((3, 3), "the difference is not significant"), ((5, 1), "MMD loses more"),
 ])  # fmt: skip
 def test_verdict_on_perturbations_follows_the_paired_interval(right, words):
     runs = {name: perturbed((n_right, n_right)) for name, n_right in zip(("regular", "MMD"), right)}

@@ -1,7 +1,7 @@
 """Survey stamps as colour images, and grids of them.
 
-`rgb` turns calibrated fluxes into colours that mean the same on every stamp: nothing is scaled to the single image, so
-two galaxies of one flux and colour look alike. North is up and east left where stamps follow the package's
+`rgb` turns calibrated fluxes into colours that are the same on every stamp: nothing is scaled to the single image, so
+that two galaxies of the same flux and colour look alike. North is up and east left where stamps follow the package's
 convention (rows grow to the north, columns to the west): draw them with `origin="lower"`.
 """
 
@@ -14,6 +14,7 @@ BAND_SCALES = {"i": 1.0, "r": 1.5, "g": 2.5}
 SOFTENING = 0.08  # our choice [nanomaggy per pixel, scaled]: about twice the noise of a single SDSS frame in i
 WHITE = 15.0  # our choice [nanomaggy per pixel, scaled]: cores of galaxies of r = 15 mag in SDSS
 SATURATION = 1.3  # our choice: 1 keeps the flux ratios, 0 gives grey
+SCALE_BAR_ARCSEC = 5.0
 GAMMA = 1.4  # our choice: the display exponent is 2.2, but asinh has already lifted the faint end
 
 
@@ -49,20 +50,46 @@ def rgb(stamps, survey, bands=RGB_BANDS, softening=SOFTENING, white=WHITE, satur
     Lupton et al. (2004), Eqs. 1-2: the stretch acts on the mean of the three bands and a pixel brighter than white is
     divided by its largest colour, so hue survives. Saturation and gamma as in STIFF, Bertin (2012).
     """
+    flux = scaled_flux(stamps, survey, bands)
+    luminance = flux.mean(axis=-1, keepdims=True)
+    stretched = np.arcsinh(np.maximum(luminance, 0) / softening) / np.arcsinh(white / softening)
+    # The ratio colour / luminance diverges in the noise of the sky, so it fades to grey below the softening.
+    ratio = 1 + saturation * (flux - luminance) / np.maximum(luminance, softening)
+    colour = np.maximum(stretched * ratio, 0)
+    colour /= np.maximum(colour.max(axis=-1, keepdims=True), 1)
+    return grey_where_missing(colour ** (1 / gamma), flux)
+
+
+def scaled_flux(stamps, survey, bands=RGB_BANDS):
+    """Fluxes of three bands in nanomaggies, multiplied by `BAND_SCALES`; arguments and errors of `rgb`."""
     missing = [band for band in bands if band not in survey.bands or band not in BAND_SCALES]
     if missing:
         raise ValueError(f"no colour for band {', '.join(missing)}: {survey.name} has {', '.join(survey.bands)}")
     to_nanomaggy = 10 ** (-0.4 * (survey.zero_point - 22.5))
     scales = np.array([BAND_SCALES[band] for band in bands]) * to_nanomaggy
-    flux = np.asarray(stamps, float)[..., [survey.bands.index(band) for band in bands]] * scales
-    luminance = flux.mean(axis=-1, keepdims=True)
-    stretched = np.arcsinh(np.maximum(luminance, 0) / softening) / np.arcsinh(white / softening)
-    # The ratio colour / luminance runs away in the noise of the sky, so it fades to grey below the softening.
-    ratio = 1 + saturation * (flux - luminance) / np.maximum(luminance, softening)
-    colour = np.maximum(stretched * ratio, 0)
-    colour /= np.maximum(colour.max(axis=-1, keepdims=True), 1)
-    colour = np.where(np.isfinite(flux).all(axis=-1, keepdims=True), colour ** (1 / gamma), 0.5)
-    return colour.astype(np.float32)
+    return np.asarray(stamps, float)[..., [survey.bands.index(band) for band in bands]] * scales
+
+
+def grey_where_missing(colour, flux):
+    """Colours as float32, mid-grey in pixels with a flux that is not finite."""
+    return np.where(np.isfinite(flux).all(axis=-1, keepdims=True), colour, 0.5).astype(np.float32)
+
+
+def scale_bar(axes, size, pixel_scale):
+    """A white bar of `SCALE_BAR_ARCSEC` in the lower left of a stamp.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    size : int
+        Of the stamp [pixel].
+    pixel_scale : float
+        [arcsec].
+    """
+    bar, corner = SCALE_BAR_ARCSEC / pixel_scale, 0.06 * size
+    axes.plot([corner, corner + bar], [corner, corner], color="white", linewidth=1.5, label="_scale bar")
+    label = f'{SCALE_BAR_ARCSEC:g}"'
+    axes.text(corner + bar / 2, corner + 0.02 * size, label, ha="center", va="bottom", color="white", fontsize=7)
 
 
 def image_grid(images, titles, title, n_columns=6):

@@ -1,7 +1,7 @@
-"""Colours of the figures, and how they and the texts beside them are written.
+"""Colours and legends of the figures, and the writing of figures and text files.
 
-Colours are Okabe & Ito's, told apart by colour-blind readers; lines of a figure also differ by dash or width, so that
-it survives a black-and-white printer.
+Colours are those of Okabe & Ito, distinct for colour-blind readers; lines of a figure also differ by dash or width, so
+that it can be printed in black and white.
 """
 
 from pathlib import Path
@@ -10,6 +10,29 @@ from photoz_morph.system.files import write_whole
 
 BLUE, ORANGE, GREEN, BLACK, GREY = "#0072B2", "#D55E00", "#009E73", "#000000", "#777777"  # Okabe & Ito (2008)
 LIGHT_GREY = "#D0D0D0"
+
+
+def legend_below(figure, marks, n_columns, fontsize=9, **options):
+    """One legend below all panels of a figure.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        With the constrained layout.
+    marks : dict of str to artist, or list of artist with labels
+    n_columns, fontsize : int
+    **options
+        Further keywords of `Figure.legend`.
+    """
+    artists = (list(marks.values()), list(marks)) if isinstance(marks, dict) else ()
+    handles = {} if artists else {"handles": marks}
+    figure.legend(*artists, **handles, loc="outside lower center", ncols=n_columns, frameon=False, fontsize=fontsize,
+                  **options)  # fmt: skip
+
+
+def marks_of(axes):
+    """Artists of a panel by their labels."""
+    return {label: artist for artist, label in zip(*axes.get_legend_handles_labels())}
 
 
 def save_figure(figure, path):

@@ -7,3 +7,8 @@ DOMAIN_STYLES = {"Y10": (BLACK, "-", "o"), "Y1": (ORANGE, "--", "s")}
 
 CLASS_COLOURS = {"spiral": "#ffa600", "elliptical": "#bc5090", "merger": "#003f5c"}  # the paper's own
 CLASS_COLOURS["not merger"] = CLASS_COLOURS["spiral"]
+
+
+def class_colours(names):
+    """Colours of classes, black for one without a colour of its own."""
+    return [CLASS_COLOURS.get(name, BLACK) for name in names]

@@ -1,6 +1,6 @@
-"""Attacked images beside the originals, with the pixel circled and told in image units and in sigma of the sky.
+"""Attacked images beside the originals, with the pixel circled and its change in image units and in sigma of the sky.
 
-In go a table and images of `attack_tables.read_attack`; out comes a matplotlib Figure, made without pyplot.
+In go a table and images of `attack_files.read_attack`; out comes a matplotlib Figure, made without pyplot.
 """
 
 import numpy as np
@@ -15,12 +15,12 @@ ZOOM = 7  # [pixel] on each side of the attacked one
 
 
 def attack_gallery(table, images, title):
-    """Galaxies before and after one pixel was changed: the original, the attacked one, and the pixel from near by.
+    """Galaxies before and after one pixel was changed: the original, the attacked image, and a close-up of the pixel.
 
     Parameters
     ----------
     table : Table
-        From `attack_tables.read_attack`; one galaxy or more is flipped.
+        From `attack_files.read_attack`; one galaxy or more is flipped.
     images : dict of str to ndarray, shape (n, height, width, 3)
         `original` and `attacked`: g, r, i [`image_unit`].
     title : str
@@ -42,7 +42,7 @@ def attack_gallery(table, images, title):
     n_rows = -(-len(rows) // n_columns)
     height, below, above = 2.75 * n_rows + 0.6, 0.3, 0.15  # [inch]
     figure = Figure(figsize=(5.8 * n_columns, height), layout="constrained")
-    # Room for the text below the images and for the title, which no layout sees.
+    # Room for the text below the images and for the title, which the layout ignores.
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.3, rect=(0, below / height, 1, 1 - (below + above) / height))
     panels = figure.subplots(n_rows, 3 * n_columns, squeeze=False).reshape(n_rows * n_columns, 3)
     for axes in panels.flat:
@@ -63,7 +63,7 @@ def attack_gallery(table, images, title):
 
 
 def image_unit(meta):
-    """Unit of attacked images from the meta of their table: nJy, but that of the authors' arrays is not known."""
+    """Unit of attacked images from the meta of their table: nJy, but unknown for the authors' arrays."""
     return "image unit" if meta["origin"] == "released" else "nJy"
 
 

@@ -1,6 +1,6 @@
-"""Figures of one-pixel attacks: success against queries, and which galaxies, pixels and values do it.
+"""Figures of one-pixel attacks: success against queries, and the galaxies, pixels and values of the flips.
 
-In go tables and images of `attack_tables.read_attack`, by the name of the run; out come matplotlib Figures, made
+In go tables and images of `attack_files.read_attack`, by the name of the run; out come matplotlib Figures, made
 without pyplot. Images are drawn with one arcsinh stretch as everywhere in the morphology report.
 """
 
@@ -13,7 +13,7 @@ from photoz_morph.metrics.fractions import effective_number, wilson_interval
 from photoz_morph.morph.report.figures.stretch import GREY_BAND, sky_sigma, stretch
 from photoz_morph.morph.report.style import CLASS_COLOURS, RUN_STYLES
 from photoz_morph.morph.report.tables.attacks import attack_label, budget, flipped_fraction, search_queries
-from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE
+from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, legend_below, marks_of
 
 ERROR_LEVEL = 0.68  # of the shaded bands and error bars
 BANDS = ("g", "r", "i")
@@ -22,7 +22,7 @@ PATTERNS = tuple("".join(signs) for signs in product("-+", repeat=3))
 
 
 def success_curves(attacks, title):
-    """Share of the attacked galaxies flipped within a number of queries, a panel for each attack.
+    """Fraction of the attacked galaxies flipped within a number of queries, a panel for each attack.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def success_curves(attacks, title):
 
     Notes
     -----
-    All galaxies of an attack have the same budget, so the Kaplan-Meier estimate is the plain share.
+    All galaxies of an attack have the same budget, so that the Kaplan-Meier estimate is the plain fraction.
     """
     names = list(dict.fromkeys(name for of_run in attacks.values() for name in of_run))
     n_columns = min(len(names), 2)
@@ -57,7 +57,7 @@ def success_curves(attacks, title):
     for axes in panels.flat[len(names) :]:
         axes.set_axis_off()
     for axes in panels[:, 0]:
-        axes.set_ylabel("share flipped")
+        axes.set_ylabel("fraction flipped")
     panels[0, 0].set_xlim(left=1)
     figure.suptitle(title)
     return figure
@@ -66,28 +66,28 @@ def success_curves(attacks, title):
 def _draw_curves(axes, table, run, colour):
     """The curve of a search with its interval, and that of random corners beside it."""
     for kind, dashes, width, words in (("flipped", "-", 1.8, ""), ("random_flipped", "--", 1.1, ", random corners")):
-        queries, share = flip_curve(table, kind)
-        label = f"{run}{words}: {100 * share[-1]:.0f} % of {len(table):,}"
-        axes.step(queries, share, dashes, where="post", color=colour, linewidth=width, label=label)
+        queries, fraction = flip_curve(table, kind)
+        label = f"{run}{words}: {100 * fraction[-1]:.0f} % of {len(table):,}"
+        axes.step(queries, fraction, dashes, where="post", color=colour, linewidth=width, label=label)
         if kind == "flipped":
-            band = wilson_interval(share, effective_number(table["group_id"]), ERROR_LEVEL)
+            band = wilson_interval(fraction, effective_number(table["group_id"]), ERROR_LEVEL)
             axes.fill_between(queries, *band, step="post", color=colour, alpha=0.15, linewidth=0)
 
 
 def flip_curve(table, kind="flipped"):
-    """Share of the galaxies flipped within a number of `search_queries`.
+    """Fraction of the galaxies flipped within a number of `search_queries`.
 
     Parameters
     ----------
     table : Table
-        From `attack_tables.read_attack`.
+        From `attack_files.read_attack`.
     kind : {"flipped", "random_flipped"}
 
     Returns
     -------
     queries : ndarray of int, shape (k,)
-        Increasing, from 1 to the budget; the share is constant in between.
-    share : ndarray, shape (k,)
+        Increasing, from 1 to the budget; the fraction is constant in between.
+    fraction : ndarray, shape (k,)
     """
     needed = search_queries(table, kind)[np.asarray(table[kind], bool)]
     queries = np.unique([1, *needed, budget(table.meta)])
@@ -95,7 +95,7 @@ def flip_curve(table, kind="flipped"):
 
 
 def pixel_places(attacks, originals, title):
-    """Where the pixels lie that flipped a galaxy: on the stamp, by distance from its centre and by brightness.
+    """Positions of the pixels that flipped a galaxy: on the stamp, by distance from its centre and by brightness.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def pixel_places(attacks, originals, title):
 
     Notes
     -----
-    What random pixels would give is the share of all pixels, of the stamp and of the images attacked.
+    The expectation for random pixels is the distribution of all pixels, of the stamp and of the attacked images.
     """
     figure = Figure(figsize=(12.0, 4.4), layout="constrained")
     stamp, distance, brightness = figure.subplots(1, 3, width_ratios=[1, 1.15, 1.15])
@@ -136,7 +136,7 @@ def pixel_places(attacks, originals, title):
     _cumulative(brightness, np.quantile(np.concatenate(every_brightness), np.linspace(0, 1, 2001)), GREY, **dashed)
     stamp.set(xlabel="column [pixel]", ylabel="row [pixel]", xlim=(-0.5, width - 0.5), ylim=(-0.5, height - 0.5))
     stamp.set_title("over the mean of the images", fontsize=10)
-    distance.set(xlabel="distance from the centre [pixel]", ylabel="share of the pixels", xlim=(0, None))
+    distance.set(xlabel="distance from the centre [pixel]", ylabel="fraction of the pixels", xlim=(0, None))
     brightness.set(xlabel=r"brightness before, r [sky $\sigma$]")
     brightness.set_xscale("symlog", linthresh=3)
     ticks = [-3, 0, 3, 10, 100, 1000, 10000]
@@ -151,14 +151,14 @@ def pixel_places(attacks, originals, title):
 
 
 def _cumulative(axes, values, colour, label, dashes="-"):
-    """Share of values up to each."""
+    """Draw the cumulative distribution of values."""
     ordered = np.sort(np.asarray(values, float))
     axes.step(ordered, np.arange(1, len(ordered) + 1) / max(len(ordered), 1), dashes, where="post", color=colour,
               linewidth=1.5, label=label)  # fmt: skip
 
 
 def pixel_values(attacks, originals, title):
-    """What was put in the pixels: the change of each band in sigma of the sky, and which bands rose and fell together.
+    """Changes of the pixels: in each band in sigma of the sky, and the combinations of brighter and darker bands.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def pixel_values(attacks, originals, title):
     changes[-1].set_xlabel(r"change of the pixel [sky $\sigma$]")
     patterns.axhline(1 / len(PATTERNS), color=GREY, linestyle="--", linewidth=1, label="all corners alike")
     patterns.set_xticks(range(len(PATTERNS)), [pattern.replace("-", "−") for pattern in PATTERNS])
-    patterns.set(xlabel="bands g, r, i brighter (+) or darker (−) than before", ylabel="share of the flipped")
+    patterns.set(xlabel="bands g, r, i brighter (+) or darker (−) than before", ylabel="fraction of the flipped")
     ticks = [tick for tick in patterns.get_yticks() if tick <= 1]
     patterns.set(ylim=(0, 1.25 * patterns.get_ylim()[1]), yticks=ticks)  # room for the legend
     patterns.legend(frameon=False, fontsize=8, loc="upper left", ncols=2)
@@ -211,14 +211,14 @@ def _change_edges(changes):
 
 
 def _draw_patterns(axes, change, number, n_runs, run):
-    """Bars of a run: how often each combination of brighter and darker bands flipped a galaxy."""
+    """Bars of a run: the frequency of each combination of brighter and darker bands."""
     found = ["".join("+" if value > 0 else "-" for value in galaxy) for galaxy in change]
-    share = np.array([found.count(pattern) for pattern in PATTERNS]) / max(len(found), 1)
-    low, high = wilson_interval(share, max(len(found), 1), ERROR_LEVEL)
+    fraction = np.array([found.count(pattern) for pattern in PATTERNS]) / max(len(found), 1)
+    low, high = wilson_interval(fraction, max(len(found), 1), ERROR_LEVEL)
     colour, hatch = RUN_STYLES[number]
     width = 0.8 / n_runs
     x = np.arange(len(PATTERNS)) + (number - (n_runs - 1) / 2) * width
-    axes.bar(x, share, 0.92 * width, color=colour, hatch=hatch, alpha=0.75, edgecolor="white", label=run)
+    axes.bar(x, fraction, 0.92 * width, color=colour, hatch=hatch, alpha=0.75, edgecolor="white", label=run)
     axes.vlines(x, low, high, color=BLACK, linewidth=1)
 
 
@@ -248,11 +248,11 @@ def margin_queries(attacks, title):
                       fillstyle="none")  # fmt: skip
         axes.plot([], [], "^", color=GREY, markersize=7, fillstyle="none", label="not flipped")
         axes.axhline(budget(table.meta), color=GREY, linestyle=":", linewidth=1)
-        share = flipped_fraction(table)
-        axes.set_title(f"{run}: {100 * share['value']:.0f} % of {share['n']:,} flipped", fontsize=10)
+        fraction = flipped_fraction(table)
+        axes.set_title(f"{run}: {100 * fraction['value']:.0f} % of {fraction['n']:,} flipped", fontsize=10)
         axes.set(xlabel="margin before [logit]", yscale="log")
         axes.grid(color=LIGHT_GREY, linewidth=0.5)
     panels[0].set_ylabel("queries")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    legend_below(figure, marks_of(panels[0]), 4, 10)
     figure.suptitle(title)
     return figure

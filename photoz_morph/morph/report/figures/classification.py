@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
 from photoz_morph.mocks.labels import BULGE_GINI, BULGE_SLOPE, MERGER_GINI, MERGER_SLOPE
-from photoz_morph.morph.report.style import CLASS_COLOURS, DOMAIN_STYLES, RUN_STYLES
+from photoz_morph.morph.report.style import DOMAIN_STYLES, RUN_STYLES, class_colours
 from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE
 
-CONTOUR_SHARES = (0.9, 0.5)  # our choice: of the reference galaxies, inside each contour
-MIN_IN_BIN = 10  # our choice: galaxies without which the share that is right says nothing
-MAX_POINTS = 6000  # our choice: more points than this hide each other
+CONTOUR_FRACTIONS = (0.9, 0.5)  # our choice: of the reference galaxies, inside each contour
+MIN_IN_BIN = 10  # our choice: fewer galaxies have no useful fraction of correct predictions
+MAX_POINTS = 6000  # our choice: more points would hide each other
 
 
 def gini_m20_plane(gini, m20, label, class_names, title, reference=None, reference_name="TNG100"):
@@ -44,13 +44,13 @@ def gini_m20_plane(gini, m20, label, class_names, title, reference=None, referen
     good = np.isfinite(gini) & np.isfinite(m20) & (label >= 0)
     figure = Figure(figsize=(6.4, 5.2), layout="constrained")
     axes = figure.subplots()
-    low, high = (np.quantile(m20[good], share) for share in (0.002, 0.998))
+    low, high = (np.quantile(m20[good], level) for level in (0.002, 0.998))
     edges_x, edges_y = np.linspace(min(low, -2.6) - 0.1, max(high, -0.8) + 0.1, 61), np.linspace(0.35, 0.75, 61)
     shown = np.flatnonzero(good)
     if len(shown) > MAX_POINTS:
         shown = np.random.default_rng(0).choice(shown, MAX_POINTS, replace=False)
     size = np.clip(6000 / len(shown), 2, 14)
-    colours = np.array([CLASS_COLOURS.get(name, BLACK) for name in class_names])
+    colours = np.array(class_colours(class_names))
     axes.scatter(m20[shown], gini[shown], s=size, c=colours[label[shown]], alpha=0.6, linewidths=0)
     for number, name in enumerate(class_names):
         count = np.sum(label[good] == number)
@@ -68,19 +68,19 @@ def gini_m20_plane(gini, m20, label, class_names, title, reference=None, referen
 
 
 def _contours(axes, gini, m20, edges_x, edges_y):
-    """Lines that hold half and nine tenths of a sample, from a smoothed histogram."""
+    """Contours that hold half and nine tenths of a sample, from a smoothed histogram."""
     good = np.isfinite(gini) & np.isfinite(m20)
     density, _, _ = np.histogram2d(np.asarray(m20)[good], np.asarray(gini)[good], bins=(edges_x, edges_y))
     density = gaussian_filter(density, 1.2)
     ranked = np.sort(density, axis=None)[::-1]
     inside = np.cumsum(ranked) / ranked.sum()
-    levels = [ranked[np.searchsorted(inside, share)] for share in CONTOUR_SHARES]
+    levels = [ranked[np.searchsorted(inside, fraction)] for fraction in CONTOUR_FRACTIONS]
     middle = [0.5 * (edges[1:] + edges[:-1]) for edges in (edges_x, edges_y)]
     axes.contour(*middle, density.T, levels=levels, colors=BLACK, linewidths=(0.8, 1.3))
 
 
 def confusion_matrices(scores, title):
-    """A row for each run, a column for each domain: the share of each label that is given each class.
+    """Confusion matrices: the fraction of each label predicted as each class, a row for each run.
 
     Parameters
     ----------
@@ -97,9 +97,9 @@ def confusion_matrices(scores, title):
     for row, (run, part) in zip(rows, scores.items()):
         for axes, (domain, of_domain) in zip(row, part["domains"].items()):
             counts = np.array(of_domain["confusion"], float)
-            share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-            axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-            for (i, j), value in np.ndenumerate(share):
+            fraction = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+            axes.imshow(fraction, cmap="Blues", vmin=0, vmax=1)
+            for (i, j), value in np.ndenumerate(fraction):
                 text = f"{100 * value:.0f} %\n{counts[i, j] / part['n_seeds']:,.0f}"
                 axes.text(j, i, text, ha="center", va="center", color="white" if value > 0.55 else BLACK, fontsize=9)
             names = part["classes"]
@@ -110,7 +110,7 @@ def confusion_matrices(scores, title):
             axes.tick_params(length=0)
         row[0].set_ylabel("label")
     for axes in rows[-1]:
-        axes.set_xlabel("class given")
+        axes.set_xlabel("predicted class")
     figure.suptitle(title)
     return figure
 
@@ -161,7 +161,7 @@ def accuracy_bars(scores, title):
 
 
 def reliability_diagram(scores, title):
-    """Share that is right against confidence, on both domains, a panel for each run; below, the confidences.
+    """Fraction of correct predictions against confidence in both domains, a panel for each run; below, the confidences.
 
     Parameters
     ----------
@@ -188,8 +188,8 @@ def reliability_diagram(scores, title):
         axes.set(title=run, xlim=(0.25, 1.01), ylim=(0, 1.02))
         axes.legend(frameon=False, fontsize=9, loc="upper left")
         below.set(xlabel="confidence")
-    upper[0].set_ylabel("share that is right")
-    lower[0].set_ylabel("share of all")
+    upper[0].set_ylabel("fraction correct")
+    lower[0].set_ylabel("fraction of all")
     figure.suptitle(title)
     return figure
 

@@ -1,7 +1,7 @@
 """Mocks of both depths side by side: the examples figure and contact sheets of each class.
 
-One stretch holds for all panels of a figure and both depths, set by the ten-year sky noise: what looks deeper is deeper
-and what looks brighter is brighter. (The panels of the paper's Figure 1 are stretched one by one.)
+All panels of a figure and both depths share one stretch, set by the ten-year sky noise, so that depth and brightness
+can be compared by eye. (The panels of the paper's Figure 1 are stretched one by one.)
 """
 
 import numpy as np

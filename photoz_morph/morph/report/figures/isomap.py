@@ -1,6 +1,6 @@
-"""The latent spaces of classifiers on a plane: do the domains lie over each other, do the classes lie apart?
+"""Isomaps of the latent spaces of classifiers, which show the overlap of the domains and the separation of the classes.
 
-`embed` lays the latents of the same galaxies at both depths on a plane with one isomap; `isomap_figure` draws it.
+`embed` maps the latents of the same galaxies at both depths onto a plane with one isomap; `isomap_figure` draws it.
 """
 
 import warnings
@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from sklearn.manifold import Isomap, trustworthiness
 
-from photoz_morph.morph.report.style import CLASS_COLOURS
-from photoz_morph.report.style import BLACK, GREY
+from photoz_morph.morph.report.style import class_colours
+from photoz_morph.report.style import GREY, legend_below
 
 N_NEIGHBOURS = 5  # scikit-learn's default, as in the authors' code
 N_GALAXIES = 250  # Ciprijanovic et al. (2021), the isomap figure
@@ -25,11 +25,11 @@ class Embedding:
     Attributes
     ----------
     rows : ndarray of int, shape (n,)
-        Which galaxies of the table.
+        Galaxies in the table.
     y10, y1 : ndarray, shape (n, n_components)
         Positions of their latents.
     marked : ndarray, shape (n_marked, n_components)
-        Positions of the latents that were added, such as those of a galaxy, its noisy and its attacked image.
+        Positions of the additional latents, such as those of a galaxy, its noisy and its attacked image.
     trust : float
         1 where every neighbour on the plane is one in latent space: scikit-learn's trustworthiness.
     """
@@ -51,7 +51,7 @@ def embed(
     latent_y10, latent_y1 : ndarray, shape (n, n_latent)
     n_galaxies, n_neighbours, seed : int
     marked : ndarray, shape (n_marked, n_latent), optional
-        Further latents, to be laid with the others.
+        Further latents, embedded with the others.
     n_components : {2, 3}
 
     Returns
@@ -60,8 +60,8 @@ def embed(
 
     Notes
     -----
-    Tenenbaum, de Silva & Langford (2000). Islands of points without a neighbour elsewhere are joined by their shortest
-    links, as scikit-learn does.
+    Tenenbaum, de Silva & Langford (2000). Unconnected groups of points are joined by their shortest links, as in
+    scikit-learn.
     """
     rows = np.sort(np.random.default_rng(seed).permutation(len(latent_y10))[:n_galaxies])
     latents = np.concatenate([np.asarray(latents, float)[rows] for latents in (latent_y10, latent_y1)])
@@ -69,7 +69,7 @@ def embed(
         latents = np.concatenate([latents, marked])
     n_neighbours = min(n_neighbours, len(rows) - 1)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*connected components")  # told in the notes above
+        warnings.filterwarnings("ignore", message=".*connected components")  # see the notes above
         warnings.filterwarnings("ignore", message=".*sparsity")  # scipy's, on how scikit-learn joins them
         plane = Isomap(n_neighbors=n_neighbours, n_components=n_components).fit_transform(latents)
     trust = float(trustworthiness(latents, plane, n_neighbors=n_neighbours))
@@ -78,14 +78,14 @@ def embed(
 
 
 def isomap_figure(embeddings, given_y10, given_y1, label, class_names, title):
-    """Isomaps of several runs: above by the class the network gives, below by the label.
+    """Isomaps of several runs, coloured by predicted class (above) and by label (below).
 
     Parameters
     ----------
     embeddings : dict of str to Embedding
         By the name of the run.
     given_y10, given_y1 : dict of str to ndarray of int, shape (n,)
-        Class given to every galaxy of the run's table by the seed whose latents these are.
+        Predicted class of every galaxy of the run's table, by the seed of the latents.
     label : dict of str to ndarray of int, shape (n,)
     class_names : sequence of str
     title : str
@@ -96,26 +96,31 @@ def isomap_figure(embeddings, given_y10, given_y1, label, class_names, title):
 
     Notes
     -----
-    As Ciprijanovic et al. (2021): filled and large is Y10, open and small is Y1, coloured by the class given.
+    As Ciprijanovic et al. (2021): filled and large is Y10, open and small is Y1, coloured by predicted class.
     """
-    colours = np.array([*(CLASS_COLOURS.get(name, BLACK) for name in class_names), GREY])  # -1, no label, is grey
+    colours = np.array([*class_colours(class_names), GREY])  # -1, no label, is grey
     figure = Figure(figsize=(max(4.4 * len(embeddings), 5.2), 9.3), layout="constrained")
     rows = figure.subplots(2, len(embeddings), squeeze=False)
     for column, (run, embedding) in enumerate(embeddings.items()):
         for axes, y10, y1 in zip(rows[:, column], (given_y10, label), (given_y1, label)):
             y10, y1 = (np.asarray(classes[run])[embedding.rows] for classes in (y10, y1))
-            axes.scatter(*embedding.y10.T, s=34, c=colours[y10], alpha=0.75, linewidths=0)
-            axes.scatter(*embedding.y1.T, s=13, facecolors="none", edgecolors=colours[y1], linewidths=0.9)
+            scatter_depths(axes, embedding, colours[y10], colours[y1], alpha=0.75)
             axes.set(xticks=[], yticks=[])
             axes.set_box_aspect(1)
             axes.margins(0.06)
-        rows[0, column].set_title(f"{run}: class given (trustworthiness {embedding.trust:.2f})", fontsize=10)
+        rows[0, column].set_title(f"{run}: predicted class (trustworthiness {embedding.trust:.2f})", fontsize=10)
         rows[1, column].set_title(f"{run}: label", fontsize=10)
     mark = {"marker": "o", "linestyle": ""}
-    marks = [Line2D([], [], color=CLASS_COLOURS.get(name, BLACK), label=name, **mark) for name in class_names]
+    marks = [Line2D([], [], color=colour, label=name, **mark) for name, colour in zip(class_names, colours)]
     marks.append(Line2D([], [], color=GREY, markersize=6.5, label="Y10", **mark))
     marks.append(Line2D([], [], color=GREY, markersize=4, fillstyle="none", label="Y1", **mark))
     n_columns = len(marks) if len(embeddings) > 1 else len(class_names)
-    figure.legend(handles=marks, loc="outside lower center", ncols=n_columns, frameon=False)
+    legend_below(figure, marks, n_columns, 10)
     figure.suptitle(title)
     return figure
+
+
+def scatter_depths(axes, embedding, colours_y10, colours_y1, alpha, **options):
+    """Points of an embedding, large and filled in Y10, small and open in Y1; `options` are those of `Axes.scatter`."""
+    axes.scatter(*embedding.y10.T, s=34, c=colours_y10, alpha=alpha, linewidths=0, **options)
+    axes.scatter(*embedding.y1.T, s=13, facecolors="none", edgecolors=colours_y1, linewidths=0.9, **options)

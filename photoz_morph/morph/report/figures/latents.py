@@ -12,15 +12,16 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from photoz_morph.morph.report.style import CLASS_COLOURS, RUN_STYLES
-from photoz_morph.report.style import BLACK, GREY
+from photoz_morph.morph.report.figures.isomap import scatter_depths
+from photoz_morph.morph.report.style import RUN_STYLES, class_colours
+from photoz_morph.report.style import BLACK, GREY, legend_below
 
 # Marks of the paper: the base image, that of Y1 and the attacked one; white inside black shows on all three colours.
 MARKS = {"Y10": ("X", 90), "Y1": ("*", 170), "one pixel changed": ("^", 85)}
 PANELS = {  # name of a length -> title of its panels
     "y10_y1": "Y10 to Y1", "attacked": "to the one-pixel image", "margin_y10_right": "Y10 to the nearest border",
 }  # fmt: skip
-SHOWN_SHARE = 0.99  # our choice: of all lengths, so that one galaxy far out does not squeeze the others
+SHOWN_FRACTION = 0.99  # our choice: of all lengths, so that one galaxy far out does not squeeze the others
 VIEW = (22, -60)  # our choice: elevation and azimuth of the 3-D panels [deg]
 
 
@@ -34,7 +35,7 @@ def triplet_figure(windows, embeddings, given_y10, given_y1, class_names, title)
     embeddings : dict of str to Embedding
         In two dimensions, with the triplet marked.
     given_y10, given_y1 : dict of str to ndarray of int, shape (n,)
-        Class given to every galaxy of the run's table by the seed whose latents these are.
+        Predicted class of every galaxy of the run's table, by the seed of the latents.
     class_names : sequence of str
     title : str
         Says whether the galaxies are real or simulated.
@@ -105,8 +106,8 @@ def isomap_3d_figure(embeddings, given_y10, given_y1, class_names, title):
 
     Notes
     -----
-    The published 3-D isomaps lay one surface through each domain; the points themselves are shown here, for a surface
-    through points that fill no surface is the drawing's.
+    The published 3-D isomaps show one surface through each domain. The points themselves are shown here, as they do not
+    fill a surface.
     """
     figure = Figure(figsize=(max(5.2 * len(embeddings), 5.6), 5.4), layout="constrained")
     for column, (run, embedding) in enumerate(embeddings.items(), 1):
@@ -121,7 +122,7 @@ def isomap_3d_figure(embeddings, given_y10, given_y1, class_names, title):
 
 
 def distance_histograms(measurements, separations, title):
-    """How long the steps in latent space are: above in latent units, below in units of the class separation.
+    """Distances in latent space: above in latent units, below in units of the class separation.
 
     Parameters
     ----------
@@ -147,10 +148,10 @@ def distance_histograms(measurements, separations, title):
             axes.set_xlabel("over class separation" if is_scaled else "latent units")
         rows[0, column].set_title(PANELS[name], fontsize=10)
     for axes in rows[:, 0]:
-        axes.set_ylabel("share of galaxies in each bin")
+        axes.set_ylabel("fraction of galaxies in each bin")
     handles = [Line2D([], [], color=colour, linestyle=line, label=run) for run, (colour, line) in styles.items()]
     handles.append(Line2D([], [], color=GREY, marker="v", linestyle="", label="mean"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    legend_below(figure, handles, len(handles), 10)
     figure.suptitle(title)
     return figure
 
@@ -158,7 +159,7 @@ def distance_histograms(measurements, separations, title):
 def _draw_histograms(axes, lengths, styles):
     """One outline for each run over common bins, its mean marked on the axis; the last bin takes what lies beyond."""
     known = {run: values[np.isfinite(values)] for run, values in lengths.items()}
-    top = max(np.quantile(values, SHOWN_SHARE) for values in known.values())
+    top = max(np.quantile(values, SHOWN_FRACTION) for values in known.values())
     n_bins = int(np.ceil(2 * min(map(len, known.values())) ** (1 / 3)))  # the rule of Rice
     edges = np.linspace(0, top, n_bins + 1)
     for run, values in known.items():
@@ -172,7 +173,7 @@ def _draw_histograms(axes, lengths, styles):
 
 def _draw_window(axes, window, class_names, unit="latent units"):
     """Classes of a window, their borders, and the three images in it."""
-    colours = ListedColormap([CLASS_COLOURS.get(name, BLACK) for name in class_names])
+    colours = ListedColormap(class_colours(class_names))
     half = window.coordinates[-1]
     step = window.coordinates[1] - window.coordinates[0]
     extent = (-half - step / 2, half + step / 2) * 2
@@ -202,18 +203,17 @@ def _number(value):
 
 
 def _window_title(run, window, class_names):
-    """The run, what the attack made of the galaxy, and the angle that the drawing may hide."""
+    """The run, the class before and after the attack, and the angle between the steps."""
     before, after, _ = (class_names[index] for index in window.given)
     return f"{run}: {before} → {after}, steps at {window.angle:.0f}°"
 
 
 def _draw_embedding(axes, embedding, given_y10, given_y1, class_names):
-    """Both depths by class given, and the triplet joined by lines."""
-    colours = np.array([CLASS_COLOURS.get(name, BLACK) for name in class_names])
+    """Both depths coloured by predicted class, and the triplet joined by lines."""
+    colours = np.array(class_colours(class_names))
     y10, y1 = (colours[np.asarray(given)[embedding.rows]] for given in (given_y10, given_y1))
     depth = {"depthshade": False} if embedding.y10.shape[1] == 3 else {}
-    axes.scatter(*embedding.y10.T, s=34, c=y10, alpha=0.6, linewidths=0, **depth)
-    axes.scatter(*embedding.y1.T, s=13, facecolors="none", edgecolors=y1, linewidths=0.9, **depth)
+    scatter_depths(axes, embedding, y10, y1, alpha=0.6, **depth)
     base = embedding.marked[0]
     for place, (mark, size) in zip(embedding.marked, MARKS.values()):
         axes.plot(*np.stack([base, place]).T, color=BLACK, linewidth=1.0, zorder=5)
@@ -224,7 +224,7 @@ def _draw_embedding(axes, embedding, given_y10, given_y1, class_names):
 
 def _legend(figure, class_names, with_domains=False):
     """Classes and marks, below the panels."""
-    handles = [Patch(color=CLASS_COLOURS.get(name, BLACK), label=name) for name in class_names]
+    handles = [Patch(color=colour, label=name) for name, colour in zip(class_names, class_colours(class_names))]
     handles += [Line2D([], [], marker=mark, linestyle="", color="white", markeredgecolor=BLACK, markersize=size**0.5,
                        label=name) for name, (mark, size) in MARKS.items()]  # fmt: skip
     if with_domains:
@@ -232,5 +232,5 @@ def _legend(figure, class_names, with_domains=False):
         handles.append(Line2D([], [], marker="o", linestyle="", color=GREY, markersize=4, fillstyle="none",
                               label="others, Y1"))  # fmt: skip
     is_wide = figure.get_figwidth() > 9  # [inch]; else the entries need two rows
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles) if is_wide else -(-len(handles) // 2),
-                  frameon=False, fontsize=9, columnspacing=1.2, handletextpad=0.5)  # fmt: skip
+    n_columns = len(handles) if is_wide else -(-len(handles) // 2)
+    legend_below(figure, handles, n_columns, columnspacing=1.2, handletextpad=0.5)

@@ -1,6 +1,6 @@
 """Figures of runs under physical perturbations: accuracy against severity, and one galaxy under every kind.
 
-Functions take the dictionaries of `robustness.corruption_scores.read_perturbations`, or arrays, and return a matplotlib
+Functions take the dictionaries of `perturbation_scores.read_perturbations`, or arrays, and return a matplotlib
 Figure made without pyplot.
 """
 
@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 
 from photoz_morph.morph.report.figures.stretch import stretch
 from photoz_morph.morph.report.style import RUN_STYLES
-from photoz_morph.report.style import GREY, LIGHT_GREY
+from photoz_morph.report.style import GREY, LIGHT_GREY, legend_below, marks_of
 
-LINE_STYLES = (("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"))  # told apart without colour too
+LINE_STYLES = (("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"))  # distinct without colour, too
 PANEL_COLUMNS = 4
-FEW_PIXELS = ("hot_pixel", "dead_pixel", "cosmic_ray", "bit_flip")  # kinds that nobody would find without a circle
+FEW_PIXELS = ("hot_pixel", "dead_pixel", "cosmic_ray", "bit_flip")  # kinds that are hard to see without a circle
 CIRCLE_POINTS = 7  # diameter of the circle
 
 
@@ -56,18 +56,16 @@ def accuracy_against_severity(results, title):
         axes.set_visible(False)
     drawn = {}  # a run may lack the kind of the first panel
     for axes in panels.flat[: len(kinds)]:
-        drawn |= dict(zip(*axes.get_legend_handles_labels()[::-1]))
+        drawn |= marks_of(axes)
     marks = {run: drawn[run] for run in results if run in drawn}
     marks["always the most frequent class"] = panels.flat[0].lines[-1]
-    figure.legend(
-        marks.values(), marks, loc="outside lower center", ncols=min(len(marks), 4), frameon=False, fontsize=9
-    )
+    legend_below(figure, marks, min(len(marks), 4))
     figure.suptitle(title)
     return figure
 
 
 def _line(axes, result, name, run, number, n_runs):
-    """Accuracies of one run in the panel of one kind; runs stand a little apart, so that all bars are seen."""
+    """Accuracies of one run in the panel of one kind; runs are shifted sideways, so that no bar is hidden."""
     # One dash more than colours: a dozen runs look different.
     (colour, _), (dashes, marker) = RUN_STYLES[number % len(RUN_STYLES)], LINE_STYLES[number % len(LINE_STYLES)]
     scores = [result["clean"]["accuracy"], *(row["accuracy"] for row in result["kinds"][name]["severities"])]
@@ -79,13 +77,13 @@ def _line(axes, result, name, run, number, n_runs):
 
 
 def _majority(result):
-    """Share of the most frequent label among the galaxies of a result."""
+    """Fraction of the most frequent label among the galaxies of a result."""
     label = np.asarray(result["galaxies"]["label"])
     return np.bincount(label).max() / len(label)
 
 
 def _number(value):
-    """A severity as a tick: powers of ten from a thousand on, few digits below."""
+    """A severity as a tick: powers of ten above a thousand, few digits below."""
     if value >= 1000:
         exponent = int(np.floor(np.log10(value)))
         factor = value / 10**exponent
@@ -101,9 +99,9 @@ def perturbation_sheet(image, examples, kinds, title):
     image : ndarray, shape (size, size, 3)
         g, r, i [nJy].
     examples : dict of str to ndarray, shape (n_severities, size, size, 3)
-        From `robustness.perturbations.perturbation_examples`.
+        From `registry.perturbation_examples`.
     kinds : dict of str to Perturbation
-        Titles, units and severities, by name: `robustness.perturbations.PERTURBATIONS`.
+        Titles, units and severities, by name: `registry.PERTURBATIONS`.
     title : str
         Says whether the galaxy is real or simulated.
 

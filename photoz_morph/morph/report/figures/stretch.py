@@ -7,7 +7,7 @@ GREY_BAND = 1  # r, of g, r, i: the deepest
 SOFTENING_SIGMA = 2.0
 BLACK_SIGMA, WHITE_QUANTILE = -3.0, 0.9995  # ... black is below the sky and white at the cores of typical galaxies
 BAND_SCALES = (2.5, 1.5, 1.0)  # our choice, as for SDSS: g - r = 0.55 and r - i = 0.44 come out white
-FADE = 8.0  # our choice: colours turn to grey below so many softenings, or the noise of one year would be gaudy
+FADE = 8.0  # our choice: colours fade to grey below so many softenings, or the noise of one year would be colourful
 SKY_BORDER = 10  # [pixel] width of the frame in which the sky noise is measured
 
 

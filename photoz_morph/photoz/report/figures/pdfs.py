@@ -1,4 +1,4 @@
-"""Figures of redshift PDFs: galaxies beside their PDFs, and whether the PDFs are calibrated (PIT).
+"""Figures of redshift PDFs: galaxies beside their PDFs, and the calibration of the PDFs (PIT).
 
 Each function takes arrays or a predictions table and returns a matplotlib Figure, made without pyplot, so it works
 without a display and leaves no global state; `style.save_figure` writes it.
@@ -8,15 +8,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from photoz_morph.metrics.redshifts import point_scores as metrics
+from photoz_morph.metrics.redshifts import point_scores
 from photoz_morph.metrics.redshifts.pdf_scores import in_slices
-from photoz_morph.report.images import rgb
-from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, ORANGE
-from photoz_morph.runs.scores import ORIGINS
+from photoz_morph.photoz.predictions import ORIGINS
+from photoz_morph.report.images import rgb, scale_bar
+from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, ORANGE, legend_below, marks_of
 from photoz_morph.surveys import get_survey
 
 PIXEL_NAMES = {"simulated": "simulated pixels", "real": "real {} pixels"}
-SCALE_BAR_ARCSEC = 5.0
 
 
 def galaxies_with_pdf(images, table, grid, title="", n_columns=2):
@@ -30,7 +29,7 @@ def galaxies_with_pdf(images, table, grid, title="", n_columns=2):
         Predictions of the same galaxies; with `ra`, `dec`, `z_spec` where known.
     grid : RedshiftGrid
     title : str
-        The origin of the pixels is added to it.
+        Followed by the origin of the pixels.
     n_columns : int
         Galaxies in a row of the figure.
 
@@ -61,16 +60,16 @@ def galaxies_with_pdf(images, table, grid, title="", n_columns=2):
         pdf_axes.set_title(_galaxy_label(row), fontsize=8)
     for axes in panels[len(table) :].flat:
         axes.set_axis_off()
-    labelled = {}
+    marks = {}
     for _, axes in panels[: len(table)]:
-        labelled |= {text: line for line, text in zip(*axes.get_legend_handles_labels())}
-    figure.legend(labelled.values(), labelled.keys(), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+        marks |= marks_of(axes)
+    legend_below(figure, marks, 4)
     figure.suptitle(f"{title} ({pixels})" if title else pixels[0].upper() + pixels[1:])
     return figure
 
 
 def _shown_redshifts(table, grid):
-    """One redshift range for all panels: where the PDFs and z_spec are, with a margin."""
+    """Redshift range of all panels, which holds the PDFs and z_spec with a margin."""
     seen = [grid.z_min + 0.1 * (grid.z_max - grid.z_min)]
     good = np.asarray(table["flag"]) == 0
     if good.any():
@@ -87,10 +86,8 @@ def _draw_image(axes, colour, pixel_scale):
     size = len(colour)
     axes.imshow(colour, origin="lower", interpolation="nearest")
     axes.set_axis_off()
-    bar, corner = SCALE_BAR_ARCSEC / pixel_scale, 0.06 * size
+    scale_bar(axes, size, pixel_scale)
     white = {"color": "white", "fontsize": 7}
-    axes.plot([corner, corner + bar], [corner, corner], color="white", linewidth=1.5, label="_scale bar")
-    axes.text(corner + bar / 2, corner + 0.02 * size, f'{SCALE_BAR_ARCSEC:g}"', ha="center", va="bottom", **white)
     foot, length = (0.92 * size, 0.06 * size), 0.13 * size
     for direction, name, alignment in (((0, 1), "N", ("center", "bottom")), ((-1, 0), "E", ("right", "center"))):
         tip = (foot[0] + length * direction[0], foot[1] + length * direction[1])
@@ -148,7 +145,7 @@ def pit_histogram(pit, title, n_bins=20, pit_member=None, pit_rescaled=None):
     Notes
     -----
     As Pasquet et al. (2019), Fig. 10. The band holds 95 % of the bars of a calibrated sample (binomial noise). A hump
-    means PDFs too wide, horns at 0 and 1 PDFs too narrow, a slope a bias.
+    means PDFs too wide, peaks at 0 and 1 PDFs too narrow, a slope a bias.
     """
     pit = np.asarray(pit, float)
     noise = np.sqrt((n_bins - 1) / len(pit))  # of a bar relative to 1, binomial with probability 1 / n_bins
@@ -157,7 +154,7 @@ def pit_histogram(pit, title, n_bins=20, pit_member=None, pit_rescaled=None):
     band = Rectangle((0, 1 - 1.96 * noise), 1, 3.92 * noise, color=GREY, alpha=0.25, linewidth=0)
     band.set_label("95 % if calibrated")
     axes.add_patch(band)
-    axes.axhline(1, color=BLACK, linewidth=1, linestyle=":", label=f"flat, sd {metrics.FLAT_PIT_STD:.3f}")
+    axes.axhline(1, color=BLACK, linewidth=1, linestyle=":", label=f"flat, sd {point_scores.FLAT_PIT_STD:.3f}")
     members = np.empty((len(pit), 0)) if pit_member is None else np.asarray(pit_member, float)
     for number, values in enumerate(members.T):
         label = f"{members.shape[1]} members, sd {_range_text(members.std(axis=0))}"
@@ -169,13 +166,12 @@ def pit_histogram(pit, title, n_bins=20, pit_member=None, pit_rescaled=None):
     label = f"{'mean PDF, ' if members.size else ''}n = {len(pit):,}, sd {pit.std():.3f}"
     axes.stairs(*_density(pit, n_bins), color=BLUE, linewidth=2, baseline=None, label=label)
     axes.set(xlim=(0, 1), ylim=(0, None), xlabel=r"PIT = CDF($z_\mathrm{spec}$)", ylabel="density", title=title)
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    legend_below(figure, marks_of(axes), 2)
     return figure
 
 
 def rescaled_pit(z_spec, pdf, grid, factor):
-    """PIT if every PDF were stretched about its mean by a factor.
+    """PIT of PDFs stretched about their means by a factor.
 
     Parameters
     ----------
@@ -191,7 +187,7 @@ def rescaled_pit(z_spec, pdf, grid, factor):
 
     Notes
     -----
-    The CDF of m + factor (z - m) at z_spec is the CDF of z at m + (z_spec - m) / factor, so no PDF is resampled.
+    The CDF of m + factor (z - m) at z_spec is the CDF of z at m + (z_spec - m) / factor, so that no PDF is rebinned.
     """
     def pit_of(pdf, z_spec):
         mean = grid.expectation(pdf)

@@ -5,17 +5,16 @@ Each function takes arrays and returns a matplotlib Figure, made without pyplot;
 
 import numpy as np
 from astropy.coordinates import SkyCoord
-from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from photoz_morph.report.images import BAND_SCALES, RGB_BANDS, image_grid
+from photoz_morph.photoz.report.figures.point_estimates import density_mesh
+from photoz_morph.report.images import grey_where_missing, image_grid, scale_bar, scaled_flux
 from photoz_morph.report.style import BLACK, BLUE, GREY, LIGHT_GREY
 
 LINEAR_BLACK, LINEAR_WHITE = 0.0, 2.0  # our choice [nanomaggy per pixel, scaled as BAND_SCALES]; SDSS discs are grey
 LINEAR_SATURATION, DISPLAY_GAMMA = 1.5, 2.2  # our choice; the exponent of a display
 ALL_SKY_CELL_DEG = 2.0
 LOCAL_EXTENT_DEG = 30.0  # our choice: smaller fields are drawn in RA and Dec, larger ones in Mollweide's projection
-SCALE_BAR_ARCSEC = 5.0
 
 
 def redshifts_and_magnitudes(z_spec, z_phot, r_mag, title, z_max=0.4, n_bins=50):
@@ -57,10 +56,7 @@ def redshifts_and_magnitudes(z_spec, z_phot, r_mag, title, z_max=0.4, n_bins=50)
         mag_edges = np.linspace(brightest, faintest, 41)
         magnitude.stairs(*np.histogram(r_mag[known], mag_edges), fill=True, color=LIGHT_GREY)
         magnitude.set(xlim=(brightest, faintest), ylabel=f"galaxies per {np.diff(mag_edges)[0]:.2g} mag")
-        count, _, _ = np.histogram2d(z_spec[known], r_mag[known], bins=(edges, mag_edges))
-        cells, norm = np.ma.masked_equal(count.T, 0), LogNorm(1, max(count.max(), 2))
-        mesh = plane.pcolormesh(edges, mag_edges, cells, norm=norm, cmap="viridis", rasterized=True)
-        figure.colorbar(mesh, ax=plane, label="galaxies per cell")
+        density_mesh(plane, z_spec[known], r_mag[known], (edges, mag_edges))
         plane.set(xlim=(0, z_max), ylim=(faintest, brightest))
     for axes in (magnitude, plane):
         if not known.any():
@@ -72,7 +68,7 @@ def redshifts_and_magnitudes(z_spec, z_phot, r_mag, title, z_max=0.4, n_bins=50)
 
 
 def sky_map(ra, dec, ebv, title):
-    """Where the galaxies lie, coloured by the mean E(B-V) of each cell.
+    """Sky map of the galaxies, coloured by the mean E(B-V) of each cell.
 
     Parameters
     ----------
@@ -92,9 +88,7 @@ def sky_map(ra, dec, ebv, title):
     whole sky; cells are square in RA cos(Dec) at the middle of a field, and 2 deg in RA and Dec on the whole sky.
     """
     ra, dec, ebv = (np.asarray(values, float) for values in (ra, dec, ebv))
-    centre = np.rad2deg(np.angle(np.exp(1j * np.deg2rad(ra)).mean())) % 360
-    # Counted from the centre of the field, so that one across RA = 0 stays in one piece.
-    offset = (ra - centre + 180) % 360 - 180
+    centre, offset = offset_from_centre(ra)
     is_local = max(np.ptp(offset), np.ptp(dec)) < LOCAL_EXTENT_DEG
     figure = Figure(figsize=(7.5, 4.0), layout="constrained")
     if is_local:
@@ -117,14 +111,38 @@ def sky_map(ra, dec, ebv, title):
     axes.grid(color=LIGHT_GREY, linewidth=0.5)
     figure.colorbar(mesh, ax=axes, label=r"mean $E(B-V)$ [mag]", extend="max", shrink=0.75)
     if is_local:
-        axes.invert_xaxis()
-        axes.set(xlabel="RA J2000 [deg]", ylabel="Dec J2000 [deg]", aspect=ra_cell / cell)
-        axes.xaxis.set_major_formatter(lambda x, _: f"{round(x % 360, 6):g}")
-        axes.yaxis.set_major_formatter("{x:g}")
+        label_field(axes, aspect=ra_cell / cell)
     else:
         label_all_sky(axes)
     axes.set_title(f"{title}, n = {len(ra):,}")
     return figure
+
+
+def offset_from_centre(ra):
+    """Mean RA of a field, and the RA of its galaxies counted from there, so that a field across RA = 0 stays whole.
+
+    Parameters
+    ----------
+    ra : ndarray, shape (n,)
+        [deg].
+
+    Returns
+    -------
+    centre : float
+        0 to 360 deg.
+    offset : ndarray, shape (n,)
+        -180 to 180 deg.
+    """
+    centre = np.rad2deg(np.angle(np.exp(1j * np.deg2rad(ra)).mean())) % 360
+    return centre, (ra - centre + 180) % 360 - 180
+
+
+def label_field(axes, aspect):
+    """Labels of a map in RA and Dec, with east left; `aspect` keeps angles on the sky."""
+    axes.invert_xaxis()
+    axes.set(xlabel="RA J2000 [deg]", ylabel="Dec J2000 [deg]", aspect=aspect)
+    axes.xaxis.set_major_formatter(lambda x, _: f"{round(x % 360, 6):g}")
+    axes.yaxis.set_major_formatter("{x:g}")
 
 
 def _edges(values, cell):
@@ -142,7 +160,7 @@ def label_all_sky(axes):
     axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.12, -0.12), fontsize=8)
     shown = np.array([-120, -60, 0, 60, 120])
     axes.set_xticks(np.deg2rad(shown), [])
-    for x in shown:  # in the south, where no northern survey lies below the labels
+    for x in shown:  # in the south, beyond northern surveys
         axes.text(np.deg2rad(x), np.deg2rad(-42), f"{180 - x}°", ha="center", fontsize=8)
     axes.set_yticks(np.deg2rad([-60, -30, 0, 30, 60]))
     axes.set(xlabel="RA J2000 (east is left)", ylabel="Dec J2000")
@@ -174,12 +192,11 @@ def linear_rgb(
     -----
     Bertin (2012, STIFF), as Pasquet et al. (2019), Fig. 2. `images.rgb` keeps the hue of bright cores instead.
     """
-    scales = np.array([BAND_SCALES[band] for band in RGB_BANDS]) * 10 ** (-0.4 * (survey.zero_point - 22.5))
-    flux = np.asarray(stamps, float)[..., [survey.bands.index(band) for band in RGB_BANDS]] * scales
+    flux = scaled_flux(stamps, survey)
     level = (flux - black) / (white - black)
     mean = level.mean(axis=-1, keepdims=True)
     colour = np.clip(mean + saturation * (level - mean), 0, 1) ** (1 / gamma)
-    return np.where(np.isfinite(flux).all(axis=-1, keepdims=True), colour, 0.5).astype(np.float32)
+    return grey_where_missing(colour, flux)
 
 
 def random_stamps(stamps, survey, z_spec, r_mag, title, n_columns=6):
@@ -205,8 +222,5 @@ def random_stamps(stamps, survey, z_spec, r_mag, title, n_columns=6):
         label = f"z = {z:.3f}" if np.isfinite(z) else "z unknown"
         labels.append(label + (f", r = {mag:.2f}" if np.isfinite(mag) else ""))
     figure = image_grid(linear_rgb(stamps, survey), labels, title, n_columns)
-    bar, corner = SCALE_BAR_ARCSEC / survey.pixel_scale, 0.06 * stamps.shape[1]
-    axes = figure.axes[0]
-    axes.plot([corner, corner + bar], [corner, corner], color="white", linewidth=1.5, label="_scale bar")
-    axes.text(corner + bar / 2, 1.3 * corner, f'{SCALE_BAR_ARCSEC:g}"', color="white", fontsize=7, ha="center")
+    scale_bar(figure.axes[0], stamps.shape[1], survey.pixel_scale)
     return figure

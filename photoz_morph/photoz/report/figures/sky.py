@@ -9,12 +9,17 @@ from matplotlib.ticker import MaxNLocator
 
 from photoz_morph.metrics.redshifts.sky_cells import MIN_COUNT, healpix_index, sky_cells
 from photoz_morph.metrics.redshifts.trends import LEVEL
-from photoz_morph.photoz.report.figures.sample import LOCAL_EXTENT_DEG, label_all_sky
+from photoz_morph.photoz.report.figures.sample import (
+    LOCAL_EXTENT_DEG,
+    label_all_sky,
+    label_field,
+    offset_from_centre,
+)
 from photoz_morph.report.style import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE
 
-ALL_SKY_STEP_DEG = 0.5  # of the raster that shows the cells
+ALL_SKY_STEP_DEG = 0.5  # of the raster on which the cells are drawn
 LOCAL_STEPS = 400
-COLOUR_QUANTILE = 0.98  # the colour scale ends there: a few odd cells would leave the rest in one colour
+COLOUR_QUANTILE = 0.98  # the colour scale ends there, as a few extreme cells would leave the rest in one colour
 
 
 def bias_map(ra, dec, residual, title, cells=None):
@@ -28,7 +33,7 @@ def bias_map(ra, dec, residual, title, cells=None):
     title : str
         Says whether the galaxies are real or simulated.
     cells : SkyCells, optional
-        From `sky_cells`, with groups or called before; by default every galaxy counts as independent.
+        From `sky_cells`; by default every galaxy counts as independent.
 
     Returns
     -------
@@ -78,7 +83,7 @@ def sky_text(cells, quantity="the mean residual"):
     if not np.isfinite(cells.p_value):
         return f"{size} hold {MIN_COUNT} galaxies or more, too few to say whether {quantity} depends on position."
     where = f"RA {cells.ra[cells.extreme]:.1f}, Dec {cells.dec[cells.extreme]:+.1f} deg"
-    # Counted twice for the two looks, as in `trend_lines`; 200 shuffles can just tell.
+    # Twice the smaller p-value, for two tests, as in `trend_lines`; 200 shuffles just suffice.
     is_flat = 2 * min(cells.p_value, cells.p_extreme) > LEVEL
     verdict = "is consistent with one value" if is_flat else "depends on position"
     how = "shuffling" if cells.n_groups == cells.n else f"shuffling {cells.n_groups:,} groups of {cells.n:,} galaxies"
@@ -101,8 +106,7 @@ def _cell_map(ra, dec, cells, title, label, colours):
     ra, dec = np.asarray(ra, float), np.asarray(dec, float)
     placed = np.isfinite(ra) & np.isfinite(dec)
     ra, dec = ra[placed], dec[placed]
-    centre = np.rad2deg(np.angle(np.exp(1j * np.deg2rad(ra)).mean())) % 360
-    offset = (ra - centre + 180) % 360 - 180  # from the centre of the field, so that one across RA = 0 stays whole
+    centre, offset = offset_from_centre(ra)
     figure = Figure(figsize=(10.5, 4.3), layout="constrained")
     grid = figure.add_gridspec(1, 2, width_ratios=[2.6, 1])
     if max(np.ptp(offset), np.ptp(dec)) < LOCAL_EXTENT_DEG:
@@ -130,7 +134,7 @@ def _raster(cells, ra, dec):
 
 
 def _all_sky_map(axes, cells, colours):
-    """Mollweide's projection centred on RA 180, as `sample_figures.sky_map`."""
+    """Mollweide projection centred on RA 180, as `sample.sky_map`."""
     x_edges = np.arange(-180, 180.1, ALL_SKY_STEP_DEG)
     y_edges = np.arange(-90, 90.1, ALL_SKY_STEP_DEG)
     x, y = x_edges[1:] - ALL_SKY_STEP_DEG / 2, y_edges[1:] - ALL_SKY_STEP_DEG / 2
@@ -145,7 +149,7 @@ def _all_sky_map(axes, cells, colours):
 
 
 def _local_map(axes, cells, centre, offset, dec, colours):
-    """RA and Dec of a small field, stretched so that angles on the sky are as they are."""
+    """Map of a small field in RA and Dec, with the aspect that keeps angles on the sky."""
     margin = 0.5 * cells.cell_deg
     cos_dec = max(np.cos(np.deg2rad(dec.mean())), 0.01)
     x_edges = centre + np.linspace(offset.min() - margin / cos_dec, offset.max() + margin / cos_dec, LOCAL_STEPS + 1)
@@ -155,10 +159,7 @@ def _local_map(axes, cells, centre, offset, dec, colours):
     if cells.extreme >= 0:
         _ring(axes, centre + (cells.ra[cells.extreme] - centre + 180) % 360 - 180, cells.dec[cells.extreme])
         axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1))
-    axes.invert_xaxis()
-    axes.set(xlabel="RA J2000 [deg]", ylabel="Dec J2000 [deg]", aspect=1 / cos_dec)
-    axes.xaxis.set_major_formatter(lambda x, _: f"{round(x % 360, 6):g}")
-    axes.yaxis.set_major_formatter("{x:g}")
+    label_field(axes, aspect=1 / cos_dec)
     return mesh
 
 

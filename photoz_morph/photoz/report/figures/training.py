@@ -1,4 +1,4 @@
-"""Figure of a training: loss, dispersion and learning rate of every member against epoch."""
+"""Training curves: loss, dispersion and learning rate of every member against epoch."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -7,7 +7,7 @@ from photoz_morph.report.style import BLACK, BLUE, GREY, ORANGE
 
 
 def loss_curves(histories, title):
-    """Loss of all members on training and validation galaxies, sigma_MAD on the latter, and the learning rate.
+    """Loss of all members on training and validation galaxies, sigma_MAD of the latter, and the learning rate.
 
     Parameters
     ----------

@@ -17,12 +17,12 @@ PANELS = {
     "bias": (r"bias $\langle\Delta z\rangle$", 1),
     "crps": ("mean CRPS", 1),
 }
-NAMED_LEVELS = (0.68, 0.9)  # whose coverage is written in the figure
+NAMED_LEVELS = (0.68, 0.9)  # their coverage is printed in the figure
 WIDTH_LABEL = r"width of the PDF, $q_{84} - q_{16}$"
 
 
 def width_cut_figure(width, residual, title, crps=None, group_id=None):
-    """Scores of the galaxies that are left, against the share with the widest PDFs that was removed.
+    """Scores of the remaining galaxies against the fraction with the widest PDFs that was removed.
 
     Parameters
     ----------
@@ -126,14 +126,14 @@ def width_histogram(width, title, n_bins=60):
 
 
 def coverage_figure(levels, observed, error, n, title):
-    """Share of z_spec inside the central interval of each PDF against its probability, above their difference.
+    """Fraction of z_spec inside the central interval of each PDF against its probability, above their difference.
 
     Parameters
     ----------
     levels : ndarray, shape (n_levels,)
         Probability inside the interval, 0 to 1.
     observed : ndarray, shape (n_levels,)
-        Share of galaxies whose z_spec is inside.
+        Fraction of galaxies whose z_spec is inside.
     error : ndarray, shape (n_levels,)
         Standard error of `observed`, as from `pit_tests.coverage`.
     n : int
@@ -149,7 +149,8 @@ def coverage_figure(levels, observed, error, n, title):
     -----
     On the diagonal if the PDFs are calibrated; above it PDFs are too wide, below it too narrow. The band is 1.96 times
     the square root of level (1 - level) / n about the diagonal, larger by as much as groups make `error` larger than
-    that of n independent galaxies. Levels share galaxies, so a curve that leaves the band does so over many of them.
+    that of n independent galaxies. Levels use the same galaxies, so that a curve leaves the band over many levels
+    at once.
     """
     levels, observed, error = (np.asarray(values, float) for values in (levels, observed, error))
     band = 1.96 * np.sqrt(levels * (1 - levels) / n) * error / fraction_error(n * observed, n)
@@ -161,13 +162,13 @@ def coverage_figure(levels, observed, error, n, title):
         axes.plot(levels, base, color=BLACK, linewidth=1, linestyle=":", label="calibrated")
         axes.plot(levels, base + observed - levels, color=BLUE, marker=".", linewidth=1.4, label="observed")
         axes.grid(color=LIGHT_GREY, linewidth=0.4)
-    for level, share, noise in zip(levels, observed, error):
+    for level, fraction, noise in zip(levels, observed, error):
         if np.isclose(level, NAMED_LEVELS).any():
-            upper.plot(level, share, color=ORANGE, marker="o", markersize=5, linestyle="none",
-                       label=f"{100 * level:.0f} %: {100 * share:.1f} ± {100 * noise:.1f} %")  # fmt: skip
-            lower.plot(level, share - level, color=ORANGE, marker="o", markersize=5)
+            upper.plot(level, fraction, color=ORANGE, marker="o", markersize=5, linestyle="none",
+                       label=f"{100 * level:.0f} %: {100 * fraction:.1f} ± {100 * noise:.1f} %")  # fmt: skip
+            lower.plot(level, fraction - level, color=ORANGE, marker="o", markersize=5)
     limit = 1.15 * max(np.abs(observed - levels).max(), band.max(), 1e-3)
-    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel=r"share of $z_\mathrm{spec}$ inside", title=title)
+    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel=r"fraction of $z_\mathrm{spec}$ inside", title=title)
     upper.legend(frameon=False, fontsize=9, loc="upper left")
     lower.set(ylim=(-limit, limit), xlabel="probability of the central interval", ylabel="observed - nominal")
     return figure

@@ -1,46 +1,24 @@
 import re
-from io import BytesIO
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from photoz_morph.morph.evaluation.scores import evaluate_morph
-from photoz_morph.morph.report import latent_results, robustness
 from photoz_morph.morph.report import page as report_page
-from photoz_morph.morph.report.attack_choice import chosen_attack, own_attacks
-from photoz_morph.morph.report.results import MorphResults
+from photoz_morph.morph.report import robustness
 from photoz_morph.morph.report.tables import defences
-from photoz_morph.morph.robustness.latent_scores import latent_scores, measure_latents
-from tests.support.attacks import attack_on, head_of, perturbed, toy_images
-from tests.support.morph import toy_history, toy_predictions
+from tests.support.attacks import toy_images
+from tests.support.morph import toy_predictions
 from tests.support.pages import Page
+from tests.support.reports import attacked_runs, blank_png, results_of
 
 TITLE = "Simulated stand-in galaxies with known truth"
 SECTIONS = ["One-pixel attack", "Latent geometry", "Perturbations", "Defences"]
 
 
-def toy_run(name, right, n=120, **changes):
-    """A run with everything that the sections show."""
-    table = toy_predictions(n=n, **changes)
-    kernel, bias = head_of(table)
-    attack = attack_on(table, kernel, bias)
-    latent = latent_scores(measure_latents(table, kernel, bias, attack), 20)
-    images = toy_images(attack)
-    return {
-        "name": name, "config": "task: morph", "table": table, "scores": evaluate_morph(table, 20),
-        "histories": [toy_history(2)], "attacks": {"lattice_y10": (attack, images)}, "latent": latent,
-        "perturbations": perturbed(right),
-    }  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def runs():
-    return [toy_run("regular", (2, 4)), toy_run("MMD", (4, 5), strength_y1=1.5, seed=1, adaptation="mmd")]
-
-
-def results_of(runs, **more):
-    return MorphResults(runs, "simulated", latents=latent_results.latent_results(runs), **more)
+    return attacked_runs()
 
 
 @pytest.fixture(scope="module")
@@ -50,23 +28,9 @@ def entries(runs):
 
 @pytest.fixture
 def without_drawing(monkeypatch):
-    """The page is put together without its pictures, which are drawn in a test of their own."""
-    figure = Figure(figsize=(0.2, 0.2))
-    with BytesIO() as png:
-        figure.savefig(png, format="png")
-        blank = png.getvalue()
-    monkeypatch.setattr(report_page, "_isomap", lambda *arguments: None)
-    monkeypatch.setattr("photoz_morph.report.page.draw_and_save", lambda draw, stem: blank)
-    for module, names in (("attacks", ("success_curves", "margin_queries", "pixel_places", "pixel_values")),
-                          ("latents", ("triplet_figure", "church_figure", "isomap_3d_figure",
-                                              "distance_histograms")),
-                          ("classification", ("accuracy_bars", "confusion_matrices", "reliability_diagram",
-                                             "morph_training_curves")),
-                          ("perturbations", ("accuracy_against_severity",))):  # fmt: skip
-        for name in names:
-            monkeypatch.setattr(f"photoz_morph.morph.report.figures.{module}.{name}", lambda *arguments: None)
-    monkeypatch.setattr(robustness, "attack_gallery", lambda *arguments: None)
-    monkeypatch.setattr("photoz_morph.morph.report.figures.isomap.embed", lambda *arguments, **options: None)
+    """The page is put together without its pictures, which are drawn in tests of their own."""
+    png = blank_png()
+    monkeypatch.setattr("photoz_morph.report.page.draw_and_save", lambda draw, stem: png)
 
 
 def page_of(runs, folder, **more):
@@ -202,50 +166,3 @@ def test_gallery_of_the_released_arrays_has_no_njy(runs):
     assert "change of the pixel [nJy]" in captions[0]["attack_gallery_1"]
     assert "change of the pixel [image unit]" in captions[1]["attack_gallery_1"]
     assert not any("nJy" in caption for caption in captions[1].values())
-
-
-def test_all_runs_show_the_same_galaxy_in_their_windows(runs):
-    places = latent_results.triplet_rows(runs)
-    ids = {run["attacks"][places[run["name"]][0]][0]["obj_id"][places[run["name"]][1]] for run in runs}
-    assert len(ids) == 1
-
-
-def test_latents_of_other_predictions_are_not_drawn(runs, tmp_path, without_drawing):
-    scale = {"separation": {"value": 2 * runs[0]["latent"]["scale"]["separation"]["value"]}, "spread": {"value": 1.0}}
-    stale = {**runs[0], "latent": runs[0]["latent"] | {"scale": scale}}
-    assert list(latent_results.measurements_of([stale, runs[1]])) == ["MMD"]
-    assert latent_results.triplet_rows([stale]) == {}
-    third = {**runs[1], "name": "third"}
-    # Not the ratios to MMD under the name of regular.
-    assert latent_results.latent_results([stale, runs[1], third]).ratios == {}
-    assert list(latent_results.latent_results([*runs, third]).ratios) == ["MMD", "third"]
-    note = "Not shown in the figures: regular, whose latents are not those of the predictions"
-    assert note in Page(page_of([stale], tmp_path)).visible
-
-
-def test_windows_are_of_the_depth_and_the_defence_of_the_latents(runs):
-    table, images = runs[0]["attacks"]["lattice_y10"]
-    of_y1, of_another_network = table.copy(), table.copy()
-    of_y1.meta["domain"] = "Y1"
-    of_another_network["latent_y10"] = np.asarray(table["latent_y10"]) * 1.1
-    assert latent_results.triplet_rows(runs[:1]) != {}
-    for other in (of_y1, of_another_network):
-        assert latent_results.triplet_rows([{**runs[0], "attacks": {"other": (other, images)}}]) == {}
-
-
-def test_attack_of_most_runs_is_shown_then_of_most_galaxies(runs):
-    table = runs[0]["attacks"]["lattice_y10"][0]
-    attacks = {"a": {"one": table, "two": table[:5]}, "b": {"two": table[:5]}}
-    assert chosen_attack(attacks)[0] == "two"
-    assert chosen_attack({"a": attacks["a"]})[0] == "one"
-    assert chosen_attack(attacks, "Y1") == (None, {})
-
-
-def test_attack_behind_another_defence_is_not_the_runs_own(runs):
-    table, images = runs[0]["attacks"]["lattice_y10"]
-    other = table.copy()
-    other.meta["defence"] = "d4"
-    run = {**runs[0], "attacks": {"plain": (table, images), "d4": (other, images)}}
-    assert list(own_attacks([run])["regular"]) == ["plain"]
-    defended = {**run, "scores": {**run["scores"], "defence": "d4"}}
-    assert list(own_attacks([defended])["regular"]) == ["d4"]

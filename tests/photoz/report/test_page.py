@@ -1,4 +1,3 @@
-import io
 import json
 import os
 import re
@@ -9,7 +8,6 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from matplotlib.figure import Figure
 
 from photoz_morph.cli.photoz import main
 from photoz_morph.config import load_config, save_config
@@ -24,6 +22,7 @@ from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.runs.scores import read_scores, write_scores
 from photoz_morph.surveys import SDSS
 from tests.support.pages import SCRIPT, Page
+from tests.support.reports import blank_png
 
 GRID = RedshiftGrid()
 
@@ -63,10 +62,8 @@ def report_text(run, trials=(), **options):
 
 @pytest.fixture(scope="module")
 def blank():
-    """The bytes of a figure."""
-    buffer = io.BytesIO()
-    Figure(figsize=(1, 1)).savefig(buffer, format="png")
-    return buffer.getvalue()
+    """Bytes of an empty figure."""
+    return blank_png()
 
 
 @pytest.fixture

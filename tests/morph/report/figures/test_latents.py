@@ -53,16 +53,6 @@ def places_of(axes, marks):
     return [tuple(part.get_offsets()[0]) for part in axes.collections if len(part.get_offsets()) == 1][:marks]
 
 
-def test_marked_latents_are_laid_with_the_others(runs):
-    run, _ = runs["regular"]
-    latents = [np.asarray(run.table[f"latent_{suffix}"], float) for suffix in ("y10", "y1")]
-    first = embed(*latents, n_galaxies=50)
-    again = [latents[0][first.rows[7]], latents[1][first.rows[9]]]
-    marked = embed(*latents, n_galaxies=50, marked=again, n_components=3)
-    assert marked.marked == pytest.approx(np.stack([marked.y10[7], marked.y1[9]]), abs=1e-6)
-    assert marked.y10.shape == (50, 3) and first.marked.shape == (0, 2) and np.array_equal(first.rows, marked.rows)
-
-
 def test_the_paper_figure_has_a_column_for_each_run_with_the_same_triplet(runs, tmp_path):
     windows, embeddings = windows_of(runs), embeddings_of(runs)
     figure = triplet_figure(windows, embeddings, given_of(runs, "y10"), given_of(runs, "y1"), CLASSES, TITLE)

@@ -2,23 +2,10 @@ import numpy as np
 import pytest
 from astropy.stats import binom_conf_interval
 
-from photoz_morph.morph.evaluation.scores import evaluate_morph
 from photoz_morph.morph.report.tables import attacks as robustness_tables
-from photoz_morph.morph.report.tables import defences
-from photoz_morph.morph.report.tables import (
-    latents as latent_tables,
-)
-from photoz_morph.morph.report.tables import (
-    perturbations as perturbation_tables,
-)
-from photoz_morph.morph.robustness.latent_scores import compare_latents, latent_scores, measure_latents
-from tests.support.attacks import attack_on, head_of, perturbed, toy_attack
-from tests.support.morph import toy_predictions
+from tests.support.attacks import toy_attack
 
 DATA = "simulated galaxies"
-
-
-# Shares and their intervals
 
 
 @pytest.mark.parametrize("level", [0.68, 0.95])
@@ -39,9 +26,6 @@ def test_interval_is_wider_for_galaxies_in_groups():
     single, grouped = (toy_attack([1, None] * 6, group_id=ids) for ids in (range(12), np.arange(12) // 4))
     widths = [np.ptp(robustness_tables.flipped_fraction(table)["interval"]) for table in (single, grouped)]
     assert widths[1] > 1.5 * widths[0]
-
-
-# The table of attacks
 
 
 def test_row_of_an_attack_worked_by_hand():
@@ -84,9 +68,6 @@ def test_classes_are_counted_by_what_they_become():
     assert header[4:] == ["to spiral", "to elliptical", "to merger"]
     assert [row[:3] for row in rows] == [["regular", "spiral", "3"], ["", "merger", "1"]]  # no elliptical was attacked
     assert rows[0][3].startswith("67 %") and rows[0][4:] == ["", "2", "0"] and rows[1][4:] == ["1", "0", ""]
-
-
-# Two runs attacked
 
 
 def test_runs_are_compared_on_the_galaxies_attacked_in_both_up_to_one_budget():
@@ -149,143 +130,3 @@ def test_verdict_names_both_defences():
     (sentence,) = robustness_tables.attack_verdicts(attacks)
     label = "lattice, Y10, data range"
     assert sentence.startswith(f"{label} against {label}, defence mean over flips and rotations: of 12 galaxies")
-
-
-# Latent distances
-
-
-def measured(scale=1.0, **changes):
-    """Latents of toy predictions, stretched by a factor that the head undoes."""
-    table = toy_predictions(n=240, **changes)
-    kernel, bias = head_of(table)
-    for domain in ("y10", "y1"):
-        table[f"latent_{domain}"] = scale * np.asarray(table[f"latent_{domain}"], float)
-    return measure_latents(table, kernel / scale, bias, attack_on(table, kernel / scale, bias, n=20))
-
-
-@pytest.fixture(scope="module")
-def latents():
-    """Scores and measurements of a run and of the same with a latent space ten times as large."""
-    parts = {"regular": measured(), "stretched": measured(10.0)}
-    return {name: latent_scores(part, 50) for name, part in parts.items()}, parts
-
-
-def test_scale_free_rows_are_the_same_for_a_stretched_latent_space(latents):
-    rows = latent_tables.latent_rows(latents[0], {})
-    assert [row[0] for row in rows if row[0]] == ["latent unit", "class separation", "class width"]
-    for number, (_, name, first, second, _) in enumerate(rows):
-        values = [float(cell.split(" ± ")[0]) for cell in (first, second)]
-        if number < 4:
-            assert values[1] == pytest.approx(10 * values[0], rel=0.02), name  # two or three digits are printed
-        else:
-            assert first == second, name
-
-
-def test_rows_are_those_of_the_papers_table(latents):
-    rows = latent_tables.latent_rows({"regular": latents[0]["regular"]}, {})
-    part = latents[1]["regular"]
-    steps = part.lengths["attacked"][np.isfinite(part.lengths["attacked"])]
-    (cell,) = [row[2] for row in rows[:4] if row[1] == "Y10 - one-pixel"]
-    digits = 1 if steps.mean() >= 10 else 2
-    assert cell.startswith(f"{steps.mean():.{digits}f} ± {steps.std():.{digits}f} (")
-    assert [row[1] for row in rows[:3]] == ["Y10 - Y1, all", "Y10 - Y1, flipped", "Y10 - one-pixel"]
-
-
-def test_verdict_does_not_take_a_stretched_space_for_a_harder_attack(latents):
-    scores, parts = latents
-    ratios = {"stretched": compare_latents(parts["regular"], parts["stretched"], 50)}
-    sentences = latent_tables.latent_verdicts(scores, ratios)
-    words = "The distance to the attacked image is 10.00 (10.00 to 10.00) times as long in stretched"
-    assert sentences[0].startswith(words)
-    assert "and 1.00 (1.00 to 1.00) times in units of the class separation" in sentences[0]
-    text = latent_tables.latent_markdown(scores, DATA, ratios)
-    assert "10.00 (10.00 to 10.00)" in text
-    assert "16 flipped of 20 attacked (lattice, Y10, data range, up to 100 queries)" in text
-
-
-def test_latent_table_names_the_attack_of_each_run(latents):
-    regular, stretched = latents[0].values()
-    attack = stretched["attack"] | {"domain": "Y1", "success": "paper", "targeted": True}
-    runs = {"regular": regular, "stretched": stretched | {"attack": attack}}
-    caption = latent_tables.latent_caption(runs, DATA)
-    assert "(lattice, Y10, data range, up to 100 queries); stretched" in caption
-    assert "(lattice, Y1, data range, targeted, success paper, up to 200 queries)" in caption
-    assert "Y10 or Y1 - one-pixel" in [row[1] for row in latent_tables.latent_rows(runs, {})]
-
-
-@pytest.mark.parametrize("interval, words", [
-    ([0.8, 1.2], "the difference is not significant"), ([1.1, 1.5], "longer in MMD"), ([0.5, 0.9], "shorter in MMD"),
-])  # fmt: skip
-def test_verdict_follows_the_scale_free_interval(interval, words):
-    ratio = {"n": 30, "raw": {"value": 2.3, "interval": [2.0, 2.6]}}
-    ratio["per_separation"] = {"value": np.mean(interval), "interval": interval}
-    ratios = {"MMD": {"attacked": ratio, "y10_y1": None}}
-    (sentence,) = latent_tables.latent_verdicts({"regular": {}, "MMD": {}}, ratios)
-    assert "2.30 (2.00 to 2.60) times as long in MMD as in regular, raw" in sentence
-    assert sentence.endswith(f"scale-free, {words}.")
-
-
-# Defences
-
-
-def test_attack_behind_another_defence_takes_no_scores_of_the_network_without(latents):
-    scores = evaluate_morph(toy_predictions(n=240), 20)
-    attacks = [toy_attack([1, 2, 3, None]), toy_attack([1, None, None, None], defence="median")]
-    entries = {"regular": {"scores": scores, "attack": attacks, "latent": latents[0]["regular"]}, "noise": {
-        "scores": scores, "attack": [], "latent": None}}  # fmt: skip
-    own, median, other = defences.defence_rows(entries)
-    accuracy = scores["domains"]["Y1"]["mean"]["accuracy"]
-    assert own[:2] == ["regular", "none"] and own[3] == f"{accuracy['value']:.3f} ± {accuracy['error']:.3f}"
-    assert own[4].startswith("75 %") and median[4].startswith("25 %")
-    margin = latents[0]["regular"]["lengths"]["margin_y1"]["per_separation"]
-    assert own[7] == f"{margin['value']:.3f} ± {margin['error']:.3f}"
-    assert median[:4] == ["", "3 x 3 median", "–", "–"] and median[6:] == ["–", "–"]
-    assert other[0] == "noise" and other[4:] == ["–"] * 4
-    assert "lattice, Y10, data range" in defences.defence_caption(entries, DATA)
-
-
-def test_first_table_behind_a_defence_counts():
-    scores = evaluate_morph(toy_predictions(n=240), 20)
-    attacks = [toy_attack([1, 2, 3, None]), toy_attack([None] * 4)]
-    (row,) = defences.defence_rows({"regular": {"scores": scores, "attack": attacks, "latent": None}})
-    assert row[4].startswith("75 %")
-
-
-# Perturbations
-
-
-def test_corruption_score_is_the_error_over_that_of_the_first_run():
-    runs = {"regular": perturbed((2, 4)), "MMD": perturbed((4, 5))}
-    rows = perturbation_tables.perturbation_rows(runs)
-    assert perturbation_tables.perturbation_header(runs) == ["perturbation", "regular", "MMD", "MMD / regular"]
-    assert rows[0] == ["none", "0.833", "0.833", "–"]
-    assert rows[1][:3] == ["RICE", "0.333 (66.7 %)", "0.667 (33.3 %)"]
-    ratios = [row[-1].split(" ")[0] for row in rows[1:]]
-    assert ratios == ["0.50", "0.50", "0.50"]  # 2/6 over 4/6, 1/6 over 2/6, and their mean
-    assert rows[-1][:3] == ["mean of 2 kinds", "0.500 (50.0 %)", "0.750 (25.0 %)"]
-    text = perturbation_tables.perturbation_markdown(runs, DATA)
-    assert "mean-corruption score" in text
-    # 5/6 less 3/6, and 5/6 less 4.5/6.
-    assert "regular drops by 33.3 points below" in text and "of MMD by 8.3, a difference of -25.0" in text
-
-
-@pytest.mark.parametrize("right, words", [
-    ((1, 5), "MMD loses less"), ((3, 3), "the difference is not significant"), ((5, 1), "MMD loses more"),
-])  # fmt: skip
-def test_verdict_on_perturbations_follows_the_paired_interval(right, words):
-    runs = {name: perturbed((n_right, n_right)) for name, n_right in zip(("regular", "MMD"), right)}
-    (sentence,) = perturbation_tables.perturbation_verdicts(runs)
-    assert sentence.endswith(f": {words}.")
-
-
-def test_runs_perturbed_on_other_galaxies_are_shown_without_a_ratio():
-    runs = {"regular": perturbed((2, 4)), "MMD": perturbed((4, 5), obj_ids=range(1, 7))}
-    assert {row[-1] for row in perturbation_tables.perturbation_rows(runs)} == {"–"}
-    assert perturbation_tables.perturbation_verdicts(runs) == []
-
-
-def test_mean_is_over_the_kinds_of_all_runs():
-    runs = {"regular": perturbed((2, 4)), "MMD": perturbed((3,), names=("rice",))}
-    rows = perturbation_tables.perturbation_rows(runs)
-    assert rows[2][1:3] == ["0.667 (33.3 %)", "–"]
-    assert rows[-1][:3] == ["mean of 1 kind", "0.333 (66.7 %)", "0.500 (50.0 %)"]

@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from photoz_morph.morph.report.figures import classification
+from tests.support.morph import CLASSES, toy_history
+from tests.support.reports import two_arms
+
+
+@pytest.fixture(scope="module")
+def results():
+    return two_arms()
+
+
+def test_contours_hold_half_and_nine_tenths(results):
+    rng = np.random.default_rng(0)
+    gini, m20 = 0.5 + 0.03 * rng.normal(size=50_000), -1.7 + 0.2 * rng.normal(size=50_000)
+    sample = results.sample
+    columns = [np.asarray(sample[name]) for name in ("gini", "m20", "label")]
+    (axes,) = classification.gini_m20_plane(*columns, CLASSES, "toy", (gini, m20)).axes
+    (contours,) = [part for part in axes.collections if hasattr(part, "levels")]
+    inside = [path.contains_points(np.stack([m20, gini], axis=1)).mean() for path in contours.get_paths()]
+    assert inside == pytest.approx([0.9, 0.5], abs=0.05)  # the smoothing widens them a little
+
+
+def test_confusion_matrices_show_shares_of_the_true_class(results):
+    figure = classification.confusion_matrices(results.scores, "toy")
+    assert len(figure.axes) == 4
+    counts = np.array(results.runs[1]["scores"]["domains"]["Y1"]["confusion"])
+    np.testing.assert_allclose(figure.axes[3].images[0].get_array(), counts / counts.sum(axis=1, keepdims=True))
+    assert [label.get_text() for label in figure.axes[3].get_xticklabels()] == list(CLASSES)
+
+
+@pytest.mark.parametrize("unused", [np.nan, 0.0])
+def test_training_without_mmd_says_so(unused):
+    histories = {
+        name: [{key: np.array([row[key] for row in toy_history(mmd=mmd)]) for key in toy_history()[0]}]
+        for name, mmd in (("regular", None), ("MMD", 0.5))
+    }
+    histories["regular"][0]["mmd"][:] = unused
+    figure = classification.morph_training_curves(histories, "toy")
+    texts = [[text.get_text() for text in axes.texts] for axes in figure.axes]
+    assert texts[4] == ["not in this training"] and texts[5] == []  # the third of four rows

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from photoz_morph.report.images import image_grid, rgb
+from photoz_morph.surveys import SDSS
+from tests.support.reports import stamps
+
+
+def test_colours_are_between_0_and_1_and_sky_is_black():
+    image = rgb(stamps(1), SDSS)[0]
+    assert image.min() >= 0 and image.max() <= 1
+    assert image[:8, 56:].max() < 0.02
+
+
+def test_galaxy_of_neutral_colour_is_grey_and_a_red_one_red():
+    neutral = rgb(stamps(1), SDSS)[0, 45, 20]
+    np.testing.assert_allclose(neutral, neutral[0], rtol=1e-5)
+    red, green, blue = rgb(stamps(1) * np.array([1, 0.5, 1, 2, 1]), SDSS)[0, 45, 20]
+    assert red > green > blue
+
+
+def test_hue_survives_where_the_image_saturates():
+    pixel = np.array([0.1, 1, 2, 4, 1])[None, None, None]
+    faint, bright = (rgb(pixel * factor, SDSS)[0, 0, 0] ** 1.4 for factor in (1, 1e3))
+    np.testing.assert_allclose(bright / bright.max(), faint / faint.max(), rtol=1e-4)
+    assert bright.max() == pytest.approx(1)
+
+
+def test_brighter_is_brighter_and_images_are_not_scaled_one_by_one():
+    alone, together = rgb(stamps(1), SDSS), rgb(np.concatenate([stamps(1), 10 * stamps(1)]), SDSS)
+    np.testing.assert_array_equal(alone[0], together[0])
+    assert together[1].sum() > together[0].sum()
+
+
+def test_missing_pixel_is_grey_and_missing_band_an_error():
+    broken = stamps(1)
+    broken[0, 0, 0, 2] = np.nan
+    np.testing.assert_array_equal(rgb(broken, SDSS)[0, 0, 0], 0.5)
+    with pytest.raises(ValueError, match="no colour for band y: sdss has u, g, r, i, z"):
+        rgb(stamps(1), SDSS, bands=("y", "r", "g"))
+
+
+def test_image_grid_shows_each_image_once_north_up():
+    images = rgb(stamps(5), SDSS)
+    figure = image_grid(images, list("abcde"), "simulated", n_columns=3)
+    shown = [axes.images[0] for axes in figure.axes if axes.images]
+    assert len(shown) == 5 and all(image.origin == "lower" for image in shown)
+    np.testing.assert_array_equal(shown[4].get_array(), images[4])

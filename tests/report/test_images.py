@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
-from photoz_morph.report.images import image_grid, rgb
+from photoz_morph.report.images import image_grid, rgb, scale_bar, scaled_flux
 from photoz_morph.surveys import SDSS
 from tests.support.reports import stamps
 
@@ -46,3 +49,17 @@ def test_image_grid_shows_each_image_once_north_up():
     shown = [axes.images[0] for axes in figure.axes if axes.images]
     assert len(shown) == 5 and all(image.origin == "lower" for image in shown)
     np.testing.assert_array_equal(shown[4].get_array(), images[4])
+
+
+def test_scale_bar_spans_five_arcsec():
+    axes = Figure().subplots()
+    scale_bar(axes, 64, 0.4)
+    (bar,) = axes.get_lines()
+    assert np.ptp(bar.get_xdata()) * 0.4 == pytest.approx(5.0)
+    assert [text.get_text() for text in axes.texts] == ['5"']
+
+
+def test_fluxes_of_two_zero_points_have_one_scale():
+    # An AB magnitude of 22.5 is one nanomaggy; at a zero point of 31.4 it is 10^(0.4 x 8.9) units, nJy.
+    other = replace(SDSS, zero_point=31.4)
+    np.testing.assert_allclose(scaled_flux(stamps(1) * 10**3.56, other), scaled_flux(stamps(1), SDSS))

@@ -1,16 +1,19 @@
 """Predictions, stamps and results of toy runs, for tests of the reports."""
 
+import json
 from io import BytesIO
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from photoz_morph.config import load_config, save_config
 from photoz_morph.morph.evaluation.comparison import compare_morph
 from photoz_morph.morph.evaluation.scores import evaluate_morph
 from photoz_morph.morph.report.latent_results import latent_results
 from photoz_morph.morph.report.results import MorphResults
 from photoz_morph.morph.robustness.latent_scores import latent_scores, measure_latents
-from photoz_morph.photoz.predictions import predictions_table
+from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.predictions import predictions_table, write_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.surveys import SDSS
 from tests.support import attacks
@@ -91,3 +94,33 @@ def attacked_runs():
 def results_of(runs, **more):
     """Results of runs whose latents are measured."""
     return MorphResults(runs, "simulated", latents=latent_results(runs), **more)
+
+
+def photoz_predictions(n=300, sigma=0.01, origin="simulated", model="toy", n_flagged=0):
+    """Photo-z predictions of galaxies in two folds, the first of them flagged."""
+    rng = np.random.default_rng(0)
+    z_spec = rng.uniform(0.05, 0.3, n)
+    centre = z_spec + np.random.default_rng(1).normal(0, sigma, n)
+    pdf = np.exp(-0.5 * ((GRID.midpoints - centre[:, None]) / sigma) ** 2)
+    pdf /= pdf.sum(axis=1, keepdims=True)
+    pdf[:n_flagged] = np.nan
+    columns = {"obj_id": np.arange(n), "z_spec": z_spec, "fold": np.arange(n) % 2, "petro_r": rng.uniform(15, 17.8, n)}
+    columns |= {"ra": rng.uniform(0, 360, n), "dec": rng.uniform(-5, 60, n), "ebv": rng.uniform(0, 0.1, n)}
+    return predictions_table(columns, pdf, GRID, SDSS, origin, model)
+
+
+def photoz_run(folder, table):
+    """Write what a report reads of a run folder with two folds of one member."""
+    folder.mkdir()
+    save_config(load_config("photoz_simulated.yaml", PhotozConfig), folder / "config.yaml")
+    dataset = {"path": "/nowhere", "name": "sdss_ugriz/1.0.0", "origin": "simulated", "galaxies_per_fold": [9] * 5}
+    (folder / "dataset.json").write_text(json.dumps(dataset))
+    (folder / "environment.json").write_text(json.dumps({"python": "3.11", "devices": ["/device:CPU:0"]}))
+    for fold in range(2):
+        member = folder / f"fold_{fold}" / "member_0"
+        member.mkdir(parents=True)
+        (member / "model.keras").touch()
+        names = "epoch,iterations,learning_rate,loss,validation_loss,validation_sigma_mad,seconds"
+        (member / "history.csv").write_text(f"{names}\n1,10,1e-3,4,4.1,0.03,30\n2,20,1e-4,3.5,3.6,0.02,30\n")
+    write_predictions(table, folder / "predictions.fits")
+    return folder

@@ -1,5 +1,4 @@
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -11,49 +10,15 @@ from click.testing import CliRunner
 
 from photoz_morph.cli.photoz import main
 from photoz_morph.config import load_config, save_config
-from photoz_morph.metrics.redshifts.pdf_scores import pit
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.evaluation.scores import evaluate
-from photoz_morph.photoz.predictions import predictions_table, read_predictions, write_predictions
+from photoz_morph.photoz.predictions import read_predictions, write_predictions
 from photoz_morph.photoz.report.page import write_report
-from photoz_morph.photoz.report.text import score_tables
 from photoz_morph.photoz.report_run import current_results
-from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.runs.scores import read_scores, write_scores
+from photoz_morph.runs.scores import read_scores
 from photoz_morph.surveys import SDSS
 from tests.support.pages import SCRIPT, Page
-from tests.support.reports import blank_png
-
-GRID = RedshiftGrid()
-
-
-def toy_predictions(n=300, sigma=0.01, origin="simulated", model="toy", n_flagged=0):
-    rng = np.random.default_rng(0)
-    z_spec = rng.uniform(0.05, 0.3, n)
-    centre = z_spec + np.random.default_rng(1).normal(0, sigma, n)
-    pdf = np.exp(-0.5 * ((GRID.midpoints - centre[:, None]) / sigma) ** 2)
-    pdf /= pdf.sum(axis=1, keepdims=True)
-    pdf[:n_flagged] = np.nan
-    columns = {"obj_id": np.arange(n), "z_spec": z_spec, "fold": np.arange(n) % 2, "petro_r": rng.uniform(15, 17.8, n)}
-    columns |= {"ra": rng.uniform(0, 360, n), "dec": rng.uniform(-5, 60, n), "ebv": rng.uniform(0, 0.1, n)}
-    return predictions_table(columns, pdf, GRID, SDSS, origin, model)
-
-
-def toy_run(folder, table):
-    """What the report needs of a run folder with two folds of one member."""
-    folder.mkdir()
-    save_config(load_config("photoz_simulated.yaml", PhotozConfig), folder / "config.yaml")
-    dataset = {"path": "/nowhere", "name": "sdss_ugriz/1.0.0", "origin": "simulated", "galaxies_per_fold": [9] * 5}
-    (folder / "dataset.json").write_text(json.dumps(dataset))
-    (folder / "environment.json").write_text(json.dumps({"python": "3.11", "devices": ["/device:CPU:0"]}))
-    for fold in range(2):
-        member = folder / f"fold_{fold}" / "member_0"
-        member.mkdir(parents=True)
-        (member / "model.keras").touch()
-        names = "epoch,iterations,learning_rate,loss,validation_loss,validation_sigma_mad,seconds"
-        (member / "history.csv").write_text(f"{names}\n1,10,1e-3,4,4.1,0.03,30\n2,20,1e-4,3.5,3.6,0.02,30\n")
-    write_predictions(table, folder / "predictions.fits")
-    return folder
+from tests.support.reports import GRID, blank_png, photoz_predictions, photoz_run
 
 
 def report_text(run, trials=(), **options):
@@ -75,7 +40,7 @@ def undrawn(monkeypatch, blank):
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory, blank):
     """A toy run with its report, and the page's text; its figures are blank."""
-    run = toy_run(tmp_path_factory.mktemp("plain") / "my run", toy_predictions(n_flagged=20))
+    run = photoz_run(tmp_path_factory.mktemp("plain") / "my run", photoz_predictions(n_flagged=20))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("photoz_morph.report.page.draw_and_save", lambda draw, stem: blank)
         return run, report_text(run)
@@ -86,9 +51,6 @@ def reported(run_dir, tmp_path_factory):
     """A trained run of two folds with two members after `photoz report`, and what the command printed."""
     run = shutil.copytree(run_dir, tmp_path_factory.mktemp("report") / "run")
     return run, CliRunner().invoke(main, ["report", str(run)])
-
-
-# The page
 
 
 def test_numbers_in_the_page_are_those_of_scores_json(plain):
@@ -102,25 +64,7 @@ def test_numbers_in_the_page_are_those_of_scores_json(plain):
         assert f"{100 * eta['value']:.2f} ± {100 * eta['error']:.2f}" in page
     mean = scores["mean"]["crps"]
     assert f"{mean['value']:.5f} ± {mean['sd_over_folds']:.5f}" in page
-    assert scores == json.loads(json.dumps(evaluate(toy_predictions(n_flagged=20), GRID)))
-
-
-def test_scores_of_older_predictions_are_made_anew(tmp_path):
-    run = toy_run(tmp_path / "run", toy_predictions(sigma=0.03))
-    old = current_results(run).scores["all"]["sigma_mad"]["value"]
-    assert read_scores(run / "scores.json")["all"]["sigma_mad"]["value"] == old
-    write_predictions(toy_predictions(sigma=0.01), run / "predictions.fits")
-    os.utime(run / "scores.json", (0, 0))
-    new = current_results(run).scores
-    assert new["all"]["sigma_mad"]["value"] < old / 2
-    assert read_scores(run / "scores.json") == new
-
-
-def test_scores_that_are_newer_are_taken_as_they_are(tmp_path):
-    run = toy_run(tmp_path / "run", toy_predictions())
-    scores = evaluate(toy_predictions(), GRID, n_bootstrap=7)
-    write_scores(scores, run / "scores.json")
-    assert current_results(run).scores["n_bootstrap"] == 7
+    assert scores == json.loads(json.dumps(evaluate(photoz_predictions(n_flagged=20), GRID)))
 
 
 def test_page_needs_nothing_from_elsewhere(plain):
@@ -133,7 +77,7 @@ def test_page_needs_nothing_from_elsewhere(plain):
 
 
 def test_what_a_user_can_write_is_escaped(tmp_path, undrawn):
-    run = toy_run(tmp_path / "run", toy_predictions(model="<b>net</b>"))
+    run = photoz_run(tmp_path / "run", photoz_predictions(model="<b>net</b>"))
     (run / "config.yaml").write_text(f"# {SCRIPT}\n" + (run / "config.yaml").read_text())
     dataset = json.loads((run / "dataset.json").read_text())
     (run / "dataset.json").write_text(json.dumps({**dataset, "path": f'"{SCRIPT}'}))
@@ -147,36 +91,9 @@ def test_page_says_what_the_galaxies_are(plain, tmp_path, undrawn):
     simulated = Page(plain[1]).visible
     assert "Simulated galaxies with known truth" in simulated and "simulated SDSS galaxies" in simulated
     assert "real sdss" not in simulated.lower()
-    real = Page(report_text(toy_run(tmp_path / "b", toy_predictions(origin="stacked")))).visible
+    real = Page(report_text(photoz_run(tmp_path / "b", photoz_predictions(origin="stacked")))).visible
     assert "Real SDSS galaxies" in real
     assert "simulated" not in re.sub(r"simulation:|photoz_simulated", "", real).lower()
-
-
-@pytest.mark.parametrize("options", [[], ["--widest-removed", "0.5", "--out", "{run}/scores.json"]])
-def test_scores_of_something_else_are_not_taken_for_those_of_the_run(tmp_path, options):
-    run = toy_run(tmp_path / "run", toy_predictions())
-    write_predictions(toy_predictions(sigma=0.03, model="k-NN"), run / "knn.fits")
-    source = run / "predictions.fits" if options else run / "knn.fits"
-    arguments = ["evaluate", str(source), *(option.format(run=run) for option in options)]
-    assert CliRunner().invoke(main, arguments).exit_code == 0
-    scores = current_results(run).scores
-    assert scores["model"] == "toy" and scores["n_galaxies"] == 300
-    assert list(scores["comparison"]["methods"]) == ["toy", "k-NN"]
-    (run / "knn.fits").unlink()
-    assert "comparison" not in current_results(run).scores
-
-
-def test_comparison_is_there_with_the_knn_and_only_then(plain, tmp_path):
-    assert "Methods on the same" not in plain[1] and "No baseline is compared" in plain[1]
-    run = toy_run(tmp_path / "run", toy_predictions())
-    current_results(run)  # writes scores without a comparison, newer than the table that comes now
-    write_predictions(toy_predictions(sigma=0.03, model="k-NN"), run / "knn.fits")
-    os.utime(run / "knn.fits", (0, 0))
-    results = current_results(run)
-    tables = Page("".join(score_tables(results))).visible
-    assert "Methods on the same 300" in tables and "toy beats k-NN on 300 simulated galaxies" in tables
-    difference = read_scores(run / "scores.json")["comparison"]["differences"]["k-NN"]["sigma_mad"]
-    assert f"{difference['value']:.5f} ± {difference['error']:.5f}" in tables
 
 
 def test_flagged_galaxies_are_counted_and_left_out_of_every_figure(plain):
@@ -189,7 +106,7 @@ def test_missing_stacks_are_told(plain):
 
 
 def test_folder_is_complete_and_has_no_temporary_files(tmp_path):
-    run = toy_run(tmp_path / "run", toy_predictions())
+    run = photoz_run(tmp_path / "run", photoz_predictions())
     stacks = np.zeros((3, *SDSS.image_shape)), np.array([7, 1_000_000, 3])
     page = write_report(current_results(run), tmp_path / "out" / "deep", stacks, progress=False)
     assert "2 random stamps" in Page(page.read_text()).visible  # one is not in the table
@@ -213,12 +130,12 @@ def test_sections_come_in_the_order_of_a_referees_questions(plain):
 
 
 def test_a_trial_stands_in_table_2_and_beside_the_run_in_figure_11(tmp_path, undrawn):
-    run = toy_run(tmp_path / "run", toy_predictions())
-    trial = toy_run(tmp_path / "no_ebv", toy_predictions(sigma=0.03))
+    run = photoz_run(tmp_path / "run", photoz_predictions())
+    trial = photoz_run(tmp_path / "no_ebv", photoz_predictions(sigma=0.03))
     save_config(load_config("photoz_simulated.yaml", PhotozConfig, ["model.with_ebv=false"]), trial / "config.yaml")
-    deep = toy_run(tmp_path / "deep", toy_predictions(sigma=0.05))
+    deep = photoz_run(tmp_path / "deep", photoz_predictions(sigma=0.05))
     save_config(load_config("photoz_simulated.yaml", PhotozConfig, ["data.train_on=deep"]), deep / "config.yaml")
-    write_predictions(toy_predictions(sigma=0.02, model="k-NN"), run / "knn.fits")
+    write_predictions(photoz_predictions(sigma=0.02, model="k-NN"), run / "knn.fits")
     page = Page(report_text(run, [trial, deep])).visible
     assert "zphot of without E(B-V) minus zphot with E(B-V): consistent with flat" in page
     assert "zphot of k-NN minus zphot with E(B-V): consistent with flat" in page
@@ -262,71 +179,6 @@ def test_predictions_without_the_pit_of_members_are_reported_and_say_so(reported
     assert "The predictions lack the PIT of the members" in page and "single members" not in page
 
 
-def test_truncated_history_is_named(tmp_path):
-    run = toy_run(tmp_path / "run", toy_predictions())
-    path = run / "fold_1" / "member_0" / "history.csv"
-    path.write_text(path.read_text()[:-25])
-    with pytest.raises(ValueError, match="fold_1/member_0/history.csv: not a history of losses, or truncated"):
-        current_results(run)
-
-
 def test_report_package_loads_no_tensorflow():
     script = "import sys; import photoz_morph.photoz.report.page; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
-
-
-# The command
-
-
-def test_folder_that_is_no_run_is_refused_with_one_line(tmp_path):
-    for folder in (tmp_path, tmp_path / "missing"):
-        result = CliRunner().invoke(main, ["report", str(folder)])
-        assert result.exit_code == 1 and result.output.count("\n") == 1
-        assert re.search("not a run folder .*photoz train", result.output)
-
-
-def test_command_predicts_scores_and_writes_the_page(reported):
-    run, result = reported
-    assert result.exit_code == 0, result.output
-    assert f"Report in {run}/report/report.html" in result.output
-    page = Page((run / "report" / "report.html").read_text()).visible
-    assert re.search(r"4 networks in [\d.]+ min", page) and re.search(r"peak memory\d+\.\d GB", page)
-    assert "2 networks of type" in page and "30 random stamps" in page and "single members" in page
-    assert (run / "predictions.fits").exists() and (run / "scores.json").exists()
-
-
-def test_pit_of_each_member_is_stored_and_that_of_its_own_pdf(reported, data_dir):
-    from photoz_morph.datasets import reading
-    from photoz_morph.photoz import dataset
-    from photoz_morph.photoz.predict import load_ensemble
-    from photoz_morph.runs.folder import finished_members
-
-    run, _ = reported
-    table, grid = read_predictions(run / "predictions.fits")
-    assert table["pit_member"].shape == (len(table), 2)
-    in_fold = table[table["fold"] == 1]
-    batch = next(iter(dataset.image_batches(reading.open_dataset(data_dir), "fold_1", 1000)))
-    for number, path in enumerate(finished_members(run, PhotozConfig)[1]):
-        own = pit(in_fold["z_spec"], load_ensemble([path])(batch).numpy(), grid)
-        np.testing.assert_allclose(in_fold["pit_member"][:, number], own, atol=1e-5)
-
-
-def test_run_whose_dataset_is_gone_is_reported_without_stamps(reported, tmp_path, undrawn):
-    run = shutil.copytree(reported[0], tmp_path / "run")
-    dataset = json.loads((run / "dataset.json").read_text())
-    (run / "dataset.json").write_text(json.dumps({**dataset, "path": str(tmp_path / "gone")}))
-    result = CliRunner().invoke(main, ["report", str(run), "-q", "--out", str(tmp_path / "out")])
-    assert result.exit_code == 0 and result.output == ""
-    page = Page((tmp_path / "out" / "report.html").read_text()).visible
-    assert f"the dataset is missing in {tmp_path}/gone; give its folder with --data-dir" in page
-
-
-def test_random_stacks_are_of_the_test_folds(reported, data_dir):
-    from photoz_morph.datasets.reading import open_dataset
-    from photoz_morph.photoz.report_run import random_stacks
-
-    table, _ = read_predictions(reported[0] / "predictions.fits")
-    images, obj_id = random_stacks(open_dataset(data_dir), [0, 1], 7)
-    assert images.shape == (7, *SDSS.image_shape) and len(set(obj_id)) == 7
-    folds = table["fold"][[list(table["obj_id"]).index(number) for number in obj_id]]
-    assert list(folds) == [0, 0, 0, 0, 1, 1, 1]

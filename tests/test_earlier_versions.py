@@ -22,7 +22,7 @@ from photoz_morph.models.loading import load_network
 from photoz_morph.morph import dataset as morph_pipeline
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.experiment import MorphExperiment
-from photoz_morph.morph.exported_model import MorphEstimator, infer_mocks
+from photoz_morph.morph.exported_model import ExportedMorphModel, infer_mocks
 from photoz_morph.morph.predict import predict_morph_run
 from photoz_morph.morph.predictions import class_names, read_morph_predictions
 from photoz_morph.morph.robustness.attack import count_flips_on_disk
@@ -33,7 +33,7 @@ from photoz_morph.morph.robustness.perturbation_scores import read_perturbations
 from photoz_morph.photoz import dataset as pipeline
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.experiment import PhotozExperiment
-from photoz_morph.photoz.exported_model import infer_shards, load_estimator
+from photoz_morph.photoz.exported_model import infer_shards, load_exported_model
 from photoz_morph.photoz.predict import load_ensemble, predict_run
 from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.rail.model_file import read_model
@@ -255,7 +255,7 @@ def read_exports(folder):
     exports, found = folder / "exports", {}
     (path,) = find_shards(folder / "stacks")
     images, table, _ = read_shard(path, np.arange(4))
-    estimator = load_estimator(exports / "photoz")
+    estimator = load_exported_model(exports / "photoz")
     inferred = infer_shards(estimator, folder / "stacks", progress=False)
     alone = tf.saved_model.load(str(exports / "photoz"))
     found["photoz"] = {
@@ -272,7 +272,7 @@ def read_exports(folder):
     mocks = find_mock_shards(folder / "mocks")
     images = read_mock_shard(mocks[0], np.arange(3))[0]
     for name in ("morph_regular", "morph_mmd"):
-        estimator = MorphEstimator(exports / name)
+        estimator = ExportedMorphModel(exports / name)
         alone = tf.saved_model.load(str(exports / name))
         computed = {"alone": {key: numbers(values) for key, values in alone.serve(images[10]).items()}}
         for years in images:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.defences import with_defence
-from photoz_morph.morph.predictions import ORIGINS, read_morph_predictions
+from photoz_morph.morph.predictions import read_morph_predictions
 from photoz_morph.morph.report.latent_results import LatentResults
 from photoz_morph.morph.report.style import RUN_STYLES
 from photoz_morph.morph.robustness.attack_files import find_attacks, read_attack
@@ -13,6 +13,7 @@ from photoz_morph.morph.robustness.perturbation_scores import read_perturbations
 from photoz_morph.report.text import DATA_NAMES
 from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.runs.progress import read_history, read_sessions
+from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.system.json_files import read_json
 
 MAX_RUNS = len(RUN_STYLES)
@@ -31,7 +32,7 @@ class MorphResults:
         `read_latent`, `perturbations`, from `read_perturbations`, and `defended`, a dict of test-time defences other
         than the run's own to `scores` and `latent` behind them.
     origin : str
-        A key of `morph.predictions.ORIGINS`.
+        A key of `runs.scores.ORIGINS`.
     comparison : dict, optional
         From `compare_morph`, of the first two runs.
     examples : dict, optional

@@ -14,7 +14,7 @@ from photoz_morph.config import differing_keys
 from photoz_morph.metrics.checks import scored_rows
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE, name_of_trial
-from photoz_morph.photoz.predictions import ORIGINS, read_predictions
+from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.runs.progress import read_history, read_sessions

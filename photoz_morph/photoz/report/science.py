@@ -83,7 +83,7 @@ def trends(results, out_files):
         Entry(title, "bias_trends",
               f"Mean residual in bins of z_spec and z_phot with its standard error, {n}; bins of fewer than "
               f"{BIN_GALAXIES} galaxies are left out. Grey: galaxies per bin. Against z_phot it should be flat; "
-              f"verdict: {found['z_phot'].bias.verdict}. Against z_spec, the mean of a PDF is biased towards the "
+              f"verdict: {verdict(found['z_phot'].bias)}. Against z_spec, the mean of a PDF is biased towards the "
               f"redshifts at which most galaxies lie, for any method. The band is the {EUCLID_BIAS} that Euclid "
               "requires of the mean redshift of a tomographic bin. As Pasquet et al. (2019), Fig. 8.",
               lambda: bias_trends(z_spec, z_phot, run, results.z_max)),

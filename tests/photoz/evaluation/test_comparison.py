@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from photoz_morph.metrics.fractions import share_error
+from photoz_morph.metrics.fractions import fraction_error
 from photoz_morph.metrics.redshifts.point_scores import RATES, SCORES
 from photoz_morph.photoz.evaluation.comparison import compare
 from photoz_morph.photoz.evaluation.scores import evaluate
@@ -18,7 +18,7 @@ def test_comparison_matches_by_id_whatever_the_order():
     assert comparison["n_galaxies"] == 3000
     for name, difference in comparison["differences"]["b"].items():
         # Of 3000 galaxies none is an outlier in one table alone.
-        assert difference["value"] == 0 and difference["error"] == (share_error(0, 3000) if name in RATES else 0)
+        assert difference["value"] == 0 and difference["error"] == (fraction_error(0, 3000) if name in RATES else 0)
 
 
 def test_paired_error_is_smaller_than_the_unpaired_one():

@@ -10,9 +10,9 @@ from matplotlib.patches import Rectangle
 
 from photoz_morph.metrics.redshifts import point_scores
 from photoz_morph.metrics.redshifts.pdf_scores import in_slices
-from photoz_morph.photoz.predictions import ORIGINS
 from photoz_morph.report.images import rgb, scale_bar
 from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, ORANGE, legend_below, marks_of
+from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.surveys import get_survey
 
 PIXEL_NAMES = {"simulated": "simulated pixels", "real": "real {} pixels"}

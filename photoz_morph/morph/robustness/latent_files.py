@@ -6,8 +6,7 @@ import numpy as np
 
 from photoz_morph.metrics.group_errors import interval
 from photoz_morph.robustness.latents.means import UNITS
-from photoz_morph.system.files import write_whole
-from photoz_morph.system.json_files import read_json
+from photoz_morph.system.json_files import read_json, write_atomically
 
 LAYOUT = ("data", "attack", "head", "scale", "lengths", "shares", "seeds")
 
@@ -41,8 +40,7 @@ def seed_ratio(first, second, name="y10_y1"):
 
 def write_latent(scores, path):
     """Write what `latent_run` returned as JSON to a temporary name, then rename it."""
-    with write_whole(path) as part:
-        part.write_text(json.dumps(scores, indent=1, allow_nan=False) + "\n")
+    write_atomically(path, json.dumps(scores, indent=1, allow_nan=False) + "\n")
 
 
 def read_latent(path):

@@ -9,8 +9,7 @@ import json
 import numpy as np
 
 from photoz_morph.metrics.group_errors import group_bootstrap, interval
-from photoz_morph.system.files import write_whole
-from photoz_morph.system.json_files import read_json
+from photoz_morph.system.json_files import read_json, write_atomically
 
 KEYS = ("settings", "galaxies", "clean", "kinds", "mean")
 
@@ -140,8 +139,7 @@ def corruption_error(result, reference, seed=0):
 
 def write_perturbations(result, path):
     """Write the scores of a run as JSON to a temporary name, then rename it."""
-    with write_whole(path) as part:
-        part.write_text(json.dumps(result, allow_nan=False) + "\n")
+    write_atomically(path, json.dumps(result, allow_nan=False) + "\n")
 
 
 def read_perturbations(path):

@@ -2,11 +2,13 @@
 
 import click
 
+from photoz_morph.morph.config import MorphConfig
+
 runs_argument = click.argument("runs", nargs=-1, type=click.Path())
 run_data_option = click.option(
     "--data-dir", type=click.Path(), help="Prepared dataset; by default the one the run was trained on."
 )
 defence_option = click.option(
-    "--defence", type=click.Choice(["none", "d4", "median"]),
+    "--defence", type=click.Choice(MorphConfig.CHOICES["defence.test_time"]),
     help="Test-time defence of the networks; by default that of each run's config.",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Paired comparison of morphology runs."""
+"""Paired comparison of two morphology runs, called arms, on the same galaxies."""
 
 from pathlib import Path
 
@@ -18,22 +18,22 @@ from photoz_morph.runs.scores import ORIGINS
 
 
 def compare_morph(table_a, table_b, names=None, n_bootstrap=1000, seed=0):
-    """How often the second arm is right where the first is, on the same galaxies: paired differences and tests.
+    """Compare the accuracies of two arms on the same galaxies by paired differences and McNemar tests.
 
     Parameters
     ----------
     table_a, table_b : Table
-        Morph predictions of the same galaxies, in any order; the first is the one compared with.
+        Morph predictions of the same galaxies, in any order; the first is the reference.
     names : tuple of (str, str), optional
-        Names of the arms; by default "regular", "MMD" and so on by adaptation and defence, or those of the configs.
+        Names of the arms; by default as from `arm_names`.
     n_bootstrap, seed : int
 
     Returns
     -------
     dict
-        `data`, `origin`, `arms`, `n_seeds` of each, numbers of galaxies and groups; `recovered` (the part of the first
-        arm's fall from Y10 to Y1 that the second makes good on Y1, with its `interval` over the galaxies at fixed
-        networks; None unless the fall is beyond its interval); and `domains`: for "Y10" and "Y1" `accuracy` (mean over
+        `data`, `origin`, `arms`, `n_seeds` of each, numbers of galaxies and groups; `recovered` (the fraction of the
+        first arm's drop from Y10 to Y1 that the second arm recovers on Y1, with its `interval` over the galaxies at
+        fixed networks; None unless the drop is significant); and `domains`: for "Y10" and "Y1" `accuracy` (mean over
         seeds of each arm), `difference` (second minus first: value, error, interval, error_galaxies, error_seeds),
         `ensemble_difference` and `mcnemar`.
 
@@ -44,20 +44,20 @@ def compare_morph(table_a, table_b, names=None, n_bootstrap=1000, seed=0):
 
     Notes
     -----
-    `error_seeds` adds the scatter of the seeds of both arms in quadrature, unpaired: seed k of the two arms starts from
-    the same weights, but does not stay near.
-    `mcnemar` has three tests, each with the numbers it rests on. "ensemble": the mean probability of each arm, galaxy
-    by galaxy. "seeds": seed k against seed k. "groups": every group has one vote, for the arm that is right more often
-    over its galaxies and all seeds; it alone counts neither the views of one encounter nor the seeds as independent.
+    `error_seeds` adds the scatter of the seeds of both arms in quadrature, unpaired: seed k of both arms starts from
+    the same weights, but the trainings diverge.
+    `mcnemar` has three tests, each with its counts. "ensemble" compares the mean probability of each arm galaxy by
+    galaxy, "seeds" seed k with seed k. In "groups" every group has one vote, for the arm that is right more often over
+    its galaxies and all seeds; only this test treats neither the views of one encounter nor the seeds as independent.
     """
     check_morph_predictions(table_a, "first arm")
     check_morph_predictions(table_b, "second arm")
     table_b = _matched(table_a, table_b)
     table_a, table_b = labelled(table_a, "label"), labelled(table_b, "label")
-    group_id, redraw = np.asarray(table_a["group_id"]), {"n_resamples": n_bootstrap, "seed": seed}
-    domains = {domain: _paired(table_a, table_b, domain, group_id, redraw) for domain in DOMAINS}
-    fall = mean_of_seeds(is_right(table_a, "Y10") - is_right(table_a, "Y1"), group_id, redraw)
-    recovered = _recovered(table_a, table_b, group_id, redraw) if fall["interval"][0] > 0 else None
+    group_id, bootstrap = np.asarray(table_a["group_id"]), {"n_resamples": n_bootstrap, "seed": seed}
+    domains = {domain: _paired(table_a, table_b, domain, group_id, bootstrap) for domain in DOMAINS}
+    drop = mean_of_seeds(is_right(table_a, "Y10") - is_right(table_a, "Y1"), group_id, bootstrap)
+    recovered = _recovered(table_a, table_b, group_id, bootstrap) if drop["interval"][0] > 0 else None
     return {
         "data": ORIGINS[table_a.meta["origin"]],
         "origin": table_a.meta["origin"],
@@ -73,27 +73,27 @@ def compare_morph(table_a, table_b, names=None, n_bootstrap=1000, seed=0):
     }
 
 
-def _recovered(table_a, table_b, group_id, redraw):
-    """Gain of the second arm on Y1 over the fall of the first, and its 95 % interval over groups."""
+def _recovered(table_a, table_b, group_id, bootstrap):
+    """Gain of the second arm on Y1 over the drop of the first from Y10 to Y1, with its 95 % interval over groups."""
     gain = is_right(table_b, "Y1").mean(axis=1) - is_right(table_a, "Y1").mean(axis=1)
-    fall = (is_right(table_a, "Y10") - is_right(table_a, "Y1")).mean(axis=1)
-    terms = np.stack([gain, fall], axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):  # of a resampling without any fall
-        resampled = group_bootstrap(lambda sums: sums[:, 0] / sums[:, 1], terms, group_id, **redraw)
-    return {"value": float(gain.sum() / fall.sum()), "interval": np.percentile(resampled, (2.5, 97.5)).tolist()}
+    drop = (is_right(table_a, "Y10") - is_right(table_a, "Y1")).mean(axis=1)
+    terms = np.stack([gain, drop], axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # of a resample without any drop
+        resampled = group_bootstrap(lambda sums: sums[:, 0] / sums[:, 1], terms, group_id, **bootstrap)
+    return {"value": float(gain.sum() / drop.sum()), "interval": np.percentile(resampled, (2.5, 97.5)).tolist()}
 
 
 def _matched(table_a, table_b):
-    """The second table in the order of the first, after a check that both are of the same galaxies."""
+    """Rows of the second table in the order of the first; a ValueError unless both have the same galaxies."""
     for key in ("origin", "classes", "survey"):
         if table_a.meta[key] != table_b.meta[key]:
             raise ValueError(f"arms cannot be compared: {key} is {table_a.meta[key]!r} and {table_b.meta[key]!r}")
     keys, others = row_keys(table_a), {key: row for row, key in enumerate(row_keys(table_b))}
-    lonely = sorted(set(keys) ^ set(others))
-    if lonely:
+    unmatched = sorted(set(keys) ^ set(others))
+    if unmatched:
         raise ValueError(
-            f"arms cannot be compared: {len(lonely)} galaxies are in one table only, the first is obj_id "
-            f"{lonely[0][0]}; predict both arms from one split of one dataset"
+            f"arms cannot be compared: {len(unmatched)} galaxies are in only one table, the first is obj_id "
+            f"{unmatched[0][0]}; predict both arms from the same split of one dataset"
         )
     table_b = table_b[[others[key] for key in keys]]
     for name in ("label", "group_id"):
@@ -101,13 +101,23 @@ def _matched(table_a, table_b):
         if different.any():
             raise ValueError(
                 f"arms cannot be compared: {name} of {different.sum()} galaxies differs, the first is obj_id "
-                f"{keys[different.argmax()][0]}; predict both arms from one dataset"
+                f"{keys[different.argmax()][0]}; predict both arms from the same dataset"
             )
     return table_b
 
 
 def arm_names(headers):
-    """regular, MMD, ... where arms differ in adaptation or defence, else configs; from scores or the meta of tables."""
+    """Names of arms: "regular", "MMD" and so on if these differ, else the names of their configs.
+
+    Parameters
+    ----------
+    headers : list of dict
+        Scores of `evaluate_morph`, or meta of predictions tables.
+
+    Returns
+    -------
+    list of str
+    """
     names = [_arm_name(header) for header in headers]
     if len(set(names)) == len(headers):
         return names
@@ -116,24 +126,24 @@ def arm_names(headers):
 
 
 def _arm_name(header):
-    """Adaptation of an arm with its defences, such as "MMD", "regular + noise" or "consistency + d4"."""
+    """Adaptation and defences of an arm, such as "MMD", "regular + noise" or "consistency + d4"."""
     parts = [{"none": "regular", "mmd": "MMD", "consistency": "consistency"}[header["adaptation"]]]
     parts += [name for name in ("noise", "pixel") if header.get(f"{name}_augmentation")]
     parts += [header["defence"]] if header.get("defence", "none") != "none" else []
     return " + ".join(parts)
 
 
-def _paired(table_a, table_b, domain, group_id, redraw):
-    """Difference of the accuracies of two arms on one domain, with its errors and tests."""
+def _paired(table_a, table_b, domain, group_id, bootstrap):
+    """Difference of the accuracies of two arms on one domain, with errors and tests."""
     right = [is_right(table, domain) for table in (table_a, table_b)]
     label, n_groups = np.asarray(table_a["label"]), len(np.unique(group_id))
-    error = bootstrap_error(right[1].mean(axis=1) - right[0].mean(axis=1), group_id, redraw)
+    error = bootstrap_error(right[1].mean(axis=1) - right[0].mean(axis=1), group_id, bootstrap)
     components, values = [(error, n_groups - 1)], [part.mean(axis=0) for part in right]
     scatter = [(np.std(value, ddof=1) / np.sqrt(len(value)), len(value) - 1) for value in values if len(value) > 1]
     probabilities = [probability_of_seeds(table, domain).mean(axis=1) for table in (table_a, table_b)]
     together = [probability.argmax(axis=1) == label for probability in probabilities]
     gain = together[1].astype(float) - together[0]
-    ensemble = interval(gain.mean(), [(bootstrap_error(gain, group_id, redraw), n_groups - 1)])
+    ensemble = interval(gain.mean(), [(bootstrap_error(gain, group_id, bootstrap), n_groups - 1)])
     difference = interval(values[1].mean() - values[0].mean(), components + scatter)
     difference["error_galaxies"] = error
     difference["error_seeds"] = float(np.sqrt(sum(part**2 for part, _ in scatter))) if len(scatter) == 2 else None

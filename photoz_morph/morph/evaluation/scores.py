@@ -1,11 +1,9 @@
-"""Scores of morph predictions at both depths, and of two arms on the same galaxies.
+"""Scores of morph predictions at both depths.
 
-`morph evaluate` and `morph report` call it; `report/morph_tables.py` prints what it returns. Every dictionary says
-under `data` whether the galaxies are "simulated" or "real" and under `origin` where they come from. A score is
-`{"value", "error", "interval"}`: `error` is the standard error, `interval` the 95 % interval. Errors have two parts,
-kept apart until the end: the test galaxies (bootstrap over groups) and, for means over seeds, the scatter of the seeds.
+Every dictionary of scores states under `data` whether the galaxies are "simulated" or "real" and under `origin` where
+they come from. A score is `{"value", "error", "interval"}` with the standard error and the 95 % interval. Errors have
+two components: the test galaxies (bootstrap over groups) and, for means over seeds, the scatter of the seeds.
 """
-
 
 import numpy as np
 
@@ -18,29 +16,29 @@ SECOND_TRUTHS = ("intended_type", "label_g")
 
 
 def evaluate_morph(table, n_bootstrap=1000, seed=0):
-    """Scores of each seed, of their mean and of their ensemble, for Y10 and Y1.
+    """Score each seed, their mean and their ensemble on Y10 and Y1.
 
     Parameters
     ----------
     table : Table
         From `morph_predictions_table` or `read_morph_predictions`.
     n_bootstrap, seed : int
-        Resamples of the groups behind each error, and their seed.
+        Number of bootstrap resamples of the groups, and their seed.
 
     Returns
     -------
     dict
-        `data`, `origin`, `survey`, `model`, `adaptation`, `config`, `classes`; `n_galaxies` scored in `n_groups`,
-        `n_unlabelled` left out; `majority` (class, accuracy) and `label_ceiling` (agreement of `label` with `label_g`,
-        None where no `label_g` is known); `fall` (accuracy on Y10 minus on Y1, mean over seeds, paired by galaxy); and
-        `domains`: for "Y10" and "Y1" the scores of `seeds` (list), `mean` (with sd_over_seeds, None for one seed) and
-        `ensemble` (of the mean probability), `confusion` and `calibration` (summed over seeds) and `against` (accuracy
-        of the mean over seeds when `intended_type` or `label_g` is the truth).
+        `data`, `origin`, `survey`, `model`, `adaptation`, `config`, `classes`; `n_galaxies` scored in `n_groups`, and
+        `n_unlabelled` left out; `majority` (class, accuracy); `label_ceiling` (agreement of `label` with `label_g`,
+        None if no `label_g` is known); `fall` (accuracy on Y10 minus that on Y1, mean over seeds, paired by galaxy);
+        and `domains`: for "Y10" and "Y1" the scores of `seeds` (list), `mean` (with sd_over_seeds, None for one seed)
+        and `ensemble` (of the mean probability), `confusion` and `calibration` (summed over seeds), and `against`
+        (accuracy, mean over seeds, with `intended_type` or `label_g` as the truth).
 
     Raises
     ------
     ValueError
-        If no galaxy has a label or the table is not one of predictions.
+        If no galaxy has a label or `table` is not a valid predictions table.
 
     Notes
     -----
@@ -49,12 +47,12 @@ def evaluate_morph(table, n_bootstrap=1000, seed=0):
     check_morph_predictions(table, "predictions")
     scored = labelled(table, "label")
     label, group_id, classes = np.asarray(scored["label"]), np.asarray(scored["group_id"]), class_names(table)
-    majority, share = majority_class(label, len(classes))
-    redraw = {"n_resamples": n_bootstrap, "seed": seed}
+    majority, fraction = majority_class(label, len(classes))
+    bootstrap = {"n_resamples": n_bootstrap, "seed": seed}
     domains = {}
     for domain in DOMAINS:
-        domains[domain] = _domain_scores(label, probability_of_seeds(scored, domain), group_id, redraw)
-        domains[domain]["against"] = {name: _against(table, name, domain, redraw) for name in SECOND_TRUTHS}
+        domains[domain] = _domain_scores(label, probability_of_seeds(scored, domain), group_id, bootstrap)
+        domains[domain]["against"] = {name: _against(table, name, domain, bootstrap) for name in SECOND_TRUTHS}
     right = {domain: is_right(scored, domain) for domain in DOMAINS}
     return _header(table) | {
         "n_galaxies": len(scored),
@@ -63,15 +61,15 @@ def evaluate_morph(table, n_bootstrap=1000, seed=0):
         "n_seeds": int(table.meta["n_seeds"]),
         "n_bootstrap": n_bootstrap,
         "seed": seed,
-        "majority": {"class": classes[majority], "accuracy": share},
-        "label_ceiling": _label_ceiling(scored, redraw),
-        "fall": mean_of_seeds(right["Y10"] - right["Y1"], group_id, redraw),
+        "majority": {"class": classes[majority], "accuracy": fraction},
+        "label_ceiling": _label_ceiling(scored, bootstrap),
+        "fall": mean_of_seeds(right["Y10"] - right["Y1"], group_id, bootstrap),
         "domains": domains,
     }
 
 
 def _header(table):
-    """Where a table comes from, as every dictionary of scores begins."""
+    """Provenance of a table, with which every dictionary of scores begins."""
     origin = table.meta["origin"]
     names = ["survey", "model", "adaptation", "config"]
     names += [name for name in ("defence", "noise_augmentation", "pixel_augmentation") if name in table.meta]
@@ -80,7 +78,7 @@ def _header(table):
 
 
 def labelled(table, name):
-    """The rows with a known class in the column of that name."""
+    """Rows of a table with a known class in the column `name`."""
     known = np.asarray(table[name]) >= 0
     if not known.any():
         raise ValueError(f"no galaxy to score: none of {len(table)} predictions has a {name}; build with labels")
@@ -88,40 +86,40 @@ def labelled(table, name):
 
 
 def probability_of_seeds(table, domain):
-    """Probabilities of a domain as float64, shape (n, n_seeds, n_classes)."""
+    """Class probabilities on a domain as float64, shape (n, n_seeds, n_classes)."""
     return np.asarray(table[f"probability_{DOMAINS[domain]}"], float)
 
 
 def is_right(table, domain, truth="label"):
-    """Whether each seed gives each galaxy its class, as 0 and 1, shape (n, n_seeds)."""
+    """1 where a seed predicts the true class of a galaxy, else 0; float64, shape (n, n_seeds)."""
     return (probability_of_seeds(table, domain).argmax(axis=2) == np.asarray(table[truth])[:, None]).astype(float)
 
 
-def _domain_scores(label, probability, group_id, redraw):
+def _domain_scores(label, probability, group_id, bootstrap):
     """Scores of the seeds, of their mean and of their ensemble on one domain."""
-    # The ensemble goes as one seed more, so that each kind of sum is redrawn once.
-    voices = [*np.moveaxis(probability, 1, 0), probability.mean(axis=1)]
-    per_voice = [galaxy_terms(label, voice) for voice in voices]
-    terms = {quantity: np.stack([part[quantity] for part in per_voice], axis=1) for quantity in per_voice[0]}
-    redrawn = {quantity: group_bootstrap(np.asarray, part, group_id, **redraw) for quantity, part in terms.items()}
-    single, mean, n_groups = [{} for _ in voices], {}, len(np.unique(group_id))
+    # The ensemble is handled as one more seed, so that each kind of sum is resampled once.
+    predictors = [*np.moveaxis(probability, 1, 0), probability.mean(axis=1)]
+    per_predictor = [galaxy_terms(label, predictor) for predictor in predictors]
+    terms = {quantity: np.stack([part[quantity] for part in per_predictor], axis=1) for quantity in per_predictor[0]}
+    sums = {quantity: group_bootstrap(np.asarray, part, group_id, **bootstrap) for quantity, part in terms.items()}
+    single, mean, n_groups = [{} for _ in predictors], {}, len(np.unique(group_id))
     for name, (quantity, function) in SCORES.items():
-        values, resampled = function(terms[quantity].sum(axis=0)), function(redrawn[quantity])
+        values, resampled = function(terms[quantity].sum(axis=0)), function(sums[quantity])
         for number, scores in enumerate(single):
             scores[name] = interval(values[number], [(resampled[:, number].std(ddof=1), n_groups - 1)])
         mean[name] = _with_seeds(values[:-1], resampled[:, :-1].mean(axis=1).std(ddof=1), n_groups)
-    sums = {quantity: part[:, :-1].sum(axis=(0, 1)) for quantity, part in terms.items()}
+    totals = {quantity: part[:, :-1].sum(axis=(0, 1)) for quantity, part in terms.items()}
     return {
         "seeds": single[:-1],
         "mean": mean,
         "ensemble": single[-1],
-        "confusion": sums["confusion"].astype(int).tolist(),
-        "calibration": sums["calibration"].tolist(),
+        "confusion": totals["confusion"].astype(int).tolist(),
+        "calibration": totals["calibration"].tolist(),
     }
 
 
 def _with_seeds(values, error_galaxies, n_groups):
-    """Mean of one value per seed with both parts of its error; a single seed has no scatter to tell."""
+    """Mean of one value per seed with both components of its error; a single seed has no scatter."""
     n_seeds = len(values)
     scatter = float(np.std(values, ddof=1)) if n_seeds > 1 else None
     components = [(error_galaxies, n_groups - 1)]
@@ -129,31 +127,31 @@ def _with_seeds(values, error_galaxies, n_groups):
     return interval(np.mean(values), components) | {"sd_over_seeds": scatter, "error_galaxies": float(error_galaxies)}
 
 
-def mean_of_seeds(values, group_id, redraw):
-    """Mean over galaxies and seeds of values of shape (n, n_seeds), with both parts of its error."""
-    return _with_seeds(values.mean(axis=0), bootstrap_error(values.mean(axis=1), group_id, redraw),
+def mean_of_seeds(values, group_id, bootstrap):
+    """Mean over galaxies and seeds of values of shape (n, n_seeds), with both components of its error."""
+    return _with_seeds(values.mean(axis=0), bootstrap_error(values.mean(axis=1), group_id, bootstrap),
                        len(np.unique(group_id)))  # fmt: skip
 
 
-def bootstrap_error(values, group_id, redraw):
-    """Standard error of the mean of one value per galaxy."""
+def bootstrap_error(values, group_id, bootstrap):
+    """Standard error of the mean of one value per galaxy, from a bootstrap over groups."""
     terms = np.stack([values, np.ones(len(values))], axis=1)
-    return float(group_bootstrap(lambda sums: sums[:, 0] / sums[:, 1], terms, group_id, **redraw).std(ddof=1))
+    return float(group_bootstrap(lambda sums: sums[:, 0] / sums[:, 1], terms, group_id, **bootstrap).std(ddof=1))
 
 
-def _label_ceiling(table, redraw):
-    """Agreement of the labels from i and from g: what the labels themselves can be trusted to."""
+def _label_ceiling(table, bootstrap):
+    """Agreement of the labels from the i and the g band, an upper limit to any meaningful accuracy."""
     both = np.asarray(table["label_g"]) >= 0
     if not both.any():
         return None
     part = table[both]
     same = (np.asarray(part["label"]) == np.asarray(part["label_g"])).astype(float)
-    return mean_of_seeds(same[:, None], part["group_id"], redraw) | {"n_galaxies": int(both.sum())}
+    return mean_of_seeds(same[:, None], part["group_id"], bootstrap) | {"n_galaxies": int(both.sum())}
 
 
-def _against(table, name, domain, redraw):
-    """Accuracy where another column is the truth, None where nothing is known in it."""
+def _against(table, name, domain, bootstrap):
+    """Accuracy with another column as the truth; None if that column has no known class."""
     if not np.any(np.asarray(table[name]) >= 0):
         return None
     part = labelled(table, name)
-    return mean_of_seeds(is_right(part, domain, name), part["group_id"], redraw) | {"n_galaxies": len(part)}
+    return mean_of_seeds(is_right(part, domain, name), part["group_id"], bootstrap) | {"n_galaxies": len(part)}

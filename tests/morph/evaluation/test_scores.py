@@ -235,7 +235,7 @@ def test_recovered_needs_a_fall():
 
 def test_arms_of_other_galaxies_labels_or_data_are_refused():
     table = toy_predictions(n=60)
-    with pytest.raises(ValueError, match=r"1 galaxies are in one table only, the first is obj_id \d+; predict both"):
+    with pytest.raises(ValueError, match=r"1 galaxies are in only one table, the first is obj_id \d+; predict both"):
         compare_morph(table, table[1:])
     other = table.copy()
     other["label"][[3, 5]] = (other["label"][[3, 5]] + 1) % 3

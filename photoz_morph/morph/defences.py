@@ -1,26 +1,26 @@
-"""Test-time defences of a run, as its config or the command line asks."""
+"""Test-time defence of a run: from its config, unless the caller names another."""
 
 
 def with_defence(path, config, defence=None):
-    """Name of a file of a run that depends on the test-time defence: NAME_DEFENCE behind another than its config's."""
+    """Path of a file that depends on the test-time defence: NAME_DEFENCE unless it is that of the run's config."""
     if defence in (None, config.defence.test_time):
         return path
     return path.with_name(f"{path.stem}_{defence}{path.suffix}")
 
 
 def defence_facts(config, defence=None):
-    """What predictions, attacks and exports record of the defences of their networks.
+    """Facts on the defences of a network, for the headers of predictions, attacks and exports.
 
     Parameters
     ----------
     config : MorphConfig
     defence : str, optional
-        The test-time defence, by default that of the config.
+        Test-time defence; by default that of the config.
 
     Returns
     -------
     dict
-        `defence`, and of the training `noise_augmentation` and `pixel_augmentation`.
+        `defence` at test time; `noise_augmentation` and `pixel_augmentation` in training.
     """
     return {
         "defence": defence or config.defence.test_time,

@@ -1,5 +1,4 @@
-"""The exported morphology model: one SavedModel for all seeds of a run, and what it says of new stamps."""
-
+"""Export of a morphology run: one SavedModel of the networks of all seeds."""
 
 import tensorflow as tf
 from keras import ops
@@ -14,28 +13,28 @@ from photoz_morph.surveys import LSST
 
 
 def export_morph(run_dir, out_dir, defence=None):
-    """One SavedModel of all networks of a run, with scaling and test-time defence inside, and its `estimator.json`.
+    """Write all networks of a run as one SavedModel that includes the scaling and the test-time defence.
 
     Parameters
     ----------
     run_dir, out_dir : path-like
     defence : {"none", "d4", "median"}, optional
-        Test-time defence instead of that of the run's config.
+        Test-time defence; by default that of the run's config.
 
     Returns
     -------
     dict
-        What `estimator.json` holds.
+        Content of `estimator.json`, which is written beside the SavedModel.
 
     Raises
     ------
     ValueError
-        If fewer networks are finished than were asked for, or the folder exists.
+        If the ensemble is not finished or `out_dir` exists.
 
     Notes
     -----
-    `serve(image) -> probability, latent`: the mean probability of the networks, and the latent of the first. A network
-    with a scaling for each depth also has `serve_y1`, for images of that depth.
+    `serve(image)` returns the mean probability of the networks and the latent of the first. Networks with a scaling for
+    each depth also have `serve_y1`, for one-year images.
     """
     config, dataset = read_run(run_dir, MorphConfig)
     n_members = len(members_of_complete_fold(run_dir, MorphConfig))

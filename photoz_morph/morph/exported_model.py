@@ -1,4 +1,4 @@
-"""An exported morphology model: check mocks against it and classify them."""
+"""Exported morphology models: check mocks against one and classify them."""
 
 from pathlib import Path
 
@@ -11,34 +11,47 @@ from photoz_morph.models.saved_model import load_saved_model, read_description
 from photoz_morph.shards.mocks import read_mock_catalog, read_mock_shard
 from photoz_morph.surveys import LSST
 
-FACTS = ("binning", "pixscale")  # of the mocks trained on, which new stamps must share
+FACTS = ("binning", "pixscale")  # of the training mocks; new stamps must have the same
 
 
 class ExportedMorphModel:
-    """An exported classifier and what it accepts."""
+    """An exported classifier, loaded with its description.
+
+    Parameters
+    ----------
+    folder : path-like
+        Written by `export_morph`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `folder` holds no exported model.
+    ValueError
+        If the model is damaged or is not one of `morph export`.
+    """
 
     def __init__(self, folder):
         self.folder, path = Path(folder), Path(folder) / "estimator.json"
         self.description = read_description(folder, "morph")
         if self.description.get("task") != "morph":
-            raise ValueError(f"{path}: describes no morphology model; give one of `morph export`")
+            raise ValueError(f"{path}: not a morphology model; give the folder of a `morph export`")
         missing = [key for key in ("survey", "bands", "classes", "image_unit", "mocks") if key not in self.description]
         if missing:
-            raise ValueError(f"{path}: has no {', '.join(missing)}; export the model again")
+            raise ValueError(f"{path}: {', '.join(missing)} missing; export the model again")
         self.classes = tuple(self.description["classes"])
         self._model = load_saved_model(folder)
 
     def predict(self, image, source="stamps", years=10):
-        """Class probabilities and latents of stamps.
+        """Predict class probabilities and latents of stamps.
 
         Parameters
         ----------
         image : ndarray, shape (n, 100, 100, 3)
             [image unit of the model]
         source : str
-            Named in errors.
+            Name of the stamps in error messages.
         years : int
-            Depth; it bears on models that scale each depth by itself.
+            Depth; used by models with a scaling for each depth.
 
         Returns
         -------
@@ -48,7 +61,7 @@ class ExportedMorphModel:
         Raises
         ------
         ValueError
-            If the stamps are of another shape or a pixel is not finite.
+            If the stamps have the wrong shape or a pixel is not finite.
         """
         image = np.asarray(image, np.float32)
         if image.ndim == 4 and image.shape[1] == len(LSST.bands) != image.shape[3]:
@@ -62,7 +75,7 @@ class ExportedMorphModel:
         bad = ~np.isfinite(image).all(axis=(1, 2, 3))
         if bad.any():
             raise ValueError(
-                f"{source}: stamp {np.argmax(bad)} has pixels that are not finite ({bad.sum()} such stamps in all)"
+                f"{source}: stamp {np.argmax(bad)} has non-finite pixels ({bad.sum()} such stamps in total)"
             )
         serve = self._model.serve_y1 if years == 1 and hasattr(self._model, "serve_y1") else self._model.serve
         batches = [serve(image[start : start + BATCH_SIZE]) for start in range(0, len(image), BATCH_SIZE)]
@@ -70,7 +83,7 @@ class ExportedMorphModel:
 
 
 def infer_mocks(model, paths, years, progress=True):
-    """Classes of the stamps of mock shards.
+    """Classify the stamps of mock shards.
 
     Parameters
     ----------
@@ -78,7 +91,7 @@ def infer_mocks(model, paths, years, progress=True):
     paths : list of path-like
         Shards.
     years : int
-        Which depth of them.
+        Depth of the stamps to classify.
     progress : bool
 
     Returns
@@ -89,7 +102,7 @@ def infer_mocks(model, paths, years, progress=True):
     Raises
     ------
     ValueError
-        If a shard is broken, has no such depth, or was made for another survey, binning or pixel size than the model.
+        If a shard is damaged, lacks the depth, or has another survey, unit, binning or pixel size than the model.
     """
     for path in paths:
         _check_settings(model, path, years)
@@ -108,7 +121,7 @@ def infer_mocks(model, paths, years, progress=True):
 
 
 def _check_settings(model, path, years):
-    """Raise a ValueError if the stamps of a shard are not like those the model was trained on."""
+    """Raise a ValueError unless a shard has the survey, unit and settings of the training mocks."""
     _, header = read_mock_catalog(path)
     if header["SURVEY"] != model.description["survey"]:
         raise ValueError(

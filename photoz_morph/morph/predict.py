@@ -1,4 +1,4 @@
-"""A morphology run folder to predictions of its test galaxies, at both depths, by every seed."""
+"""Predictions of the test galaxies of a morphology run, at both depths, by the network of every seed."""
 
 import keras
 import numpy as np
@@ -18,7 +18,7 @@ LABELS = ("label", "label_g", "intended_type")
 
 
 def predict_morph_run(run_dir, data_dir=None, split="test", progress=True, defence=None):
-    """Class probabilities and latents of a split, from each network of a run.
+    """Predict class probabilities and latents of a split with every network of a run.
 
     Parameters
     ----------
@@ -28,17 +28,17 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True, defen
     split : {"test", "validation", "train"}
     progress : bool
     defence : {"none", "d4", "median"}, optional
-        Test-time defence instead of that of the run's config.
+        Test-time defence; by default that of the run's config.
 
     Returns
     -------
     Table
-        See `morph_predictions`.
+        As from `morph_predictions_table`.
 
     Raises
     ------
     ValueError
-        If the dataset is another one than that of the training, in which a test galaxy may have been trained on.
+        If the dataset is not the one the run was trained on: its test galaxies may be among the training galaxies.
     """
     config, trained_on = read_run(run_dir, MorphConfig)
     builder = dataset.open_run_dataset(trained_on, data_dir)

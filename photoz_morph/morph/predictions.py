@@ -1,11 +1,10 @@
-"""The morph predictions table on disk: one row per galaxy with its class probabilities and latents at both depths.
+"""The table of morph predictions: one row per galaxy with its class probabilities and latents at both depths.
 
-`morph predict` writes it, `evaluate` and `report` read it, and so does any FITS reader. It is an astropy
-Table of the mock catalogue's columns, in the catalogue's order, followed by `probability_y10`, `probability_y1` of
-shape (n, n_seeds, n_classes) and `latent_y10`, `latent_y1` of shape (n, n_latent), the latents of the first seed. Its
-meta, the FITS header of HDU `PREDICTIONS`, holds `survey`, `origin`, `model`, `n_seeds`, `classes`, `adaptation`,
-`config` and what else the writer records: `defence` (at test time), `noise_augmentation` and `pixel_augmentation`,
-where missing none.
+`morph predict` writes it as FITS; `morph evaluate` and `morph report` read it. The columns are those of the mock
+catalogue, in its order, followed by `probability_y10` and `probability_y1`, shape (n, n_seeds, n_classes), and
+`latent_y10` and `latent_y1`, shape (n, n_latent), of the first seed. The meta, which is the header of HDU
+`PREDICTIONS`, holds `survey`, `origin`, `model`, `n_seeds`, `classes`, `adaptation`, `config` and further facts from
+the writer: `defence` (at test time), `noise_augmentation` and `pixel_augmentation`; a missing one means none.
 """
 
 from collections import Counter
@@ -37,24 +36,24 @@ REQUIRED_META = ("survey", "origin", "model", "n_seeds", "classes", "adaptation"
 def morph_predictions_table(
     catalog_columns, probabilities, latents, survey, origin, model, classes, adaptation="none", config="", meta=None
 ):
-    """Predictions of a catalogue from the probabilities of several seeds.
+    """Assemble the predictions table from a catalogue and the outputs of several seeds.
 
     Parameters
     ----------
     catalog_columns : Table or dict of str to ndarray, shape (n, ...)
-        obj_id, group_id, label, label_g, intended_type, gini, m20; further ones are carried. Rows of one obj_id need
-        different values of `copy`.
+        obj_id, group_id, label, label_g, intended_type, gini and m20; further columns are kept. Rows with the same
+        obj_id need different values of `copy`.
     probabilities : dict of str to ndarray, shape (n, n_seeds, n_classes)
         For "Y10" and "Y1".
     latents : dict of str to ndarray, shape (n, n_latent)
-        Likewise, of the first seed.
+        Likewise, from the first seed.
     survey : str
     origin : str
         One of `TABLE_ORIGINS`.
     model : str
         Name of the network.
     classes : sequence of str
-        Name of each class, in the order of the probabilities.
+        Names of the classes, in the order of the probabilities.
     adaptation : str
         One of `ADAPTATIONS`.
     config : str
@@ -69,7 +68,7 @@ def morph_predictions_table(
     Raises
     ------
     ValueError
-        If a column is missing, shapes do not fit, or a row is no probability.
+        If a column is missing, shapes do not match, or probabilities do not sum to one.
     """
     table = Table(catalog_columns, copy=True)
     n_seeds = np.shape(probabilities["Y10"])[1] if np.ndim(probabilities["Y10"]) == 3 else 0
@@ -97,7 +96,7 @@ def class_names(table):
 
 
 def row_keys(table):
-    """What tells the rows of a predictions table apart: (obj_id, copy), the latter 0 where there are no copies."""
+    """Unique keys of the rows of a predictions table: (obj_id, copy), with copy 0 in a table without that column."""
     copy = np.asarray(table["copy"]) if "copy" in table.colnames else np.zeros(len(table), int)
     return list(zip(np.asarray(table["obj_id"]).tolist(), copy.tolist()))
 
@@ -115,7 +114,7 @@ def write_morph_predictions(table, path):
     Raises
     ------
     ValueError
-        If the table is not one of predictions or `path` ends otherwise.
+        If `table` is not a valid predictions table or `path` does not end in .fits.
     """
     if Path(path).suffix != ".fits":
         raise ValueError(f"{path}: morph predictions are written as .fits, not {Path(path).suffix!r}")
@@ -125,7 +124,7 @@ def write_morph_predictions(table, path):
 
 
 def read_morph_predictions(path):
-    """Predictions from `write_morph_predictions`, checked.
+    """Read and check predictions from `write_morph_predictions`.
 
     Parameters
     ----------
@@ -140,7 +139,7 @@ def read_morph_predictions(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is damaged, is not a morph predictions table, or contradicts its own header.
+        If the file is damaged, is not a morph predictions table, or contradicts its header.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; `morph predict` writes it")
@@ -151,7 +150,7 @@ def read_morph_predictions(path):
 
 
 def check_morph_predictions(table, path):
-    """Raise a ValueError that begins with `path` where meta, columns and probabilities do not fit together."""
+    """Raise a ValueError that begins with `path` if meta, columns and probabilities are inconsistent."""
     missing = [key for key in REQUIRED_META if key not in table.meta]
     if missing:
         raise ValueError(f"{path}: not morph predictions, the header lacks {', '.join(missing)}; predict again")
@@ -164,7 +163,7 @@ def check_morph_predictions(table, path):
         raise ValueError(f"{path}: morph predictions lack column {', '.join(missing)}; predict again")
     keys = row_keys(table)
     if not keys:
-        raise ValueError(f"{path}: morph predictions without a galaxy; predict again")
+        raise ValueError(f"{path}: contains no galaxies; predict again")
     if len(set(keys)) < len(keys):
         (obj_id, copy), number = Counter(keys).most_common(1)[0]
         raise ValueError(f"{path}: obj_id {obj_id}, copy {copy} occurs {number} times; predict again")
@@ -185,7 +184,7 @@ def check_morph_predictions(table, path):
 
 
 def _check_probability(probability, expected, obj_id, where):
-    """Raise a ValueError that names the first galaxy whose probabilities are negative or do not sum to one."""
+    """Raise a ValueError that names the first galaxy with probabilities that are negative or do not sum to one."""
     probability = np.asarray(probability)
     if probability.shape != expected:
         raise ValueError(

@@ -1,8 +1,8 @@
-"""One-pixel attacks on the test galaxies of morphology runs, saved as they are made.
+"""One-pixel attacks on the test galaxies of morphology runs, saved shard by shard.
 
-Several runs are attacked on the same galaxies, the first ones of the test set that every network gets right, so that
-arms can be compared galaxy by galaxy. What is attacked is the image in nJy with the scaling inside the network: an
-attacked image can be saved, read back and classified again.
+Several runs are attacked on the same galaxies, the first of the test set that every network classifies correctly, so
+that arms can be compared galaxy by galaxy. The attack changes the image in nJy, before the scaling inside the network,
+so that an attacked image can be saved, read back and classified again.
 """
 
 import dataclasses
@@ -33,29 +33,29 @@ from photoz_morph.robustness.perturbations.observing import observing_context
 from photoz_morph.runs.folder import finished_members, read_run, weights_hash
 
 BATCH_SIZE = 64
-BASELINE_STREAM = 1  # random numbers of the baseline are others than those of the attack
+BASELINE_STREAM = 1  # the random numbers of the baseline differ from those of the attack
 IDENTITY = ("obj_id", "group_id", "copy")
 
 
 @dataclasses.dataclass(frozen=True)
 class AttackPlan:
-    """What to attack and how.
+    """Target and settings of an attack.
 
     Attributes
     ----------
     options : AttackOptions
     n_images : int
-        Galaxies, if the test set has so many that are rightly classified.
+        Number of galaxies, as far as the test set has so many that are correctly classified.
     bounds : str
         See `pixel_bounds`.
     domain : {"Y10", "Y1"}
-        Which image of each galaxy.
+        Depth of the image to attack.
     member : int
-        Which seed of each run, from 0.
+        Number of the network of each run, from 0.
     defence : {"none", "d4", "median"}, optional
-        Test-time defence of the networks, by default that of each run's config.
+        Test-time defence of the networks; by default that of each run's config.
     precision : {"float32", "bfloat16"}
-        Of the questions; flips are confirmed in float32.
+        Of the queries; flips are confirmed in float32.
     seed : int
     """
 
@@ -70,12 +70,12 @@ class AttackPlan:
 
     @property
     def has_baseline(self):
-        """Whether random pixels are another attack than this one."""
+        """Whether an attack with random pixels differs from this one and can serve as its baseline."""
         return self.options.search != "random"
 
     @property
     def name(self):
-        """Name of its folder by default."""
+        """Default name of the attack folder."""
         parts = [self.options.search, self.domain.lower(), self.bounds.replace(":", "")]
         parts += [part for part in ("targeted" if self.options.targeted else None, self.defence) if part]
         parts += [f"network{self.member + 1}"] if self.member else []
@@ -83,14 +83,14 @@ class AttackPlan:
 
 
 def attack_runs(run_dirs, plan=None, name=None, data_dir=None, progress=True):
-    """Attack the same galaxies in several runs; what is finished is kept and not done again.
+    """Attack the same galaxies in several runs; finished shards are kept.
 
     Parameters
     ----------
     run_dirs : sequence of path-like
     plan : AttackPlan, optional
     name : str, optional
-        Of the folder RUN/attacks/NAME; by default `plan.name`.
+        Name of the folder RUN/attacks/NAME; by default `plan.name`.
     data_dir : path-like, optional
         Prepared dataset; by default the one of the first run.
     progress : bool
@@ -98,13 +98,13 @@ def attack_runs(run_dirs, plan=None, name=None, data_dir=None, progress=True):
     Returns
     -------
     list of Path
-        The folder of each run's attack; see `attack_tables.read_attack`.
+        Attack folder of each run; see `attack_files.read_attack`.
 
     Raises
     ------
     ValueError
-        If the runs are of different datasets or classes, no galaxy is rightly classified by all, or a folder holds
-        another attack.
+        If the runs have different datasets or classes, no galaxy is correctly classified by all networks, or a folder
+        holds another attack.
     """
     plan = plan or AttackPlan()
     check_bounds(plan.bounds)
@@ -112,21 +112,21 @@ def attack_runs(run_dirs, plan=None, name=None, data_dir=None, progress=True):
     for run in runs[1:]:
         for what in ("dataset", "classes"):
             if getattr(run, what) != getattr(runs[0], what):
-                raise ValueError(f"{run.path}: has another {what} than {runs[0].path}; attack them one by one")
+                raise ValueError(f"{run.path}: not the same {what} as {runs[0].path}; attack the runs separately")
     builder = dataset.open_run_dataset(runs[0].dataset, data_dir)
     sample = _Sample(builder, runs, plan)
     name = name or plan.name
     if Path(name).name != name:
-        raise ValueError(f"the name of an attack is {name!r}; give one without a slash, it is a folder in RUN/attacks")
+        raise ValueError(f"name of the attack is {name!r}; give one without a slash, it is a folder in RUN/attacks")
     folders = [run.path / "attacks" / name for run in runs]
     for run in runs:
-        run.prepare(sample, plan)  # what cannot be done is refused before anything is written
+        run.prepare(sample, plan)  # invalid requests fail before anything is written
     jobs = []
     for run, folder in zip(runs, folders):
         start_attack(folder, _settings(plan, run, sample))
         shards = attack_shards(folder, len(sample.label))
         jobs.append([shard for shard in shards if not is_finished(shard[0])])
-    # Every galaxy is attacked twice, the second time at random.
+    # Every galaxy is attacked twice, the second time with random pixels.
     todo = sum(stop - start for shards in jobs for _, start, stop in shards) * (1 + plan.has_baseline)
     with tqdm(total=todo, desc="attack", unit=" attacks", disable=not progress) as bar:
         for run, shards in zip(runs, jobs):
@@ -137,7 +137,7 @@ def attack_runs(run_dirs, plan=None, name=None, data_dir=None, progress=True):
 
 
 def count_flips_on_disk(run_dir, folder):
-    """Flips of an attack that are still flips when its images are read back, by the whole network.
+    """Count the flips of an attack that the whole network confirms on the images read back from disk.
 
     Parameters
     ----------
@@ -159,20 +159,20 @@ def count_flips_on_disk(run_dir, folder):
 
 
 class _Run:
-    """One run: its facts and the network to attack."""
+    """One run: its config, dataset and the network to attack."""
 
     def __init__(self, path, plan):
         self.path = path
         self.config, self.dataset = read_run(path, MorphConfig)
         members = finished_members(path, MorphConfig)[0]
         if not 0 <= plan.member < len(members):
-            raise ValueError(f"{path}: has no network {plan.member + 1}; give 1 to {len(members)}, or train more seeds")
+            raise ValueError(f"{path}: no network {plan.member + 1}; give 1 to {len(members)}, or train more seeds")
         self.network = load_classifiers(path, plan.defence, float32=True)[plan.member]
         self.weights = weights_hash(members[plan.member])
         self.outputs = [_outputs(self.network, domain) for domain in range(len(DOMAINS))]
 
     def prepare(self, sample, plan):
-        """Set the bounds, and the questions that are compiled once for all galaxies."""
+        """Set the bounds and the queries, which are compiled once for all galaxies."""
         softening, context = scaling_softening(self.network, sample.domain), None
         if check_bounds(plan.bounds)[1] is not None:
             context = observing_context(self.dataset, self.config.survey, int(plan.domain.removeprefix("Y")))
@@ -186,7 +186,7 @@ class _Run:
 
 
 class _Sample:
-    """The galaxies to attack: both images of each, and the range of the pixels of the whole test set."""
+    """The galaxies to attack: both images of each, and the pixel range of the whole test set."""
 
     def __init__(self, builder, runs, plan):
         self.domain = list(DOMAINS).index(plan.domain)
@@ -195,13 +195,13 @@ class _Sample:
         label = dataset.class_index(columns["label"], runs[0].config.data.classes)
         chosen, self.n_wrong, images = self._choose(builder, runs, label, plan.n_images)
         if not chosen:
-            raise ValueError(f"{builder.data_dir}: no test galaxy is rightly classified by all networks; train longer")
+            raise ValueError(f"{builder.data_dir}: no test galaxy is correctly classified by all runs; train longer")
         self.columns = {name: columns[name][chosen] for name in IDENTITY}
         self.label, self.images = label[chosen], images
 
     def _choose(self, builder, runs, label, n_images):
-        """Rows of the first galaxies that all networks get right, how many before the last of them are wrong, and the
-        images of those chosen, Y10 and Y1; `low` and `high`, shape (n_bands,), are those of all images."""
+        """Rows of the first galaxies that all networks classify correctly, the number of misclassified galaxies before
+        the last of them, and the Y10 and Y1 images. Sets `low` and `high`, shape (n_bands,), from all images."""
         chosen, images, n_wrong, n_read = [], ([], []), 0, 0
         self.low, self.high = np.inf, -np.inf
         batches = zip(*(dataset.domain_images(builder, "test", domain, BATCH_SIZE).as_numpy_iterator()
@@ -225,12 +225,12 @@ class _Sample:
 
     @property
     def galaxies(self):
-        """[obj_id, copy] of each."""
+        """[obj_id, copy] of each galaxy."""
         return np.stack([self.columns["obj_id"], self.columns["copy"]], axis=1).tolist()
 
 
 def _settings(plan, run, sample):
-    """What makes two attacks the same."""
+    """Settings that identify an attack."""
     defence = plan.defence or run.config.defence.test_time
     plan = dataclasses.asdict(plan) | {"defence": defence}
     plan["weights"] = run.weights
@@ -238,7 +238,7 @@ def _settings(plan, run, sample):
 
 
 def _attack_galaxies(run, sample, rows, plan, on_done):
-    """Table and images, before and after, shape (n, rows, columns, n_bands), of some galaxies of the sample."""
+    """Table and images before and after the attack, shape (n, rows, columns, n_bands), for some rows of the sample."""
     original, label = sample.images[sample.domain][rows], sample.label[rows]
     bounds, queries = run.bounds, run.queries
     queries.look_at(original)
@@ -259,7 +259,7 @@ def _attack_galaxies(run, sample, rows, plan, on_done):
 
 
 def _table(run, sample, rows, plan, attack, baseline, attacked):
-    """What came of the attack and its baseline (Attacks), a row for each galaxy."""
+    """Results of the attack and its baseline, both of type Attacks: one row per galaxy."""
     label, flipped = sample.label[rows], attack.flipped
     original = sample.images[sample.domain][rows]
     table = Table({name: sample.columns[name][rows] for name in IDENTITY} | {"label": label, "flipped": flipped})
@@ -283,7 +283,7 @@ def _table(run, sample, rows, plan, attack, baseline, attacked):
         for name, array in values.items():
             table[f"{quantity}_{name}"] = array
     for name in ("old_value", "new_value"):
-        table[name].unit = None if sample.origin == "released" else "nJy"  # theirs is not known
+        table[name].unit = None if sample.origin == "released" else "nJy"  # their unit is unknown
     options = dataclasses.asdict(plan.options)
     table.meta = {
         "survey": run.config.survey, "origin": sample.origin, "classes": ",".join(run.classes),
@@ -297,14 +297,14 @@ def _table(run, sample, rows, plan, attack, baseline, attacked):
 
 
 def _margin(logits, label):
-    """Logit of the label less the best other, shape (n,)."""
+    """Logit of the label minus the largest other logit, shape (n,)."""
     own = np.take_along_axis(logits, label[:, None], axis=1)[:, 0]
     others = np.where(np.arange(logits.shape[1]) == label[:, None], -np.inf, logits)
     return own - others.max(axis=1)
 
 
 def _outputs(network, domain):
-    """A function from images to their logits and latents, shapes (n, n_classes) and (n, n_latent)."""
+    """Function from images to logits and latents, shapes (n, n_classes) and (n, n_latent)."""
     answer = compiled(lambda images: network(network_inputs(network, images, domain), training=False))
 
     def outputs(images):

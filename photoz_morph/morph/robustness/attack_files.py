@@ -1,17 +1,17 @@
-"""Attacks on disk: a folder for each attack of a run, shards of 50 galaxies with their images before and after.
+"""Attacks on disk: a folder for each attack of a run, with shards of 50 galaxies.
 
-`morph attack` writes RUN/attacks/NAME/, `latent` and `report` read it: `settings.json` says what was asked, and each
-`attack-00000.fits` holds
+`morph attack` writes RUN/attacks/NAME/; `morph latent` and `morph report` read it. The settings are in
+`settings.json`, and each `attack-00000.fits` holds
 
-- HDU `ATTACK`, a row for each galaxy: `obj_id`, `group_id`, `copy`, `label` (all were given it before); `flipped`,
-  `row`, `column` (array indices, -1 where not flipped), `old_value`, `new_value` [image unit], `attacked_class`,
-  `queries`, `unconfirmed` flips; `margin_before`, `margin_after`, the logit of the label less the best other;
-  `random_flipped`, `random_queries`, the same by random pixels of extreme colour at the same budget; and `latent_*`,
-  `logits_*` of `y10`, `y1`, `attacked`;
-- HDUs `ORIGINAL` and `ATTACKED`: float32 images, shape (n, rows, columns, n_bands) [image unit, nJy but of
-  released arrays]. They differ in one pixel where flipped and in none otherwise.
+- HDU `ATTACK`, one row per galaxy: `obj_id`, `group_id`, `copy`, `label` (also the class predicted before the attack);
+  `flipped`, `row`, `column` (array indices, -1 if not flipped), `old_value`, `new_value` [image unit],
+  `attacked_class`, `queries`, `unconfirmed` flips; `margin_before`, `margin_after`, the logit of the label minus the
+  largest other; `random_flipped`, `random_queries`, the same for random pixels of extreme colour at the same budget;
+  and `latent_*`, `logits_*` of `y10`, `y1`, `attacked`;
+- HDUs `ORIGINAL` and `ATTACKED`: float32 images, shape (n, rows, columns, n_bands) [image unit: nJy, or unknown for
+  released arrays]. They differ in one pixel if flipped and are equal otherwise.
 
-An attack that was stopped keeps its finished shards and goes on after them.
+An interrupted attack keeps its finished shards and resumes after them.
 """
 
 import json
@@ -28,7 +28,7 @@ from photoz_morph.system.fits import open_fits
 from photoz_morph.system.json_files import read_json, write_atomically
 from photoz_morph.system.tables import table_of, write_fits
 
-SHARD_SIZE = 50  # galaxies; half a minute of work, and 12 MB
+SHARD_SIZE = 50  # galaxies; half a minute of work and 12 MB
 COLUMNS = (
     "obj_id", "group_id", "copy", "label", "flipped", "row", "column", "old_value", "new_value", "attacked_class",
     "queries", "unconfirmed", "margin_before", "margin_after", "random_flipped", "random_queries", "latent_y10",
@@ -38,7 +38,7 @@ IMAGES = ("original", "attacked")
 
 
 def attack_shards(folder, n_galaxies):
-    """Path, first galaxy and end of each shard of an attack on that many galaxies."""
+    """Path, first galaxy and end (exclusive) of each shard of an attack on `n_galaxies` galaxies."""
     starts = range(0, n_galaxies, SHARD_SIZE)
     return [
         (Path(folder) / f"attack-{number:05d}.fits", start, min(start + SHARD_SIZE, n_galaxies))
@@ -47,18 +47,18 @@ def attack_shards(folder, n_galaxies):
 
 
 def start_attack(folder, settings):
-    """Write the settings of a new attack, or check that those there are the same.
+    """Write the settings of a new attack, or check that they equal those of the attack in the folder.
 
     Parameters
     ----------
     folder : path-like
     settings : dict
-        JSON-able. `galaxies`, a list, says on whom.
+        Values that JSON can hold; `galaxies` is a list with one entry per galaxy.
 
     Raises
     ------
     ValueError
-        If the folder holds galaxies attacked with others.
+        If the folder holds shards made with other settings.
     """
     path = Path(folder) / "settings.json"
     settings = json.loads(json.dumps(settings))
@@ -83,7 +83,7 @@ def write_attack_shard(path, table, original, attacked):
     ----------
     path : path-like
     table : Table
-        With the columns above; its meta goes into the header.
+        With the columns of `COLUMNS`; its meta goes into the header.
     original, attacked : ndarray, shape (n, rows, columns, n_bands)
     """
     hdus = []
@@ -96,7 +96,7 @@ def write_attack_shard(path, table, original, attacked):
 
 
 def is_finished(path):
-    """Whether a shard is there and whole; one that was cut short is made again."""
+    """Whether a shard exists and is intact; a truncated one is written again."""
     if not Path(path).exists():
         return False
     try:
@@ -107,7 +107,7 @@ def is_finished(path):
 
 
 def read_attack_shard(path):
-    """Table and images of one shard.
+    """Read the table and images of one shard.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def read_attack_shard(path):
     Raises
     ------
     ValueError
-        If the file is damaged or no shard of an attack.
+        If the file is damaged or is not a shard of an attack.
     """
     with open_fits(path, "a shard of attacks", "remove it and attack again", with_checksum=True) as hdus:
         table = table_of(hdus["ATTACK"])
@@ -136,7 +136,7 @@ def find_attacks(run_dir):
 
 
 def read_attack(folder):
-    """All galaxies of an attack.
+    """Read all galaxies of an attack.
 
     Parameters
     ----------
@@ -146,24 +146,24 @@ def read_attack(folder):
     Returns
     -------
     table : Table
-        Meta: survey, origin, classes, adaptation, config, run, search, bounds, domain, max_queries and the rest of the
-        settings, `n_looked_at` test galaxies of which `n_wrong` were left out because a network was wrong on them.
+        Meta: survey, origin, classes, adaptation, config, run, search, bounds, domain, max_queries and the other
+        settings; of `n_looked_at` test galaxies `n_wrong` were left out because a network misclassified them.
     images : dict of ndarray, shape (n, rows, columns, n_bands), float32
         `original` and `attacked` [image unit].
 
     Raises
     ------
     FileNotFoundError
-        If there is no attack.
+        If the folder holds no attack.
     ValueError
-        If it is not finished, or a shard is damaged.
+        If the attack is not finished, or a shard is damaged.
     """
     folder = Path(folder)
     if not (folder / "settings.json").exists():
-        raise FileNotFoundError(f"{folder}: no attack there; make one with `morph attack`")
+        raise FileNotFoundError(f"{folder}: no attack in this folder; make one with `morph attack`")
     unfinished = _unfinished(folder)
     if unfinished:
-        raise ValueError(f"{unfinished[0]}: not there yet; run the same `morph attack` again, it goes on from there")
+        raise ValueError(f"{unfinished[0]}: missing; run the same `morph attack` again, it resumes with this shard")
     parts = [read_attack_shard(path) for path in _shards(folder)]
     table = vstack([table for table, _ in parts], metadata_conflicts="silent")
     table.meta = dict(parts[0][0].meta)
@@ -171,7 +171,7 @@ def read_attack(folder):
 
 
 def read_attack_settings(folder):
-    """Settings of an attack: dict."""
+    """Read the settings of an attack as a dict."""
     return read_json(Path(folder) / "settings.json", ("galaxies", "member"), "remove the folder and attack again")
 
 

@@ -1,7 +1,8 @@
-"""Galaxies whose class one pixel can change, flagged where new stamps are classified.
+"""Flags for new stamps whose class a single pixel can change.
 
-The exported model is asked as a black box, by the lattice search of `robustness`. It gives probabilities; their
-logarithms do for logits, since a small probability keeps its digits in float32 and the margin is made of small ones.
+The lattice search of `robustness.one_pixel` queries the exported model as a black box. Logarithms of its probabilities
+serve as logits: in float32 small probabilities keep their relative precision, and differences of logarithms are those
+of the logits.
 """
 
 import numpy as np
@@ -12,11 +13,11 @@ from photoz_morph.robustness.one_pixel.attack import AttackOptions, CallableQuer
 from photoz_morph.robustness.one_pixel.bounds import pixel_bounds
 from photoz_morph.shards.mocks import read_mock_shard
 
-SMALLEST = 1e-37  # where float32 ends
+SMALLEST = 1e-37  # about the smallest normal float32
 
 
 def pixel_range(paths, years):
-    """Lowest and highest pixel of each band over the stamps of mock shards: two arrays, shape (n_bands,) [nJy]."""
+    """Lowest and highest pixel value of each band over the stamps of mock shards, shape (n_bands,) each [nJy]."""
     low, high = np.inf, -np.inf
     for path in paths:
         images = read_mock_shard(path, years=(years,))[0][years]
@@ -25,7 +26,7 @@ def pixel_range(paths, years):
 
 
 def fragile_columns(estimator, images, obj_ids, years, low, high, max_queries, seed=0, on_done=None):
-    """Whether one pixel between the given values changes the class of each stamp, as columns of a table.
+    """Search, for each stamp, a pixel value within given bounds that changes the class.
 
     Parameters
     ----------
@@ -33,21 +34,21 @@ def fragile_columns(estimator, images, obj_ids, years, low, high, max_queries, s
     images : ndarray, shape (n, 100, 100, 3)
         [nJy]
     obj_ids : ndarray of int, shape (n,)
-        Seeds of the galaxies' random numbers, with `seed`.
+        With `seed`, the seeds of the random numbers of each galaxy.
     years : int
     low, high : ndarray, shape (3,)
         [nJy]
     max_queries : int
-        For each stamp. One that is not flipped within them may still be with more.
+        For each stamp. One that is not flipped within them may be flipped with more.
     seed : int
     on_done : callable, optional
-        Called with the number of stamps done since the last call.
+        Called with the number of stamps finished since the last call.
 
     Returns
     -------
     Table
-        `fragile` (bool), `fragile_class` ("" if not fragile), `fragile_row`, `fragile_column` (array indices, -1) and
-        `fragile_queries`.
+        `fragile` (bool), `fragile_class` ("" if not fragile), `fragile_row` and `fragile_column` (array indices, -1 if
+        not fragile) and `fragile_queries`.
     """
     queries = CallableQueries(images, lambda stamps: _log_probability(estimator, stamps, years))
     given = queries.clean_logits().argmax(axis=1)
@@ -64,7 +65,7 @@ def fragile_columns(estimator, images, obj_ids, years, low, high, max_queries, s
 
 
 def flag_fragile(estimator, table, paths, years, max_queries, progress=True):
-    """Add `fragile_columns` to the table of `infer_mocks`, with the range of all its stamps as bounds.
+    """Add `fragile_columns` to the table of `infer_mocks`, with the pixel range of all its stamps as bounds.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def flag_fragile(estimator, table, paths, years, max_queries, progress=True):
             start += len(images)
     for name in parts[0].colnames:
         table[name] = np.concatenate([part[name] for part in parts])
-    table.meta["budget"] = max_queries  # queries; a FITS keyword has eight letters
+    table.meta["budget"] = max_queries  # queries; FITS keywords have at most eight letters
 
 
 def _log_probability(estimator, stamps, years):

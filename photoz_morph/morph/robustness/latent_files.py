@@ -1,4 +1,4 @@
-"""`latent.json`: the latent-space measurements of a run."""
+"""The file `latent.json` of a run, and the scatter of its seeds in ratios of two runs."""
 
 import json
 
@@ -12,7 +12,7 @@ LAYOUT = ("data", "attack", "head", "scale", "lengths", "shares", "seeds")
 
 
 def seed_ratio(first, second, name="y10_y1"):
-    """Ratio of a mean length of two runs with the scatter of their seeds, raw and scale-free.
+    """Ratio of a mean length between two runs, raw and scale-free, with an interval from the scatter of their seeds.
 
     Parameters
     ----------
@@ -23,8 +23,8 @@ def seed_ratio(first, second, name="y10_y1"):
     Returns
     -------
     dict
-        For "raw", "per_separation" and "per_spread" {value, interval}: geometric means over seeds, second over first,
-        with the 95 % interval of Welch's t on the logarithms; the interval is None where a run has one seed.
+        For "raw", "per_separation" and "per_spread" {value, interval}: ratio of the geometric means over seeds, second
+        over first, with the 95 % interval of Welch's t on the logarithms, None if a run has one seed.
     """
     result = {}
     for unit in UNITS:
@@ -39,18 +39,18 @@ def seed_ratio(first, second, name="y10_y1"):
 
 
 def write_latent(scores, path):
-    """Write what `latent_run` returned as JSON to a temporary name, then rename it."""
+    """Write the scores of `latent_run` as JSON to a temporary name, then rename it."""
     write_atomically(path, json.dumps(scores, indent=1, allow_nan=False) + "\n")
 
 
 def read_latent(path):
-    """What `write_latent` wrote.
+    """Read scores from `write_latent`.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not such a file.
+        If it is not JSON, or lacks a key of `LAYOUT`.
     """
     return read_json(path, LAYOUT, "run `morph latent` again")

@@ -1,8 +1,8 @@
-"""A morphology run folder to the geometry of its latent space: distances, margins, and what they are worth.
+"""Geometry of the latent space of a morphology run: distances, margins and their scale.
 
-`latent_run` is `morph latent`: it takes the predictions of the run, an attack if there is one, and the head of the
-first seed's network, and returns what `write_latent` keeps as RUN/latent.json. With `every_seed` it asks the networks
-of all seeds how far Y1 lies from Y10, for the scatter of seeds is what a ratio of two runs must be held against.
+`latent_run`, behind `morph latent`, measures the predictions of the run, an attack if given, and the head of the first
+seed's network; `write_latent` saves the result as RUN/latent.json. With `every_seed` the distance from Y10 to Y1 is
+measured for the networks of all seeds: the scatter of seeds sets the significance of a ratio of two runs.
 """
 
 from pathlib import Path
@@ -31,37 +31,37 @@ def latent_run(
     run_dir, attack=None, data_dir=None, every_seed=False, defence=None, n_bootstrap=1000, seed=0, progress=True,
     measurements=None,
 ):  # fmt: skip
-    """Distances, margins and scale of a run's latent space, raw and scale-free.
+    """Measure distances, margins and scale of a run's latent space, raw and scale-free.
 
     Parameters
     ----------
     run_dir : path-like
     attack : Table or path-like, optional
-        A folder of `morph attack`, or the table in it; of the first seed.
+        Attack on the first seed's network: a folder of `morph attack`, or its table.
     data_dir : path-like, optional
-        Prepared dataset, read only where the run has no fitting predictions.fits, or for `every_seed`; by default the
+        Prepared dataset, read only if the run has no predictions for this defence, or for `every_seed`; by default the
         one the run was trained on.
     every_seed : bool
-        Also measure from Y10 to Y1 by the networks of all seeds.
+        Measure the distance from Y10 to Y1 for the networks of all seeds, too.
     defence : {"none", "d4", "median"}, optional
-        Test-time defence instead of that of the run's config.
+        Test-time defence; by default that of the run's config.
     n_bootstrap, seed : int
     progress : bool
     measurements : LatentMeasurements, optional
-        From `measure_run` of the same, where they are there already.
+        From `measure_run` with the same arguments, to save measuring again.
 
     Returns
     -------
     dict
-        As from `latent_scores`, with `run` and `seeds` (None, or a list with {separation, spread, y10_y1, margin_y10,
-        margin_y1} of each seed, means of all test galaxies in latent units).
+        As from `latent_scores`, with `run` and `seeds` (None, or a list of {separation, spread, y10_y1, margin_y10,
+        margin_y1} of each seed: means over all test galaxies in latent units).
 
     Raises
     ------
     FileNotFoundError
         If the folder is no run folder or has no finished network.
     ValueError
-        If predictions or attack are of other networks, or the network has layers between latent and logits.
+        If predictions or attack belong to other networks, or the network has layers between latent and logits.
     """
     measurements = measurements or measure_run(run_dir, attack, data_dir, defence, progress)
     seeds = seed_distances(run_dir, measurements.table, data_dir, defence, progress) if every_seed else None
@@ -70,7 +70,7 @@ def latent_run(
 
 
 def measure_run(run_dir, attack=None, data_dir=None, defence=None, progress=True):
-    """The measurements behind `latent_run`, galaxy by galaxy: a LatentMeasurements."""
+    """Measure the latents of a run galaxy by galaxy, as `LatentMeasurements`; arguments as for `latent_run`."""
     run_dir = Path(run_dir)
     kernel, bias = head_of(run_dir)
     table = _predictions(run_dir, data_dir, defence, progress)
@@ -83,7 +83,7 @@ def measure_run(run_dir, attack=None, data_dir=None, defence=None, progress=True
 
 
 def _predictions(run_dir, data_dir, defence, progress):
-    """The run's predictions behind that defence, made and kept where they are not there."""
+    """Predictions of the run behind the defence, made and saved if missing."""
     path = with_defence(run_dir / "predictions.fits", read_run(run_dir, MorphConfig)[0], defence)
     if path.is_file():
         return read_morph_predictions(path)
@@ -95,34 +95,34 @@ def _predictions(run_dir, data_dir, defence, progress):
 def head_of(run_dir):
     """Kernel, shape (n_latent, n_classes), and bias of the output layer of the first seed's network.
 
-    Test-time defences change the latents, not the head: the mean of logits is the head on the mean latent. Raises a
-    ValueError for a network with layers in between, as DeepMerge.
+    Test-time defences change the latents, not the head: the mean of the logits is the head on the mean latent. Raises
+    a ValueError for a network with layers in between, such as DeepMerge.
     """
     path = next(iter(finished_members(run_dir, MorphConfig).values()))[0]
     return _head(path)
 
 
 def _head(path):
-    """Kernel and bias of the output layer of a saved network, which must take the latent itself."""
+    """Kernel and bias of the output layer of a saved network, whose input must be the latent."""
     (network,) = load_members([path])
     kernel, bias = network.get_layer("logits").get_weights()
     n_latent = network.output["latent"].shape[-1]
     if len(kernel) != n_latent:
         raise ValueError(
             f"{path}: {network.name} has layers between its latent of {n_latent} and its logits; margins and church "
-            "windows need a linear head, as resnet18 and convnet have it"
+            "windows need a linear head, as in resnet18 and convnet"
         )
     return kernel, bias
 
 
 def seed_distances(run_dir, table, data_dir=None, defence=None, progress=True):
-    """Scale, mean distance from Y10 to Y1 and mean margins of each seed's network, on the test galaxies.
+    """Measure scale, mean distance from Y10 to Y1 and mean margins for each seed's network on the test galaxies.
 
     Parameters
     ----------
     run_dir : path-like
     table : Table
-        Predictions of the run, as `morph predict` wrote them.
+        Predictions of the run from `morph predict`.
     data_dir : path-like, optional
     defence : str, optional
     progress : bool
@@ -134,7 +134,7 @@ def seed_distances(run_dir, table, data_dir=None, defence=None, progress=True):
     Raises
     ------
     ValueError
-        If the dataset has other test galaxies than the predictions.
+        If the test galaxies of the dataset are not those of the predictions.
     """
     builder = dataset.open_dataset(data_dir or read_run(run_dir, MorphConfig)[1]["path"])
     paths = finished_members(run_dir, MorphConfig)[0]
@@ -142,7 +142,7 @@ def seed_distances(run_dir, table, data_dir=None, defence=None, progress=True):
     if not np.array_equal(obj_id, table["obj_id"]):
         raise ValueError(
             f"{builder.data_dir}: its {len(obj_id)} test galaxies are not the {len(table)} of {run_dir}'s predictions, "
-            "or in another order; give the run's dataset, or predict again"
+            "or are in another order; give the run's dataset, or predict again"
         )
     found = []
     with tqdm(total=2 * len(obj_id) * len(paths), desc="latents", unit=" images", disable=not progress) as bar:

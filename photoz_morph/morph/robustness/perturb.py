@@ -1,6 +1,7 @@
-"""A morphology run under physical perturbations: accuracy against severity, by every network, with errors.
+"""Accuracy of the networks of a morphology run under physical perturbations of increasing severity.
 
-`perturb_run` keeps what it finds in `perturbations.json` of the run folder, kind by kind, and goes on where it stopped.
+`perturb_run` saves its results in `perturbations.json` of the run folder after each kind of perturbation; an
+interrupted run resumes with the first missing kind.
 """
 
 from pathlib import Path
@@ -26,43 +27,43 @@ from photoz_morph.runs.folder import finished_members, read_run, weights_hash
 from photoz_morph.runs.scores import ORIGINS
 
 FILE_NAME = "perturbations.json"
-N_IMAGES = 500  # our choice: errors of 0.01 to 0.02, smaller for differences on the same galaxies
+N_IMAGES = 500  # our choice: errors of 0.01 to 0.02, less for differences on the same galaxies
 
 
 def perturb_run(
     run_dir, kinds=None, n_images=None, data_dir=None, defence=None, seed=0, overwrite=False, progress=True
 ):
-    """Scores of a run's networks on test galaxies of ten years under each kind of perturbation.
+    """Score the networks of a run on ten-year images of test galaxies under each kind of perturbation.
 
     Parameters
     ----------
     run_dir : path-like
     kinds : sequence of str, optional
-        Keys of `PERTURBATIONS`; by default all. Kinds that are done already are not done again.
+        Keys of `PERTURBATIONS`; by default all. Finished kinds are kept.
     n_images : int, optional
-        Labelled test galaxies, drawn with the seed; by default at most 500.
+        Number of labelled test galaxies, drawn with `seed`; by default at most 500.
     data_dir : path-like, optional
         Prepared dataset; by default the one the run was trained on.
     defence : {"none", "d4", "median"}, optional
-        Test-time defence instead of that of the run's config.
+        Test-time defence; by default that of the run's config.
     seed : int
-        Of the choice of galaxies, the perturbations and the bootstrap.
+        Of the selection of galaxies, the perturbations and the bootstrap.
     overwrite : bool
-        Whether earlier results are thrown away; otherwise those of other settings are refused.
+        Discard earlier results; otherwise earlier results with other settings are an error.
     progress : bool
 
     Returns
     -------
     dict
-        What `perturbations.json` holds: `data` ("simulated"), `origin`, `survey`, `adaptation`, `config`, `classes`;
-        `settings`; `galaxies` (obj_id, copy, group_id, label of each); `clean`, from `clean_scores`; `kinds`, by name:
-        title, unit, none and `severities`, a list of severity with what `severity_scores` gives; and `mean`, from
-        `mean_scores`.
+        Content of `perturbations.json`: `data` ("simulated"), `origin`, `survey`, `adaptation`, `config`, `classes`;
+        `settings`; `galaxies` (lists of obj_id, copy, group_id, label); `clean`, from `clean_scores`; `kinds`, by name:
+        title, unit, none and `severities`, a list of dicts with the severity and the scores of `severity_scores`; and
+        `mean`, from `mean_scores`.
 
     Raises
     ------
     ValueError
-        If a kind is not known, the file holds results of other settings, or the dataset does not suit.
+        If a kind is unknown, the file holds results with other settings, or the dataset does not match the run.
     """
     config, trained_on = read_run(run_dir, MorphConfig)
     kinds = _checked_kinds(kinds)
@@ -101,12 +102,12 @@ def _checked_kinds(kinds):
     """Names of the kinds in the order of the registry."""
     unknown = [name for name in kinds or () if name not in PERTURBATIONS]
     if unknown:
-        raise ValueError(f"no perturbation {unknown[0]!r}; there are {', '.join(PERTURBATIONS)}")
+        raise ValueError(f"no perturbation {unknown[0]!r}; choose from {', '.join(PERTURBATIONS)}")
     return [name for name in PERTURBATIONS if kinds is None or name in kinds]
 
 
 def _choose(builder, classes, n_images, seed):
-    """Columns of the chosen test galaxies, and their rows in the dataset."""
+    """Columns of the selected test galaxies, and their rows in the dataset."""
     if n_images < 2:
         raise ValueError(f"n_images is {n_images}; an error needs at least 2 galaxies")
     columns = reading.read_columns(builder, "test")
@@ -118,7 +119,7 @@ def _choose(builder, classes, n_images, seed):
 
 
 def _images(builder, rows):
-    """Ten-year images of some test galaxies, shape (n, size, size, n_bands) [nJy]."""
+    """Ten-year images of the test galaxies in `rows`, shape (n, size, size, n_bands) [nJy]."""
     batches, first, found = dataset.domain_images(builder, "test", "y10", BATCH_SIZE), 0, []
     for batch in batches.as_numpy_iterator():
         inside = rows[(rows >= first) & (rows < first + len(batch))]
@@ -138,7 +139,7 @@ def _empty(name, config, origin, settings, columns):
 
 
 def _earlier(path, settings):
-    """Results so far, or None; a ValueError where they have other settings."""
+    """Earlier results or None; a ValueError if their settings differ."""
     if not path.exists():
         return None
     result = read_perturbations(path)
@@ -152,16 +153,16 @@ def _earlier(path, settings):
         old, new = result["settings"].get(different[0], "others"), settings.get(different[0], "others")
         raise ValueError(
             f"{path}: made with another {', '.join(different)} ({old}, now {new}); give the same, or --overwrite "
-            "to begin anew"
+            "to start again"
         )
     return result
 
 
 def _classes(classifiers, images, bar, change=None):
-    """Class that each network gives each image, shape (n, n_networks); each image is changed only once."""
+    """Class predicted for each image by each network, shape (n, n_networks); each image is perturbed only once."""
     classes, batch_size = [], min(BATCH_SIZE, len(images))
     for first in range(0, len(images), batch_size):
-        # The last batch is filled up from the beginning: TensorFlow would compile every network again for its size.
+        # The last batch is filled with the first images: for another batch size TensorFlow would compile all networks.
         rows = np.arange(first, first + batch_size) % len(images)
         batch = change(rows) if change else images[rows]
         n_new = min(batch_size, len(images) - first)

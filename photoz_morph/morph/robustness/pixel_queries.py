@@ -1,10 +1,10 @@
-"""Fast questions to Keras classifiers about single pixels, for `robustness.one_pixel`.
+"""Fast single-pixel queries to Keras classifiers, for `robustness.one_pixel`.
 
-`NetworkQueries` asks any classifier of the package with whole images, `ResNetQueries` a ResNet18 with the few numbers a
-pixel changes: the output of its first convolution is kept for every image, the change of one pixel touches at most
-4 x 4 of it and 3 x 3 of the map after the pooling, and the rest of the network runs with its batch norms folded into
-its convolutions. That is exact but for rounding (1e-4 of a logit in float32); every flip is confirmed by the network
-itself.
+`NetworkQueries` evaluates any classifier of the package on whole images. `ResNetQueries` evaluates a ResNet18 on the
+few numbers that a pixel changes: the output of the first convolution is kept for every image, one pixel changes at most
+4 x 4 positions of it and 3 x 3 of the map after the pooling, and the rest of the network runs with its batch norms
+folded into its convolutions. That is exact up to rounding (1e-4 of a logit in float32), and every flip is confirmed by
+the network itself.
 """
 
 import keras
@@ -19,13 +19,13 @@ from photoz_morph.robustness.one_pixel.attack import BATCH_SIZE, CallableQueries
 from photoz_morph.robustness.one_pixel.searches import Edits
 
 PRECISIONS = ("float32", "bfloat16")
-POOLED_PATCH, STEM_PATCH = 3, 7  # positions a pixel can change after the pooling, and those of the stem they look at
-BEFORE, AFTER = 3, 4  # how far the stem patch of a pixel at the border reaches over the edge of the map
-PHASES = 4  # a stem stride of 2 and a pooling stride of 2: what a pixel touches repeats every 4 pixels
+POOLED_PATCH, STEM_PATCH = 3, 7  # positions a pixel can change after the pooling, and those of the stem they pool
+BEFORE, AFTER = 3, 4  # reach of the stem patch of a border pixel beyond the edges of the map
+PHASES = 4  # stem stride of 2 times pooling stride of 2: the pattern of changed positions repeats every 4 pixels
 
 
 def pixel_queries(network, images, domain=0, precision="float32", batch_size=BATCH_SIZE):
-    """The fastest queries for a network.
+    """Choose the fastest query class for a network.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ def pixel_queries(network, images, domain=0, precision="float32", batch_size=BAT
     images : ndarray, shape (n, rows, columns, n_bands)
         [image unit]
     domain : int
-        0 for Y10, 1 for Y1; it bears on networks with a scaling for each domain only.
+        0 for Y10, 1 for Y1; used by networks with a scaling for each domain.
     precision : {"float32", "bfloat16"}
-        Of what comes after the first convolution and pooling of a ResNet18. With bfloat16 logits are off by 0.1 or so.
+        Of a ResNet18 after its first convolution and pooling. With bfloat16, logits are off by about 0.1.
     batch_size : int
 
     Returns
@@ -49,12 +49,12 @@ def pixel_queries(network, images, domain=0, precision="float32", batch_size=BAT
     if queries:
         return queries(network, images, domain, precision, batch_size)
     if precision != "float32":
-        raise ValueError(f"precision {precision} is there for resnet18 only, this is {network.name}; take float32")
+        raise ValueError(f"precision {precision} is available for resnet18 only, not for {network.name}; use float32")
     return NetworkQueries(network, images, domain, batch_size)
 
 
 class NetworkQueries(CallableQueries):
-    """Questions to a Keras classifier with whole images.
+    """Queries to a Keras classifier with whole images.
 
     Parameters
     ----------
@@ -75,13 +75,13 @@ class NetworkQueries(CallableQueries):
         super().__init__(images, lambda images: ops.convert_to_numpy(classify(images)), batch_size=batch_size)
 
     def ranking(self, index, weights, bounds):
-        """All corner edits of an image by the slope of the margin, in the arcsinh of the pixels where there is one."""
+        """Rank all corner edits of an image by the gradient of the margin, with respect to the scaled pixels if any."""
         image = self.images[index]
         slope = ops.convert_to_numpy(self._gradient_at(image[None], np.asarray(weights, np.float32)[None]))[0]
         if self._scale is None:
             step = bounds.corners()[:, None, None] - image
         else:
-            # The slope per scaled pixel is that per pixel over the slope of the scaling.
+            # Chain rule: the gradient per scaled pixel is that per pixel over the slope of the scaling.
             slope = slope / np.maximum(self._scale.slope(image), 1e-30)
             step = self._scale(bounds.corners())[:, None, None] - self._scale(image)
         change = np.moveaxis((step * slope).sum(axis=-1), 0, -1)
@@ -89,7 +89,7 @@ class NetworkQueries(CallableQueries):
 
 
 class ResNetQueries(NetworkQueries):
-    """Questions to a ResNet18 of the package that cost what comes after its first pooling.
+    """Queries to a ResNet18 of the package at the cost of its layers after the first pooling.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class ResNetQueries(NetworkQueries):
         super().__init__(network, images, domain, batch_size)
 
     def look_at(self, images):
-        """Take other images, and keep what their pixels make of the first convolution and pooling."""
+        """Replace the images, and store their outputs of the first convolution and pooling."""
         super().look_at(images)
         self._scaled = self._scale(self.images)
         stem = np.concatenate([
@@ -121,7 +121,7 @@ class ResNetQueries(NetworkQueries):
         ])  # fmt: skip
         pooled = _pool(np.maximum(stem, 0))
         self._pooled_side = pooled.shape[1:3]
-        # Beyond the edge nothing is above the zero that pads the pooling.
+        # Beyond the edge nothing exceeds the zeros that pad the pooling.
         stem = np.pad(stem, [(0, 0), (BEFORE, AFTER), (BEFORE, AFTER), (0, 0)], constant_values=-1e30)
         pooled = np.pad(pooled, [(0, 0), (1, 2), (1, 2), (0, 0)])
         self._stem_side = stem.shape[1:3]
@@ -142,7 +142,7 @@ class ResNetQueries(NetworkQueries):
         return CallableQueries.confirm(self, index, edits)
 
     def ranking(self, index, weights, bounds):
-        """All corner edits of an image by the exact change each makes after the pooling, times the slope there."""
+        """Rank all corner edits of an image by the exact change after the pooling times the gradient there."""
         stem, pooled = self._tables
         clean = pooled[index : index + 1, 1:-2, 1:-2]
         slope = self._slope(clean, np.asarray(weights, np.float32)[None])
@@ -168,7 +168,7 @@ class ResNetQueries(NetworkQueries):
     def _logits(self, index, pixels, change, stem, pooled):
         """Logits of a batch of edits."""
         phase = ops.cast(pixels % PHASES, "int32")
-        # A small matrix product does what gathering a kernel for every edit would.
+        # A small matrix product instead of gathering a kernel for every edit.
         which = ops.one_hot(phase[:, 0] * PHASES + phase[:, 1], PHASES**2)
         spread = ops.reshape(which[:, :, None] * change[:, None], (self.batch_size, -1))
         added = ops.matmul(spread, ops.reshape(self._bank, (spread.shape[1], -1)))
@@ -197,9 +197,9 @@ class ResNetQueries(NetworkQueries):
         return ops.sum((patch - base[:, None]) * slopes[:, None], axis=(2, 3, 4))
 
     def _patches(self, index, first, stem):
-        """Stem maps about each pixel, shape (k, 7, 7, n_maps); `first` is its first pooled position."""
+        """Stem maps around each pixel, shape (k, 7, 7, n_maps); `first` is its first pooled position."""
         start = ops.cast(index, "int32")[:, None, None] * (self._stem_side[0] * self._stem_side[1])
-        # Position o of the pooling looks at rows 2 o - 1 to 2 o + 1 of the stem.
+        # Position o of the pooling covers rows 2 o - 1 to 2 o + 1 of the stem.
         flat = self._positions(2 * first - 1 + BEFORE, STEM_PATCH, self._stem_side[1])
         return ops.take(stem, start + flat, axis=0)
 
@@ -215,9 +215,9 @@ class ResNetQueries(NetworkQueries):
 
 
 class ResNetViewQueries(NetworkQueries):
-    """Questions to a ResNet18 behind the defence d4: the mean of `ResNetQueries` about the eight views of each image.
+    """Queries to a ResNet18 behind the defence d4: the mean of `ResNetQueries` over the eight views of each image.
 
-    Parameters as for `ResNetQueries`, with `network` from `models.test_time.defended`.
+    Parameters as for `ResNetQueries`, with `network` from `models.layers.defences.defended`.
     """
 
     def __init__(self, network, images, domain=0, precision="float32", batch_size=BATCH_SIZE):
@@ -227,14 +227,14 @@ class ResNetViewQueries(NetworkQueries):
         super().__init__(network, images, domain, batch_size)
 
     def look_at(self, images):
-        """Take other images, and what `ResNetQueries` keeps of all their views."""
+        """Replace the images and their views."""
         super().look_at(images)
         views = ops.convert_to_numpy(self._views_of(self.images))
         if self._of_views is None:
             self._of_views = self._ask_views(views)
         else:
             self._of_views.look_at(views)
-        # Where each pixel lies in each view: that view of an image of pixel numbers, read backwards.
+        # Position of each pixel in each view: the inverse of that view of an image of pixel numbers.
         numbers = np.arange(np.prod(self.image_shape), dtype=np.float32).reshape(1, *self.image_shape, 1)
         views = ops.convert_to_numpy(self._views_of(numbers)).astype(int).reshape(N_VIEWS, -1)
         self._place = np.argsort(views, axis=1)
@@ -266,7 +266,7 @@ class _Scale:
         return np.arcsinh(images / self.softening) * np.float32(self.factor) + np.float32(self.offset)
 
     def slope(self, images):
-        """Derivative of the scaled pixels after the pixels; 0 where they are clipped."""
+        """Derivative of the scaled pixels with respect to the pixels; 0 where they are clipped."""
         inside = (images >= self.low) & (images <= self.high)
         return inside * self.factor / np.sqrt(images**2 + self.softening**2)
 
@@ -278,18 +278,18 @@ def scaling_softening(network, domain=0):
 
 
 def _scaling(network, domain):
-    """The scaling layer of a network in NumPy, wherever in it; None if it has none."""
+    """The first scaling layer of a network, at any depth, in NumPy; None if it has none."""
     layers = [layer for layer in network._flatten_layers() if isinstance(layer, ArcsinhScaling)]
     return _Scale(layers[0], domain) if layers else None
 
 
 def first_pooled(pixels):
-    """First row and column of the pooled map that pixels can change; that of pixel 0 or 1 is -1, off the map."""
+    """First row and column of the pooled map that pixels can change; -1, off the map, for pixels 0 and 1."""
     return ops.cast((pixels - 2) // PHASES, "int32")
 
 
 def compiled(function):
-    """A function of tensors compiled for the backend."""
+    """Compile a function of tensors for the backend."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -302,7 +302,7 @@ def compiled(function):
 
 
 def gradient_of(function):
-    """The gradient of a scalar function after its first argument."""
+    """Gradient of a scalar function with respect to its first argument."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -321,7 +321,7 @@ def gradient_of(function):
 
 
 def _phase_kernels(kernel):
-    """What one pixel adds to its stem patch, for each phase of its row and column.
+    """Contribution of one pixel to its stem patch, for each phase of its row and column.
 
     Shape (16, n_bands, 7, 7, n_maps). The patch of pixel p starts at stem row 2 ((p - 2) // 4) - 1 and stem row o sees
     the pixel through row p - 2 o + 3 of the kernel.
@@ -336,7 +336,7 @@ def _phase_kernels(kernel):
 
 
 def _taps(pixel, size):
-    """Rows of the stem patch of a pixel, and through which row of the kernel each sees it."""
+    """Yield the rows of the stem patch of a pixel, each with the kernel row through which it sees the pixel."""
     first = 2 * ((pixel - 2) // PHASES) - 1
     for i in range(STEM_PATCH):
         tap = pixel - 2 * (first + i) + size // 2
@@ -345,7 +345,7 @@ def _taps(pixel, size):
 
 
 def _pool(maps):
-    """3 x 3 maxima at stride 2, zeros about the maps."""
+    """3 x 3 maxima at stride 2 of zero-padded maps."""
     return ops.convert_to_numpy(ops.max_pool(padded(maps, 1), 3, strides=2, padding="valid"))
 
 

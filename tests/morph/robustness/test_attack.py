@@ -75,7 +75,7 @@ def test_a_stopped_attack_goes_on_and_ends_alike(runs, attacks, monkeypatch):
     paths = [path for path, _, _ in attack_shards(folder, 12)]
     assert len(paths) == 3
     paths[1].unlink()
-    with pytest.raises(ValueError, match="attack-00001.fits: not there yet; run the same `morph attack` again"):
+    with pytest.raises(ValueError, match="attack-00001.fits: missing; run the same `morph attack` again"):
         read_attack(folder)
     assert folder not in find_attacks(runs[1])
     paths[2].write_bytes(paths[2].read_bytes()[:9000])
@@ -104,7 +104,7 @@ def test_damage_is_told_in_a_line(runs, attacks, tmp_path):
     (folder / "settings.json").write_text(json.dumps({"member": 0}))
     with pytest.raises(ValueError, match="has no galaxies"):
         read_attack(folder)
-    with pytest.raises(FileNotFoundError, match="no attack there"):
+    with pytest.raises(FileNotFoundError, match="no attack in this folder"):
         read_attack(tmp_path)
 
 
@@ -112,9 +112,9 @@ def test_runs_that_do_not_go_together(runs, tmp_path):
     other = shutil.copytree(runs[1], tmp_path / "other")
     dataset = json.loads((other / "dataset.json").read_text())
     (other / "dataset.json").write_text(json.dumps({**dataset, "galaxies_per_split": [1, 2, 3]}))
-    with pytest.raises(ValueError, match="has another dataset than"):
+    with pytest.raises(ValueError, match="not the same dataset as"):
         attack_runs([runs[0], other], PLAN, progress=False)
-    with pytest.raises(ValueError, match="has no network 3; give 1 to 2"):
+    with pytest.raises(ValueError, match="no network 3; give 1 to 2"):
         attack_runs(runs, dataclasses.replace(PLAN, member=2), progress=False)
     with pytest.raises(ValueError, match="bounds are 'all'"):
         attack_runs(runs, dataclasses.replace(PLAN, bounds="all"), progress=False)

@@ -126,14 +126,14 @@ def test_predictions_of_another_network_are_refused(run_dir, tmp_path):
     copy = copy_of(run_dir, tmp_path)
     for member, name in ((0, "spare"), (1, "member_0")):
         (copy / "fold_0" / f"member_{member}").rename(copy / "fold_0" / name)
-    with pytest.raises(ValueError, match="copy: .*it is of another network, predict again"):
+    with pytest.raises(ValueError, match="copy: .* of another network, predict again"):
         latent_run(copy, progress=False)
 
 
 def test_seeds_are_not_asked_about_other_galaxies(run_dir, table, tmp_path):
     copy = copy_of(run_dir, tmp_path)
     write_morph_predictions(table[::-1], copy / "predictions.fits")
-    with pytest.raises(ValueError, match="in another order; give the run's dataset, or predict again"):
+    with pytest.raises(ValueError, match="are in another order; give the run's dataset, or predict again"):
         latent_run(copy, every_seed=True, n_bootstrap=RESAMPLES, progress=False)
 
 

@@ -151,7 +151,7 @@ def test_defence_stands_before_the_networks(run_dir, result):
 
 
 def test_unknown_kind_and_too_few_galaxies_are_refused(run_dir):
-    with pytest.raises(ValueError, match="no perturbation 'moon'; there are hot_pixel"):
+    with pytest.raises(ValueError, match="no perturbation 'moon'; choose from hot_pixel"):
         perturb_run(run_dir, ["moon"], progress=False)
     with pytest.raises(ValueError, match="n_images is 1; an error needs at least 2"):
         perturb_run(run_dir, n_images=1, progress=False)

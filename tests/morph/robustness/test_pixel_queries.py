@@ -116,7 +116,7 @@ def test_other_networks_and_defended_ones_are_asked_whole(images):
         queries = pixel_queries(network, images)
         assert type(queries) is NetworkQueries
         assert scaling_softening(network) == pytest.approx(40 / 0.85)
-        with pytest.raises(ValueError, match="for resnet18 only"):
+        with pytest.raises(ValueError, match="bfloat16 is available for resnet18 only, not for"):
             pixel_queries(network, images, precision="bfloat16")
     with pytest.raises(ValueError, match="precision is 'float16'"):
         pixel_queries(convnet, images, precision="float16")

@@ -46,6 +46,17 @@ def toy_predictions(strength_y10=2.0, strength_y1=0.5, n=600, n_seeds=3, views=3
     return morph_predictions_table(columns, probabilities, latents, "lsst", origin, "resnet18", CLASSES, **arguments)
 
 
+def certain_predictions(predicted_y10, predicted_y1, label, group_id=None, **meta):
+    """Predictions of certain classes, shapes (n, n_seeds), so that every count can be made by hand."""
+    n = len(label)
+    columns = {"obj_id": np.arange(n), "group_id": np.arange(n) if group_id is None else np.array(group_id)}
+    columns |= {"label": np.array(label), "label_g": np.full(n, -1), "intended_type": np.full(n, -1)}
+    columns |= {"gini": np.zeros(n), "m20": np.zeros(n)}
+    probabilities = {"Y10": np.eye(3)[predicted_y10], "Y1": np.eye(3)[predicted_y1]}
+    latents = dict.fromkeys(("Y10", "Y1"), np.zeros((n, 2)))
+    return morph_predictions_table(columns, probabilities, latents, "lsst", "tng", "resnet18", CLASSES, **meta)
+
+
 def toy_images(label, seed=0, sigma_y10=3.0):
     """A disk with two arms, a round blob or two blobs in g, r, i [nJy] with Y10 and Y1 noise, (n, 100, 100, 3) each."""
     y, x = np.mgrid[:100, :100] - 49.5

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from photoz_morph.morph.predictions import ORIGINS
+from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.morph.report.text import BANNERS, TITLES, count_failed, label_parts, overview
 from tests.support.pages import Page
 

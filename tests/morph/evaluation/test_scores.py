@@ -7,7 +7,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from photoz_morph.metrics.classification import scores as plain_scores
 from photoz_morph.morph.evaluation.scores import evaluate_morph
-from photoz_morph.runs.scores import read_morph_scores, write_morph_scores
+from photoz_morph.runs.scores import read_scores, write_scores
 from tests.support.morph import certain_predictions, toy_predictions
 
 RESAMPLES = 300

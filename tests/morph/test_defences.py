@@ -1,4 +1,4 @@
-"""Test-time defences by name. The defences themselves are tested with the layers, those in training with the batches."""
+"""Names of test-time defences. The defences themselves are tested with the layers, those in training elsewhere."""
 
 from pathlib import Path
 

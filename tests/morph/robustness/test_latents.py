@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from photoz_morph.config import load_config
-from photoz_morph.metrics.group_errors import interval
 from photoz_morph.models.layers.image_scaling import ArcsinhScaling
 from photoz_morph.models.loading import load_network
 from photoz_morph.models.registry import build_classifier
@@ -13,7 +12,7 @@ from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.predict import predict_morph_run
 from photoz_morph.morph.predictions import read_morph_predictions, write_morph_predictions
 from photoz_morph.morph.robustness.attack_files import attack_shards, start_attack, write_attack_shard
-from photoz_morph.morph.robustness.latent_files import read_latent, seed_ratio, write_latent
+from photoz_morph.morph.robustness.latent_files import read_latent, write_latent
 from photoz_morph.morph.robustness.latents import head_of, latent_run
 from photoz_morph.robustness.latents.geometry import class_separation, distances
 from photoz_morph.runs.folder import member_dir, start_run
@@ -142,28 +141,3 @@ def test_a_network_without_a_linear_head_has_no_geometry(run_dir, tmp_path):
     build_classifier("deepmerge", n_classes=3).save(member_dir(copy, 0, 0) / "model.keras")
     with pytest.raises(ValueError, match="deepmerge has layers between its latent of 2592 and its logits"):
         latent_run(copy, progress=False)
-
-
-def test_ratio_of_seeds_is_that_of_the_logarithms():
-    def seeds(lengths, separation):
-        return [{"y10_y1": length, "separation": separation, "spread": 1.0} for length in lengths]
-
-    first, second = (1.0, 2.0, 4.0), (8.0, 8.0, 2.0)
-    found = seed_ratio(seeds(first, 3.0), seeds(second, 6.0))
-    gain = np.mean(np.log(second)) - np.mean(np.log(first))  # ln (128 / 8) / 3
-    assert found["raw"]["value"] == pytest.approx(16 ** (1 / 3)) == found["per_spread"]["value"]
-    assert found["per_separation"]["value"] == pytest.approx(16 ** (1 / 3) / 2)
-    parts = [(np.std(np.log(values), ddof=1) / np.sqrt(3), 2) for values in (first, second)]
-    assert found["raw"]["interval"] == pytest.approx(np.exp(interval(gain, parts)["interval"]).tolist())
-    assert seed_ratio(seeds(first, 3.0), seeds([8.0], 6.0))["raw"]["interval"] is None
-
-
-@pytest.mark.parametrize(
-    ("text", "message"), [(None, "no such file"), ("{", "not JSON"), ('{"data": 1}', "has no attack")]
-)
-def test_what_is_no_latent_json_is_named(tmp_path, text, message):
-    path = tmp_path / "latent.json"
-    if text:
-        path.write_text(text)
-    with pytest.raises((FileNotFoundError, ValueError), match=f"latent.json: .*{message}.*morph latent"):
-        read_latent(path)

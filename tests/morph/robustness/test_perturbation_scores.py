@@ -89,3 +89,27 @@ def test_scores_come_back_as_written(tmp_path):
         read_perturbations(tmp_path / "perturbations.json")
     with pytest.raises(FileNotFoundError, match="no such file; run `morph perturb"):
         read_perturbations(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("views", [4, 9])
+def test_errors_are_wider_by_the_root_of_the_group_size(views):
+    """Views that fare alike under a perturbation, counted as groups and one by one."""
+    right = np.repeat(np.random.default_rng(0).random((200, 1)) < 0.6, views, axis=0)
+    groups, alone = np.repeat(np.arange(200), views), np.arange(200 * views)
+    scores = [severity_scores(right, np.ones_like(right), right, group_id) for group_id in (groups, alone)]
+    for name in ("accuracy", "fall", "flip_rate"):
+        ratio = scores[0][name]["error"] / scores[1][name]["error"]
+        assert ratio == pytest.approx(np.sqrt(views), rel=0.1)  # 1,000 resamples know each error to 2 %
+
+    def run_of(right, group_id):
+        n = len(right)
+        galaxies = {"obj_id": list(range(n)), "copy": [0] * n, "label": [0] * n, "group_id": group_id.tolist()}
+        kinds = {"a": {"severities": [{"severity": 1, "n_right": right[:, 0].astype(int).tolist()}]}}
+        return {"settings": {"networks": ["x"], "seed": 0}, "galaxies": galaxies, "kinds": kinds,
+                "clean": {"n_right": [1] * n}}  # fmt: skip
+
+    reference = np.repeat(np.random.default_rng(1).random((200, 1)) < 0.5, views, axis=0)
+    errors = [corruption_error(run_of(right, ids), run_of(reference, ids)) for ids in (groups, alone)]
+    for name in ("mean", "fall_difference"):
+        widths = [np.ptp(error[name]["interval"]) for error in errors]
+        assert widths[0] / widths[1] == pytest.approx(np.sqrt(views), rel=0.15)

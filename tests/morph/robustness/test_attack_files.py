@@ -1,0 +1,132 @@
+import json
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from photoz_morph.morph.robustness.attack_files import (
+    COLUMNS,
+    attack_shards,
+    find_attacks,
+    is_finished,
+    read_attack,
+    read_attack_settings,
+    read_attack_shard,
+    start_attack,
+    write_attack_shard,
+)
+from tests.support.latents import toy_attack, toy_run
+
+SIDE = 6
+
+
+@pytest.fixture(scope="module")
+def attack():
+    """Twelve galaxies and their images, which differ in one pixel where flipped."""
+    table = toy_attack(*toy_run(n=60), n=12)
+    table["row"], table["column"] = np.where(table["flipped"], 4, -1), np.where(table["flipped"], 1, -1)
+    for name in ("old_value", "new_value"):
+        table[name].unit = "nJy"
+    original = np.random.default_rng(0).normal(size=(12, SIDE, SIDE, 3)).astype(np.float32)
+    attacked = original.copy()
+    attacked[np.asarray(table["flipped"]), 4, 1] += 100
+    return table, original, attacked
+
+
+def write_attack(folder, attack, settings=None):
+    """A finished attack in shards."""
+    table, original, attacked = attack
+    start_attack(folder, {"galaxies": np.asarray(table["obj_id"]).tolist(), "member": 0, **(settings or {})})
+    for path, start, stop in attack_shards(folder, len(table)):
+        write_attack_shard(path, table[start:stop], original[start:stop], attacked[start:stop])
+    return folder
+
+
+@pytest.mark.parametrize("n_galaxies", [0, 1, 49, 50, 51, 150])
+def test_every_galaxy_is_in_one_shard_of_at_most_fifty(n_galaxies):
+    shards = attack_shards("attack", n_galaxies)
+    assert [number for _, start, stop in shards for number in range(start, stop)] == list(range(n_galaxies))
+    assert all(1 <= stop - start <= 50 for _, start, stop in shards)
+    names = [path.name for path, _, _ in shards]
+    assert names == [f"attack-{number:05d}.fits" for number in range(-(-n_galaxies // 50))]
+
+
+def test_what_is_read_is_what_was_written_over_all_shards(attack, tmp_path, monkeypatch):
+    monkeypatch.setattr("photoz_morph.morph.robustness.attack_files.SHARD_SIZE", 5)
+    folder = write_attack(tmp_path / "attack", attack)
+    assert len(list(folder.glob("attack-*.fits"))) == 3 and not list(folder.glob("*.part"))
+    table, images = read_attack(folder)
+    assert table.meta == attack[0].meta
+    for name in COLUMNS:
+        np.testing.assert_array_equal(table[name], attack[0][name], err_msg=name)
+        assert table[name].dtype.isnative
+    for name, expected in zip(("original", "attacked"), attack[1:]):
+        np.testing.assert_array_equal(images[name], expected)
+        assert images[name].dtype == np.float32
+
+
+def test_units_of_the_pixels_are_in_the_file(attack, tmp_path):
+    ((path, _, _),) = attack_shards(write_attack(tmp_path / "attack", attack), 12)
+    with fits.open(path) as hdus:
+        assert [hdus[name].header["BUNIT"] for name in ("ORIGINAL", "ATTACKED")] == ["nJy", "nJy"]
+        columns = hdus["ATTACK"].columns
+        assert columns["new_value"].unit == columns["old_value"].unit == "nJy"
+
+
+@pytest.mark.parametrize("damage", ["flipped bit", "cut short", "not FITS"])
+def test_a_damaged_shard_is_not_finished_and_its_line_names_it(attack, tmp_path, damage):
+    ((path, _, _),) = attack_shards(write_attack(tmp_path / "attack", attack), 12)
+    assert is_finished(path)
+    content = bytearray(path.read_bytes())
+    if damage == "flipped bit":
+        content[-4000] ^= 1  # in the attacked images
+    path.write_bytes({"cut short": content[: len(content) // 2], "not FITS": b"spiral"}.get(damage, content))
+    assert not is_finished(path)
+    with pytest.raises(ValueError, match="^[^\n]*attack-00000.fits: [^\n]*remove it and attack again$"):
+        read_attack_shard(path)
+    path.unlink()
+    assert not is_finished(path)
+
+
+def test_a_missing_column_is_named(attack, tmp_path):
+    table = attack[0].copy()
+    table.remove_columns(["queries", "latent_y1"])
+    write_attack_shard(tmp_path / "attack-00000.fits", table, *attack[1:])
+    with pytest.raises(ValueError, match="attack-00000.fits: attacks lack column queries, latent_y1; remove it"):
+        read_attack_shard(tmp_path / "attack-00000.fits")
+
+
+def test_the_same_settings_resume_and_others_are_refused_once_there_is_a_shard(attack, tmp_path):
+    settings = {"seed": 3, "bounds": "data"}
+    folder = write_attack(tmp_path / "attack", attack, settings)
+    saved = read_attack_settings(folder)
+    start_attack(folder, saved | {"galaxies": tuple(saved["galaxies"])})  # JSON knows no tuples
+    with pytest.raises(ValueError, match=r"attack: holds an attack with other seed \(3\); give another --name"):
+        start_attack(folder, saved | {"seed": 4})
+    with pytest.raises(ValueError, match="with other galaxies, seed; give another --name"):
+        start_attack(folder, saved | {"seed": 4, "galaxies": [1]})
+    with pytest.raises(ValueError, match=r"with other targeted \(None\)"):
+        start_attack(folder, saved | {"targeted": True})
+    assert read_attack_settings(folder) == saved
+    for path in folder.glob("attack-*.fits"):
+        path.unlink()
+    start_attack(folder, saved | {"seed": 4})
+    assert read_attack_settings(folder)["seed"] == 4
+
+
+def test_only_finished_attacks_are_found_in_the_order_of_their_names(attack, tmp_path):
+    for name in ("c", "a", "b"):
+        write_attack(tmp_path / "attacks" / name, attack)
+    ((missing, _, _),) = attack_shards(tmp_path / "attacks" / "a", 12)
+    missing.unlink()
+    assert [folder.name for folder in find_attacks(tmp_path)] == ["b", "c"]
+    with pytest.raises(ValueError, match="a/attack-00000.fits: missing; run the same `morph attack` again"):
+        read_attack(tmp_path / "attacks" / "a")
+    with pytest.raises(FileNotFoundError, match="none: no attack in this folder; make one with `morph attack`"):
+        read_attack(tmp_path / "attacks" / "none")
+
+
+def test_settings_without_galaxies_are_refused(tmp_path):
+    (tmp_path / "settings.json").write_text(json.dumps({"member": 0}))
+    with pytest.raises(ValueError, match="settings.json: has no galaxies; remove the folder and attack again"):
+        read_attack(tmp_path)

@@ -1,0 +1,109 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from photoz_morph.morph.robustness.fragility import flag_fragile, fragile_columns, pixel_range
+from photoz_morph.shards.mocks import mock_shard_path, write_mock_shard
+from tests.support.exports import toy_mocks
+from tests.support.samples import MOCK_HEADER, shape_mocks
+
+CLASSES = ("spiral", "merger")
+LOW, HIGH = np.full(3, -20.0), np.full(3, 20.0)
+
+
+def model_of(logit):
+    """An exported model of two classes whose second has the log odds `logit(stamps)`; probabilities are float32."""
+    def predict(stamps, years):
+        odds = logit(np.asarray(stamps, float))
+        return {"probability": np.stack([1 / (1 + np.exp(odds)), 1 / (1 + np.exp(-odds))], axis=1).astype(np.float32)}
+
+    return SimpleNamespace(classes=CLASSES, predict=predict)
+
+
+def one_weak_pixel(stamps):
+    """A merger where band 0 of pixel (2, 5) is above 10; dark in band 2 all over, nothing helps."""
+    return stamps[:, 2, 5, 0] - 10 + 0.1 * stamps[..., 2].sum(axis=(1, 2))
+
+
+def stamps_of(n, side=8):
+    """Stamps of zeros, every third with -20 in band 2."""
+    stamps = np.zeros((n, side, side, 3), np.float32)
+    stamps[::3, ..., 2] = -20
+    return stamps
+
+
+def test_the_one_pixel_that_changes_the_class_is_found_and_no_other():
+    # All corners of all pixels are 8 x 64 = 512 queries, and a flip is confirmed by one more.
+    found = fragile_columns(model_of(one_weak_pixel), stamps_of(6), range(6), 10, LOW, HIGH, 600)
+    fragile = np.arange(6) % 3 != 0
+    np.testing.assert_array_equal(found["fragile"], fragile)
+    np.testing.assert_array_equal(found["fragile_row"], np.where(fragile, 2, -1))
+    np.testing.assert_array_equal(found["fragile_column"], np.where(fragile, 5, -1))
+    np.testing.assert_array_equal(found["fragile_class"], np.where(fragile, "merger", ""))
+    assert np.all(found["fragile_queries"] <= 513) and np.all(found["fragile_queries"][~fragile] == 512)
+
+
+def test_bounds_that_do_not_reach_the_threshold_leave_the_class():
+    model = model_of(one_weak_pixel)
+    assert not fragile_columns(model, stamps_of(4), range(4), 10, LOW, np.full(3, 7.0), 600)["fragile"].any()
+
+
+def test_a_probability_that_underflows_is_no_obstacle():
+    """Log odds of 200: the other class has a probability of 0 in float32, until the pixel changes them to -200."""
+    model = model_of(lambda stamps: 200 * np.tanh(stamps[:, 2, 5, 0] - 10))
+    found = fragile_columns(model, stamps_of(3), range(3), 10, LOW, HIGH, 600)
+    assert found["fragile"].all() and np.all(found["fragile_row"] == 2) and np.all(found["fragile_column"] == 5)
+
+
+def test_a_stamp_is_searched_alike_whatever_stamps_are_beside_it():
+    model, ids = model_of(one_weak_pixel), [7, 3, 9, 4, 8]
+    whole = fragile_columns(model, stamps_of(5), ids, 10, LOW, HIGH, 600)
+    alone = fragile_columns(model, stamps_of(5)[4:], ids[4:], 10, LOW, HIGH, 600)
+    assert whole[4]["fragile"] and tuple(whole[4]) == tuple(alone[0])
+
+
+def test_the_pixel_range_is_that_of_all_shards_and_of_one_depth(tmp_path):
+    paths, stamps, _ = toy_mocks(tmp_path, (4, 3))
+    for years in (10, 1):
+        low, high = pixel_range(paths, years)
+        np.testing.assert_array_equal(low, stamps[years].min(axis=(0, 1, 2)).astype(np.float32))
+        np.testing.assert_array_equal(high, stamps[years].max(axis=(0, 1, 2)).astype(np.float32))
+
+
+def test_the_brightest_pixel_of_one_shard_bounds_the_search_in_another(tmp_path):
+    # A merger where a pixel is above 40 nJy in band 0, which only one pixel of the second shard is.
+    model = model_of(lambda stamps: 0.5 * (stamps[..., 0].max(axis=(1, 2)) - 40))
+    paths, obj_ids = [], []
+    for index in range(2):
+        images, table = shape_mocks(2, first_id=10 * index)
+        rng = np.random.default_rng(index)
+        images = {years: rng.normal(size=part.shape) for years, part in images.items()}
+        if index:
+            images[10][0, 71, 13, 0] = 50
+        paths.append(mock_shard_path(tmp_path, index))
+        write_mock_shard(paths[-1], images, table, MOCK_HEADER)
+        obj_ids += table["obj_id"].tolist()
+    table = Table({"obj_id": obj_ids})
+    flag_fragile(model, table, paths, 10, 64, progress=False)
+    assert table["fragile"].tolist() == [True, True, False, True]  # the third has its bright pixel already
+    assert table["fragile_class"].tolist() == ["merger", "merger", "", "merger"]
+    assert table["fragile_queries"][2] == 64 == table.meta["budget"]
+    alone = Table({"obj_id": obj_ids[:2]})
+    flag_fragile(model, alone, paths[:1], 10, 64, progress=False)
+    assert not alone["fragile"].any()
+
+
+def test_classes_are_named_as_in_the_model():
+    model = model_of(one_weak_pixel)
+    model.classes = ("early", "late")
+    found = fragile_columns(model, stamps_of(2), range(2), 10, LOW, HIGH, 600)
+    assert found["fragile_class"].tolist() == ["", "late"]
+
+
+@pytest.mark.parametrize("budget", [16, 64])
+def test_no_stamp_takes_more_queries_than_allowed(budget):
+    found = fragile_columns(model_of(one_weak_pixel), stamps_of(3), range(3), 10, LOW, HIGH, budget)
+    assert np.all(found["fragile_queries"][~found["fragile"]] == budget)
+    assert np.all(found["fragile_queries"] <= budget + 1)  # the confirmation of a flip comes on top

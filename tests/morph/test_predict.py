@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from photoz_morph.datasets import reading
+from photoz_morph.models.loading import load_network
+from photoz_morph.morph import dataset
+from photoz_morph.morph.config import MorphConfig
+from photoz_morph.morph.predict import predict_morph_run
+from photoz_morph.runs.folder import finished_members
+from photoz_morph.shards.mocks import mock_shard_path, write_mock_shard
+from tests.support.samples import MOCK_HEADER, shape_mocks
+from tfds_builders.tng_lsst_mocks import build
+
+
+def test_predictions_are_those_of_the_saved_networks(morph_data_dir, morph_run_dirs):
+    table = predict_morph_run(morph_run_dirs["mmd"], progress=False)
+    builder = dataset.open_dataset(morph_data_dir)
+    assert list(table["obj_id"]) == list(reading.read_columns(builder, "test")["obj_id"])
+    images = np.concatenate(list(dataset.domain_images(builder, "test", "y1", 64).as_numpy_iterator()))
+    for seed, path in enumerate(finished_members(morph_run_dirs["mmd"], MorphConfig)[0]):
+        outputs = load_network(path)({"image": images})
+        logits = np.array(outputs["logits"], np.float64)
+        expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(table["probability_y1"][:, seed], expected, atol=1e-5)
+        if seed == 0:
+            np.testing.assert_allclose(table["latent_y1"], outputs["latent"], atol=1e-4)
+
+
+def test_predictions_of_mocks_with_other_settings_are_refused(morph_run_dirs, tmp_path):
+    header = [("BINNING", "sum", "") if card[0] == "BINNING" else card for card in MOCK_HEADER]
+    for index in range(2):
+        images, table = shape_mocks(150, first_id=150 * index)
+        write_mock_shard(mock_shard_path(tmp_path, index), images, table, header)
+    build(tmp_path, tmp_path / "data", progress=False)
+    with pytest.raises(ValueError, match="mocks .*'binning': 'sum'.* the run was trained with .*'sample'"):
+        predict_morph_run(morph_run_dirs["mmd"], tmp_path / "data", progress=False)

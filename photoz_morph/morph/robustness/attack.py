@@ -70,7 +70,7 @@ class AttackPlan:
 
     @property
     def has_baseline(self):
-        """Whether an attack with random pixels differs from this one and can serve as its baseline."""
+        """True if an attack with random pixels differs from this one and can serve as its baseline."""
         return self.options.search != "random"
 
     @property
@@ -241,7 +241,7 @@ def _attack_galaxies(run, sample, rows, plan, on_done):
     """Table and images before and after the attack, shape (n, rows, columns, n_bands), for some rows of the sample."""
     original, label = sample.images[sample.domain][rows], sample.label[rows]
     bounds, queries = run.bounds, run.queries
-    queries.look_at(original)
+    queries.set_images(original)
     identity = list(zip(sample.columns["obj_id"][rows].tolist(), sample.columns["copy"][rows].tolist()))
     attack = one_pixel_attack(
         queries, label, [[plan.seed, 0, *who] for who in identity], bounds, plan.options, on_done

@@ -96,7 +96,7 @@ def write_attack_shard(path, table, original, attacked):
 
 
 def is_finished(path):
-    """Whether a shard exists and is intact; a truncated one is written again."""
+    """True if a shard exists and is intact; a truncated one is written again."""
     if not Path(path).exists():
         return False
     try:

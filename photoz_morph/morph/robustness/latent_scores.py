@@ -243,7 +243,7 @@ def latent_scores(measurements, n_bootstrap=1000, seed=0):
 
 
 def is_same_attack(facts, others):
-    """Whether two attacks, given the meta of their tables, have the same settings except the defence."""
+    """True if two attacks, given the meta of their tables, have the same settings except the defence."""
     return all(facts.get(name) == others.get(name) for name in SETTINGS)
 
 

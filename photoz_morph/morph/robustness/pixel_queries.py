@@ -111,9 +111,9 @@ class ResNetQueries(NetworkQueries):
         self._patch_changes = compiled(self._rank_changes)
         super().__init__(network, images, domain, batch_size)
 
-    def look_at(self, images):
+    def set_images(self, images):
         """Replace the images, and store their outputs of the first convolution and pooling."""
-        super().look_at(images)
+        super().set_images(images)
         self._scaled = self._scale(self.images)
         stem = np.concatenate([
             ops.convert_to_numpy(self._stem(self._scaled[start : start + self.batch_size]))
@@ -226,14 +226,14 @@ class ResNetViewQueries(NetworkQueries):
         self._ask_views = lambda views: ResNetQueries(bare, views, domain, precision, batch_size)
         super().__init__(network, images, domain, batch_size)
 
-    def look_at(self, images):
+    def set_images(self, images):
         """Replace the images and their views."""
-        super().look_at(images)
+        super().set_images(images)
         views = ops.convert_to_numpy(self._views_of(self.images))
         if self._of_views is None:
             self._of_views = self._ask_views(views)
         else:
-            self._of_views.look_at(views)
+            self._of_views.set_images(views)
         # Position of each pixel in each view: the inverse of that view of an image of pixel numbers.
         numbers = np.arange(np.prod(self.image_shape), dtype=np.float32).reshape(1, *self.image_shape, 1)
         views = ops.convert_to_numpy(self._views_of(numbers)).astype(int).reshape(N_VIEWS, -1)

@@ -107,9 +107,9 @@ class CallableQueries:
 
     def __init__(self, images, classify, gradient=None, batch_size=BATCH_SIZE):
         self._classify, self._gradient, self.batch_size = classify, gradient, batch_size
-        self.look_at(images)
+        self.set_images(images)
 
-    def look_at(self, images):
+    def set_images(self, images):
         """Take other images; what was compiled for the earlier ones is used again."""
         self.images = np.asarray(images, np.float32)
         if self.images.ndim != 4:

@@ -55,7 +55,7 @@ def test_the_kept_stem_is_exact(images, preset, domain):
     assert np.abs(logits - whole.clean_logits()[index]).max() > 5e-3  # the edits matter
     assert np.abs(fast(index, edits) - logits).max() < 3e-5
     assert np.array_equal(fast.confirm(index, edits), logits)
-    fast.look_at(images[::-1])
+    fast.set_images(images[::-1])
     assert np.abs(fast(2 - index, edits) - logits).max() < 3e-5
 
 

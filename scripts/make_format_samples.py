@@ -126,7 +126,8 @@ def make_networks(folder):
     """Networks of random weights with every kind of layer that runs do not have."""
     folder.mkdir()
     published = (*SMALLEST, "model.photometric_inputs=false", "model.activation=relu", "model.with_ebv=false")
-    build_model(load_config("photoz_simulated.yaml", PhotozConfig, published), seed=1).save(folder / "inception_plain.keras")
+    config = load_config("photoz_simulated.yaml", PhotozConfig, published)
+    build_model(config, seed=1).save(folder / "inception_plain.keras")
     for name, preset, options in (
         ("resnet18", "default", {"n_latent": 4}),
         ("convnet", "paper", {"n_latent": 4}),

@@ -79,7 +79,8 @@ def numbers(values):
     flat = values.ravel()[:: max(1, values.size // 12)]
     sums = [np.nansum(values), np.nansum(np.abs(values))]
     digits = [[float(f"{value:.7g}") for value in part] for part in (sums, flat)]  # all that float32 has
-    return {"shape": list(values.shape), "finite": int(np.isfinite(values).sum()), "sums": digits[0], "values": digits[1]}
+    n_finite = int(np.isfinite(values).sum())
+    return {"shape": list(values.shape), "finite": n_finite, "sums": digits[0], "values": digits[1]}
 
 
 def columns(table):

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from photoz_morph.config import differing_keys, load_config
-from photoz_morph.models.loading import load_network
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.experiment import MorphExperiment, new_classifier
 from photoz_morph.morph.predict import predict_morph_run

@@ -18,8 +18,8 @@ from photoz_morph.morph.report.tables.scores import (
 )
 from photoz_morph.report import html
 from photoz_morph.report.page import Overview
-from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.report.text import DATA_NAMES, count, with_error, with_interval
+from photoz_morph.runs.scores import ORIGINS
 
 NOT_THE_SKY = "Nothing on this page is a measurement of the sky."
 BANNERS = {

@@ -127,4 +127,4 @@ def test_scores_come_back_from_json(scores, tmp_path):
     with pytest.raises(ValueError, match="not a file of morph scores"):
         read_scores(path, "morph")
     with pytest.raises(FileNotFoundError, match="`morph evaluate` writes it"):
-        read_morph_scores(tmp_path / "none.json")
+        read_scores(tmp_path / "none.json", "morph")

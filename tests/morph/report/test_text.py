@@ -3,8 +3,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.morph.report.text import BANNERS, TITLES, count_failed, label_parts, overview
+from photoz_morph.runs.scores import ORIGINS
 from tests.support.pages import Page
 
 

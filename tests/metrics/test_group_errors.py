@@ -100,3 +100,10 @@ def test_seeds_that_cancel_within_a_group_are_no_vote():
     first = np.array([[1, 1, 0], [0, 0, 1], [1, 0, 0]], bool)  # one group: means 2/3, 1/3, 1/3
     second = np.array([[1, 0, 0], [1, 0, 1], [0, 1, 0]], bool)  # 1/3, 2/3, 1/3
     assert mcnemar_of_groups(first, second, [4, 4, 4]) == {"only_first": 0, "only_second": 0, "p_value": 1.0}
+
+
+def test_tables_of_other_lengths_and_single_resamples_are_refused():
+    with pytest.raises(ValueError, match="3 group_id but 5 galaxies"):
+        group_bootstrap(mean_of, np.ones((5, 2)), np.arange(3))
+    with pytest.raises(ValueError, match="at least 2 resamples, got 1"):
+        group_bootstrap(mean_of, np.ones((5, 2)), np.arange(5), 1)

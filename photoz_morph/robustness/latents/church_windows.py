@@ -2,7 +2,7 @@
 
 `church_window` is that of the latent space, exact, for the head is linear: the classes are polygons, and their borders
 straight. `pixel_church_window` is that of the images themselves, from any classifier, sampled; its borders are curved.
-Both are drawn by `report/latent_figures.py`.
+Both are drawn by `morph/report/figures/latents.py`.
 """
 
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ class Border:
 
 
 def church_window(base, attacked, noisy, kernel, bias, extent=EXTENT, step=STEP, orthonormal=False):
-    """The church window of a galaxy in latent space, exact.
+    """Church window of a galaxy in latent space, exact.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def pixel_church_window(
     classify, image, attacked, noisy, extent=EXTENT, step=PIXEL_STEP, orthonormal=False, batch_size=BATCH_SIZE,
     progress=False,
 ):  # fmt: skip
-    """The church window of a galaxy in the space of its images, by asking the classifier at every point.
+    """Church window of a galaxy in the space of its images, with one query per point.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def pixel_church_window(
     image, attacked, noisy : ndarray, shape (height, width, n_bands)
         The image, the one with a pixel changed, and the one with the noise of Y1 [nJy].
     extent, step : float
-        As for `church_window`; smaller steps ask more.
+        As for `church_window`; smaller steps need more queries.
     orthonormal : bool
         Lengths are then in nJy.
     batch_size : int
@@ -165,7 +165,7 @@ def pixel_church_window(
 
 
 def common_triplet(attacks):
-    """A typical galaxy that was flipped in every run: the row of each table.
+    """Row, in each table, of a typical galaxy that was flipped in every run.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def common_triplet(attacks):
     Notes
     -----
     Our choice: of the galaxies that all runs give the same new class, or of all where there are none such, the one
-    whose margins before the attack are nearest to the medians, in sorted rank. No one picks by looking.
+    whose margins before the attack are nearest to the medians, in sorted rank. Nothing is picked by eye.
     """
     rows = [{key: row for row, key in enumerate(_keys(table)) if table["flipped"][row]} for table in attacks]
     common = sorted(set.intersection(*(set(part) for part in rows)))
@@ -221,7 +221,7 @@ def _axes(base, attacked, noisy, orthonormal):
 
 
 def _unit(plane):
-    """What extent and step are counted in."""
+    """Unit of extent and step."""
     return max(plane["lengths"]) if plane["orthonormal"] else 1.0
 
 

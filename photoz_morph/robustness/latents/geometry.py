@@ -1,8 +1,8 @@
-"""Distances in the latent space of a classifier, and what makes those of two networks comparable.
+"""Distances in the latent space of a classifier, in units that make two networks comparable.
 
-In go latents, shape (n, n_latent), and the head of the network, the linear layer `logits = latent @ kernel + bias`; out
-come numbers. A network may stretch its latent space as it likes, for the head can undo it, so a raw distance says
-nothing beside that of another network. Three units do:
+Input are latents, shape (n, n_latent), and the head of the network, the linear layer `logits = latent @ kernel + bias`.
+The scale of a latent space is arbitrary, for the head can undo it, so raw distances of two networks cannot be compared.
+Three units can:
 
 - the separation: the mean distance between the centroids of the classes;
 - the spread: the root mean square distance of a latent from the centroid of its class;
@@ -37,7 +37,7 @@ def distances(a, b):
     -------
     dict
         n, mean, standard_deviation (with 1/n, as published), standard_error (standard_deviation / sqrt(n): galaxies
-        taken as independent; for errors over groups see `latent_means`).
+        taken as independent; for errors over groups see `means`).
 
     Raises
     ------
@@ -57,7 +57,7 @@ def distances(a, b):
 
 
 def class_separation(latents, labels):
-    """How far apart the classes lie in a latent space, and how wide they are.
+    """Separation and spread of the classes in a latent space.
 
     Parameters
     ----------
@@ -74,12 +74,12 @@ def class_separation(latents, labels):
     Raises
     ------
     ValueError
-        If fewer than two classes are there.
+        If there are fewer than two classes.
 
     Notes
     -----
-    Our choice; the papers leave distances raw. Labels, not the classes given, define the centroids: a network that
-    gives many wrong classes does not get a shorter ruler for it by its own word.
+    Our choice; the papers leave distances raw. Labels, not predicted classes, define the centroids, so
+    that the unit does not depend on the network's own errors.
     """
     terms, n_classes = class_terms(np.asarray(latents, float), np.asarray(labels))
     scale = scale_of_sums(terms.sum(axis=0)[None], n_classes)
@@ -87,7 +87,7 @@ def class_separation(latents, labels):
 
 
 def class_terms(latents, labels):
-    """What each galaxy adds to the count, sum of squares and sum of its class, and the number of classes.
+    """Contribution of each galaxy to count, sum of squares and sum of its class, and the number of classes.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def margins(logits, kernel):
 
 
 def class_margins(logits, kernel):
-    """Distance of each latent to the nearest place where it would be given another class.
+    """Distance of each latent to the nearest border of its class.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def class_margins(logits, kernel):
 
 
 def crossing(logits, logits_after, classes):
-    """Where on the straight way between two latents the class changes, as a part of the way.
+    """Fraction of the straight path between two latents at which the class changes.
 
     Parameters
     ----------
@@ -191,12 +191,12 @@ def crossing(logits, logits_after, classes):
     logits, logits_after = np.asarray(logits, float), np.asarray(logits_after, float)
     rows = np.arange(len(logits))
     before, after = (part[rows, classes][:, None] - part for part in (logits, logits_after))
-    fall = before - after
+    drop = before - after
     with np.errstate(divide="ignore", invalid="ignore"):
-        parts = np.where(fall > 0, before / fall, np.inf)
+        parts = np.where(drop > 0, before / drop, np.inf)
     parts[rows, classes] = np.inf  # the border of a class with itself
     nearest = parts.min(axis=1)
-    return np.where(np.isfinite(fall).all(axis=1), nearest, np.nan)
+    return np.where(np.isfinite(drop).all(axis=1), nearest, np.nan)
 
 
 def seen_distance(a, b, kernel):

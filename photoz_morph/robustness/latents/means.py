@@ -1,7 +1,7 @@
 """Means of lengths in a latent space, raw and scale-free, and their ratios between networks, with errors over groups.
 
-Scale-free is a length over the separation of the classes or over their spread, see `latent_geometry`. Groups of
-galaxies are redrawn together, and the ruler is measured anew in each resampling.
+Scale-free is a length over the separation of the classes or over their spread, see `geometry`. Groups of
+galaxies are resampled together, and the scale is measured again in each resample.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ UNITS = ("raw", "per_separation", "per_spread")
 
 @dataclass(frozen=True)
 class LatentSpace:
-    """The galaxies that set the scale of a latent space.
+    """Galaxies that set the scale of a latent space.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class LatentSpace:
     labels : ndarray of int, shape (n,)
         True classes; -1 where unknown, which then do not count for the scale.
     group_id : ndarray, shape (n,)
-        Galaxies of a group are redrawn together.
+        Galaxies of a group are resampled together.
     """
 
     latents: np.ndarray
@@ -57,8 +57,8 @@ def scaled_means(quantities, space, n_resamples=1000, seed=0):
 
     Notes
     -----
-    Groups are redrawn with replacement; the ruler is measured anew in each resampling, so its own error is in that of
-    the ratio. The network is held fixed: what another seed would have learned is not in these errors.
+    Groups are resampled with replacement; the scale is measured again in each resample, so its error is part of that
+    of the ratio. The network is held fixed: the scatter between training seeds is not included.
     """
     measured = _measure(quantities, space)
     resampled = _measure(quantities, space, n_resamples, seed)
@@ -87,7 +87,7 @@ def paired_ratio(first, second, n_resamples=1000, seed=0):
     ----------
     first, second : tuple of (ndarray of shape (n,), LatentSpace)
         Lengths and the space they were measured in, of the same galaxies in the same order. Only galaxies for which
-        both have a length count; the rulers are measured on all.
+        both have a length count; the scales are measured on all.
     n_resamples, seed : int
 
     Returns
@@ -111,14 +111,14 @@ def paired_ratio(first, second, n_resamples=1000, seed=0):
         raise ValueError("a ratio of distances needs the same galaxies in the same order; the group_id differ")
     both = np.isfinite(np.asarray(lengths[0], float)) & np.isfinite(np.asarray(lengths[1], float))
     quantities = [{"length": np.where(both, values, np.nan)} for values in lengths]
-    # The same groups and seed redraw the same groups: the ratio is paired.
+    # The same groups and seed draw the same samples: the ratio is paired.
     values = [_measure(part, space)["length"] for part, space in zip(quantities, spaces)]
-    redrawn = [_measure(part, space, n_resamples, seed)["length"] for part, space in zip(quantities, spaces)]
+    resampled = [_measure(part, space, n_resamples, seed)["length"] for part, space in zip(quantities, spaces)]
     n_groups = _n_groups(quantities[0]["length"], spaces[0].group_id)
     result = {"n": int(both.sum()), "n_groups": n_groups}
     for unit in UNITS:
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratios = redrawn[1][unit] / redrawn[0][unit]
+            ratios = resampled[1][unit] / resampled[0][unit]
         result[unit] = _with_error(values[1][unit][0] / values[0][unit][0], ratios, n_groups)
         if result[unit]["interval"]:  # a ratio is skewed: percentiles, not a t
             tail = 50 * (1 - INTERVAL)
@@ -164,7 +164,7 @@ def _n_groups(values, group_id):
 
 
 def _with_error(value, resampled, n_groups):
-    """A value with its error and interval over groups, or with neither where they cannot be known."""
+    """A value with its error and interval over groups, or without both for fewer than two groups."""
     if n_groups < 2:
         return {"value": float(value), "error": None, "interval": None}
     return interval(value, [(np.nanstd(resampled, ddof=1), n_groups - 1)])

@@ -1,4 +1,4 @@
-"""Between which values an attack may set a pixel: those of the data, of a detector, or of the paper."""
+"""Bounds of the values of an attacked pixel: those of the data, of a detector, or of the paper."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def check_bounds(spec):
     Raises
     ------
     ValueError
-        If it is none.
+        If it is not a specification.
     """
     kind, _, number = str(spec).partition(":")
     try:
@@ -61,7 +61,7 @@ def pixel_bounds(spec, low, high, softening=None, context=None):
     Raises
     ------
     ValueError
-        If the specification is none, or needs a scaling or a context that is not there.
+        If the specification is invalid, or needs a scaling or a context that is missing.
     """
     kind, number = check_bounds(spec)
     if kind == "paper":

@@ -1,9 +1,10 @@
-"""Where to look for the one pixel: four searches, each a generator of edits that is told how good they were.
+"""Searches of the one-pixel attack: generators that yield edits and are sent their scores.
 
-An edit replaces one pixel in all bands. A search yields edits and is sent their scores, of which lower is better; it
-knows neither the classifier nor when it has won. `evolution` is that of Su, Vargas & Sakurai (2019) as coded in
+An edit replaces one pixel in all bands. Lower scores are better; a search knows neither the classifier nor the
+criterion of success. `evolution` is that of Su, Vargas & Sakurai (2019) as coded in
 DeepAdversaries (arXiv 2111.00961); `lattice` and `saliency` spend half of their edits around the best ones so far and
-the other half on a fixed order, an even lattice or a ranking by the gradient; `random_corners` is what all must beat.
+the other half on a fixed order, an even lattice or a ranking by the gradient; `random_corners` is
+the baseline.
 """
 
 import heapq
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-SLICE = 32  # edits between two looks at the result; our choice: half a batch, so that two images fill one
+SLICE = 32  # edits per query; our choice: half a batch, so that two images fill one
 POPULATION = 400  # DeepAdversaries code, and so the next two
 MUTATION = 0.5
 GIVE_UP = (80, 0.4)  # generation after which a target probability below this ends the search
@@ -38,13 +39,13 @@ class Edits(NamedTuple):
         return len(self.pixels)
 
     def part(self, start, stop):
-        """Some of them."""
+        """Slice of the edits."""
         return Edits(self.pixels[start:stop], self.values[start:stop])
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Between which values a pixel may be changed.
+    """Lowest and highest value that a pixel may be set to.
 
     Attributes
     ----------
@@ -127,7 +128,7 @@ def random_corners(shape, bounds, rng):
 
 
 def lattice(shape, bounds, rng):
-    """Black box: an ever finer lattice of pixels set to the lowest and highest corner, and what is near the best."""
+    """Black box: an ever finer lattice of pixels set to the lowest and highest corner, and neighbours of the best."""
     corners = bounds.corners()
     pixels = np.concatenate(list(_lattice_pixels(shape, rng)))
     extremes = np.array([0, len(corners) - 1])
@@ -137,7 +138,7 @@ def lattice(shape, bounds, rng):
 
 
 def saliency(shape, bounds, ranking):
-    """White box: edits in the order of a ranking, and what is near the best.
+    """White box: edits in the order of a ranking, and neighbours of the best.
 
     Parameters
     ----------
@@ -152,7 +153,7 @@ def saliency(shape, bounds, ranking):
 def _guided(order, shape, corners):
     """Slices of edits: half of them around the best so far, the rest in the given order."""
     asked = np.zeros(shape[0] * shape[1] * len(corners), bool)
-    best, position = [], 0  # a heap of (score, edit) whose neighbours were not all asked
+    best, position = [], 0  # a heap of (score, edit) with untried neighbours
     while True:
         batch = _near_the_best(best, asked, shape, len(corners), SLICE // 2)
         while len(batch) < SLICE and position < len(order):
@@ -169,7 +170,7 @@ def _guided(order, shape, corners):
 
 
 def _near_the_best(best, asked, shape, n_corners, n_wanted):
-    """Neighbours, not asked before, of the best edits; those who have none left go from the heap."""
+    """Untried neighbours of the best edits; edits that have none left leave the heap."""
     batch = []
     while best and len(batch) < n_wanted:
         for neighbour in _neighbours(best[0][1], shape, n_corners):
@@ -207,7 +208,7 @@ def _lattice_pixels(shape, rng):
 
 
 def _three_others(n, rng):
-    """For each of n individuals three others, all different."""
+    """Three different others for each of n individuals."""
     own = np.arange(n)
     chosen = [own]
     for number in range(3):

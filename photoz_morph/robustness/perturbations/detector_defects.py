@@ -3,7 +3,7 @@
 A visit has one filter, so every defect is in one band, drawn for each galaxy. Severities are in electrons of the whole
 exposure of that band, as one visit adds them to the sum of all. A defect lies on pixels of the camera: with binning
 "sum" a stamp pixel gets all their electrons, with "sample" only those of the pixel that is kept, which is where the
-defect is put. Functions take (images, obj_ids, severity, context, seed); see `perturbations`.
+defect is put. Functions take (images, obj_ids, severity, context, seed); see `registry`.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
-"""What storage, calibration and the sky do to a whole image: bits, compression, background, seeing, exposure, position.
+"""Changes of whole images by storage, calibration and sky: bits, compression, background, seeing, exposure, position.
 
-Functions take (images, obj_ids, severity, context, seed); see `perturbations`.
+Functions take (images, obj_ids, severity, context, seed); see `registry`.
 """
 
 import io
@@ -82,9 +82,9 @@ def background(images, obj_ids, severity, context, seed=0):
 def psf(images, obj_ids, severity, context, seed=0):
     """Light is spread by a further Gaussian with a full width at half maximum of `severity` arcsec.
 
-    The convolution smooths the noise with the light, but worse seeing does not: it leaves a share K^2 of the power of
-    the noise, with K the transfer function, and new noise with the share 1 - K^2 makes it as white and as strong as
-    before: that of the sky and, pixel by pixel, the photon noise of the convolved light. Stamps continue as mirror
+    The convolution smooths the noise with the light, but worse seeing does not: it leaves a part K^2 of the power of
+    the noise, with K the transfer function, and new noise with a part 1 - K^2 makes it as white and as strong
+    as before: that of the sky and, pixel by pixel, the photon noise of the convolved light. Stamps continue as mirror
     images (cosine transform), so flux is kept.
     """
     sigma = severity * FWHM_TO_SIGMA / context.pixel_arcsec
@@ -104,10 +104,10 @@ def _filtered(images, transfer):
 
 
 def exposure(images, obj_ids, severity, context, seed=0):
-    """What would have been seen in `severity` years: the electrons of the image, thinned.
+    """Image of a shorter exposure of `severity` years, by binomial thinning of its electrons.
 
-    Of c electrons, sky included, the share p = severity / years is kept: p c + sqrt(p (1 - p) (c + R)) N(0, 1), with R
-    the variance of the read noise of the whole exposure. If c has variance lambda + R, as Poisson and read noise
+    Of c electrons, sky included, the fraction p = severity / years is kept: p c + sqrt(p (1 - p) (c + R)) N(0, 1), with
+    R the variance of the read noise of the whole exposure. If c has variance lambda + R, as Poisson and read noise
     give, the result has p (lambda + R), that of the shorter exposure.
 
     Raises
@@ -115,15 +115,15 @@ def exposure(images, obj_ids, severity, context, seed=0):
     ValueError
         If it is longer than the exposure of the images.
     """
-    share = severity / context.years
-    if not 0 < share <= 1:
+    fraction = severity / context.years
+    if not 0 < fraction <= 1:
         raise ValueError(f"an exposure of {severity:g} years cannot be made of {context.years:g}; give fewer years")
     sky = context.n_pixels * context.sky_electrons
     counts = images / context.njy_per_electron + sky
     variance = np.maximum(counts + context.n_pixels * context.read_variance, 0)
     noise = np.stack([rng.normal(size=images.shape[1:]) for rng in galaxy_rngs("exposure", obj_ids, seed)])
-    kept = share * counts + np.sqrt(share * (1 - share) * variance) * noise
-    return ((kept / share - sky) * context.njy_per_electron).astype(np.float32)
+    kept = fraction * counts + np.sqrt(fraction * (1 - fraction) * variance) * noise
+    return ((kept / fraction - sky) * context.njy_per_electron).astype(np.float32)
 
 
 def shift(images, obj_ids, severity, context, seed=0):
@@ -143,7 +143,7 @@ def shift(images, obj_ids, severity, context, seed=0):
 
 
 def _lanczos_matrices(size, offsets):
-    """What each old pixel along a side gives to each new one when images move by offsets [pixel]: (n, size, size)."""
+    """Weight of each old pixel along a side in each new one, for shifts by offsets [pixel]: (n, size, size)."""
     whole = np.floor(offsets).astype(int)
     taps = np.arange(1 - LANCZOS_ORDER, LANCZOS_ORDER + 1)
     # The new pixel y looks at y - offset; its tap reads y - whole - 1 + tap, at this distance from there.

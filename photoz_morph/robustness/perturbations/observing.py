@@ -1,6 +1,6 @@
-"""What a stamp is in terms of the camera: electrons, sky and pixels of the exposure that it was made of.
+"""Stamps in terms of the camera: electrons, sky and pixels of the exposure.
 
-`mocks.observe` makes stamps of electrons; `ObservingContext` goes back. All arrays have one entry per band.
+`mocks.observe` turns electrons into stamps; `ObservingContext` converts back. All arrays have one entry per band.
 """
 
 import zlib
@@ -14,13 +14,13 @@ from photoz_morph.surveys import VisitSurvey, get_survey
 
 @dataclass(frozen=True)
 class ObservingContext:
-    """How a set of stamps was observed.
+    """Observing conditions of a set of stamps.
 
     Attributes
     ----------
     survey : VisitSurvey
     years : float
-        Years of observation that the stamps add up.
+        Years of observation summed in the stamps.
     binning : {"sample", "sum"}
         See `mocks.observe`.
     field_kpc : float
@@ -106,7 +106,7 @@ def observing_context(dataset, survey, years=10):
 
 
 def galaxy_rngs(kind, obj_ids, seed):
-    """A random generator for each galaxy and kind of perturbation, whatever the other galaxies, kinds and severities.
+    """Random generator of each galaxy for a kind of perturbation, independent of other galaxies, kinds and severities.
 
     The same pixel is hit at every severity, so that a curve against severity differs in the severity alone.
     """

@@ -1,7 +1,7 @@
 """Physical perturbations of galaxy images, with severities in the units of a detector.
 
-`PERTURBATIONS` holds each kind by name. A kind is a function of images in nJy, as `mocks.observe` makes them, that
-gives images again; what it does to a galaxy depends on (seed, kind, obj_id) and the severity alone. Hot and dead
+`PERTURBATIONS` holds each kind by name. A kind is a function from images in nJy, as of `mocks.observe`, to
+images; its effect on a galaxy depends on (seed, kind, obj_id) and the severity alone. Hot and dead
 pixels, cosmic rays, columns and trails are in `detector_defects`, all else in `image_changes`.
 """
 
@@ -28,7 +28,7 @@ class Perturbation:
     severities : tuple of float
         From mild to severe; our choice.
     none : float
-        The severity at which images stay as they are.
+        Severity that leaves images unchanged.
     function : callable
         (images, obj_ids, severity, context, seed) to images; see `perturb`.
     """
@@ -42,7 +42,7 @@ class Perturbation:
 
 
 _KINDS = (
-    # To be held against the noise of a camera pixel of sky in ten years: 175, 377 and 446 e- in g, r and i.
+    # To be compared with the noise of a camera pixel of sky in ten years: 175, 377 and 446 e- in g, r and i.
     ("hot_pixel", "hot pixel", "electrons", (1e3, 3e3, 1e4, 3e4, 1e5), 0, defects.hot_pixel),
     ("dead_pixel", "dead pixel", "fraction of the exposure", (0.01, 0.03, 0.1, 0.3, 1), 0, defects.dead_pixel),
     ("cosmic_ray", "cosmic-ray track", "electrons", (1e4, 2e4, 5e4, 1e5, 2e5), 0, defects.cosmic_ray),
@@ -71,7 +71,7 @@ def perturb(name, images, obj_ids, severity, context, seed=0):
     obj_ids : ndarray of int, shape (n,)
         Not negative.
     severity : float
-        In the unit of the kind; with its `none` the images are left as they are.
+        In the unit of the kind; `none` leaves the images unchanged.
     context : ObservingContext
         How the images were observed.
     seed : int

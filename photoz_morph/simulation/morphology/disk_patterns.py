@@ -1,7 +1,7 @@
-"""What breaks the smoothness of a simulated disk: spiral arms, a clumpy texture and HII regions.
+"""Spiral arms, a clumpy texture and HII regions of a simulated disk.
 
-All work in the plane of the disk, in polar coordinates in units of its half-light radius, so that inclination is the
-caller's affair.
+All work in the plane of the disk, in polar coordinates in units of its half-light radius; the caller takes care of the
+inclination.
 """
 
 from functools import lru_cache
@@ -27,7 +27,7 @@ def arm_phase(r, theta, n_arms, pitch, wobble=0.0):
     pitch : float
         Angle between arm and circle [rad].
     wobble : ndarray or float
-        Added to the phase [rad]; what makes arms branch and break.
+        Added to the phase [rad]; makes arms branch and break.
     """
     return n_arms * (theta - np.log(r + np.float32(1e-3)) * np.float32(1 / np.tan(pitch))) + wobble
 
@@ -42,14 +42,14 @@ def draw_texture(rng):
 @lru_cache(maxsize=1)
 def _amplitude():
     """Root of the power spectrum k^-2.5 of the field, cut below one radius and above two texture pixels."""
-    # The slope is ours, by eye: steeper gives a few large patches, flatter gives grain.
+    # The slope was chosen by eye: steeper gives a few large patches, flatter gives grain.
     k = np.hypot(fft.fftfreq(TILE)[:, None], fft.rfftfreq(TILE)[None, :])
     largest, smallest = 1.5 / TILE_PER_RADIUS, 0.2
     return ((k**2 + largest**2) ** -0.625 * np.exp(-0.5 * (k / smallest) ** 2) * (k > 0)).astype(np.float32)
 
 
 def wound_texture(texture, r, theta, pitch):
-    """The texture in the disk, wound up like its arms, so that its clumps become short spurs."""
+    """Texture of the disk, wound up like its arms, so that its clumps become short spurs."""
     angle = theta - np.log(r + np.float32(0.3)) * np.float32(1 / np.tan(pitch))
     scaled = r * np.float32(TILE_PER_RADIUS)
     # The nearest texture pixel is near enough: seeing blurs what steps there are.
@@ -59,7 +59,7 @@ def wound_texture(texture, r, theta, pitch):
 
 
 def scatter_clumps(light, n_clumps, slope, sigma, rng):
-    """Image of unit flux of round clumps strewn over the light of a disk.
+    """Image of unit flux of round clumps that follow the light of a disk.
 
     Parameters
     ----------

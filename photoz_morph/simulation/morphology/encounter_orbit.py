@@ -1,7 +1,7 @@
-"""Two galaxies that meet on a parabola and sink by dynamical friction: the frame in which encounters happen.
+"""Orbits of two galaxies that meet on a parabola and sink by dynamical friction.
 
-A galaxy is a Plummer halo and a Plummer body of stars, both rigid. In go masses and a pericentre, out comes the path
-of both nuclei from 45 kpc before the first pericentre to 790 Myr after it.
+A galaxy is a Plummer halo and a Plummer body of stars, both rigid. `orbit` takes masses and a pericentre and returns
+the paths of both nuclei from a separation of 45 kpc to 790 Myr after the first pericentre.
 """
 
 import math
@@ -58,7 +58,7 @@ class Body:
         return sum(gm / ((radius2 + a2) * np.sqrt(radius2 + a2)) for gm, a2 in self.components)
 
     def mass_inside(self, radius2):
-        """Mass inside a squared distance [Msun]: what tides leave of a galaxy so far from the other."""
+        """Mass inside a squared distance [Msun], taken as the mass that tides leave at that separation."""
         return sum(gm / G * (radius2 / (radius2 + a2)) ** 1.5 for gm, a2 in self.components)
 
     def halo_density(self, radius2):

@@ -1,8 +1,8 @@
 """Restricted N-body encounters of two disk galaxies, from which views of mergers are drawn.
 
 Massless particles in two tilted disks follow the pull of two rigid galaxies (Toomre & Toomre 1972; the galaxies'
-paths are those of `encounter_orbit`): tails, bridges and shells come out of themselves.
-In go a seed and an index, out come the particles at twelve times after the first pericentre.
+paths are those of `encounter_orbit`): tails, bridges and shells form by themselves.
+An encounter is a function of a seed and an index, and holds the particles at twelve times after the first pericentre.
 """
 
 import os
@@ -47,7 +47,7 @@ class Encounter:
     positions : ndarray, shape (n_snapshots, n_particles, 3), int16
         Particles relative to the primary's nucleus [0.02 kpc]; those of the primary first.
     radii : ndarray, shape (n_particles,), float32
-        Where in its disk a particle began [scale lengths of that disk].
+        Initial radius of each particle in its disk [scale lengths of that disk].
     """
 
     seed: int
@@ -74,7 +74,7 @@ class Disk:
 
 
 def encounter_path(cache_dir, seed, index):
-    """Where `load_encounter` keeps an encounter."""
+    """Path of an encounter in the cache of `load_encounter`."""
     return Path(cache_dir) / f"encounter-{seed}-{index:05d}.npz"
 
 

@@ -1,10 +1,10 @@
 """Noiseless spirals and ellipticals as seen from z = 0.05, on the 500 x 500 pixels of an LSST scene.
 
-`draw_spiral` and `draw_elliptical` take a random generator and give a `StellarMaps`: maps of the light of its stellar
-populations, an optical depth and what it was drawn from. A disk is drawn in the box that holds it; the rest of the
-field stays dark.
+`draw_spiral` and `draw_elliptical` take a random generator and return `StellarMaps`: the light of each stellar
+population, an optical depth and the true parameters. A disk is drawn in the box that holds it; the rest of the field
+stays dark.
 
-Ranges without a source are ours, tuned so that the Gini and M20 of the i images fall where those of TNG100 do
+Ranges without a source were tuned so that the Gini and M20 of the i images fall where those of TNG100 do
 (Rodriguez-Gomez et al. 2019): its disks are cored and clumpy, with small bulges.
 """
 

@@ -72,7 +72,7 @@ class MergerLight:
 
 
 def draw_merger(encounter, rng):
-    """One view of an encounter.
+    """View of an encounter.
 
     Parameters
     ----------

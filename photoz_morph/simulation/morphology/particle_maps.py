@@ -1,6 +1,6 @@
 """Maps of particles, smoothed by Gaussians whose width follows the density of particles.
 
-One width for all would leave blobs in sparse tails or wash out nuclei. Five widths, each twice the one before, are
+A single width would leave blobs in sparse tails or wash out nuclei. Five widths, each twice the one before, are
 drawn on grids as coarse as they allow, and a particle of a width in between is divided between its two neighbours.
 """
 
@@ -37,7 +37,7 @@ def adaptive_widths(x, y):
         counts = np.bincount(flat, minlength=n_cells**2).reshape(n_cells, n_cells).astype(np.float32)
         density = _blur(counts).ravel()[flat] / cell**2
         finer = np.sqrt(NEIGHBOURS / (4 * np.pi * density))
-        # A finer grid is asked where the width is no more than its cells; elsewhere it would count too few.
+        # A finer grid is used where the width is at most its cells; elsewhere it would hold too few particles.
         widths = np.where(widths < 1.5 * cell, finer, widths)
     return widths.clip(WIDTHS[0], WIDTHS[-1])
 
@@ -57,7 +57,7 @@ def splat(x, y, weights, widths):
     Returns
     -------
     ndarray, shape (n_maps, 500, 500), float32
-        Indexed [map, y, x]. What lies outside the field is lost, the rest is kept exactly.
+        Indexed [map, y, x]. Light outside the field is lost, the rest is kept exactly.
     """
     maps = np.zeros((len(weights), FIELD_PIXELS, FIELD_PIXELS), np.float32)
     level = np.log2(widths / WIDTHS[0])

@@ -1,8 +1,8 @@
-"""Galaxies as maps of three stellar populations: what the drawing of spirals, ellipticals and mergers gives.
+"""Galaxies as maps of three stellar populations, the output of the drawing of spirals, ellipticals and mergers.
 
 A map holds the light of one population in the r band; a population has one spectrum, so the image in any band is a
-weighted sum of the maps, dimmed by the dust. A band is therefore made only when it is asked for: a galaxy that is
-rejected by its i image never costs its g and r images.
+weighted sum of the maps, dimmed by the dust. A band is made only when it is needed: for a galaxy that is
+rejected by its i image, g and r are never computed.
 """
 
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ class StellarMaps:
     dust : ndarray, shape (500, 500), float32, optional
         Optical depth in r of a screen before all populations; none if None.
     truth : dict of str to float
-        What the galaxy was drawn from, columns of the catalogue.
+        True parameters, columns of the catalogue.
     """
 
     maps: dict

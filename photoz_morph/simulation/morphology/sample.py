@@ -1,7 +1,7 @@
 """A simulated morphology sample on disk: shards of noiseless scenes of spirals, ellipticals and mergers.
 
 Every object is a function of (seed, index) alone, whatever the number of processes, the order of shards or the size
-of the sample: a sample made larger later keeps its first objects, and a run that was stopped goes on where it was.
+of the sample: a sample enlarged later keeps its first objects, and an interrupted run resumes where it stopped.
 Mergers are views of encounters, which are simulated first and kept in the folder `encounters` beside the shards.
 """
 
@@ -43,7 +43,7 @@ TRUTH = {
 
 
 def simulate_morphology(out_dir, n_galaxies, seed=1, n_processes=None, progress=True):
-    """Write a simulated morphology sample as shards of scenes; keep the complete ones that are there.
+    """Write a simulated morphology sample as shards of scenes; complete shards are kept.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def simulate_morphology(out_dir, n_galaxies, seed=1, n_processes=None, progress=
 
 
 def missing_encounters(shards, seed, encounter_dir):
-    """Indices of the encounters that objects of some shards are views of and that are not cached yet, in order."""
+    """Sorted indices of the encounters that the objects of some shards need and the cache lacks."""
     needed = {draw_type(seed, index)[1] for _, first, size in shards for index in range(first, first + size)}
     return sorted(index for index in needed - {-1} if not encounter_path(encounter_dir, seed, index).exists())
 
@@ -139,7 +139,7 @@ def simulate_galaxy(seed, index, encounter_dir):
         `obj_id`; `group_id`, the same for all views of one encounter; `intended_type`; `encounter`, -1 unless a
         merger; `n_candidates` drawn until this one was accepted; `is_dry`, a merger without gas; and `TRUTH`.
     rejected : Counter
-        How many candidates were rejected, by reason.
+        Number of rejected candidates, by reason.
     """
     galaxy, intended_type, encounter, rejected = draw_accepted(seed, index, encounter_dir)
     obj_id = seed * INDICES_PER_SEED + index

@@ -1,6 +1,6 @@
-"""From a simulated galaxy to what SDSS would stack: seeing, neighbours, depth, calibration errors and noise.
+"""SDSS stack of a simulated galaxy: seeing, neighbours, depth, calibration errors and noise.
 
-In goes a `SdssGalaxy` of `population`; out come the (64, 64, 5) stack in nanomaggies per pixel and the photometry
+Input is an `SdssGalaxy` of `population`; out come the (64, 64, 5) stack in nanomaggies per pixel and the photometry
 measured in it. The galaxy's centre is the stamp's centre, FITS pixel 32.5: real stamps are centred on the position
 measured in the same frames. All random choices but the pixel noise are made by `draw_observation`, so the image
 without noise of the same object costs nothing more.
@@ -46,7 +46,7 @@ STAR_QUANTILE_G_I = np.array([0.43, 0.49, 0.76, 1.35, 2.15, 2.60, 2.74])
 
 @dataclass(frozen=True)
 class Observation:
-    """How one galaxy was observed; per band where an array.
+    """Observing conditions of one galaxy; per band where an array.
 
     `sky_sigma` is the noise of a background pixel of the stack, `flux_scale` the calibration error as a factor,
     `positions` the offsets (x, y) of the neighbours from the stamp centre [pixel].

@@ -5,7 +5,7 @@ colour (a smoothed bootstrap), so the joint distribution is the real one and no 
 mixture of their five template fractions; mass, type, sizes and bulge-to-total ratio follow from published relations.
 The real parents are dealt to the cross-validation folds first, and both parents come from the same fold.
 
-Out comes a `SdssGalaxy`: its true quantities and the Sersic components a renderer draws.
+`draw_galaxy` returns an `SdssGalaxy`: true quantities and the Sersic components to render.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ EFFECTIVE_WAVELENGTH = np.array([3540.0, 4760.0, 6280.0, 7690.0, 9250.0])  # [An
 G, R = SDSS.bands.index("g"), SDSS.bands.index("r")
 OLD_TEMPLATES = np.array([True, False, False, True, False])  # the two with a 4000 A break like ellipticals
 
-# How hard the photometric redshifts are. Tuned together so that a k-NN on the photometry measured in the images has
+# Intrinsic scatter of the photometric redshifts. Tuned so that a k-NN on the photometry measured in the images has
 # the sigma_MAD of the real sample (0.013), while part of the scatter can be seen in the pixels.
 SED_SCATTER = np.array([0.010, 0.003, 0.002, 0.003, 0.004])  # spectra outside the span of five templates [mag]
 PECULIAR_FRACTION, PECULIAR_FACTOR = 0.08, 5  # objects with five times that scatter
@@ -79,14 +79,14 @@ class SdssGalaxy:
 
 
 class Parents:
-    """The real galaxies of `mgs_parents.npz`, one entry per galaxy, and the templates of `sed_table.npz`.
+    """Real galaxies of `mgs_parents.npz`, one entry per galaxy, and the templates of `sed_table.npz`.
 
     Attributes
     ----------
     parent_id, ra, dec, z, abs_mag_r, ebv : ndarray, shape (n,)
         Row in the kcorrect test sample; degrees and magnitudes.
     fraction : ndarray, shape (n, n_templates)
-        Shares of the templates in the r light at z = 0.
+        Fractions of the templates in the r light at z = 0.
     fold : ndarray, shape (n,)
         Cross-validation fold of each.
     neighbours : ndarray, shape (n, n_neighbours)
@@ -116,7 +116,7 @@ class Parents:
     def _neighbours(self, n_neighbours):
         rest = -2.5 * np.log10(self.fraction @ self.rest_template_flux)
         u_g, g_r = rest[:, 0] - rest[:, G], rest[:, G] - rest[:, R]
-        # What counts as near: the widths over which redshift, luminosity and colours may be mixed.
+        # Scales of proximity: the widths over which redshift, luminosity and colours may be mixed.
         scaled = np.stack([np.log(self.z) / 0.25, self.abs_mag_r / 0.5, g_r / 0.05, u_g / 0.12], axis=-1)
         neighbours = np.empty((len(self.z), n_neighbours), int)
         for member in self._members:
@@ -139,7 +139,7 @@ def distances(z):
 
 
 def draw_galaxy(parents, rng):
-    """One galaxy of the magnitude-limited sample.
+    """Galaxy of the magnitude-limited sample.
 
     Parameters
     ----------
@@ -160,13 +160,13 @@ def draw_galaxy(parents, rng):
 
 
 def _draw_candidate(parents, rng):
-    """A galaxy between two parents, or None where it falls outside the sample's limits."""
+    """Galaxy between two parents, or None if it falls outside the limits of the sample."""
     first = rng.integers(len(parents.z))
     second = parents.neighbours[first, rng.integers(parents.neighbours.shape[1])]
-    share = rng.random()
-    z = float(parents.z[first] ** (1 - share) * parents.z[second] ** share)
-    abs_mag_r = float((1 - share) * parents.abs_mag_r[first] + share * parents.abs_mag_r[second] + rng.normal(0, 0.05))
-    fraction = (1 - share) * parents.fraction[first] + share * parents.fraction[second]
+    mix = rng.random()
+    z = float(parents.z[first] ** (1 - mix) * parents.z[second] ** mix)
+    abs_mag_r = float((1 - mix) * parents.abs_mag_r[first] + mix * parents.abs_mag_r[second] + rng.normal(0, 0.05))
+    fraction = (1 - mix) * parents.fraction[first] + mix * parents.fraction[second]
     distance_modulus, arcsec_per_kpc = parents.distance_modulus_and_scale(z)
     # abs_mag_r is k-corrected, and the fractions are of the r light at z = 0.
     templates = parents.template_flux(z) * 10 ** (0.4 * (SDSS.zero_point - abs_mag_r - distance_modulus))
@@ -212,7 +212,7 @@ def _draw_candidate(parents, rng):
 
 
 def _colour_terms(z, q, is_early, size_residual, rng):
-    """What dims bulge and disk beyond their templates, shape (2, n_bands) [mag]; each term is zero on average."""
+    """Magnitudes added to the templates of bulge and disk, shape (2, n_bands) [mag]; each term is zero on average."""
     scatter = SED_SCATTER * (PECULIAR_FACTOR if rng.random() < PECULIAR_FRACTION else 1)
     terms = rng.normal(0, scatter) + SIZE_COLOUR * size_residual
     if is_early:

@@ -3,7 +3,7 @@
 Both transforms are known: Sersic profiles from a table, exponential disks and the Moffat profile in closed form. One
 sheared lookup per component serves all bands, and one inverse FFT per band gives the pixels: a hundred times faster
 than GalSim for random Sersic indices (`scripts/benchmarks/simulate_sdss.py`), with the same pixels to 5e-4 of the
-peak (`tests/test_sdss_images.py`).
+peak (`tests/simulation/sdss/test_renderer.py`).
 """
 
 from functools import lru_cache
@@ -91,7 +91,7 @@ class FourierGrid:
     @staticmethod
     @lru_cache(maxsize=16)
     def of(n_grid, size, pixel_scale):
-        """The grid of that size, made once."""
+        """Cached grid of that size."""
         return FourierGrid(n_grid, size, pixel_scale)
 
     def sersic(self, component):

@@ -37,7 +37,7 @@ UNITS = {
 def simulate_sample(
     out_dir, n_galaxies, seed, survey=SDSS, n_processes=None, progress=True, deep_fraction=DEEP_FRACTION
 ):
-    """Write a simulated sample as shards; keep the complete ones that are there.
+    """Write a simulated sample as shards; complete shards are kept.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def simulate_sample(
     if n_galaxies <= 0:
         raise ValueError(f"n_galaxies is {n_galaxies}; ask for at least one galaxy")
     if not 0 <= deep_fraction <= 1:
-        raise ValueError(f"deep_fraction is {deep_fraction}; it is a share of the galaxies, from 0 to 1")
+        raise ValueError(f"deep_fraction is {deep_fraction}; it is a fraction of the galaxies, from 0 to 1")
     n_processes = process_count(n_processes)
     check_seed(seed)
     if survey.bands != SDSS.bands:

@@ -3,7 +3,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from photoz_morph.metrics.redshifts.trend_lines import NOT_FLAT
+from photoz_morph.metrics.redshifts.trend_lines import (
+    FLAT,
+    HINT,
+    NOT_FLAT,
+    SLOPE,
+    bias_line,
+    finding,
+    no_line,
+    sigma_mad_line,
+)
 from photoz_morph.metrics.redshifts.trends import trend
 from photoz_morph.photoz.report.tables.trends import verdict
 from tests.support.redshifts import copies, dust, residuals
@@ -64,3 +73,32 @@ def test_slope_error_of_groups_is_the_jackknife():
     slope = np.polyfit(x, values, 1)[0]
     without = [np.polyfit(x[group != g], values[group != g], 1)[0] for g in range(60)]
     assert trend(x, values, group_id=group).bias.slope_error == pytest.approx(np.sqrt(np.sum((without - slope) ** 2)))
+
+
+def test_lines_are_the_least_squares_ones():
+    rng = np.random.default_rng(30)
+    x = np.sort(rng.uniform(0, 1, 900))
+    residual = 0.02 * x + rng.normal(0, 0.01, 900)
+    line = bias_line(x, np.split(residual, 3), np.arange(900), "mag")
+    slope, offset = np.polyfit(x, residual, 1)
+    assert line.slope == pytest.approx(slope)
+    assert line.at(0.3)[0] == pytest.approx(offset + 0.3 * slope)
+    assert line.at(x.mean())[1] == pytest.approx(residual.std() / 30, rel=0.2)
+    centres = np.array([part.mean() for part in np.split(x, 3)])
+    scatter = sigma_mad_line(centres, np.split(residual, 3), np.arange(900), "mag")
+    assert scatter.slope == pytest.approx(np.polyfit(centres, scatter.values, 1)[0])
+
+
+def test_the_smaller_p_value_counts_twice_and_decides_what_is_found():
+    line = replace(no_line("mag"), slope=1.0, slope_error=0.5, p_slope=0.004, p_flat=0.2)
+    assert line.p_value == pytest.approx(0.008) and line.slope_sigmas == 2
+    assert finding(line, 0.01) == SLOPE
+    assert finding(line, 0.005) == FLAT and finding(line, 0.005, alone=0.01) == HINT
+    assert finding(replace(line, p_slope=0.2, p_flat=0.004), 0.01) == NOT_FLAT
+    assert replace(line, p_slope=0.9, p_flat=0.8).p_value == 1
+
+
+def test_the_error_grows_away_from_the_pivot():
+    line = replace(no_line("mag"), slope=2.0, slope_error=0.3, pivot=1.0, at_pivot=5.0, at_pivot_error=0.4)
+    value, error = line.at([1.0, 2.0])
+    assert value.tolist() == [5, 7] and error == pytest.approx([0.4, 0.5])

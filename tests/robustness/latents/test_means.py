@@ -95,3 +95,10 @@ def test_interval_of_a_ratio_covers_the_truth():
         low, high = paired_ratio((lengths, space), (second, space), 200)["raw"]["interval"]
         hits += low < 1.3 < high
     assert 86 <= hits <= 100  # 95 expected; a binomial is below 86 once in 5,000
+
+
+def test_ratio_of_other_galaxies_is_refused():
+    lengths, space = toy_space()
+    other = LatentSpace(space.latents, space.labels, space.group_id[::-1])
+    with pytest.raises(ValueError, match="the group_id differ"):
+        paired_ratio((lengths, space), (lengths, other))

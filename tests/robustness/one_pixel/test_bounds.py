@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from photoz_morph.robustness.one_pixel.bounds import pixel_bounds
+from photoz_morph.robustness.one_pixel.bounds import check_bounds, pixel_bounds
+from photoz_morph.robustness.perturbations.registry import perturb
+from tests.support.perturbations import IDS, SAMPLE, sky_stamps
 
 
 def test_bounds_of_each_kind():
@@ -29,3 +31,15 @@ def test_bounds_that_are_none(spec):
         pixel_bounds("sigma:3", [0], [1])
     with pytest.raises(ValueError, match="does not have"):
         pixel_bounds("paper", [0], [1])
+
+
+def test_a_specification_is_a_kind_and_a_number():
+    assert check_bounds("data") == ("data", None) and check_bounds("sigma:30") == ("sigma", 30.0)
+    assert check_bounds("electrons:1e5") == ("electrons", 1e5)
+
+
+def test_lowest_value_in_electrons_is_that_of_a_dead_pixel():
+    dead = perturb("dead_pixel", sky_stamps(), IDS, 1, SAMPLE)
+    low = pixel_bounds("electrons:1", [0] * 3, [1] * 3, context=SAMPLE).low
+    galaxy, row, column, band = np.nonzero(dead != sky_stamps())
+    np.testing.assert_allclose(dead[galaxy, row, column, band], low[band], rtol=1e-6)

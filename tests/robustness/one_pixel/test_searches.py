@@ -59,3 +59,28 @@ def test_bounds_are_spread_as_the_network_sees_them():
     assert Bounds(np.array([-1.0]), np.array([3.0])).at(np.array([0.25])).tolist() == [0.0]
     with pytest.raises(ValueError, match="must rise in every band"):
         Bounds(np.array([0.0, 1]), np.array([1.0, 1]))
+
+
+@pytest.mark.parametrize("search", ["lattice", "saliency"])
+def test_half_of_the_next_edits_are_around_the_best(search):
+    rng, corners = np.random.default_rng(3), BOUNDS.corners()
+    ranking = rng.permutation(np.prod(SHAPE) * len(corners))
+    edits = lattice(SHAPE, BOUNDS, rng) if search == "lattice" else saliency(SHAPE, BOUNDS, ranking)
+    first = next(edits)
+    scores = np.ones(len(first))
+    scores[7] = 0
+    following = edits.send(scores)
+    distance = np.abs(following.pixels - first.pixels[7]).max(axis=1)
+    assert len(following) == 32 and np.all(distance[:16] <= 4)
+    assert (distance[16:] > 4).mean() > 0.5
+
+
+def test_evolution_replaces_a_parent_only_by_a_better_child():
+    search = evolution((4, 4), BOUNDS, np.random.default_rng(5), population=6)
+    parents = next(search)
+    children = search.send(np.zeros(6))
+    grandchildren = search.send(np.ones(6))  # all worse: the parents breed again
+    again = evolution((4, 4), BOUNDS, np.random.default_rng(5), population=6)
+    assert np.array_equal(next(again).pixels, parents.pixels)
+    assert np.array_equal(again.send(np.zeros(6)).values, children.values)
+    assert not np.array_equal(again.send(-np.ones(6)).values, grandchildren.values)  # all better: the children do

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from photoz_morph.mocks.observe import observe
+from photoz_morph.robustness.perturbations.observing import galaxy_rngs
 from photoz_morph.robustness.perturbations.registry import (
     observing_context,
 )
@@ -21,3 +22,11 @@ def test_stamps_without_a_binning_have_no_electrons():
     assert observing_context({"path": "d", "mocks": {"binning": "sum", "fieldkpc": 100.0}}, "lsst") == SUM
     with pytest.raises(ValueError, match="released: does not say binning and fieldkpc .* `morph mock`"):
         observing_context({"path": "released", "mocks": {}}, "lsst")
+
+
+def test_random_numbers_belong_to_kind_galaxy_and_seed():
+    def first(kind, obj_id, seed):
+        return galaxy_rngs(kind, [obj_id], seed)[0].random()
+
+    assert first("psf", 5, 0) == galaxy_rngs("psf", [9, 5], 0)[1].random()
+    assert len({first("psf", 5, 0), first("rice", 5, 0), first("psf", 6, 0), first("psf", 5, 1)}) == 4

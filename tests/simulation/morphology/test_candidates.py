@@ -9,6 +9,7 @@ from photoz_morph.simulation.morphology.candidates import (
     TYPE_FRACTIONS,
     AcceptanceTable,
     draw_accepted,
+    draw_candidate,
     draw_type,
     measure,
 )
@@ -95,3 +96,21 @@ def energy_distance(a, b):
     """Szekely & Rizzo (2013), Eq. 5, with the axes in units of the standard deviation of TNG100 spirals."""
     a, b = (np.asarray(points) / [0.03, 0.2] for points in (a, b))
     return 2 * cdist(a, b).mean() - cdist(a, a).mean() - cdist(b, b).mean()
+
+
+def test_the_accepted_candidate_is_the_first_whose_draw_is_below_its_probability():
+    """Elliptical: no encounter is needed."""
+    index = next(i for i in range(100) if draw_type(SEED, i)[0] == ELLIPTICAL)
+    galaxy, _, encounter, rejected = draw_accepted(SEED, index, "nowhere")
+    again, rng = draw_candidate(SEED, index, sum(rejected.values()), ELLIPTICAL, None)
+    assert encounter == -1 and galaxy.truth == again.truth
+    gini, m20, reason = measure(again)
+    assert reason == "" and rng.random() < AcceptanceTable()(gini, m20)
+
+
+def test_an_object_that_is_never_accepted_names_its_seed_and_the_remedy(monkeypatch):
+    index = next(i for i in range(100) if draw_type(SEED, i)[0] == ELLIPTICAL)
+    monkeypatch.setattr(candidates, "MAX_CANDIDATES", 2)
+    monkeypatch.setattr(candidates.AcceptanceTable, "__call__", lambda *point: 0.0)
+    with pytest.raises(RuntimeError, match=f"galaxy {index} of seed {SEED}: none of 2 candidates .* another seed"):
+        draw_accepted(SEED, index, "nowhere")

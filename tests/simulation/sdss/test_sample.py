@@ -53,7 +53,7 @@ def test_deep_fraction_makes_so_many_stacks_deep_and_changes_no_galaxy():
     single = np.mean([row["n_frames"][0] == 1 for row in many if row["n_frames"][0] < 10])
     assert single == pytest.approx(0.70 / 0.97, abs=0.11)
     assert [row["z_spec"] for row in few] == [row["z_spec"] for row in many]
-    with pytest.raises(ValueError, match="deep_fraction is 2; it is a share of the galaxies"):
+    with pytest.raises(ValueError, match="deep_fraction is 2; it is a fraction of the galaxies"):
         simulate_sample("nowhere", 10, 1, deep_fraction=2)
 
 

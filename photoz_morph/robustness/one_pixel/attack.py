@@ -1,4 +1,4 @@
-"""The one-pixel attack: does replacing a single pixel change the class of a galaxy, and after how many questions?
+"""The one-pixel attack: searches for the single pixel whose replacement changes the class of a galaxy.
 
 Works on any classifier: `CallableQueries` takes a function from images to logits, `pixel_queries` of the package has
 faster ones for Keras networks. Many images are attacked at once: each has a search of its own (`pixel_searches`), whose
@@ -30,7 +30,7 @@ class AttackOptions:
     ----------
     search : {"lattice", "saliency", "evolution", "random"}
     max_queries : int
-        Most questions of the search about an image, or for each target class of it. Confirmations come on top.
+        Largest number of queries of the search per image, or for each target class of it. Confirmations come on top.
     objective : {"margin", "probability"}
         What the search lowers: the logit of the true class minus the best other (or the best other minus that of the
         target); or, as published, the probability of the true class (or minus that of the target), which float32
@@ -74,8 +74,8 @@ class Attacks(NamedTuple):
     logits : ndarray, shape (n, n_classes)
         Of the attacked image; NaN where it did not.
     queries : ndarray of int, shape (n,)
-        Questions to the classifier, all that were asked about edits: also those beside the flip in the last slice, and
-        the confirmations. The question about the clean image and a ranking by gradients are not among them.
+        Queries of the classifier for edits, including those beside the flip in the last slice and the confirmations.
+        The query of the clean image and a ranking by gradients are not counted.
     n_unconfirmed : ndarray of int, shape (n,)
         Flips that were none on the whole image, in full precision.
     """
@@ -89,7 +89,7 @@ class Attacks(NamedTuple):
 
 
 class CallableQueries:
-    """Questions to any classifier.
+    """Query interface to an arbitrary classifier.
 
     Parameters
     ----------
@@ -279,17 +279,17 @@ def _ask(queries, active):
     slices = [attack.next_slice() for attack in active]
     lengths = [len(edits) for edits in slices]
     logits = queries(np.repeat([attack.index for attack in active], lengths), _joined(slices))
-    hopeful = [
+    candidates = [
         attack for attack, own in zip(active, np.split(logits, np.cumsum(lengths)[:-1])) if attack.receive(own)
     ]
-    if hopeful:
+    if candidates:
         confirmed = queries.confirm(
-            np.array([attack.index for attack in hopeful]), _joined([attack.candidate for attack in hopeful])
+            np.array([attack.index for attack in candidates]), _joined([attack.candidate for attack in candidates])
         )
-        for attack, own in zip(hopeful, confirmed):
+        for attack, own in zip(candidates, confirmed):
             attack.confirm(own)
     for attack in active:
-        attack.go_on()
+        attack.advance()
 
 
 def _joined(parts):
@@ -340,7 +340,7 @@ class _Attack:
         else:
             self.n_unconfirmed += 1
 
-    def go_on(self):
+    def advance(self):
         """Move to the next batch of the search, to the next target, or to the end."""
         if self.is_done:
             return

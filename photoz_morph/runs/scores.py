@@ -11,7 +11,6 @@ ORIGINS = {
     "simulated": "simulated", "tng": "simulated", "images": "simulated", "released": "simulated",
     "stacked": "real", "catalogue": "real", "observed": "real",
 }  # fmt: skip
-REQUIRED_KEYS = {"photoz": ("data",), "morph": ("data", "origin", "domains")}  # chain -> keys that its scores have
 
 
 def write_scores(scores, path):
@@ -20,14 +19,16 @@ def write_scores(scores, path):
         part.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n")
 
 
-def read_scores(path, task="photoz"):
+def read_scores(path, task="photoz", required=("data",)):
     """Read scores from `write_scores`.
 
     Parameters
     ----------
     path : path-like
-    task : {"photoz", "morph"}
-        Chain whose `evaluate` wrote the file.
+    task : str
+        Name of the chain whose `evaluate` wrote the file.
+    required : tuple of str
+        Keys that its scores have.
 
     Returns
     -------
@@ -38,7 +39,7 @@ def read_scores(path, task="photoz"):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not JSON, or lacks a key that scores of the chain have.
+        If it is not JSON, or lacks a required key.
     """
     path = Path(path)
     if not path.is_file():
@@ -47,7 +48,7 @@ def read_scores(path, task="photoz"):
         scores = json.loads(path.read_text())
     except ValueError as error:
         raise ValueError(f"{path}: not a file of scores, or truncated ({error}); evaluate again") from error
-    missing = [key for key in REQUIRED_KEYS[task] if not isinstance(scores, dict) or key not in scores]
+    missing = [key for key in required if not isinstance(scores, dict) or key not in scores]
     if missing:
         raise ValueError(f"{path}: not a file of {task} scores, it lacks {', '.join(missing)}; evaluate again")
     return scores

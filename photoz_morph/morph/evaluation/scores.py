@@ -14,6 +14,8 @@ from photoz_morph.runs.scores import ORIGINS
 
 SECOND_TRUTHS = ("intended_type", "label_g")
 
+SCORE_KEYS = ("data", "origin", "domains")  # of a scores.json, for `runs.scores.read_scores`
+
 
 def evaluate_morph(table, n_bootstrap=1000, seed=0):
     """Score each seed, their mean and their ensemble on Y10 and Y1.

@@ -6,7 +6,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score
 
 from photoz_morph.metrics.classification import scores as plain_scores
-from photoz_morph.morph.evaluation.scores import evaluate_morph
+from photoz_morph.morph.evaluation.scores import SCORE_KEYS, evaluate_morph
 from photoz_morph.runs.scores import read_scores, write_scores
 from tests.support.morph import certain_predictions, toy_predictions
 
@@ -119,12 +119,12 @@ def test_table_without_labels_is_refused(table):
 def test_scores_come_back_from_json(scores, tmp_path):
     path = tmp_path / "scores.json"
     write_scores(scores, path)
-    assert read_scores(path, "morph") == scores == json.loads(json.dumps(scores))
+    assert read_scores(path, "morph", SCORE_KEYS) == scores == json.loads(json.dumps(scores))
     path.write_text(path.read_text()[:200])
     with pytest.raises(ValueError, match="truncated"):
-        read_scores(path, "morph")
+        read_scores(path, "morph", SCORE_KEYS)
     path.write_text('{"data": "simulated", "folds": {}}')
     with pytest.raises(ValueError, match="not a file of morph scores"):
-        read_scores(path, "morph")
+        read_scores(path, "morph", SCORE_KEYS)
     with pytest.raises(FileNotFoundError, match="`morph evaluate` writes it"):
         read_scores(tmp_path / "none.json", "morph")

@@ -1,7 +1,7 @@
 """The options of every command, as users have them in their scripts.
 
 `data/help/` holds what `--help` prints for each command. After a change that is meant, write the files anew with
-`python tests/test_help.py` and look at the difference before it is committed.
+`python -m tests.test_help` and look at the difference before it is committed.
 """
 
 from pathlib import Path

@@ -3,9 +3,10 @@
     python scripts/benchmarks/report.py [number of galaxies]
 
 Makes a run folder of a synthetic predictions table (5 folds, 6 members, calibrated Gaussian PDFs and a k-NN table) and
-prints the seconds of scoring, of the report's own computations, of drawing every figure with its PNG and PDF (`_save`,
-which contains the drawing), and in all. Expect 35 s of processor time for 100,000 galaxies, two thirds of it the
-bootstrap errors of the scores and of the trials; the promise is two minutes.
+prints the seconds of scoring, of what the report computes, of drawing every figure with its PNG and PDF (`draw_and_save`,
+which contains the drawing), and in all. Expect
+35 s of processor time for 100,000 galaxies, two thirds of it the bootstrap errors of the scores and of the trials; the
+promise is two minutes.
 """
 
 import json
@@ -18,11 +19,13 @@ import numpy as np
 
 from photoz_morph.config import load_config, save_config
 from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.evaluation import run_scores
 from photoz_morph.photoz.predictions import predictions_table, write_predictions
 from photoz_morph.photoz.report import page as photoz_report
-from photoz_morph.photoz.report import results as run_results
-from photoz_morph.photoz.report import science as science_report
+from photoz_morph.photoz.report import science
+from photoz_morph.photoz.report_run import current_results
 from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.report import page as report_page
 from photoz_morph.surveys import SDSS
 
 GRID = RedshiftGrid()
@@ -31,20 +34,20 @@ N_FOLDS, N_MEMBERS, N_EPOCHS, N_STACKS = 5, 6, 40, 30
 
 def main(n_galaxies):
     """Make a run folder, time its report and print."""
-    timed(run_results, "evaluate")
-    timed(run_results, "compare")
+    timed(run_scores, "evaluate")
+    timed(run_scores, "compare")
     for name in ("z_phot_against_z_spec", "residual_histogram", "galaxies_with_pdf", "rescaled_pit", "pit_histogram",
                  "loss_curves", "redshifts_and_magnitudes", "sky_map", "random_stamps"):  # fmt: skip
         timed(photoz_report, name)
     for name in ("score_trials", "catalogue_trends", "sky_cells", "width_cut_figure"):
-        timed(science_report, name)
-    timed(photoz_report, "_save", lambda arguments: arguments[1].name)
+        timed(science, name)
+    timed(report_page, "draw_and_save", lambda arguments: arguments[1].name)
     with tempfile.TemporaryDirectory() as folder:
         run_dir = Path(folder)
         obj_id = write_run(run_dir, n_galaxies)
         images = np.random.default_rng(0).normal(0, 0.05, (N_STACKS, *SDSS.image_shape))
         start = time.perf_counter()
-        results = run_results.read_results(run_dir)
+        results = current_results(run_dir)
         photoz_report.write_report(results, stacks=(images, obj_id[:N_STACKS]), progress=False)
         print(f"{'in all':45s} {time.perf_counter() - start:6.1f} s for {n_galaxies:,} galaxies")
         print(f"{'report.html':45s} {(run_dir / 'report' / 'report.html').stat().st_size / 1e6:6.1f} MB")

@@ -33,3 +33,27 @@ def test_coverage_figure_shows_the_difference_from_calibration():
     (band,) = lower.collections
     top = band.get_paths()[0].get_extents().y1
     assert top == pytest.approx(2 * 1.96 * 0.05, rel=1e-3)  # at the level 1/2: 0.05 for 100 galaxies, twice for groups
+
+
+def test_histogram_marks_the_median_and_the_widest_tenth_and_fifth():
+    width = np.linspace(0.01, 0.02, 1001)
+    axes = width_histogram(width, "toy, simulated").axes[0]
+    marks = {line.get_label().split(":")[0]: line.get_xdata()[0] for line in axes.lines}
+    assert marks["median"] == pytest.approx(0.015)
+    assert marks["widest 10 %"] == pytest.approx(0.019) and marks["widest 20 %"] == pytest.approx(0.018)
+    assert axes.patches[0].get_data().values.sum() == 1001
+
+
+def test_widths_beyond_the_axis_are_counted():
+    width = np.append(np.full(200, 0.01), 5.0)
+    axes = width_histogram(width, "toy").axes[0]
+    assert "1 beyond" in [text.get_text() for text in axes.texts]
+
+
+def test_coverage_band_is_that_of_binomial_noise():
+    levels = np.array([0.25, 0.5, 0.75])
+    error = np.sqrt((levels * 400 + 0.5) * (400 - levels * 400 + 0.5) / 401**2 / 402)  # of Jeffreys' posterior
+    upper, lower = coverage_figure(levels, levels, error, 400, "toy").axes
+    heights = lower.collections[0].get_paths()[0].vertices[:, 1]
+    assert heights.max() == pytest.approx(1.96 * 0.5 / 20, rel=0.01)
+    assert upper.get_ylabel().startswith("fraction of") and lower.get_ylabel() == "observed - nominal"

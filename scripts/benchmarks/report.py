@@ -2,11 +2,10 @@
 
     python scripts/benchmarks/report.py [number of galaxies]
 
-Makes a run folder of a synthetic predictions table (5 folds, 6 members, calibrated Gaussian PDFs and a k-NN table) and
-prints the seconds of scoring, of what the report computes, of drawing every figure with its PNG and PDF (`draw_and_save`,
-which contains the drawing), and in all. Expect
-35 s of processor time for 100,000 galaxies, two thirds of it the bootstrap errors of the scores and of the trials; the
-promise is two minutes.
+Makes a run folder of a synthetic predictions table (5 folds, 6 members, calibrated Gaussian PDFs and a k-NN table)
+and prints the seconds of scoring, of what the report computes, of drawing every figure with its PNG and PDF
+(`draw_and_save`, which contains the drawing), and in all. Expect 35 s of processor time for 100,000 galaxies, two
+thirds of it the bootstrap errors of the scores and of the trials; the promise is two minutes.
 """
 
 import json

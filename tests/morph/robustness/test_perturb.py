@@ -65,10 +65,10 @@ def test_perturbed_images_are_what_is_scored(run_dir, result, monkeypatch):
 
     monkeypatch.setattr(perturbation_run, "perturb", blank)
     blanked = perturb_run(run_dir, ["shift"], n_images=24, progress=False)["kinds"]["shift"]["severities"]
-    # A network gives one class to all blank images, so that its accuracy is the share of a label.
-    shares = np.bincount(result["galaxies"]["label"], minlength=3) / 24
+    # A network gives one class to all blank images, so that its accuracy is the fraction of a label.
+    fractions = np.bincount(result["galaxies"]["label"], minlength=3) / 24
     for row in blanked:
-        assert all(np.isclose(value, shares).any() for value in row["networks"])
+        assert all(np.isclose(value, fractions).any() for value in row["networks"])
     assert seen == [(severity, 10, "sample") for severity in PERTURBATIONS["shift"].severities]
 
 

@@ -2,6 +2,7 @@
 
 DATA_NAMES = {"simulated": "simulated galaxies", "real": "real galaxies"}
 SIGNIFICANT = 0.05  # p-value below which a difference is called significant; the usual choice
+P_FLOOR = 1e-4  # smaller p-values depend on tails that no sample of ours tests
 
 
 def count(number, noun):
@@ -23,9 +24,6 @@ def with_error(score):
 def with_interval(score):
     """A score and its 95 % interval as text."""
     return f"{score['value']:.3f} ({score['interval'][0]:.3f} to {score['interval'][1]:.3f})"
-
-
-P_FLOOR = 1e-4  # smaller p-values depend on tails that no sample of ours tests
 
 
 def p_text(p_value, symbol=""):

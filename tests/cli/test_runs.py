@@ -97,7 +97,7 @@ def test_status_lists_each_network_and_the_time_left(capsys):
 
 def test_status_of_a_run_that_was_never_trained_names_the_command(run):
     result = CliRunner().invoke(main, ["status", str(run)])
-    assert result.exit_code == 1 and "no training was started there; run `photoz train`" in result.output
+    assert result.exit_code == 1 and "no training has been started; run `photoz train`" in result.output
 
 
 def refuse(reason):

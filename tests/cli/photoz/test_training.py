@@ -28,5 +28,5 @@ def test_summary_counts_the_parameters_of_the_paper():
 def test_without_a_dataset_or_a_simulation_the_remedy_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = photoz("train", "photoz_sdss.yaml", "--data-dir", "nowhere")
-    assert result.exit_code == 1 and "make it with `photoz build STACKS --data-dir nowhere`" in result.output
+    assert result.exit_code == 1 and "make one with `photoz build STACKS --data-dir nowhere`" in result.output
     assert not any(tmp_path.iterdir())

@@ -48,7 +48,7 @@ class RedshiftGrid:
         return (self.z_max - self.z_min) / self.n_bins
 
     def contains(self, z):
-        """Whether redshifts lie on the grid, shape (n,); NaN does not. The last edge belongs to the last bin."""
+        """Mask of the redshifts on the grid, shape (n,); False for NaN. The last edge belongs to the last bin."""
         z = np.asarray(z, float)
         rounding = 1e-7  # a catalogue's float32 redshift of 0.4 is 0.4000000059
         return (z >= self.z_min - rounding) & (z <= self.z_max + rounding)

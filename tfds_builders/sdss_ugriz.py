@@ -45,7 +45,7 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
                     "group_id": np.int64,
                     "ra": double,  # [deg]
                     "dec": double,  # [deg]
-                    # NaN where the table of the stacks has no such column; see ARCHITECTURE.md, section 5.
+                    # NaN where the table of the stacks has no such column; see ARCHITECTURE.md, section 4.
                     **{name: per_band for name in PER_BAND},
                     **{name: np.float32 for name in PER_GALAXY},
                 }

@@ -1,4 +1,4 @@
-"""Train and inspect runs, and predictions that are up to date: what the commands of both chains share."""
+"""Training, status and up-to-date predictions of runs, for the commands of both chains."""
 
 import click
 
@@ -54,7 +54,7 @@ def train_run(experiment_class, config, run_dir, data_dir, n_members, n_folds, s
 
 
 def echo_status(found, name, score):
-    """Print what `run_status` found: a line a network, called name(entry), with its last `score`; and what is left."""
+    """Print the result of `run_status`: each network, called name(entry), with its last `score`; then the time left."""
     for entry in found["members"]:
         scores = f"  {score.replace('_', ' ')} {entry[score]:.4f}" if score in entry else ""
         state = "finished" if entry["is_finished"] else f"epoch {entry['epochs']} of {found['n_epochs']}"
@@ -66,7 +66,7 @@ def echo_status(found, name, score):
 
 
 def is_stale(predictions, members):
-    """Whether a predictions file is missing or older than one of the networks, as of `finished_members`."""
+    """True if a predictions file is missing or older than one of the networks, as from `finished_members`."""
     newest = max(path.stat().st_mtime for paths in members.values() for path in paths)
     return not predictions.exists() or predictions.stat().st_mtime < newest
 

@@ -23,7 +23,7 @@ class MorphSimulationConfig:
 
 @dataclass(frozen=True)
 class MorphDataConfig:
-    """How a prepared dataset is read.
+    """Reading of the prepared dataset.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class AdaptationConfig:
 
 @dataclass(frozen=True)
 class MorphTrainConfig:
-    """How one network is fitted: a fixed number of epochs for every arm, and the weights at their end.
+    """Fit of one network: a fixed number of epochs for every arm, and the weights at their end.
 
     Attributes
     ----------

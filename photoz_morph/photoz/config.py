@@ -28,7 +28,7 @@ class SimulationConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """How a prepared dataset is read.
+    """Reading of the prepared dataset.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ class InceptionConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How one network is fitted. Exactly one of `epochs` and `iterations` is given.
+    """Fit of one network. Exactly one of `epochs` and `iterations` is given.
 
     Attributes
     ----------

@@ -1,1 +1,1 @@
-"""How little it takes to change the class of a galaxy: attacks, physical perturbations, latent geometry."""
+"""Robustness of classifiers: one-pixel attacks, physical perturbations, latent geometry."""

@@ -87,7 +87,7 @@ def index_frames(folder, survey, progress=False):
 
 
 def overlapping_frames(index, ra, dec, size_arcsec):
-    """Rows of the frames that share area with a north-up square on the sky.
+    """Rows of the frames that overlap a north-up square on the sky.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def overlapping_frames(index, ra, dec, size_arcsec):
     direction = _unit_vector(ra, dec)
     reach = np.radians(np.asarray(index["radius"]) + half * np.sqrt(2))
     near = np.flatnonzero(np.asarray(index["center"]) @ direction > np.cos(reach))
-    # Corners in turn, in the tangent plane of the square's centre, where north is up even beside a pole.
+    # Corners in order, in the tangent plane of the square's centre, where north is up even beside a pole.
     xi, eta = half * np.array([[-1, 1, 1, -1], [-1, -1, 1, 1]])
     corner_ra, corner_dec = _from_tangent_plane(xi, eta, ra, dec)
     overlap = [i for i in near if _overlaps(*to_pixels(index[i], corner_ra, corner_dec), index["shape"][i])]
@@ -279,7 +279,7 @@ def _from_tangent_plane(xi, eta, ra, dec):
 
 
 def _overlaps(x, y, shape):
-    """Whether a square given by its corners in turn shares area with an image of that shape.
+    """True if a square, given by its corners in order, overlaps an image of that shape.
 
     Two convex figures are apart exactly if a line along a side of one of them separates them.
     """

@@ -70,7 +70,7 @@ def main():
     scipy = {objective: whole.scipy_attack(labels[:peers], objective) for objective in objectives}
     art = whole.art_attack(labels[:peers])
     limits = {precision: forward_limit(network, precision) for precision in ("float32", "bfloat16")}
-    say_ratios(ours, scipy, art, limits, peers)
+    echo_ratios(ours, scipy, art, limits, peers)
     if can_flip is not None:
         say_flippable(ours, scipy, can_flip, peers)
 
@@ -214,8 +214,8 @@ def forward_limit(network, precision):
     return 4 * BATCH / np.median(seconds)
 
 
-def say_ratios(ours, scipy, art, limits, peers):
-    """What the issue asks for, as ratios; on the images of the peers where flips are compared."""
+def echo_ratios(ours, scipy, art, limits, peers):
+    """Print the ratios to the other programs; flips are compared on the images that those attacked."""
     usual, peer_flips = scipy["probability"], ", ".join(
         [f"{int(found['flipped'].sum())} of SciPy's ({objective})" for objective, found in scipy.items()]
         + ([] if art is None else [f"{int(art['flipped'].sum())} of ART's"])

@@ -28,7 +28,7 @@ def test_a_score_that_json_cannot_hold_leaves_the_old_file(tmp_path):
     [
         ("photoz", ("data",), '{"data": ', "not a file of scores, or truncated .*; evaluate again"),
         ("photoz", ("data",), "[1, 2]", "not a file of photoz scores, it lacks data; evaluate again"),
-        ("morph", SCORE_KEYS, '{"data": "real"}', "not a file of morph scores, it lacks origin, domains; evaluate again"),
+        ("morph", SCORE_KEYS, '{"data": "real"}', "not a file of morph scores, it lacks origin, domains; evaluate "),
     ],
 )
 def test_other_files_are_refused(tmp_path, task, required, content, expected):

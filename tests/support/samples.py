@@ -1,4 +1,4 @@
-"""Small samples whose truth can be read off their pixels: stacks have a redshift in their colours, mocks a class in their shape."""
+"""Small samples with the truth in their pixels: stacks have a redshift in their colours, mocks a class in their shape."""
 
 import numpy as np
 from astropy.table import Table

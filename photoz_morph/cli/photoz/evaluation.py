@@ -135,7 +135,7 @@ def report(run, trials, region, data_dir, out, quiet):
 
 
 def _is_catalog(path):
-    """Whether `baseline` reads a file or a folder of stacks, and not a run."""
+    """True for a catalogue file or a folder of stacks, False for a run folder."""
     from photoz_morph.catalogs.galaxies import CATALOG_SUFFIXES
 
     is_stacks = not (path / "config.yaml").exists() and any(path.glob("stacks-*.fits"))

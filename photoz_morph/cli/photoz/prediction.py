@@ -151,8 +151,10 @@ def predict(run, data_dir, out, quiet):
 @click.command()
 @click.argument("predictions", metavar="RUN_OR_FILE", type=click.Path())
 @click.argument("out", type=click.Path(), callback=output_file(*FORMATS))
-@click.option("--compact", metavar="MAX_CDF_ERROR", type=float,
-              help="Compact PDFs, 1 byte per bin (2 below 0.001), with at most this CDF error (from 1e-5).")  # fmt: skip
+@click.option(
+    "--compact", metavar="MAX_CDF_ERROR", type=float,
+    help="Compact PDFs, 1 byte per bin (2 below 0.001), with at most this CDF error (from 1e-5).",
+)  # fmt: skip
 @quiet_option
 def convert(predictions, out, compact, quiet):
     """Convert predictions to another format, given by the suffix of OUT.

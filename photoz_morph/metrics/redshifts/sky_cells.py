@@ -1,4 +1,4 @@
-"""A property of galaxies averaged in equal areas of the sky (HEALPix), and whether it depends on where they lie.
+"""A property of galaxies averaged in equal areas of the sky (HEALPix), and a test of its dependence on position.
 
 In go positions and one value per galaxy, such as the residual or the width of the PDF; out come the mean of each cell,
 its error, and two p-values from shuffled positions: of all cells together and of the most deviant one. Groups of
@@ -22,7 +22,7 @@ MAX_NSIDE = 1024  # 3.4 arcmin
 
 @dataclass(frozen=True)
 class SkyCells:
-    """What `sky_cells` finds; arrays have one entry per cell that is not blank.
+    """Result of `sky_cells`; arrays have one entry per cell that is not blank.
 
     Attributes
     ----------
@@ -46,11 +46,11 @@ class SkyCells:
     chi_square, n_dof : float, int
         Of the cells about `overall`.
     p_value : float
-        Share of shuffles with such a chi-square, counting this sample itself.
+        Fraction of shuffles with such a chi-square, counting this sample itself.
     extreme : int
         Entry of the cell that deviates most, in units of its error; -1 if there are fewer than two cells.
     p_extreme : float
-        Share of shuffles in which any cell deviates as much.
+        Fraction of shuffles in which any cell deviates as much.
     n_shuffles : int
     """
 
@@ -80,7 +80,7 @@ class SkyCells:
 
 
 def sky_cells(ra, dec, values, n_shuffles=200, seed=0, group_id=None):
-    """Mean of a property in cells of equal area, and whether it depends on the position.
+    """Mean of a property in cells of equal area, with a test of its dependence on position.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def sky_cells(ra, dec, values, n_shuffles=200, seed=0, group_id=None):
     -----
     Pasquet et al. (2019), Fig. 12. The sums of groups are dealt anew to the positions of groups of as many galaxies:
     outliers make single cells deviate by more than Gaussian noise would, in the shuffles as in the sample, and the
-    share of shuffles whose most deviant cell is as bad allows for the number of cells. No p-value is smaller than
+    fraction of shuffles whose most deviant cell is as bad allows for the number of cells. No p-value is smaller than
     1 / (n_shuffles + 1).
     """
     ra, dec, values = np.asarray(ra, float), np.asarray(dec, float), checked(values, "values")
@@ -176,7 +176,7 @@ def _errors(offset, unit, number, count):
 
 
 def _shuffle_test(number, offset, unit, noise, n_shuffles, seed):
-    """Chi-square of the cells, the most deviant of them, and how often shuffled groups reach as far."""
+    """Chi-square of the cells, the most deviant of them, and their frequency in shuffled groups."""
     _, first, size = np.unique(unit, return_index=True, return_counts=True)
     sums, cell_of = np.bincount(unit, offset), number[first]
 

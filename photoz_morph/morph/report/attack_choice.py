@@ -1,4 +1,4 @@
-"""Which attack a figure shows, where runs hold several: one that all have, behind each run's own defence."""
+"""Choice of the attack shown in a figure: one that all runs have, behind each run's own defence."""
 
 import numpy as np
 

@@ -60,7 +60,7 @@ def measurements_of(runs):
 
 
 def _is_of_predictions(run):
-    """Whether latents were measured on the run's predictions, neither older ones nor those behind another defence."""
+    """True if latents were measured on the run's present predictions, behind the same test-time defence."""
     table = run["table"]
     found = class_separation(table["latent_y10"], table["label"])["separation"]
     return bool(np.isclose(found, run["latent"]["scale"]["separation"]["value"], rtol=SAME_LATENTS))
@@ -118,7 +118,7 @@ def triplet_rows(runs):
 
 
 def _is_of_latents(run, table):
-    """Whether an attack is on the network of the latents in the predictions: same seed, same test-time defence."""
+    """True if an attack is on the network whose latents are in the predictions: same seed, same test-time defence."""
     where = {key: row for row, key in enumerate(row_keys(run["table"]))}
     rows = [where.get(key) for key in row_keys(table)]
     if not rows or None in rows:

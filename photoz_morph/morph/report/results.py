@@ -1,4 +1,4 @@
-"""Results that the morphology report shows, and what it reads from run folders."""
+"""Results in the morphology report, and their reading from run folders."""
 
 from dataclasses import dataclass, field
 
@@ -75,7 +75,7 @@ class MorphResults:
 
     @property
     def is_real(self):
-        """Whether the galaxies are of the sky."""
+        """True if the galaxies are real, not simulated."""
         return ORIGINS[self.origin] == "real"
 
     @property

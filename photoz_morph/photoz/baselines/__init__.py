@@ -1,1 +1,1 @@
-"""What photometry alone achieves: local-linear k-NN and gradient boosting."""
+"""Photometric baselines: local-linear k-NN and gradient boosting."""

@@ -1,4 +1,4 @@
-"""Compare photo-z methods on the galaxies they share."""
+"""Compare photo-z methods on the galaxies they have in common."""
 
 import numpy as np
 

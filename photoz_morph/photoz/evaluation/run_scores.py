@@ -1,4 +1,4 @@
-"""Scores of run folders and files of predictions: `photoz evaluate`, `photoz compare`, and what a report shows."""
+"""Scores of run folders and files of predictions: for `photoz evaluate`, `photoz compare` and reports."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def evaluate_file(source, against=None, depth="all", without_region=None, widest
 
 
 def compare_files(sources, n_bootstrap=200):
-    """Scores of several run folders or files of predictions on the galaxies they share; see `compare`.
+    """Scores of several run folders or files of predictions on the galaxies in common; see `compare`.
 
     Parameters
     ----------

@@ -142,7 +142,7 @@ def _decode(codes, probabilities):
 
 
 def edges_metadata(meta):
-    """Parquet metadata of the PDF columns: the redshift edges of the bins, for readers that know nothing of the grid.
+    """Parquet metadata of the PDF columns: the redshift edges of the bins, for readers without the grid.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ def write_hats(table, path, max_rows=MAX_ROWS):
     Parameters
     ----------
     table : Table
-        From `predictions_table`, or `compact_pdfs.compact` of it; with `ra` and `dec` in degrees.
+        From `predictions_table`, or `compact.compact` of it; with `ra` and `dec` in degrees.
     path : Path
         A folder that does not exist.
     max_rows : int

@@ -1,4 +1,4 @@
-"""The card that lies in an exported model: what it was trained on, how it scored, where not to use it, whom to cite."""
+"""Model card of an exported model: training set, scores, limits of use, and papers to cite."""
 
 from photoz_morph.photoz.report.tables.scores import scores_markdown
 
@@ -69,7 +69,7 @@ E(B-V), and the Sloan Digital Sky Survey; `CITATION.cff` of photoz-morph has the
 
 
 def _training_data(description):
-    """What the networks saw: folds of a dataset, or what is known of a checkpoint of the authors."""
+    """Training set of the networks: folds of a dataset, or the published one of the authors' checkpoint."""
     trained_on = description["trained_on"]
     if "source" not in description:
         sizes, fold = trained_on["galaxies_per_fold"], description["fold"]

@@ -72,7 +72,7 @@ class RunResults:
 
     @property
     def is_real(self):
-        """Whether the galaxies are of the sky."""
+        """True if the galaxies are real, not simulated."""
         return ORIGINS[self.table.meta["origin"]] == "real"
 
     @property

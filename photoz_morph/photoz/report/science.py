@@ -94,7 +94,7 @@ def trends(results, out_files):
         differences = "".join(f" {name}: {verdict(judged[name].bias)}." for name in reddening if name not in lines)
         caption = (
             f"Mean residual against Galactic E(B-V), {n}; points are shifted sideways where they would overlap. k-NN "
-            "has E(B-V) as input: a slope that it shares is a property of the sample, in which E(B-V) and z_spec are "
+            "has E(B-V) as input: a slope that both have is a property of the sample, in which E(B-V) and z_spec are "
             f"correlated. On the same galaxies:{differences or ' no other method to compare with.'} {HOW_TO_READ} As "
             "Pasquet et al. (2019), Fig. 11, left."
         )
@@ -136,7 +136,7 @@ def trends(results, out_files):
 
 
 def _reddening_input(results):
-    """Whether E(B-V) is an input of the networks, in words."""
+    """Input of the networks: "with E(B-V)" or "without E(B-V)", by the input of the networks."""
     return "with E(B-V)" if results.config.model.with_ebv else "without E(B-V)"
 
 

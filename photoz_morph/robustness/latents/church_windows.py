@@ -57,7 +57,7 @@ class ChurchWindow:
 
 @dataclass(frozen=True)
 class Border:
-    """Where two classes are equally likely and no other is likelier.
+    """Line on which two classes are equally likely and no other is likelier.
 
     Attributes
     ----------

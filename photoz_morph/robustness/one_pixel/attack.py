@@ -1,9 +1,9 @@
 """The one-pixel attack: searches for the single pixel whose replacement changes the class of a galaxy.
 
-Works on any classifier: `CallableQueries` takes a function from images to logits, `pixel_queries` of the package has
-faster ones for Keras networks. Many images are attacked at once: each has a search of its own (`pixel_searches`), whose
+Works on any classifier: `CallableQueries` takes a function from images to logits, `morph.robustness.pixel_queries` has
+faster ones for Keras networks. Many images are attacked at once: each has a search of its own (`searches`), whose
 edits go to the classifier together with those of the others, so that its batches are full. An image is done with its
-first confirmed flip. What happens to an image depends on its own seed only, not on the images beside it.
+first confirmed flip. The result of an image depends on its own seed only, not on the images beside it.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ AT_ONCE = 8  # images attacked at a time: enough to fill batches when some of th
 
 @dataclass(frozen=True)
 class AttackOptions:
-    """How to attack.
+    """Options of an attack.
 
     Attributes
     ----------
@@ -61,23 +61,23 @@ class AttackOptions:
 
 
 class Attacks(NamedTuple):
-    """What came of the attacks on n images.
+    """Results of attacking n images.
 
     Attributes
     ----------
     flipped : ndarray of bool, shape (n,)
-        Whether the attack won, confirmed on the whole image.
+        True where the attack succeeded, confirmed on the whole image.
     pixels : ndarray of int, shape (n, 2)
-        Row and column; -1 where it did not.
+        Row and column; -1 where it failed.
     values : ndarray, shape (n, n_bands), float32
-        New value of the pixel [image unit]; NaN where it did not.
+        New value of the pixel [image unit]; NaN where it failed.
     logits : ndarray, shape (n, n_classes)
-        Of the attacked image; NaN where it did not.
+        Of the attacked image; NaN where it failed.
     queries : ndarray of int, shape (n,)
         Queries of the classifier for edits, including those beside the flip in the last slice and the confirmations.
         The query of the clean image and a ranking by gradients are not counted.
     n_unconfirmed : ndarray of int, shape (n,)
-        Flips that were none on the whole image, in full precision.
+        Flips that the whole network, in full precision, did not confirm.
     """
 
     flipped: np.ndarray
@@ -130,7 +130,7 @@ class CallableQueries:
         Parameters
         ----------
         index : ndarray of int, shape (k,)
-            Which image each edit is of.
+            Image of each edit.
         edits : Edits
 
         Returns
@@ -140,7 +140,7 @@ class CallableQueries:
         return self._in_batches(edited_images(self.images[index], edits))
 
     def confirm(self, index, edits):
-        """The same in small batches: `CallableQueries` are exact anyway, others ask the whole network here."""
+        """The same in small batches: `CallableQueries` are exact anyway, others query the whole network here."""
         return self._in_batches(edited_images(self.images[index], edits), AT_ONCE)
 
     def ranking(self, index, weights, bounds):
@@ -156,7 +156,7 @@ class CallableQueries:
         Returns
         -------
         ndarray of int, shape (rows * columns * 2**n_bands,)
-            See `pixel_searches.saliency`.
+            See `searches.saliency`.
         """
         if self._gradient is None:
             raise ValueError("the search saliency needs gradients; give the classifier's, or search by lattice")
@@ -237,7 +237,7 @@ def one_pixel_attack(queries, labels, seeds, bounds, options=None, on_done=None)
 
 
 def scores_of(logits, label, target=None, objective="margin"):
-    """What a search is to lower.
+    """Scores that a search lowers.
 
     Parameters
     ----------
@@ -261,7 +261,7 @@ def scores_of(logits, label, target=None, objective="margin"):
 
 
 def has_won(logits, label, target=None, success="flip"):
-    """Whether edits with these logits are successes, by the rule of `AttackOptions`: bool, shape (k,)."""
+    """Mask of the edits whose logits are successes, by the rule of `AttackOptions`: bool, shape (k,)."""
     if success == "paper":
         probability = probabilities(logits)
         return probability[:, label] < PAPER_TRUE if target is None else probability[:, target] > PAPER_TARGET
@@ -298,7 +298,7 @@ def _joined(parts):
 
 
 class _Attack:
-    """The attack on one image: its search, what of it was asked, and how it ends."""
+    """Attack on one image: its search, the queries made so far, and the result."""
 
     def __init__(self, index, queries, label, clean, seed, bounds, options):
         self.index, self.label, self.options = index, int(label), options
@@ -311,7 +311,7 @@ class _Attack:
         self._edits = None
 
     def next_slice(self):
-        """The next edits to ask about."""
+        """Edits of the next query."""
         if self._edits is None:
             self._begin()
         left = self.options.max_queries - self._asked_of_target
@@ -319,7 +319,7 @@ class _Attack:
         return self._slice
 
     def receive(self, logits):
-        """Take note of the logits of a slice; whether one of its edits looks like a success."""
+        """Record the logits of a slice; returns True if one of its edits looks like a success."""
         target = self._targets[0]
         scores = scores_of(logits, self.label, target, self.options.objective)
         self._scores.append(scores)
@@ -332,7 +332,7 @@ class _Attack:
         return bool(won.any())
 
     def confirm(self, logits):
-        """The logits of the candidate on the whole image."""
+        """Accept or reject the candidate by its logits on the whole image."""
         self._count(1)
         if has_won(logits[None], self.label, self._targets[0], self.options.success)[0]:
             self.flipped = self.is_done = True

@@ -1,7 +1,7 @@
 """A simulated SDSS sample on disk: shards of stacks with known truth, the embedded default of the photo-z chain.
 
 Every object is a function of (seed, index) alone, whatever the number of processes, the order of shards or the size
-of the sample: a sample made larger later keeps its first objects, and a run that was stopped goes on where it was.
+of the sample: a sample made larger later keeps its first objects, and an interrupted run resumes where it stopped.
 """
 
 from functools import lru_cache

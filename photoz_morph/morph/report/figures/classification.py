@@ -1,6 +1,6 @@
 """Figures of classifiers: the Gini-M20 plane, confusion matrices, accuracies, reliability and training curves.
 
-Each function takes arrays, or the scores of `morph_evaluation.evaluate_morph` by the name of the run, and returns a
+Each function takes arrays, or the scores of `evaluation.scores.evaluate_morph` by the name of the run, and returns a
 matplotlib Figure made without pyplot. Runs keep their colour from figure to figure, classes have those of the paper.
 """
 

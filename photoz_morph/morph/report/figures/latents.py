@@ -1,6 +1,6 @@
 """Figures of latent spaces: church windows, isomaps with an attacked galaxy in them, distances.
 
-Church windows come from `robustness/church_windows.py`, embeddings from `morph_isomap.embed` with the latents of the
+Church windows come from `robustness.latents.church_windows`, embeddings from `isomap.embed` with the latents of the
 galaxy, its noisy and its attacked image as `marked`, in this order. Every function takes those of several runs, by
 their name, and returns a matplotlib Figure made without pyplot.
 """

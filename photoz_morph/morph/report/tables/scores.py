@@ -1,6 +1,6 @@
 """Morphology scores as text: Table 1 of the paper and the comparison of two arms, as Markdown, CSV and HTML rows.
 
-In go the dictionaries of `morph_evaluation.evaluate_morph`, by the name of the run, and of `compare_morph`; out comes
+In go the dictionaries of `evaluation.scores.evaluate_morph`, by the name of the run, and of `compare_morph`; out comes
 text. Titles say whether the galaxies are simulated or real.
 """
 

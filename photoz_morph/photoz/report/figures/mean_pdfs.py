@@ -24,7 +24,7 @@ def mean_pdfs(regions, z_spec, pdf, grid, title, group_id=None):
     title : str
         Says whether the galaxies are real or simulated.
     group_id : ndarray, shape (n,), optional
-        Galaxies that share it are not counted as independent.
+        Galaxies of one group are not counted as independent.
 
     Returns
     -------

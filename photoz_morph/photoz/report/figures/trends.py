@@ -82,7 +82,7 @@ def trend_grid(trends, bands, title, statistic="bias"):
     Parameters
     ----------
     trends : dict of str to Trend
-        From `trend_tables.catalogue_trends`; rows of which there is none are left out.
+        From `tables.trends.catalogue_trends`; rows of which there is none are left out.
     bands : sequence of str
     title : str
         Says whether the galaxies are real or simulated.

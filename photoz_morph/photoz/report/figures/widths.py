@@ -1,4 +1,4 @@
-"""Figures of PDF widths: what cutting the widest gains, their histogram, and the coverage of central intervals.
+"""Figures of PDF widths: scores without the widest, their histogram, and the coverage of central intervals.
 
 Each function takes arrays and returns a matplotlib Figure, made without pyplot; `style.save_figure` writes it.
 """
@@ -35,7 +35,7 @@ def width_cut_figure(width, residual, title, crps=None, group_id=None):
     crps : ndarray, shape (n,), optional
         Of each galaxy.
     group_id : ndarray, shape (n,), optional
-        Galaxies that share it are not counted as independent.
+        Galaxies of one group are not counted as independent.
 
     Returns
     -------
@@ -48,8 +48,8 @@ def width_cut_figure(width, residual, title, crps=None, group_id=None):
 
     Notes
     -----
-    Pasquet et al. (2019), Sec. 5 and Table 2. Bands are standard errors; neighbouring points share most galaxies.
-    The cuts of the paper, 10 % and 20 %, are marked where they leave `MIN_GALAXIES`.
+    Pasquet et al. (2019), Sec. 5 and Table 2. Bands are standard errors; neighbouring points have most galaxies in
+    common. The cuts of the paper, 10 % and 20 %, are marked where they leave `MIN_GALAXIES`.
     """
     cuts = width_cuts(width, residual, crps, group_id=group_id)
     shown = [name for name in PANELS if name in cuts]
@@ -66,15 +66,15 @@ def width_cut_figure(width, residual, title, crps=None, group_id=None):
         else:
             axes.set_ylim(0, 1.12 * (value + error).max())
         texts = []
-        for share in (0, *PAPER_FRACTIONS):
-            at = np.argmin(np.abs(cuts["removed"] - share))
-            if not np.isclose(cuts["removed"][at], share):
+        for fraction in (0, *PAPER_FRACTIONS):
+            at = np.argmin(np.abs(cuts["removed"] - fraction))
+            if not np.isclose(cuts["removed"][at], fraction):
                 continue
             axes.plot(removed[at], value[at], color=ORANGE, marker="o", markersize=5)
-            if share:
+            if fraction:
                 axes.axvline(removed[at], color=ORANGE, linewidth=0.8, linestyle=":")
             number = f"{value[at]:.2f} ± {error[at]:.2f} %" if factor == 100 else f"{value[at]:.5f} ± {error[at]:.5f}"
-            texts.append(f"{100 * share:.0f} % removed: {number}")
+            texts.append(f"{100 * fraction:.0f} % removed: {number}")
         axes.set_title("\n".join(texts), fontsize=8, loc="right")
         axes.set_ylabel(label)
         axes.grid(color=LIGHT_GREY, linewidth=0.4)
@@ -111,8 +111,8 @@ def width_histogram(width, title, n_bins=60):
     axes.stairs(count, edges, fill=True, color=LIGHT_GREY)
     axes.stairs(count, edges, color=BLACK, linewidth=0.9)
     marks = [(0.5, BLUE, "-", "median")]
-    for share, dash in zip(PAPER_FRACTIONS, (":", "--")):
-        marks.append((1 - share, ORANGE, dash, f"widest {100 * share:.0f} %"))
+    for fraction, dash in zip(PAPER_FRACTIONS, (":", "--")):
+        marks.append((1 - fraction, ORANGE, dash, f"widest {100 * fraction:.0f} %"))
     for quantile, colour, dash, label in marks:
         limit = np.quantile(width, quantile)
         axes.axvline(limit, color=colour, linestyle=dash, linewidth=1.2, label=f"{label}: {limit:.4f}")

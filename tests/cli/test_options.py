@@ -40,7 +40,7 @@ def test_an_error_of_ours_keeps_its_traceback():
     assert isinstance(run(KeyError("z_spec")).exception, KeyError)
 
 
-def test_the_traceback_of_any_error_can_be_asked_for():
+def test_the_traceback_of_any_error_can_be_requested():
     error = ValueError("wrong")
     assert run(error, PHOTOZ_MORPH_TRACEBACK="1").exception is error
 

@@ -299,12 +299,12 @@ FULL_DISK = {
 
 
 @pytest.mark.parametrize("free_kib, words, expected", FULL_DISK.values(), ids=FULL_DISK)
-def test_full_disk_is_named_and_with_room_the_same_command_goes_on(place, free_kib, words, expected):
+def test_full_disk_is_named_and_with_room_the_same_command_resumes(place, free_kib, words, expected):
     more = SETTINGS if words.startswith("train") else []
     check_full_disk(place, free_kib, [*words.format(**vars(place)).split(), *more], [expected])
 
 
-def test_interrupted_training_says_so_and_the_same_command_goes_on(place):
+def test_interrupted_training_says_so_and_the_same_command_resumes(place):
     """Ctrl-C reaches every process of the terminal, the workers too."""
     script = [sys.executable, "-c", "from photoz_morph.cli.photoz import main; main()"]
     settings = [word for setting in (*TINY, "train.epochs=6") for word in ("--set", setting)]

@@ -246,7 +246,7 @@ FULL_DISK = {
 
 @swarp_test
 @pytest.mark.parametrize("free_kib, words, expected", FULL_DISK.values(), ids=FULL_DISK)
-def test_full_disk_is_named_and_with_room_the_same_command_goes_on(place, free_kib, words, expected):
+def test_full_disk_is_named_and_with_room_the_same_command_resumes(place, free_kib, words, expected):
     check_full_disk(place, free_kib, words.format(**vars(place)).split(), [expected])
 
 

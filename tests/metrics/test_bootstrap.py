@@ -26,7 +26,7 @@ def test_bootstrap_does_not_depend_on_memory(monkeypatch):
     np.testing.assert_array_equal(bootstrap(sigma_mad, values, 50, seed=2), whole)
 
 
-def test_one_seed_redraws_the_same_galaxies():
+def test_one_seed_resamples_the_same_galaxies():
     values = np.random.default_rng(10).normal(size=100)
     shifted = bootstrap(bias, values + 1, 50, seed=3)
     np.testing.assert_allclose(shifted - bootstrap(bias, values, 50, seed=3), 1, rtol=1e-12)
@@ -88,7 +88,7 @@ def test_error_of_groups_with_correlated_galaxies_is_that_of_repeated_samples():
         assert drawn["score"].std() == pytest.approx(score(samples).std(), rel=0.2)  # one sample's own scatter
 
 
-def test_groups_are_redrawn_whole_and_alike_for_all_quantities():
+def test_groups_are_resampled_whole_and_alike_for_all_quantities():
     values = np.array([0.0, 6.0, 6.0, 6.0])
     scores = {"mean": ("a", bias), "median": ("a", lambda drawn: np.median(drawn, axis=-1)), "twice": ("b", bias)}
     drawn = bootstrap_scores(scores, {"a": values, "b": 2 * values}, 100, group_id=["x", "y", "y", "y"])

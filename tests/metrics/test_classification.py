@@ -97,8 +97,8 @@ def test_calibration_error_falls_to_zero_for_true_probabilities():
 
 def test_majority_class_is_that_of_the_released_test_set():
     label = np.repeat([0, 1, 2], [2863, 1631, 2221])
-    majority, share = majority_class(label, 3)
-    assert majority == 0 and share == pytest.approx(0.426, abs=5e-4)
+    majority, fraction = majority_class(label, 3)
+    assert majority == 0 and fraction == pytest.approx(0.426, abs=5e-4)
 
 
 @pytest.mark.parametrize(

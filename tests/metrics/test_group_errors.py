@@ -35,7 +35,7 @@ def test_bootstrap_keeps_galaxies_of_a_group_together_in_any_order():
     assert set(np.round(group_bootstrap(mean_of, terms, group_id, 200), 12)) == {0, 0.5, 1}  # both groups, or one twice
 
 
-def test_same_seed_redraws_the_same_groups():
+def test_same_seed_resamples_the_same_groups():
     values, group_id = np.random.default_rng(3).random(300), np.arange(300) // 3
     first, second = (group_bootstrap(mean_of, with_ones(values + shift), group_id, 50) for shift in (0, 0.1))
     np.testing.assert_allclose(second - first, 0.1)

@@ -74,7 +74,7 @@ def test_missing_file_is_named(folder):
         ("labels_valid", lambda a: 0.5 * a, r"row 0 is \[0.5, 0.0, 0.0\], not one-hot"),
     ],
 )
-def test_wrong_array_is_told_in_one_line(folder, name, change, message):
+def test_wrong_array_is_reported_in_one_line(folder, name, change, message):
     np.save(folder / f"{name}.npy", change(np.load(folder / f"{name}.npy")))
     with pytest.raises(ValueError, match=f"{name}.npy: .*{message}") as error:
         open_released(folder)
@@ -82,7 +82,7 @@ def test_wrong_array_is_told_in_one_line(folder, name, change, message):
 
 
 @pytest.mark.parametrize("content", [b"", b"not an array", np.lib.format.magic(1, 0)])
-def test_damaged_file_is_told_in_one_line(folder, content):
+def test_damaged_file_is_reported_in_one_line(folder, content):
     (folder / "images_Y10_test.npy").write_bytes(content)
     with pytest.raises(ValueError, match="images_Y10_test.npy: cannot be read as a NumPy array") as error:
         open_released(folder)

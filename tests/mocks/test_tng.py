@@ -56,7 +56,7 @@ def test_labels_of_both_bands_are_from_gini_and_m20(catalogs):
     assert np.isnan(table["m20"]).tolist() == [False, False, False, True]
 
 
-def test_same_number_in_two_snapshots_is_another_galaxy_and_the_user_is_told(catalogs):
+def test_same_number_in_two_snapshots_is_another_galaxy_and_is_reported(catalogs):
     write_catalog(catalogs, 99, "i")
     write_catalog(catalogs, 99, "g")
     with pytest.warns(UserWarning, match="snapshots 095, 099 hold the same galaxies .* or give a table of groups"):
@@ -112,7 +112,7 @@ def test_wrong_table_of_groups_is_refused(catalogs, columns, message):
         ),
     ],
 )
-def test_catalogues_that_do_not_fit_are_told_in_one_line(catalogs, band, changes, message):
+def test_catalogues_that_do_not_fit_are_reported_in_one_line(catalogs, band, changes, message):
     write_catalog(catalogs, 95, band, **changes)
     with pytest.raises(ValueError, match=message) as error:
         read_tng_morphologies(catalogs)

@@ -131,7 +131,7 @@ def test_missing_and_foreign_files_are_named(tmp_path):
         write_morph_predictions(predictions(), tmp_path / "p.csv")
 
 
-def test_copies_of_a_galaxy_are_told_apart_by_their_number(tmp_path):
+def test_copies_of_a_galaxy_are_distinguished_by_their_number(tmp_path):
     columns = catalogue()
     columns["obj_id"][1] = columns["obj_id"][0]
     columns["copy"] = [0, 1, *[0] * 10]

@@ -74,7 +74,7 @@ def test_hard_target_is_the_bin_of_the_grid():
     assert np.array_equal(target.argmax(axis=1), GRID.bin_index(z_spec)) and np.all(target.sum(axis=1) == 1)
 
 
-def test_soft_target_has_the_redshift_as_mean_and_the_width_asked_for():
+def test_soft_target_has_the_redshift_as_mean_and_the_requested_width():
     z_spec = np.array([0.1, 0.1234, 0.3])
     target = dataset.bin_target(z_spec, GRID, 1.5).numpy().astype(float)
     np.testing.assert_allclose(target @ GRID.midpoints, z_spec, atol=1e-6)

@@ -40,7 +40,7 @@ def test_the_number_of_training_galaxies_is_that_of_the_batches(experiment):
         assert experiment.n_training(fold) == experiment.fold(fold).train.n_galaxies
 
 
-def test_the_run_folder_is_told_the_folds_and_the_origin_of_the_dataset(experiment):
+def test_the_run_folder_records_the_folds_and_the_origin_of_the_dataset(experiment):
     description = experiment.dataset_description()
     assert description["name"].startswith("sdss_ugriz") and description["origin"] == "simulated"
     assert len(description["galaxies_per_fold"]) == experiment.n_folds == 5

@@ -201,7 +201,7 @@ def test_estimate_from_memory_and_the_handle_of_inform(model_path, test_path, es
     np.testing.assert_array_equal(ensemble.ancil["id"], estimated.ancil["id"])
 
 
-def test_reddening_is_not_asked_for_where_networks_do_not_look_at_it(model_path):
+def test_reddening_is_not_required_by_networks_that_do_not_use_it(model_path):
     from photoz_morph.models.registry import build_model
 
     config = load_config("photoz_simulated.yaml", PhotozConfig, [*SMALLEST, "model.with_ebv=false"])

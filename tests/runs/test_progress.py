@@ -45,7 +45,7 @@ def test_time_left_is_the_epochs_left_at_the_pace_so_far(tmp_path, run_dir):
     assert run_status(run, PhotozConfig)["seconds_left"] == pytest.approx(np.mean(seconds))
 
 
-def test_sessions_record_what_was_asked_and_what_it_took(run_dir):
+def test_sessions_record_options_and_resources(run_dir):
     first = read_sessions(run_dir)[0]
     assert (first["n_members"], first["n_folds"], first["n_trained"]) == (2, 2, 4)
     assert first["seconds"] > 0 and 0.2 < first["peak_memory_gb"] < 24

@@ -74,7 +74,7 @@ def test_stacks_in_memory_are_those_on_disk(tmp_path, frames_of_two_galaxies, ca
 
 
 @swarp_test
-def test_interrupted_run_goes_on_and_keeps_finished_shards(tmp_path, frames_of_two_galaxies, catalog, monkeypatch):
+def test_interrupted_run_resumes_and_keeps_finished_shards(tmp_path, frames_of_two_galaxies, catalog, monkeypatch):
     monkeypatch.setattr(stack, "SHARD_SIZE", 1)
     out = tmp_path / "out"
 

@@ -88,9 +88,9 @@ def attack_on(table, kernel, bias, n=12, **meta):
 def perturbed(right, names=("rice", "jpeg"), obj_ids=range(6)):
     """Scores of one network, right for five of six galaxies, and for so many under each kind at its one severity."""
     def scores(n_right):
-        share = {"value": n_right / 6, "interval": [0, 1]}
+        fraction = {"value": n_right / 6, "interval": [0, 1]}
         hit = [int(i < n_right) for i in range(6)]
-        return {"severity": 1, "accuracy": share, "flip_rate": {"value": 1 - n_right / 6, "interval": [0, 1]},
+        return {"severity": 1, "accuracy": fraction, "flip_rate": {"value": 1 - n_right / 6, "interval": [0, 1]},
                 "n_right": hit}  # fmt: skip
 
     galaxies = {"obj_id": list(obj_ids), "copy": [0] * 6, "group_id": list(range(6)), "label": [0, 1, 2] * 2}

@@ -219,7 +219,7 @@ def small_disk(folder, free_kib):
 
 
 def check_full_disk(place, free_kib, arguments, expected):
-    """A command that fills the disk says so; with room the same command goes on."""
+    """A command that fills the disk says so; with room the same command resumes."""
     with small_disk(place.folder / "disk", free_kib) as give_room:
         check_error(place, arguments, [*expected, "free some space and run the same command again"])
         give_room()

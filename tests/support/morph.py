@@ -5,15 +5,15 @@ import numpy as np
 from photoz_morph.morph.predictions import morph_predictions_table
 
 CLASSES = ("spiral", "elliptical", "merger")
-SHARES = (0.5, 0.3, 0.2)
+FRACTIONS = (0.5, 0.3, 0.2)
 
 
 def toy_catalogue(n=600, views=3, seed=0):
     """Galaxies in groups of `views` that share their class; one in 50 without label, one in five with another in g."""
     rng = np.random.default_rng([seed, 1])
     n_groups = -(-n // views)
-    intended = np.repeat(rng.choice(3, n_groups, p=SHARES), views)[:n]
-    label = np.where(rng.random(n) < 0.9, intended, rng.choice(3, n, p=SHARES))
+    intended = np.repeat(rng.choice(3, n_groups, p=FRACTIONS), views)[:n]
+    label = np.where(rng.random(n) < 0.9, intended, rng.choice(3, n, p=FRACTIONS))
     gini = np.array([0.48, 0.57, 0.58])[label] + rng.normal(0, 0.02, n)
     m20 = np.array([-1.7, -2.1, -1.2])[label] + rng.normal(0, 0.12, n)
     failed = np.arange(n) % 50 == 7

@@ -1,4 +1,4 @@
-"""Small samples with the truth in their pixels: stacks have a redshift in their colours, mocks a class in their shape."""
+"""Small samples with the truth in their pixels: redshift in the colours of stacks, class in the shape of mocks."""
 
 import numpy as np
 from astropy.table import Table

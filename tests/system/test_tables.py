@@ -53,7 +53,7 @@ def test_arrow_keeps_a_table_without_rows(table, with_fixed_lists):
     assert_same(from_arrow(to_arrow(table, with_fixed_lists)), table)
 
 
-def test_other_readers_of_fits_see_units_descriptions_and_the_hdus_asked_for(tmp_path, table):
+def test_other_readers_of_fits_see_units_descriptions_and_the_requested_hdus(tmp_path, table):
     image = fits.ImageHDU(np.ones((3, 2), np.float32), name="ORIGINAL")
     write_fits(table, tmp_path / "a.fits", "ATTACK", [image], with_checksum=True)
     with fits.open(tmp_path / "a.fits", checksum=True) as hdus:

@@ -36,7 +36,7 @@ def test_columns_the_stacks_lack_are_nan(tmp_path):
     assert np.isnan(columns["psf_fwhm"]).all() and np.isfinite(columns["mags"]).all()
 
 
-def test_a_dataset_is_replaced_only_when_asked(tmp_path):
+def test_a_dataset_is_replaced_only_on_request(tmp_path):
     write(tmp_path)
     build(tmp_path, tmp_path / "data", progress=False)
     with pytest.raises(ValueError, match="the dataset exists; use it, or replace it with --overwrite"):

@@ -65,8 +65,8 @@ def test_ninety_five_of_a_hundred_calibrated_samples_stay_below_the_printed_limi
     n, samples = 400, np.sort(np.random.default_rng(3).random((2000, 400)), axis=-1)
     for statistic, limit in zip(STATISTICS, (pit_tests.CALIBRATED_KS / np.sqrt(n), pit_tests.CALIBRATED_CVM,
                                              pit_tests.CALIBRATED_AD)):  # fmt: skip
-        share = np.mean(statistic(samples) < limit)
-        assert share == pytest.approx(0.95, abs=0.015), statistic.__name__  # 3 binomial errors
+        fraction = np.mean(statistic(samples) < limit)
+        assert fraction == pytest.approx(0.95, abs=0.015), statistic.__name__  # 3 binomial errors
 
 
 def test_ad_of_one_galaxy_is_refused():
@@ -105,8 +105,8 @@ def test_bootstrap_error_of_the_outlier_rate_is_binomial():
     assert error == pytest.approx(np.sqrt(0.1 * 0.9 / 5000), rel=0.1)  # 4 / sqrt(2 x 1000)
 
 
-def test_bootstrap_error_of_ks_is_that_of_the_share_at_the_largest_distance():
-    # A third of the galaxies at 0: the distance is their share, and nowhere else near.
+def test_bootstrap_error_of_ks_is_that_of_the_fraction_at_the_largest_distance():
+    # A third of the galaxies at 0: the distance is their fraction, and nowhere else near.
     pit = np.concatenate([np.zeros(1000), (np.arange(2000) + 0.5) / 2000])
     assert pit_tests.pit_ks(pit) == pytest.approx(1 / 3, abs=1e-3)
     error = bootstrap(pit_tests.pit_ks, pit, 1000, seed=1).std()
@@ -114,7 +114,7 @@ def test_bootstrap_error_of_ks_is_that_of_the_share_at_the_largest_distance():
 
 
 def test_bootstrap_errors_of_cvm_and_ad_match_repeated_samples():
-    # For PIT far from uniform, where redrawing adds little roughness of its own.
+    # For PIT far from uniform, where resampling adds little roughness of its own.
     rng = np.random.default_rng(5)
     samples = np.sort(rng.random((400, 1000)) ** 1.5, axis=-1)
     for statistic in (pit_tests.pit_cvm, pit_tests.pit_ad):
@@ -125,15 +125,15 @@ def test_bootstrap_errors_of_cvm_and_ad_match_repeated_samples():
 
 def test_coverage_of_five_galaxies_worked_by_hand():
     # Central 50 %: 0.25 to 0.75; central 90 %: 0.05 to 0.95.
-    share, error = pit_tests.coverage([0.01, 0.2, 0.4, 0.7, 0.9], levels=[0.5, 0.9])
-    np.testing.assert_allclose(share, [2 / 5, 4 / 5])
+    fraction, error = pit_tests.coverage([0.01, 0.2, 0.4, 0.7, 0.9], levels=[0.5, 0.9])
+    np.testing.assert_allclose(fraction, [2 / 5, 4 / 5])
     np.testing.assert_allclose(error, [np.sqrt(2.5 * 3.5 / 6**2 / 7), np.sqrt(4.5 * 1.5 / 6**2 / 7)])
 
 
 def test_coverage_of_calibrated_pdfs_is_the_level_within_its_error():
-    share, error = pit_tests.coverage(np.random.default_rng(6).random(40_000))
+    fraction, error = pit_tests.coverage(np.random.default_rng(6).random(40_000))
     levels = np.array(pit_tests.COVERAGE_LEVELS)
-    np.testing.assert_array_less(np.abs(share - levels), 4 * error)
+    np.testing.assert_array_less(np.abs(fraction - levels), 4 * error)
     np.testing.assert_allclose(error, np.sqrt(levels * (1 - levels) / 40_000), rtol=0.05)
 
 
@@ -141,8 +141,8 @@ def test_too_narrow_pdfs_cover_too_little():
     grid, rng, n = RedshiftGrid(), np.random.default_rng(7), 5000
     centre = rng.uniform(0.1, 0.3, n)
     pdf = np.diff(stats.norm.cdf(grid.edges, centre[:, None], 0.01), axis=1)
-    (share,), _ = pit_tests.coverage(pit_of(rng.normal(centre, 0.02), pdf, grid), levels=[0.68])
-    assert share == pytest.approx(0.38, abs=0.03)  # of half a sigma to either side: 2 Phi(0.497) - 1
+    (fraction,), _ = pit_tests.coverage(pit_of(rng.normal(centre, 0.02), pdf, grid), levels=[0.68])
+    assert fraction == pytest.approx(0.38, abs=0.03)  # of half a sigma to either side: 2 Phi(0.497) - 1
 
 
 def test_level_in_per_cent_is_refused():
@@ -152,10 +152,10 @@ def test_level_in_per_cent_is_refused():
 
 def test_coverage_of_copies_has_the_error_of_the_originals():
     pit = np.random.default_rng(8).random(3000)
-    share, error = pit_tests.coverage(pit)
+    fraction, error = pit_tests.coverage(pit)
     group_id = np.tile(np.arange(3000), 2)
     of_copies, error_of_copies = pit_tests.coverage(np.tile(pit, 2), group_id=group_id)
-    np.testing.assert_allclose(of_copies, share)
+    np.testing.assert_allclose(of_copies, fraction)
     np.testing.assert_allclose(error_of_copies, error, rtol=1e-3)
     np.testing.assert_allclose(pit_tests.coverage(np.tile(pit, 2))[1], error / np.sqrt(2), rtol=1e-3)
     _, none_inside = pit_tests.coverage(np.zeros(6000), [0.5], group_id)

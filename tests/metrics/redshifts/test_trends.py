@@ -23,13 +23,13 @@ def test_bins_hold_equal_numbers_their_mean_its_standard_error_and_sigma_mad():
         assert found.sigma_mad.values[index] == pytest.approx(sigma_mad(residual[inside]))
 
 
-def test_flat_data_are_called_a_trend_in_the_nominal_share_of_cases():
+def test_flat_data_are_called_a_trend_in_the_nominal_fraction_of_cases():
     rng = np.random.default_rng(1)
     found = [trend(dust(2000, rng), residuals(2000, rng)) for _ in range(300)]
     for lines in ([t.bias for t in found], [t.sigma_mad for t in found]):
         for p_value in ("p_slope", "p_flat", "p_value"):
-            share = np.mean([getattr(line, p_value) < 0.05 for line in lines])
-            assert 0.01 < share < 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 300)
+            fraction = np.mean([getattr(line, p_value) < 0.05 for line in lines])
+            assert 0.01 < fraction < 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 300)
 
 
 def test_slope_of_a_logarithmic_trend_is_per_dex_and_leaves_out_what_has_no_logarithm():
@@ -76,8 +76,8 @@ def test_copies_of_one_galaxy_make_no_trend(own):
             naive.append(trend(x, 0.012 * values))
     for lines in ([t.bias for t in found], [t.sigma_mad for t in found]):
         for p_value in ("p_slope", "p_flat", "p_value"):
-            share = np.mean([getattr(line, p_value) < 0.05 for line in lines])
-            assert 0.01 < share < 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 250)
+            fraction = np.mean([getattr(line, p_value) < 0.05 for line in lines])
+            assert 0.01 < fraction < 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 250)
     assert own or np.mean([t.bias.p_value < 0.05 for t in naive]) > 0.2
 
 

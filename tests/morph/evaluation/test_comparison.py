@@ -64,7 +64,7 @@ def test_copies_of_a_galaxy_are_matched_with_themselves():
     assert part["mcnemar"]["ensemble"] == {"only_first": 0, "only_second": 0, "p_value": 1.0}
 
 
-def test_arms_that_differ_by_chance_only_are_told_apart_as_rarely_as_promised():
+def test_arms_that_differ_by_chance_only_are_distinguished_as_rarely_as_promised():
     p_values = {"ensemble": [], "groups": []}
     covered = []
     for seed in range(40):

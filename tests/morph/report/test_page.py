@@ -62,7 +62,7 @@ def test_every_caption_says_what_the_galaxies_are(page):
     assert "Nothing on this page is a measurement of the sky" in Page(page[1]).visible
 
 
-def test_one_run_is_reported_without_what_is_not_there(tmp_path):
+def test_one_run_is_reported_without_what_is_missing(tmp_path):
     table = toy_predictions(n=120, n_seeds=1, origin="observed")
     run = scored_run(SCRIPT, table, n_seeds=1) | {"facts": {SCRIPT: SCRIPT}}
     unknown = np.full(9, -1)

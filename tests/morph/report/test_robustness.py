@@ -81,7 +81,7 @@ def test_numbers_in_the_page_are_those_of_the_runs(runs, tmp_path, without_drawi
     assert "The distance to the attacked image is " in visible and "66.7 %" in visible
 
 
-def test_scatter_of_seeds_is_told_where_it_was_measured(runs, tmp_path, without_drawing):
+def test_scatter_of_seeds_is_reported_where_it_was_measured(runs, tmp_path, without_drawing):
     measured = [{**run, "latent": {**run["latent"], "seeds": [{}] * 3}} for run in runs]
     ratio = {"per_separation": {"value": 0.25, "interval": [0.2, 0.31]}}
     visible = Page(page_of(measured, tmp_path, seed_ratios={"MMD": ratio})).visible
@@ -148,7 +148,7 @@ def test_further_run_of_other_galaxies_is_refused(runs, tmp_path):
         page_of(runs, tmp_path, others=[other])
 
 
-def test_attack_in_vain_is_told(runs, tmp_path, without_drawing):
+def test_attack_without_flips_is_reported(runs, tmp_path, without_drawing):
     attack = runs[0]["attacks"]["lattice_y10"][0].copy()
     attack["flipped"] = False
     run = {**runs[0], "attacks": {"lattice_y10": (attack, toy_images(attack))}, "latent": None}

@@ -68,7 +68,7 @@ def test_one_pixel_is_changed_and_nothing_else(runs, attacks):
     assert n_flipped > 0
 
 
-def test_a_stopped_attack_goes_on_and_ends_alike(runs, attacks, monkeypatch):
+def test_a_stopped_attack_resumes_and_ends_alike(runs, attacks, monkeypatch):
     monkeypatch.setattr("photoz_morph.morph.robustness.attack_files.SHARD_SIZE", 5)
     whole, _ = read_attack(attack_runs(runs[1:], PLAN, name="whole", progress=False)[0])
     folder = attack_runs(runs[1:], PLAN, name="stopped", progress=False)[0]
@@ -93,7 +93,7 @@ def test_another_attack_of_that_name_is_refused(runs, attacks):
         attack_runs(runs, other, progress=False)
 
 
-def test_damage_is_told_in_a_line(runs, attacks, tmp_path):
+def test_damage_is_reported_in_one_line(runs, attacks, tmp_path):
     folder = shutil.copytree(attacks[0], tmp_path / "attack")
     shard = folder / "attack-00000.fits"
     content = bytearray(shard.read_bytes())

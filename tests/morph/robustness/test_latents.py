@@ -129,7 +129,7 @@ def test_predictions_of_another_network_are_refused(run_dir, tmp_path):
         latent_run(copy, progress=False)
 
 
-def test_seeds_are_not_asked_about_other_galaxies(run_dir, table, tmp_path):
+def test_seeds_are_not_measured_on_other_galaxies(run_dir, table, tmp_path):
     copy = copy_of(run_dir, tmp_path)
     write_morph_predictions(table[::-1], copy / "predictions.fits")
     with pytest.raises(ValueError, match="are in another order; give the run's dataset, or predict again"):

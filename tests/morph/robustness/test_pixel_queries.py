@@ -59,7 +59,7 @@ def test_the_kept_stem_is_exact(images, preset, domain):
     assert np.abs(fast(2 - index, edits) - logits).max() < 3e-5
 
 
-def test_the_views_of_d4_are_asked_through_the_kept_stem(images):
+def test_the_views_of_d4_are_queried_through_the_kept_stem(images):
     network = defended(network_of(width=4, n_latent=8), "d4")
     fast, whole = pixel_queries(network, images), NetworkQueries(network, images)
     assert isinstance(fast, ResNetViewQueries)
@@ -109,7 +109,7 @@ def edits_of(indices, bounds):
     return Edits(np.stack(np.divmod(pixel, 100), axis=1), bounds.corners()[corner])
 
 
-def test_other_networks_and_defended_ones_are_asked_whole(images):
+def test_other_networks_and_defended_ones_are_queried_with_whole_images(images):
     convnet = network_of("convnet")
     median = defended(network_of(width=4, n_latent=8), "median")
     for network in (convnet, median):

@@ -101,7 +101,7 @@ def test_flagged_galaxies_are_counted_and_left_out_of_every_figure(plain):
     assert "20 flagged" in page and "n = 280" in page and "n = 300" not in page
 
 
-def test_missing_stacks_are_told(plain):
+def test_missing_stacks_are_reported(plain):
     assert Page(plain[1]).visible.count("Left out: no stack of these galaxies") == 2
 
 
@@ -162,7 +162,7 @@ def test_a_trial_stands_in_table_2_and_beside_the_run_in_figure_11(tmp_path, und
         current_results(run, region="north")
 
 
-def test_provenance_tells_how_long_and_how_to_repeat(plain):
+def test_provenance_has_the_time_taken_and_the_commands_that_repeat_it(plain):
     run, text = plain
     page = Page(text).visible
     assert "2.0 min in total, 60 s per network" in page and "/device:CPU:0" in page

@@ -59,8 +59,8 @@ def test_borders_are_where_two_logits_are_equal_and_no_other_is_larger(triplet, 
     corner, scale = len(window.coordinates) // 2, window.coordinates[-1]
     slopes = [(window.logits[at] - origin) / scale for at in ((corner, -1), (-1, corner))]
     for border in window.borders:
-        for share in (0, 0.3, 1):
-            x, y = (1 - share) * border.ends[0] + share * border.ends[1]
+        for fraction in (0, 0.3, 1):
+            x, y = (1 - fraction) * border.ends[0] + fraction * border.ends[1]
             logits = origin + x * slopes[0] + y * slopes[1]
             p, q = border.classes
             assert logits[p] == pytest.approx(logits[q], abs=1e-9)
@@ -79,8 +79,8 @@ def test_every_change_of_class_on_the_grid_is_at_a_border(triplet):
         for border in window.borders:
             if set(border.classes) == pair:
                 along = border.ends[1] - border.ends[0]
-                share = np.clip((here - border.ends[0]) @ along / (along @ along), 0, 1)
-                gaps.append(np.linalg.norm(border.ends[0] + share * along - here))
+                fraction = np.clip((here - border.ends[0]) @ along / (along @ along), 0, 1)
+                gaps.append(np.linalg.norm(border.ends[0] + fraction * along - here))
         # Between two points lies the border of their classes, or a sliver of a third class too thin for the grid.
         assert gaps and min(gaps) < 0.012
 

@@ -75,7 +75,7 @@ def test_ratio_of_a_stretched_space_is_one_in_its_own_units():
     assert found["raw"]["value"] == pytest.approx(3)
     for unit in ("per_separation", "per_spread"):
         assert found[unit]["value"] == pytest.approx(1)
-        assert found[unit]["interval"] == pytest.approx([1, 1])  # the same galaxies are redrawn in both
+        assert found[unit]["interval"] == pytest.approx([1, 1])  # the same galaxies are resampled in both
 
 
 def test_ratio_takes_galaxies_that_both_have():

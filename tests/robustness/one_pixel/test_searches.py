@@ -44,10 +44,10 @@ def test_evolution_draws_every_pixel_alike_and_keeps_what_is_better():
 def test_evolution_gives_up_on_a_hopeless_target():
     hopeless = evolution(SHAPE, BOUNDS, np.random.default_rng(0), population=8, gives_up=True)
     assert len(all_edits(hopeless, scores=-0.3)) == 8 * 82
-    hopeful = evolution(SHAPE, BOUNDS, np.random.default_rng(0), population=8, gives_up=True)
-    edits = next(hopeful)
+    candidates = evolution(SHAPE, BOUNDS, np.random.default_rng(0), population=8, gives_up=True)
+    edits = next(candidates)
     for _ in range(200):
-        edits = hopeful.send(np.full(len(edits), -0.45))  # would raise StopIteration
+        edits = candidates.send(np.full(len(edits), -0.45))  # would raise StopIteration
     assert len(edits) == 8
 
 

@@ -63,7 +63,7 @@ def test_objects_do_not_depend_on_the_shards_they_lie_in(sample):
         np.testing.assert_array_equal(table[name][6], value)
 
 
-def test_a_stopped_run_goes_on_and_keeps_what_is_complete(sample):
+def test_a_stopped_run_resumes_and_keeps_what_is_complete(sample):
     folder = sample[0]
     reference = read_all(folder)
     shards = find_scene_shards(folder)

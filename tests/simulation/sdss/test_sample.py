@@ -65,7 +65,7 @@ def test_objects_do_not_depend_on_the_shards_they_lie_in(tmp_path):
     assert table["obj_id"][43] == row["obj_id"] and table["z_spec"][43] == row["z_spec"]
 
 
-def test_a_stopped_run_goes_on_and_keeps_what_is_complete(tmp_path):
+def test_a_stopped_run_resumes_and_keeps_what_is_complete(tmp_path):
     simulate_sample(tmp_path, 60, seed=5, n_processes=1, progress=False)
     reference = read_all(tmp_path)
     shards = find_shards(tmp_path)
@@ -112,7 +112,7 @@ def test_a_file_that_is_no_shard_is_named(tmp_path):
         simulate_sample(tmp_path, 3, seed=5, n_processes=1, progress=False)
 
 
-def test_a_folder_with_more_galaxies_than_asked_is_refused(tmp_path):
+def test_a_folder_with_more_galaxies_than_requested_is_refused(tmp_path):
     simulate_sample(tmp_path, 30, seed=5, n_processes=1, progress=False)
     with pytest.raises(ValueError, match="stacks-00001.fits: lies beyond the n_galaxies"):
         simulate_sample(tmp_path, 20, seed=5, n_processes=1, progress=False)

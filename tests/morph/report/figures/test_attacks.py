@@ -12,15 +12,15 @@ def lines_of(axes):
 
 def test_curve_counts_the_galaxies_flipped_so_far():
     table = toy_attack([3, 1, None, 3], random_queries=[None, None, 50, None])
-    queries, share = attack_figures.flip_curve(table)
-    assert queries.tolist() == [1, 3, 100] and share.tolist() == [0.25, 0.75, 0.75]
-    queries, share = attack_figures.flip_curve(table, "random_flipped")
-    assert queries.tolist() == [1, 50, 100] and share.tolist() == [0, 0.25, 0.25]
+    queries, fraction = attack_figures.flip_curve(table)
+    assert queries.tolist() == [1, 3, 100] and fraction.tolist() == [0.25, 0.75, 0.75]
+    queries, fraction = attack_figures.flip_curve(table, "random_flipped")
+    assert queries.tolist() == [1, 50, 100] and fraction.tolist() == [0, 0.25, 0.25]
 
 
 def test_curve_of_an_attack_in_vain_is_flat_up_to_the_budget():
-    queries, share = attack_figures.flip_curve(toy_attack([None, None]))
-    assert queries.tolist() == [1, 100] and share.tolist() == [0, 0]
+    queries, fraction = attack_figures.flip_curve(toy_attack([None, None]))
+    assert queries.tolist() == [1, 100] and fraction.tolist() == [0, 0]
 
 
 def test_flip_by_the_last_query_is_on_the_curve_though_its_confirmation_was_one_more():
@@ -28,16 +28,16 @@ def test_flip_by_the_last_query_is_on_the_curve_though_its_confirmation_was_one_
     table["unconfirmed"] = [1, 4, 0]
     table["queries"] += table["unconfirmed"]
     assert table["queries"].tolist() == [102, 104, 6]
-    queries, share = attack_figures.flip_curve(table)
-    assert queries.tolist() == [1, 5, 100] and share == pytest.approx([0, 1 / 3, 2 / 3])
+    queries, fraction = attack_figures.flip_curve(table)
+    assert queries.tolist() == [1, 5, 100] and fraction == pytest.approx([0, 1 / 3, 2 / 3])
     (axes,) = attack_figures.margin_queries({"run": table}, "toy").axes
     assert max(line.get_ydata().max() for line in axes.lines[:2]) == 100
 
 
 def test_budget_of_a_targeted_attack_is_that_of_all_wrong_classes():
     table = toy_attack([150, None], targeted=True)
-    queries, share = attack_figures.flip_curve(table)
-    assert queries.tolist() == [1, 150, 200] and share.tolist() == [0, 0.5, 0.5]
+    queries, fraction = attack_figures.flip_curve(table)
+    assert queries.tolist() == [1, 150, 200] and fraction.tolist() == [0, 0.5, 0.5]
     (axes,) = attack_figures.margin_queries({"run": table}, "toy").axes
     (dotted,) = [line for line in axes.lines if line.get_linestyle() == ":"]
     assert set(dotted.get_ydata()) == {200}

@@ -22,7 +22,7 @@ def test_contours_hold_half_and_nine_tenths(results):
     assert inside == pytest.approx([0.9, 0.5], abs=0.05)  # the smoothing widens them a little
 
 
-def test_confusion_matrices_show_shares_of_the_true_class(results):
+def test_confusion_matrices_show_fractions_of_the_true_class(results):
     figure = classification.confusion_matrices(results.scores, "toy")
     assert len(figure.axes) == 4
     counts = np.array(results.runs[1]["scores"]["domains"]["Y1"]["confusion"])

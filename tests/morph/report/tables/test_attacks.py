@@ -10,7 +10,7 @@ DATA = "simulated galaxies"
 
 @pytest.mark.parametrize("level", [0.68, 0.95])
 @pytest.mark.parametrize("counted", [0, 3, 10])
-def test_interval_of_a_share_is_that_of_wilson(counted, level):
+def test_interval_of_a_fraction_is_that_of_wilson(counted, level):
     expected = binom_conf_interval(counted, 10, level, interval="wilson")
     np.testing.assert_allclose(robustness_tables.wilson_interval(counted / 10, 10, level), expected, atol=1e-12)
 
@@ -95,7 +95,7 @@ def test_nothing_is_claimed_where_the_groups_do_not_show_it():
     assert "the difference is not significant" in sentence
 
 
-def test_more_queries_are_told_and_do_not_decide():
+def test_more_queries_are_reported_and_do_not_decide():
     attacks = {"regular": {"a": toy_attack([3] * 12)}, "MMD": {"a": toy_attack([30] * 12)}}
     (sentence,) = robustness_tables.attack_verdicts(attacks)
     assert "is not significant (p of the groups 1 for flips, which decide, 0.00049 for queries)" in sentence

@@ -87,6 +87,14 @@ def morph_run_dirs(morph_data_dir, tmp_path_factory):
     return {arm: folder / arm for arm in ("regular", "mmd")}
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures of reports are not drawn: for tests of the words beside them."""
+    from tests.support.reports import blank_png
+
+    monkeypatch.setattr("photoz_morph.report.page.draw_and_save", lambda draw, stem: blank_png())
+
+
 @pytest.fixture(scope="session")
 def shared_data():
     """The folder of real data beside the checkout; tests that need it are skipped without."""

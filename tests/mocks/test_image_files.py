@@ -5,28 +5,13 @@ import numpy as np
 import pytest
 from astropy.cosmology import FlatLambdaCDM
 from astropy.io import fits
-from astropy.table import Table
 
 from photoz_morph.mocks.image_files import read_scene_image
 from tests.support.broken_input import cut_short
+from tests.support.galaxies import lumpy_disks
 
 SAID = {"bands": "g,r,i", "unit": "nJy", "pixel_kpc": 0.2, "redshift": 0.05}
 TNG = FlatLambdaCDM(H0=67.74, Om0=0.3089)
-
-
-def galaxies(n, size=500, seed=1):
-    """Lumpy exponential disks [nJy], nothing in the corners, and their table."""
-    rng = np.random.default_rng(seed)
-    y, x = np.indices((size, size)) - (size - 1) / 2
-    images = np.empty((n, size, size, 3), np.float32)
-    for image in images:
-        r = np.hypot(x, y / rng.uniform(0.4, 1)) / (0.04 * size)
-        arms = 1 + 0.5 * np.cos(2 * np.arctan2(y, x) - 3 * np.log(r + 0.1))
-        image[:] = (np.exp(-r) * arms)[..., None] * rng.uniform(10, 1000) * np.array([0.5, 1, 1.4])
-        image[np.hypot(x, y) > size / 2] = 0
-    table = Table({"obj_id": np.arange(n), "group_id": np.arange(n) // 2, "intended_type": np.arange(n) % 3})
-    table["subhalo_id"] = 100 + np.arange(n)
-    return images, table
 
 
 def write_image(path, cube, **said):
@@ -45,7 +30,7 @@ def write_image(path, cube, **said):
 
 @pytest.fixture
 def cube():
-    return np.ascontiguousarray(np.moveaxis(galaxies(1, size=40)[0][0], -1, 0), np.float64)
+    return np.ascontiguousarray(np.moveaxis(lumpy_disks(1, size=40)[0][0], -1, 0), np.float64)
 
 
 @pytest.mark.parametrize("suffix", [".fits", ".hdf5", ".npz"])

@@ -1,7 +1,11 @@
-"""The predictions and the export of the tiny run, once a session."""
+"""The predictions, the export and the report of the tiny run, and a toy run with its report, once a session."""
+
+import shutil
 
 import pytest
+from click.testing import CliRunner
 
+from photoz_morph.cli.photoz import main
 from photoz_morph.photoz.export import export
 from photoz_morph.photoz.predict import predict_run
 
@@ -17,3 +21,21 @@ def exported(run_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("export") / "model"
     export(run_dir, folder, fold=0)
     return folder
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory):
+    """A toy run with its report, and the page's text; its figures are blank."""
+    from tests.support.reports import blank_png, photoz_predictions, photoz_run, report_text
+
+    run = photoz_run(tmp_path_factory.mktemp("plain") / "my run", photoz_predictions(n_flagged=20))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("photoz_morph.report.page.draw_and_save", lambda draw, stem: blank_png())
+        return run, report_text(run)
+
+
+@pytest.fixture(scope="session")
+def reported(run_dir, tmp_path_factory):
+    """A copy of the tiny run after `photoz report`, and what the command printed."""
+    run = shutil.copytree(run_dir, tmp_path_factory.mktemp("report") / "run")
+    return run, CliRunner().invoke(main, ["report", str(run)])

@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 from astropy.cosmology import FlatLambdaCDM
 from astropy.io import fits
-from astropy.table import Table
 
 from photoz_morph.shards.scenes import (
     NATIVE_PIXEL_KPC,
@@ -14,28 +13,14 @@ from photoz_morph.shards.scenes import (
     write_scene_shard,
 )
 from tests.support.broken_input import cut_short, flipped
+from tests.support.galaxies import lumpy_disks
 
 TNG = FlatLambdaCDM(H0=67.74, Om0=0.3089)
 
 
-def galaxies(n, size=500, seed=1):
-    """Lumpy exponential disks [nJy], nothing in the corners, and their table."""
-    rng = np.random.default_rng(seed)
-    y, x = np.indices((size, size)) - (size - 1) / 2
-    images = np.empty((n, size, size, 3), np.float32)
-    for image in images:
-        r = np.hypot(x, y / rng.uniform(0.4, 1)) / (0.04 * size)
-        arms = 1 + 0.5 * np.cos(2 * np.arctan2(y, x) - 3 * np.log(r + 0.1))
-        image[:] = (np.exp(-r) * arms)[..., None] * rng.uniform(10, 1000) * np.array([0.5, 1, 1.4])
-        image[np.hypot(x, y) > size / 2] = 0
-    table = Table({"obj_id": np.arange(n), "group_id": np.arange(n) // 2, "intended_type": np.arange(n) % 3})
-    table["subhalo_id"] = 100 + np.arange(n)
-    return images, table
-
-
 @pytest.fixture
 def shard(tmp_path):
-    images, table = galaxies(3, size=100)
+    images, table = lumpy_disks(3, size=100)
     path = scene_shard_path(tmp_path, 0)
     write_scene_shard(path, images, table, [("SEED", 4, "of the simulation")])
     return path, images, table
@@ -46,7 +31,7 @@ def test_camera_pixel_is_0_2_arcsec_at_redshift_0_05_in_the_cosmology_of_tng():
 
 
 def test_scene_keeps_its_flux_and_its_dark_pixels_in_one_megabyte(tmp_path):
-    images, table = galaxies(2)
+    images, table = lumpy_disks(2)
     path = scene_shard_path(tmp_path, 0)
     write_scene_shard(path, images, table)
     for image, scene in zip(images, iter_scenes(path)):
@@ -81,7 +66,7 @@ def test_rows_can_be_read_alone(shard):
 
 @pytest.mark.parametrize("value", [-1, np.nan, np.inf])
 def test_pixel_that_is_no_light_is_named(tmp_path, value):
-    images, table = galaxies(2, size=20)
+    images, table = lumpy_disks(2, size=20)
     images[1, 3, 4, 2] = value
     with pytest.raises(ValueError, match="scene 1 has 1 pixels that are negative or not finite, the first in band i"):
         write_scene_shard(tmp_path / "scenes-00000.fits", images, table)

@@ -3,7 +3,9 @@
 import numpy as np
 from astropy.table import Table
 
+from photoz_morph.morph.robustness.latent_scores import measure_latents
 from photoz_morph.robustness.latents.geometry import class_margins
+from tests.support.morph import toy_predictions
 
 CLASSES = ("spiral", "elliptical", "merger")
 META = {
@@ -98,3 +100,12 @@ def perturbed(right, names=("rice", "jpeg"), obj_ids=range(6)):
     clean = {"accuracy": {"value": 5 / 6, "interval": [0, 1]}, "n_right": [1, 1, 1, 1, 1, 0]}
     settings = {"seed": 0, "n_images": 6, "domain": "Y10", "networks": ["member_0"]}
     return {"settings": settings, "galaxies": galaxies, "clean": clean, "kinds": kinds}
+
+
+def measured_latents(scale=1.0, **changes):
+    """Latents of toy predictions, stretched by a factor that the head undoes."""
+    table = toy_predictions(n=240, **changes)
+    kernel, bias = head_of(table)
+    for domain in ("y10", "y1"):
+        table[f"latent_{domain}"] = scale * np.asarray(table[f"latent_{domain}"], float)
+    return measure_latents(table, kernel / scale, bias, attack_on(table, kernel / scale, bias, n=20))

@@ -4,6 +4,7 @@ They serve to compare our Gini and M20 with another program's, so they do not co
 """
 
 import numpy as np
+from astropy.table import Table
 from scipy import ndimage
 
 SIZE = 500
@@ -74,3 +75,18 @@ def _finish(image):
     """Convolve with the PSF and give it a total flux of one."""
     image = ndimage.gaussian_filter(image, PSF_SIGMA, mode="constant")
     return image / image.sum()
+
+
+def lumpy_disks(n, size=500, seed=1):
+    """Lumpy exponential disks [nJy], nothing in the corners, and their table."""
+    rng = np.random.default_rng(seed)
+    y, x = np.indices((size, size)) - (size - 1) / 2
+    images = np.empty((n, size, size, 3), np.float32)
+    for image in images:
+        r = np.hypot(x, y / rng.uniform(0.4, 1)) / (0.04 * size)
+        arms = 1 + 0.5 * np.cos(2 * np.arctan2(y, x) - 3 * np.log(r + 0.1))
+        image[:] = (np.exp(-r) * arms)[..., None] * rng.uniform(10, 1000) * np.array([0.5, 1, 1.4])
+        image[np.hypot(x, y) > size / 2] = 0
+    table = Table({"obj_id": np.arange(n), "group_id": np.arange(n) // 2, "intended_type": np.arange(n) % 3})
+    table["subhalo_id"] = 100 + np.arange(n)
+    return images, table

@@ -4,9 +4,11 @@ import numpy as np
 from astropy.table import Table
 
 from photoz_morph.morph.predictions import morph_predictions_table
+from photoz_morph.morph.robustness.latent_scores import measure_latents
 from tests.support.morph import CLASSES, toy_catalogue
 
 N_LATENT = 6
+ARMS = {"regular": {}, "MMD": {"stretch": 2.3, "adaptation": "mmd"}}
 
 
 def toy_head(n_latent=N_LATENT, n_classes=3, seed=0):
@@ -78,3 +80,15 @@ def toy_attack(table, kernel, bias, n=60, domain="Y10", seed=0, **meta):
                    "objective": "margin", "success": "flip", "targeted": False, "max_queries": 100,
                    "defence": "none"} | meta  # fmt: skip
     return attack
+
+
+def toy_triplets():
+    """By the name of the run: its measurements and latents of a flipped galaxy, the attacked and the noisy image."""
+    found = {}
+    for name, changes in ARMS.items():
+        table, kernel, bias = toy_run(**changes)
+        attack = toy_attack(table, kernel, bias)
+        row = attack[np.flatnonzero(attack["flipped"])[0]]
+        triplet = np.array([row["latent_y10"], row["latent_attacked"], row["latent_y1"]])
+        found[name] = (measure_latents(table, kernel, bias, attack), triplet)
+    return found

@@ -1,6 +1,7 @@
 """Predictions, stamps and results of toy runs, for tests of the reports."""
 
 import json
+from functools import lru_cache
 from io import BytesIO
 
 import numpy as np
@@ -10,10 +11,13 @@ from photoz_morph.config import load_config, save_config
 from photoz_morph.morph.evaluation.comparison import compare_morph
 from photoz_morph.morph.evaluation.scores import evaluate_morph
 from photoz_morph.morph.report.latent_results import latent_results
+from photoz_morph.morph.report.page import morph_report
 from photoz_morph.morph.report.results import MorphResults
 from photoz_morph.morph.robustness.latent_scores import latent_scores, measure_latents
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predictions import predictions_table, write_predictions
+from photoz_morph.photoz.report.page import write_report
+from photoz_morph.photoz.report_run import current_results
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.surveys import SDSS
 from tests.support import attacks
@@ -23,6 +27,7 @@ GRID = RedshiftGrid()
 RESAMPLES = 100
 
 
+@lru_cache
 def blank_png():
     """Bytes of a figure without content, in place of drawn ones."""
     with BytesIO() as png:
@@ -124,3 +129,13 @@ def photoz_run(folder, table):
         (member / "history.csv").write_text(f"{names}\n1,10,1e-3,4,4.1,0.03,30\n2,20,1e-4,3.5,3.6,0.02,30\n")
     write_predictions(table, folder / "predictions.fits")
     return folder
+
+
+def report_text(run, trials=(), **options):
+    """HTML of the report of a photo-z run folder."""
+    return write_report(current_results(run, trials), progress=False, **options).read_text()
+
+
+def morph_report_text(runs, folder, **more):
+    """HTML of the report of morphology runs; arguments as for `results_of`."""
+    return morph_report(results_of(runs, **more), folder, progress=False).read_text()

@@ -3,25 +3,13 @@ import numpy as np
 import pytest
 
 from photoz_morph.morph.report import latent_results
-from photoz_morph.morph.report import page as report_page
 from tests.support.pages import Page
-from tests.support.reports import attacked_runs, blank_png, results_of
+from tests.support.reports import attacked_runs, morph_report_text
 
 
 @pytest.fixture(scope="module")
 def runs():
     return attacked_runs()
-
-
-@pytest.fixture
-def without_drawing(monkeypatch):
-    """The page is put together without its pictures, which are drawn in tests of their own."""
-    png = blank_png()
-    monkeypatch.setattr("photoz_morph.report.page.draw_and_save", lambda draw, stem: png)
-
-
-def page_of(runs, folder, **more):
-    return report_page.morph_report(results_of(runs, **more), folder, progress=False).read_text()
 
 
 def test_all_runs_show_the_same_galaxy_in_their_windows(runs):
@@ -30,7 +18,7 @@ def test_all_runs_show_the_same_galaxy_in_their_windows(runs):
     assert len(ids) == 1
 
 
-def test_latents_of_other_predictions_are_not_drawn(runs, tmp_path, without_drawing):
+def test_latents_of_other_predictions_are_not_drawn(runs, tmp_path, undrawn):
     scale = {"separation": {"value": 2 * runs[0]["latent"]["scale"]["separation"]["value"]}, "spread": {"value": 1.0}}
     stale = {**runs[0], "latent": runs[0]["latent"] | {"scale": scale}}
     assert list(latent_results.measurements_of([stale, runs[1]])) == ["MMD"]
@@ -40,7 +28,7 @@ def test_latents_of_other_predictions_are_not_drawn(runs, tmp_path, without_draw
     assert latent_results.latent_results([stale, runs[1], third]).ratios == {}
     assert list(latent_results.latent_results([*runs, third]).ratios) == ["MMD", "third"]
     note = "Not shown in the figures: regular, whose latents are not those of the predictions"
-    assert note in Page(page_of([stale], tmp_path)).visible
+    assert note in Page(morph_report_text([stale], tmp_path)).visible
 
 
 def test_windows_are_of_the_depth_and_the_defence_of_the_latents(runs):

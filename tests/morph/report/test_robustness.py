@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from photoz_morph.morph.evaluation.scores import evaluate_morph
-from photoz_morph.morph.report import page as report_page
 from photoz_morph.morph.report import robustness
 from photoz_morph.morph.report.tables import defences
 from tests.support.attacks import toy_images
 from tests.support.morph import toy_predictions
 from tests.support.pages import Page
-from tests.support.reports import attacked_runs, blank_png, results_of
+from tests.support.reports import attacked_runs, morph_report_text, results_of
 
 TITLE = "Simulated stand-in galaxies with known truth"
 SECTIONS = ["One-pixel attack", "Latent geometry", "Perturbations", "Defences"]
@@ -24,17 +23,6 @@ def runs():
 @pytest.fixture(scope="module")
 def entries(runs):
     return robustness.robustness_figures(results_of(runs), TITLE)
-
-
-@pytest.fixture
-def without_drawing(monkeypatch):
-    """The page is put together without its pictures, which are drawn in tests of their own."""
-    png = blank_png()
-    monkeypatch.setattr("photoz_morph.report.page.draw_and_save", lambda draw, stem: png)
-
-
-def page_of(runs, folder, **more):
-    return report_page.morph_report(results_of(runs, **more), folder, progress=False).read_text()
 
 
 def headings(text):
@@ -62,8 +50,8 @@ def test_galleries_are_each_of_their_own_run(entries, runs):
         assert run["name"] in figure.texts[0].get_text()
 
 
-def test_sections_stand_before_the_provenance(runs, tmp_path, without_drawing):
-    text = page_of(runs, tmp_path)
+def test_sections_stand_before_the_provenance(runs, tmp_path, undrawn):
+    text = morph_report_text(runs, tmp_path)
     assert headings(text)[-6:] == ["Training", *SECTIONS, "Provenance"]
     captions = re.findall(r"<caption>(Table \d)", text)
     assert captions[-5:] == ["Table 5", "Table 6", "Table 7", "Table 8", "Table 9"]
@@ -71,8 +59,8 @@ def test_sections_stand_before_the_provenance(runs, tmp_path, without_drawing):
     assert {"attacks.md", "latent_distances.md", "perturbations.md", "defences.md"} <= names
 
 
-def test_numbers_in_the_page_are_those_of_the_runs(runs, tmp_path, without_drawing):
-    visible = Page(page_of(runs, tmp_path)).visible
+def test_numbers_in_the_page_are_those_of_the_runs(runs, tmp_path, undrawn):
+    visible = Page(morph_report_text(runs, tmp_path)).visible
     for run in runs:
         flipped = np.sum(run["attacks"]["lattice_y10"][0]["flipped"])
         assert f"{flipped} of 12, " in visible
@@ -81,31 +69,31 @@ def test_numbers_in_the_page_are_those_of_the_runs(runs, tmp_path, without_drawi
     assert "The distance to the attacked image is " in visible and "66.7 %" in visible
 
 
-def test_scatter_of_seeds_is_reported_where_it_was_measured(runs, tmp_path, without_drawing):
+def test_scatter_of_seeds_is_reported_where_it_was_measured(runs, tmp_path, undrawn):
     measured = [{**run, "latent": {**run["latent"], "seeds": [{}] * 3}} for run in runs]
     ratio = {"per_separation": {"value": 0.25, "interval": [0.2, 0.31]}}
-    visible = Page(page_of(measured, tmp_path, seed_ratios={"MMD": ratio})).visible
+    visible = Page(morph_report_text(measured, tmp_path, seed_ratios={"MMD": ratio})).visible
     words = "Over 3 seeds of MMD and 3 of regular the distance from Y10 to Y1 is 0.25 (0.20 to 0.31) times as long"
     assert words in visible
 
 
-def test_run_without_attacks_has_no_such_sections(runs, tmp_path, without_drawing):
+def test_run_without_attacks_has_no_such_sections(runs, tmp_path, undrawn):
     bare = [{key: run[key] for key in ("name", "config", "table", "scores", "histories")} for run in runs]
-    assert not set(headings(page_of(bare, tmp_path))) & set(SECTIONS)
+    assert not set(headings(morph_report_text(bare, tmp_path))) & set(SECTIONS)
     assert not list(tmp_path.glob("attacks.md"))
     assert robustness.robustness_figures(results_of(bare), TITLE) == []
 
 
-def test_run_attacked_alone_is_shown_beside_one_that_is_not(runs, tmp_path, without_drawing):
+def test_run_attacked_alone_is_shown_beside_one_that_is_not(runs, tmp_path, undrawn):
     bare = {key: runs[1][key] for key in ("name", "config", "table", "scores", "histories")}
-    text = page_of([runs[0], bare], tmp_path)
+    text = morph_report_text([runs[0], bare], tmp_path)
     assert [heading for heading in headings(text) if heading in SECTIONS] == SECTIONS[:3]  # nothing to defend against
     assert "attack_gallery_1" in text and "attack_gallery_2" not in text
 
 
-def test_further_runs_are_in_the_table_of_defences_alone(runs, tmp_path, without_drawing):
+def test_further_runs_are_in_the_table_of_defences_alone(runs, tmp_path, undrawn):
     other = {**runs[1], "name": "noise_run"}
-    text = page_of(runs[:1], tmp_path, others=[other])
+    text = morph_report_text(runs[:1], tmp_path, others=[other])
     visible = Page(text).visible
     assert visible.count("noise_run") == 1 and "attack_gallery_2" not in text
     assert [heading for heading in headings(text) if heading in SECTIONS] == SECTIONS
@@ -138,21 +126,21 @@ def test_defences_are_compared_under_one_attack(runs, changes):
 
 def test_further_run_with_the_name_of_another_is_refused(runs, tmp_path):
     with pytest.raises(ValueError, match="two runs of a report are named regular; rename"):
-        page_of(runs, tmp_path, others=[{**runs[1], "name": "regular"}])
+        morph_report_text(runs, tmp_path, others=[{**runs[1], "name": "regular"}])
 
 
 def test_further_run_of_other_galaxies_is_refused(runs, tmp_path):
     table = toy_predictions(n=60)
     other = {"name": "other", "table": table, "scores": evaluate_morph(table, 20)}
     with pytest.raises(ValueError, match="other: n_galaxies is 58, that of regular is "):
-        page_of(runs, tmp_path, others=[other])
+        morph_report_text(runs, tmp_path, others=[other])
 
 
-def test_attack_without_flips_is_reported(runs, tmp_path, without_drawing):
+def test_attack_without_flips_is_reported(runs, tmp_path, undrawn):
     attack = runs[0]["attacks"]["lattice_y10"][0].copy()
     attack["flipped"] = False
     run = {**runs[0], "attacks": {"lattice_y10": (attack, toy_images(attack))}, "latent": None}
-    assert "No galaxy was flipped (lattice, Y10, data range)" in Page(page_of([run], tmp_path)).visible
+    assert "No galaxy was flipped (lattice, Y10, data range)" in Page(morph_report_text([run], tmp_path)).visible
 
 
 def test_gallery_of_the_released_arrays_has_no_njy(runs):

@@ -6,9 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from photoz_morph.cli.photoz import main
 from photoz_morph.config import load_config, save_config
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.evaluation.scores import evaluate
@@ -18,39 +16,7 @@ from photoz_morph.photoz.report_run import current_results
 from photoz_morph.runs.scores import read_scores
 from photoz_morph.surveys import SDSS
 from tests.support.pages import SCRIPT, Page
-from tests.support.reports import GRID, blank_png, photoz_predictions, photoz_run
-
-
-def report_text(run, trials=(), **options):
-    return write_report(current_results(run, trials), progress=False, **options).read_text()
-
-
-@pytest.fixture(scope="module")
-def blank():
-    """Bytes of an empty figure."""
-    return blank_png()
-
-
-@pytest.fixture
-def undrawn(monkeypatch, blank):
-    """Figures are not drawn: for tests of the words beside them."""
-    monkeypatch.setattr("photoz_morph.report.page.draw_and_save", lambda draw, stem: blank)
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory, blank):
-    """A toy run with its report, and the page's text; its figures are blank."""
-    run = photoz_run(tmp_path_factory.mktemp("plain") / "my run", photoz_predictions(n_flagged=20))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("photoz_morph.report.page.draw_and_save", lambda draw, stem: blank)
-        return run, report_text(run)
-
-
-@pytest.fixture(scope="module")
-def reported(run_dir, tmp_path_factory):
-    """A trained run of two folds with two members after `photoz report`, and what the command printed."""
-    run = shutil.copytree(run_dir, tmp_path_factory.mktemp("report") / "run")
-    return run, CliRunner().invoke(main, ["report", str(run)])
+from tests.support.reports import GRID, photoz_predictions, photoz_run, report_text
 
 
 def test_numbers_in_the_page_are_those_of_scores_json(plain):

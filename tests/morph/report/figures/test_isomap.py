@@ -3,10 +3,7 @@ import pytest
 
 from photoz_morph.morph.report.figures import isomap
 from photoz_morph.morph.report.figures.isomap import embed
-from photoz_morph.morph.robustness.latent_scores import measure_latents
-from tests.support.latents import toy_attack, toy_run
-
-ARMS = {"regular": {}, "MMD": {"stretch": 2.3, "adaptation": "mmd"}}
+from tests.support.latents import toy_triplets
 
 
 def test_isomap_tells_domains_apart_only_where_the_latents_do():
@@ -34,15 +31,7 @@ def test_isomap_draws_galaxies_once():
 
 @pytest.fixture(scope="module")
 def runs():
-    """By the name of the run: its measurements and latents of a flipped galaxy, the attacked and the noisy image."""
-    found = {}
-    for name, changes in ARMS.items():
-        table, kernel, bias = toy_run(**changes)
-        attack = toy_attack(table, kernel, bias)
-        row = attack[np.flatnonzero(attack["flipped"])[0]]
-        triplet = np.array([row["latent_y10"], row["latent_attacked"], row["latent_y1"]])
-        found[name] = (measure_latents(table, kernel, bias, attack), triplet)
-    return found
+    return toy_triplets()
 
 
 def test_marked_latents_are_laid_with_the_others(runs):

@@ -14,24 +14,15 @@ from photoz_morph.morph.robustness.latent_scores import measure_latents
 from photoz_morph.report.style import save_figure
 from photoz_morph.robustness.latents.church_windows import church_window
 from photoz_morph.robustness.latents.geometry import class_separation
-from tests.support.latents import toy_attack, toy_run
+from tests.support.latents import toy_triplets
 from tests.support.morph import CLASSES
 
 TITLE = "Simulated galaxies"
-ARMS = {"regular": {}, "MMD": {"stretch": 2.3, "adaptation": "mmd"}}
 
 
 @pytest.fixture(scope="module")
 def runs():
-    """By the name of the run: its measurements and latents of a flipped galaxy, the attacked and the noisy image."""
-    found = {}
-    for name, changes in ARMS.items():
-        table, kernel, bias = toy_run(**changes)
-        attack = toy_attack(table, kernel, bias)
-        row = attack[np.flatnonzero(attack["flipped"])[0]]
-        triplet = np.array([row["latent_y10"], row["latent_attacked"], row["latent_y1"]])
-        found[name] = (measure_latents(table, kernel, bias, attack), triplet)
-    return found
+    return toy_triplets()
 
 
 def windows_of(runs, **options):

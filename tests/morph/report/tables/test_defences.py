@@ -1,28 +1,18 @@
-import numpy as np
 import pytest
 
 from photoz_morph.morph.evaluation.scores import evaluate_morph
 from photoz_morph.morph.report.tables import defences
-from photoz_morph.morph.robustness.latent_scores import latent_scores, measure_latents
-from tests.support.attacks import attack_on, head_of, toy_attack
+from photoz_morph.morph.robustness.latent_scores import latent_scores
+from tests.support.attacks import measured_latents, toy_attack
 from tests.support.morph import toy_predictions
 
 DATA = "simulated galaxies"
 
 
-def measured(scale=1.0, **changes):
-    """Latents of toy predictions, stretched by a factor that the head undoes."""
-    table = toy_predictions(n=240, **changes)
-    kernel, bias = head_of(table)
-    for domain in ("y10", "y1"):
-        table[f"latent_{domain}"] = scale * np.asarray(table[f"latent_{domain}"], float)
-    return measure_latents(table, kernel / scale, bias, attack_on(table, kernel / scale, bias, n=20))
-
-
 @pytest.fixture(scope="module")
 def latents():
     """Scores and measurements of a run and of the same with a latent space ten times as large."""
-    parts = {"regular": measured(), "stretched": measured(10.0)}
+    parts = {"regular": measured_latents(), "stretched": measured_latents(10.0)}
     return {name: latent_scores(part, 50) for name, part in parts.items()}, parts
 
 

@@ -5,6 +5,7 @@ from scipy.stats import norm
 from photoz_morph.metrics.redshifts.pdf_scores import pit
 from photoz_morph.photoz.report.figures.pdfs import galaxies_with_pdf, pit_histogram, rescaled_pit
 from photoz_morph.surveys import SDSS
+from tests.support.figures import steps
 from tests.support.reports import GRID, predictions, stamps
 
 
@@ -65,10 +66,6 @@ def test_pit_histogram_is_a_density_with_the_band_of_a_flat_one():
     assert bars.mean() == pytest.approx(1)
     low, high = band.get_y(), band.get_y() + band.get_height()
     assert np.mean((bars > low) & (bars < high)) >= 0.8  # 95 % of 20 bars expected
-
-
-def steps(axes):
-    return [patch for patch in axes.patches if hasattr(patch, "get_data")]
 
 
 def gaussian_pdfs(n=2000, sigma=0.02, seed=1):

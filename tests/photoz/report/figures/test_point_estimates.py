@@ -9,6 +9,7 @@ from photoz_morph.photoz.report.figures.point_estimates import (
     residual_histogram,
     z_phot_against_z_spec,
 )
+from tests.support.figures import gaussian_redshifts, steps
 
 
 def test_density_counts_every_galaxy_and_prints_the_scores():
@@ -28,18 +29,8 @@ def test_density_cell_lies_where_the_galaxy_is():
     assert (column, row) == (25, 75)  # cells of 0.004
 
 
-def sample(n=3000, sigma=0.02, seed=0):
-    rng = np.random.default_rng(seed)
-    z_spec = rng.uniform(0.05, 0.35, n)
-    return z_spec, z_spec + rng.normal(0.002, sigma, n) * (1 + z_spec)
-
-
-def steps(axes):
-    return [patch for patch in axes.patches if hasattr(patch, "get_data")]
-
-
 def test_residual_histogram_holds_every_galaxy_and_hatches_the_outliers():
-    z_spec, z_phot = sample()
+    z_spec, z_phot = gaussian_redshifts()
     residual = (z_phot - z_spec) / (1 + z_spec)
     linear, logarithmic = residual_histogram(z_spec, z_phot, "toy").axes
     bars, _, outliers = steps(logarithmic)
@@ -52,7 +43,7 @@ def test_residual_histogram_holds_every_galaxy_and_hatches_the_outliers():
 
 
 def test_gaussian_of_residuals_has_their_number_bias_and_width():
-    linear, _ = residual_histogram(*sample(20_000), "toy").axes
+    linear, _ = residual_histogram(*gaussian_redshifts(20_000), "toy").axes
     (curve,) = [line for line in linear.get_lines() if "Gaussian" in line.get_label()]
     x, y = curve.get_data()
     mean = np.sum(x * y) / np.sum(y)

@@ -3,20 +3,11 @@ import pytest
 
 from photoz_morph.photoz.report.figures.sample import linear_rgb, random_stamps, redshifts_and_magnitudes, sky_map
 from photoz_morph.surveys import SDSS
-
-
-def sample(n=3000, sigma=0.02, seed=0):
-    rng = np.random.default_rng(seed)
-    z_spec = rng.uniform(0.05, 0.35, n)
-    return z_spec, z_spec + rng.normal(0.002, sigma, n) * (1 + z_spec)
-
-
-def steps(axes):
-    return [patch for patch in axes.patches if hasattr(patch, "get_data")]
+from tests.support.figures import gaussian_redshifts, steps
 
 
 def test_sample_histograms_hold_every_galaxy():
-    z_spec, z_phot = sample(500)
+    z_spec, z_phot = gaussian_redshifts(500)
     r_mag = np.random.default_rng(0).uniform(14.5, 17.8, 500)
     redshift, magnitude, plane = redshifts_and_magnitudes(z_spec, z_phot, r_mag, "toy").axes[:3]
     assert steps(redshift)[0].get_data().values.sum() == 500
@@ -27,7 +18,7 @@ def test_sample_histograms_hold_every_galaxy():
 
 
 def test_sample_without_magnitudes_says_so():
-    figure = redshifts_and_magnitudes(*sample(50), np.full(50, np.nan), "toy")
+    figure = redshifts_and_magnitudes(*gaussian_redshifts(50), np.full(50, np.nan), "toy")
     assert "no magnitudes" in [text.get_text() for text in figure.axes[1].texts]
 
 

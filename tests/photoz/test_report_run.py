@@ -69,7 +69,7 @@ def test_folder_that_is_no_run_is_refused_with_one_line(tmp_path):
     for folder in (tmp_path, tmp_path / "missing"):
         result = CliRunner().invoke(main, ["report", str(folder)])
         assert result.exit_code == 1 and result.output.count("\n") == 1
-        assert re.search("no run there .*photoz train", result.output)
+        assert re.search("not a run folder .*photoz train", result.output)
 
 
 def test_command_predicts_scores_and_writes_the_page(reported):

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from photoz_morph.morph.predictions import TABLE_ORIGINS
 from photoz_morph.morph.report.text import BANNERS, TITLES, count_failed, label_parts, overview
 from photoz_morph.runs.scores import ORIGINS
 from tests.support.pages import Page
@@ -71,8 +72,9 @@ def test_note_counts_seeds_and_says_what_the_errors_hold(n_seeds, words):
 
 
 def test_every_origin_is_said_to_be_real_or_simulated():
-    assert set(TITLES) == set(BANNERS) == set(ORIGINS)
-    for origin, kind in ORIGINS.items():
+    assert set(TITLES) == set(BANNERS) == set(TABLE_ORIGINS)
+    for origin in TABLE_ORIGINS:
+        kind = ORIGINS[origin]
         words = {"simulated": "Simulated", "real": "Real"}[kind]
         assert BANNERS[origin].startswith(words) and TITLES[origin].startswith(words)
         assert ("Nothing on this page is a measurement of the sky" in BANNERS[origin]) == (kind == "simulated")

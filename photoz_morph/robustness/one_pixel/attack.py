@@ -11,13 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from photoz_morph.robustness.one_pixel import searches as pixel_searches
-from photoz_morph.robustness.one_pixel.searches import SLICE
+from photoz_morph.robustness.one_pixel.criteria import OBJECTIVES, SUCCESSES
+from photoz_morph.robustness.one_pixel.image_attack import ImageAttack
+from photoz_morph.robustness.one_pixel.searches import POPULATION, Edits
 
 SEARCHES = ("lattice", "saliency", "evolution", "random")
-OBJECTIVES = ("margin", "probability")
-SUCCESSES = ("flip", "paper")
-PAPER_TARGET, PAPER_TRUE = 0.5, 0.05  # DeepAdversaries code: above, or below, which probability an attack has won
 BATCH_SIZE = 64  # larger ones are slower on CPUs
 AT_ONCE = 8  # images attacked at a time: enough to fill batches when some of them are done
 
@@ -48,7 +46,7 @@ class AttackOptions:
     objective: str = "margin"
     success: str = "flip"
     targeted: bool = False
-    population: int = pixel_searches.POPULATION
+    population: int = POPULATION
 
     def __post_init__(self):
         for name, choices in (("search", SEARCHES), ("objective", OBJECTIVES), ("success", SUCCESSES)):
@@ -218,7 +216,8 @@ def one_pixel_attack(queries, labels, seeds, bounds, options=None, on_done=None)
     wrong = clean.argmax(axis=1) != labels
     if wrong.any():
         raise ValueError(f"image {int(wrong.argmax())} is wrongly classified already; attack those that are right")
-    waiting = [_Attack(i, queries, labels[i], clean[i], seeds[i], bounds, options) for i in range(len(labels))][::-1]
+    attacks = [ImageAttack(i, queries, labels[i], clean[i], seeds[i], bounds, options) for i in range(len(labels))]
+    waiting = attacks[::-1]
     done, active = {}, []
     while waiting or active:
         while waiting and len(active) < AT_ONCE:
@@ -234,44 +233,6 @@ def one_pixel_attack(queries, labels, seeds, bounds, options=None, on_done=None)
     ordered = [done[index] for index in range(len(labels))]
     fields = ("flipped", "pixel", "value", "logits", "queries", "n_unconfirmed")
     return Attacks(*(np.array([getattr(attack, field) for attack in ordered]) for field in fields))
-
-
-def scores_of(logits, label, target=None, objective="margin"):
-    """Scores that a search lowers.
-
-    Parameters
-    ----------
-    logits : ndarray, shape (k, n_classes)
-    label : int
-    target : int, optional
-    objective : {"margin", "probability"}
-        See `AttackOptions`.
-
-    Returns
-    -------
-    ndarray, shape (k,)
-        A margin is below 0 where the class is another (is the target).
-    """
-    aim = label if target is None else target
-    if objective == "margin":
-        lead = logits[:, aim] - np.delete(logits, aim, axis=1).max(axis=1)
-    else:
-        lead = probabilities(logits)[:, aim]
-    return lead if target is None else -lead
-
-
-def has_won(logits, label, target=None, success="flip"):
-    """Mask of the edits whose logits are successes, by the rule of `AttackOptions`: bool, shape (k,)."""
-    if success == "paper":
-        probability = probabilities(logits)
-        return probability[:, label] < PAPER_TRUE if target is None else probability[:, target] > PAPER_TARGET
-    return logits.argmax(axis=1) != label if target is None else logits.argmax(axis=1) == target
-
-
-def probabilities(logits):
-    """Softmax in the precision of the logits, as the published attack sees it."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def _ask(queries, active):
@@ -294,92 +255,4 @@ def _ask(queries, active):
 
 def _joined(parts):
     """Edits of several images in one."""
-    return pixel_searches.Edits(*(np.concatenate(arrays) for arrays in zip(*parts)))
-
-
-class _Attack:
-    """Attack on one image: its search, the queries made so far, and the result."""
-
-    def __init__(self, index, queries, label, clean, seed, bounds, options):
-        self.index, self.label, self.options = index, int(label), options
-        self._queries, self._bounds, self._clean = queries, bounds, clean
-        self._rng = np.random.default_rng(seed)
-        self.flipped, self.is_done, self.queries, self.n_unconfirmed = False, False, 0, 0
-        self.pixel, self.value = np.full(2, -1), np.full(len(bounds.low), np.nan, np.float32)
-        self.logits = np.full(len(clean), np.nan, np.float32)
-        self._targets = [t for t in range(len(clean)) if t != self.label] if options.targeted else [None]
-        self._edits = None
-
-    def next_slice(self):
-        """Edits of the next query."""
-        if self._edits is None:
-            self._begin()
-        left = self.options.max_queries - self._asked_of_target
-        self._slice = self._edits.part(self._position, self._position + min(SLICE, left))
-        return self._slice
-
-    def receive(self, logits):
-        """Record the logits of a slice; returns True if one of its edits looks like a success."""
-        target = self._targets[0]
-        scores = scores_of(logits, self.label, target, self.options.objective)
-        self._scores.append(scores)
-        self._position += len(scores)
-        self._count(len(scores))
-        won = has_won(logits, self.label, target, self.options.success)
-        if won.any():
-            best = int(np.argmin(np.where(won, scores, np.inf)))
-            self.candidate = self._slice.part(best, best + 1)
-        return bool(won.any())
-
-    def confirm(self, logits):
-        """Accept or reject the candidate by its logits on the whole image."""
-        self._count(1)
-        if has_won(logits[None], self.label, self._targets[0], self.options.success)[0]:
-            self.flipped = self.is_done = True
-            self.pixel, self.value, self.logits = self.candidate.pixels[0], self.candidate.values[0], logits
-        else:
-            self.n_unconfirmed += 1
-
-    def advance(self):
-        """Move to the next batch of the search, to the next target, or to the end."""
-        if self.is_done:
-            return
-        is_spent = self._asked_of_target >= self.options.max_queries
-        if not is_spent and self._position < len(self._edits):
-            return
-        if not is_spent:
-            try:
-                self._edits, self._position = self._search.send(np.concatenate(self._scores)), 0
-                self._scores = []
-                return
-            except StopIteration:
-                pass
-        self._targets, self._edits = self._targets[1:], None
-        self.is_done = not self._targets
-
-    def _begin(self):
-        """Start the search for the next target."""
-        shape, options = self._queries.image_shape, self.options
-        if options.search == "evolution":
-            gives_up = options.success == "paper" and options.objective == "probability" and options.targeted
-            search = pixel_searches.evolution(shape, self._bounds, self._rng, options.population, gives_up=gives_up)
-        elif options.search == "saliency":
-            ranking = self._queries.ranking(self.index, self._margin_weights(), self._bounds)
-            search = pixel_searches.saliency(shape, self._bounds, ranking)
-        else:
-            start = {"lattice": pixel_searches.lattice, "random": pixel_searches.random_corners}[options.search]
-            search = start(shape, self._bounds, self._rng)
-        self._search, self._edits = search, next(search)
-        self._position, self._scores, self._asked_of_target = 0, [], 0
-
-    def _margin_weights(self):
-        """The margin to lower, near the clean image, as weights of the logits."""
-        target, weights = self._targets[0], np.zeros(len(self._clean))
-        rival = np.delete(np.arange(len(weights)), self.label if target is None else target)
-        rival = rival[self._clean[rival].argmax()]
-        weights[[self.label, rival] if target is None else [rival, target]] = 1, -1
-        return weights
-
-    def _count(self, n_rows):
-        self.queries += n_rows
-        self._asked_of_target += n_rows
+    return Edits(*(np.concatenate(arrays) for arrays in zip(*parts)))

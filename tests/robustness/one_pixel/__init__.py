@@ -1,1 +1,1 @@
-"""Tests of `photoz_morph.robustness.one_pixel.attack`."""
+"""Tests of `photoz_morph.robustness.one_pixel`."""

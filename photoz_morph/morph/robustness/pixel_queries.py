@@ -2,9 +2,9 @@
 
 `NetworkQueries` evaluates any classifier of the package on whole images. `ResNetQueries` evaluates a ResNet18 on the
 few numbers that a pixel changes: the output of the first convolution is kept for every image, one pixel changes at most
-4 x 4 positions of it and 3 x 3 of the map after the pooling, and the rest of the network runs with its batch norms
-folded into its convolutions. That is exact up to rounding (1e-4 of a logit in float32), and every flip is confirmed by
-the network itself.
+4 x 4 positions of it and 3 x 3 of the map after the pooling (`stem_patches`), and the rest of the network runs with its
+batch norms folded into its convolutions. That is exact up to rounding (1e-4 of a logit in float32), and every flip is
+confirmed by the network itself.
 """
 
 import keras
@@ -15,13 +15,20 @@ from photoz_morph.models.folded_resnet18 import FoldedStages, padded, stem_kerne
 from photoz_morph.models.layers.defences import N_VIEWS, SquareViews
 from photoz_morph.models.layers.image_scaling import ArcsinhScaling
 from photoz_morph.morph.classify import network_inputs
+from photoz_morph.morph.robustness.stem_patches import (
+    PHASES,
+    POOLED_PATCH,
+    STEM_PATCH,
+    first_pooled,
+    phase_kernels,
+    pool,
+    pool_patch,
+)
 from photoz_morph.robustness.one_pixel.attack import BATCH_SIZE, CallableQueries
 from photoz_morph.robustness.one_pixel.searches import Edits
 
 PRECISIONS = ("float32", "bfloat16")
-POOLED_PATCH, STEM_PATCH = 3, 7  # positions a pixel can change after the pooling, and those of the stem they pool
 BEFORE, AFTER = 3, 4  # reach of the stem patch of a border pixel beyond the edges of the map
-PHASES = 4  # stem stride of 2 times pooling stride of 2: the pattern of changed positions repeats every 4 pixels
 
 
 def pixel_queries(network, images, domain=0, precision="float32", batch_size=BATCH_SIZE):
@@ -104,7 +111,7 @@ class ResNetQueries(NetworkQueries):
     def __init__(self, network, images, domain=0, precision="float32", batch_size=BATCH_SIZE):
         self._rest = FoldedStages(network, precision)
         kernel, bias = stem_kernel(network)
-        self._bank = _phase_kernels(kernel)
+        self._bank = phase_kernels(kernel)
         self._stem = compiled(lambda images: ops.conv(padded(images, 3), kernel, strides=2, padding="valid") + bias)
         self._answer = compiled(self._logits)
         self._slope = compiled(gradient_of(lambda pooled, weights: ops.sum(self._rest(pooled) * weights)))
@@ -119,7 +126,7 @@ class ResNetQueries(NetworkQueries):
             ops.convert_to_numpy(self._stem(self._scaled[start : start + self.batch_size]))
             for start in range(0, len(self.images), self.batch_size)
         ])  # fmt: skip
-        pooled = _pool(np.maximum(stem, 0))
+        pooled = pool(np.maximum(stem, 0))
         self._pooled_side = pooled.shape[1:3]
         # Beyond the edge nothing exceeds the zeros that pad the pooling.
         stem = np.pad(stem, [(0, 0), (BEFORE, AFTER), (BEFORE, AFTER), (0, 0)], constant_values=-1e30)
@@ -174,7 +181,7 @@ class ResNetQueries(NetworkQueries):
         added = ops.matmul(spread, ops.reshape(self._bank, (spread.shape[1], -1)))
         first = first_pooled(pixels)
         patch = self._patches(index, first, stem) + ops.reshape(added, (self.batch_size, STEM_PATCH, STEM_PATCH, -1))
-        patch = _pool_patch(ops.relu(patch))
+        patch = pool_patch(ops.relu(patch))
         offsets = np.indices((POOLED_PATCH, POOLED_PATCH))
         rows, columns = (first[:, axis, None, None] + 1 + offsets[axis] for axis in (0, 1))
         edit = ops.broadcast_to(ops.arange(self.batch_size, dtype="int32")[:, None, None], ops.shape(rows))
@@ -188,7 +195,7 @@ class ResNetQueries(NetworkQueries):
         first = first_pooled(pixels)
         clean = self._patches(index, first, stem)
         added = ops.tensordot(steps, kernel, axes=1)  # (k, n_corners, 7, 7, n_maps)
-        patch = _pool_patch(ops.relu(ops.reshape(clean[:, None] + added, (-1, *added.shape[2:]))))
+        patch = pool_patch(ops.relu(ops.reshape(clean[:, None] + added, (-1, *added.shape[2:]))))
         side = self._pooled_side[1] + 3
         flat = self._positions(first + 1, POOLED_PATCH, side)
         base = ops.take(ops.reshape(pooled[index[0]], (-1, patch.shape[-1])), flat, axis=0)
@@ -283,11 +290,6 @@ def _scaling(network, domain):
     return _Scale(layers[0], domain) if layers else None
 
 
-def first_pooled(pixels):
-    """First row and column of the pooled map that pixels can change; -1, off the map, for pixels 0 and 1."""
-    return ops.cast((pixels - 2) // PHASES, "int32")
-
-
 def compiled(function):
     """Compile a function of tensors for the backend."""
     if keras.backend.backend() == "tensorflow":
@@ -318,37 +320,3 @@ def gradient_of(function):
         return tape.gradient(value, first)
 
     return gradient
-
-
-def _phase_kernels(kernel):
-    """Contribution of one pixel to its stem patch, for each phase of its row and column.
-
-    Shape (16, n_bands, 7, 7, n_maps). The patch of pixel p starts at stem row 2 ((p - 2) // 4) - 1 and stem row o sees
-    the pixel through row p - 2 o + 3 of the kernel.
-    """
-    bank = np.zeros((PHASES, PHASES, kernel.shape[2], STEM_PATCH, STEM_PATCH, kernel.shape[3]), np.float32)
-    for row in range(PHASES):
-        for column in range(PHASES):
-            for i, tap_row in _taps(row, len(kernel)):
-                for j, tap_column in _taps(column, len(kernel)):
-                    bank[row, column, :, i, j] = kernel[tap_row, tap_column]
-    return bank.reshape(PHASES**2, *bank.shape[2:])
-
-
-def _taps(pixel, size):
-    """Yield the rows of the stem patch of a pixel, each with the kernel row through which it sees the pixel."""
-    first = 2 * ((pixel - 2) // PHASES) - 1
-    for i in range(STEM_PATCH):
-        tap = pixel - 2 * (first + i) + size // 2
-        if 0 <= tap < size:
-            yield i, tap
-
-
-def _pool(maps):
-    """3 x 3 maxima at stride 2 of zero-padded maps."""
-    return ops.convert_to_numpy(ops.max_pool(padded(maps, 1), 3, strides=2, padding="valid"))
-
-
-def _pool_patch(patch):
-    """3 x 3 maxima at stride 2 of patches of 7 x 7: shape (k, 3, 3, n_maps)."""
-    return ops.max_pool(patch, 3, strides=2, padding="valid")

@@ -65,7 +65,7 @@ STEPS = 2 * 15
 
 
 def exact(values):
-    """What tells an array that was stored from any other: type, shape, the hash of its bytes, and where it begins."""
+    """Identity of a stored array: type, shape, the hash of its bytes, and its first values."""
     values = np.ma.filled(values)  # of a column
     values = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("=")))
     first = values.ravel()[:2].tolist()
@@ -93,7 +93,7 @@ def columns(table):
 
 
 def cards(header):
-    """What our own code wrote into a FITS header."""
+    """Cards of a FITS header that our own code wrote."""
     structure = ("SIMPLE", "BITPIX", "NAXIS", "EXTEND", "CHECKSUM", "DATASUM", "COMMENT", "HISTORY")
     return {keyword: value for keyword, value in header.items() if keyword not in structure}
 
@@ -117,7 +117,7 @@ def inputs_of(network):
 
 
 def outputs_of(network):
-    """What a network gives, and the names of its layers."""
+    """Outputs of a network, and the names of its layers."""
     outputs = network(inputs_of(network), training=False)
     outputs = outputs if isinstance(outputs, dict) else {"pdf": outputs}
     return {
@@ -299,7 +299,7 @@ def read_rail(folder):
 
 
 def predict_again(folder):
-    """What the networks of a run say of its test galaxies today."""
+    """Predictions of the test galaxies by the networks of a run, with the code of today."""
     run = folder / "runs" / "photoz"
     table = predict_run(run, folder / "photoz_data", progress=False)
     found = {"photoz": {"rows": [exact(table[name]) for name in ("obj_id", "fold", "z_spec")]}}

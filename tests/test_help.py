@@ -27,7 +27,7 @@ def command_lines(command, words):
 
 
 def help_text(name):
-    """What `--help` prints for a console command and all below it."""
+    """Output of `--help` for a console command and all below it."""
     parts = []
     for words in command_lines(COMMANDS[name], [name]):
         result = CliRunner().invoke(

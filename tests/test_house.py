@@ -93,7 +93,7 @@ def imported(path):
 
 
 def within(name, places):
-    """Whether a dotted name lies in one of the places."""
+    """True if a dotted name lies in one of the places."""
     return any(name == place or name.startswith(f"{place}.") for place in places)
 
 
@@ -106,7 +106,7 @@ def level(wing, name):
 
 
 def may_import(here, there):
-    """Whether the module `here` may import the module or name `there`, both below photoz_morph."""
+    """True if the module `here` may import the module or name `there`, both below photoz_morph."""
     room, other = here.partition(".")[0], there.partition(".")[0]
     if room == other and room not in WINGS:
         return True

@@ -135,7 +135,7 @@ def infer_stacks(model, parts, origin, source="stacks"):
     ----------
     model : ExportedModel
     parts : iterable of (images, table)
-        From `stacking.iter_stacks` or shards; one part at a time is in memory.
+        From `stacking.stack.iter_stacks` or shards; one part at a time is in memory.
     origin : str
         "simulated" or "stacked".
     source : path-like

@@ -1,4 +1,4 @@
-"""What is wrong with images, scenes, mocks and label files, and the line of the morphology commands that says so."""
+"""Faults of images, scenes, mocks and label files, and the error line of the morphology commands for each."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is wrong with configs, runs, predictions and exported models, and the line that says so; what is kept then."""
+"""Faults of configs, runs, predictions and exported models, the error line for each, and the files kept."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What is wrong with frames, catalogues and stacks, and the line or the flagged row that says so.
+"""Faults of frames, catalogues and stacks, and the error line or the flagged row for each.
 
 FITS pixels carry no checksum unless their writer added one. Of a bit that flipped in the pixels of an uncompressed
 frame only a value that is not finite, or brighter than any star, can be noticed; compressed frames and our shards are

@@ -17,7 +17,7 @@ SETTINGS = [word for setting in (*MORPH_TINY, "simulation.n_galaxies=120") for w
 
 
 def morph(*arguments):
-    """What a command printed; it must succeed."""
+    """Output of a command, which must succeed."""
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exit_code == 0, f"morph {' '.join(map(str, arguments))}\n{result.output}\n{result.exception!r}"
     return result.output

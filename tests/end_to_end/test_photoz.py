@@ -24,7 +24,7 @@ TRAIN = ("train", "--ensemble", "2", "--cv", "2", *SETTINGS)
 
 
 def photoz(*arguments):
-    """What a command printed; it must succeed."""
+    """Output of a command, which must succeed."""
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exit_code == 0, f"photoz {' '.join(map(str, arguments))}\n{result.output}\n{result.exception!r}"
     return result

@@ -32,7 +32,7 @@ def output_of(network, name, image):
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("bfloat16", 3e-2)])
 def test_folded_stages_give_the_logits_of_the_network(precision, tolerance, network, image):
-    """To the rounding of each precision, relative to the largest logit."""
+    """Equal to the rounding of each precision, relative to the largest logit."""
     expected = np.asarray(network({"image": image}, training=False)["logits"])
     found = np.asarray(FoldedStages(network, precision)(output_of(network, "pool1", image)))
     assert found.dtype == np.float32

@@ -1,4 +1,4 @@
-"""Which frames cover a stamp, and which files are refused."""
+"""Frames that cover a stamp, and files that are refused."""
 
 import bz2
 import gzip

@@ -1,4 +1,4 @@
-"""Frames that the tests of frames, SWarp and stacks share: the real ones, and how synthetic ones are made."""
+"""Frames for the tests of frames, SWarp and stacks: the real ones, and synthetic ones."""
 
 from dataclasses import replace
 from pathlib import Path

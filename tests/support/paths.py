@@ -1,4 +1,4 @@
-"""Where the tests find their files: the checkout, the shipped samples, and the real data beside the checkout."""
+"""Paths of the tests: the checkout, the shipped samples, and the real data beside the checkout."""
 
 from pathlib import Path
 

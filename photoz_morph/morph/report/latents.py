@@ -6,7 +6,7 @@ Runs with `latent` are shown. Latents are those of the first seed, behind the ru
 import numpy as np
 
 from photoz_morph.morph.predictions import class_names
-from photoz_morph.morph.report.figures import isomap as morph_isomap
+from photoz_morph.morph.report.figures import isomap
 from photoz_morph.morph.report.figures import latents as latent_figures
 from photoz_morph.morph.report.latent_results import read_head
 from photoz_morph.report.page import Entry
@@ -71,7 +71,7 @@ def _triplet_figures(runs, places, title):
 
     def embeddings(n_components):
         return {
-            run["name"]: morph_isomap.embed(
+            run["name"]: isomap.embed(
                 run["table"]["latent_y10"], run["table"]["latent_y1"], marked=_marked(*triplets[run["name"]]),
                 n_components=n_components,
             )

@@ -30,7 +30,7 @@ def model_card(description, scores=None):
     description : dict
         What `estimator.json` holds.
     scores : dict, optional
-        From `evaluation.evaluate`, of the run the model was exported from.
+        From `evaluation.scores.evaluate`, of the run the model was exported from.
 
     Returns
     -------

@@ -41,7 +41,7 @@ class RunResults:
         Predictions of the galaxies that are scored: not flagged, with a z_spec.
     grid : RedshiftGrid
     scores : dict
-        From `evaluation.evaluate`, with `comparison` where there is another method's table.
+        From `evaluation.scores.evaluate`, with `comparison` where there is another method's table.
     histories : dict of (fold, member) to dict of str to ndarray, shape (n_epochs,)
     sessions : list of dict
         Time and memory of each call of `photoz train`.

@@ -10,7 +10,7 @@ from tests.support.reports import GRID, predictions
 
 
 def results_of(*others, n_members=6, folds=range(5), galaxies="simulated SDSS galaxies"):
-    """What text reads of a run, with further methods by their sigma."""
+    """Results of a run that the text reads, with further methods by their sigma."""
     scores = evaluate(predictions(), GRID, n_bootstrap=20)
     tables = {"network": predictions()} | {f"method {sigma}": predictions(sigma) for sigma in others}
     if others:

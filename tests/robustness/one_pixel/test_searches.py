@@ -8,7 +8,7 @@ BOUNDS = Bounds(np.zeros(2), np.ones(2))
 
 
 def all_edits(search, scores=0.0):
-    """What a search asks when every edit scores the same, as (row, column, values) rows, until it ends."""
+    """Queries of a search for which every edit scores the same, as (row, column, values) rows, until it ends."""
     edits, rows = next(search), []
     while True:
         rows.append(np.concatenate([edits.pixels, edits.values], axis=1))

@@ -147,7 +147,7 @@ def seed_verdicts(latents, seed_ratios):
     latents : dict of str to dict
         From `latent_run`, by the name of the run; the first is the one compared with.
     seed_ratios : dict of str to dict
-        From `latent_scores.seed_ratio` of "y10_y1", by the name of the other run.
+        From `latent_files.seed_ratio` of "y10_y1", by the name of the other run.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Morphology scores as text: Table 1 of the paper and the comparison of two arms, as Markdown, CSV and HTML rows.
 
-In go the dictionaries of `evaluation.scores.evaluate_morph`, by the name of the run, and of `compare_morph`; out comes
-text. Titles say whether the galaxies are simulated or real.
+Input are the dictionaries of `evaluation.scores.evaluate_morph`, by the name of the run, and of `compare_morph`.
+Titles say whether the galaxies are simulated or real.
 """
 
 from photoz_morph.morph.evaluation.comparison import arm_names

@@ -66,7 +66,7 @@ def error_note(scores):
     Parameters
     ----------
     scores : dict
-        From `evaluation.evaluate` or `evaluation.compare`.
+        From `evaluation.scores.evaluate` or `evaluation.comparison.compare`.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """Comparison of several methods on the same galaxies as text: scores, paired differences, and verdicts in words.
 
-In go the dictionaries of `evaluation.compare`.
+In go the dictionaries of `evaluation.comparison.compare`.
 """
 
 import math
@@ -19,7 +19,7 @@ def comparison_markdown(comparison):
     Parameters
     ----------
     comparison : dict
-        From `evaluation.compare`.
+        From `evaluation.comparison.compare`.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def verdicts(comparison, score="sigma_mad"):
     Parameters
     ----------
     comparison : dict
-        From `evaluation.compare`.
+        From `evaluation.comparison.compare`.
     score : str
         A score that is better when lower, or a bias, better when nearer to zero.
 
@@ -104,7 +104,7 @@ def difference_of(comparison, name, score):
     Parameters
     ----------
     comparison : dict
-        From `evaluation.compare`.
+        From `evaluation.comparison.compare`.
     name, score : str
 
     Returns

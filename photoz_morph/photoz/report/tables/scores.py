@@ -1,7 +1,7 @@
 """Scores as text: Markdown and CSV in the layout of the papers' tables.
 
-In go the dictionaries of `evaluation.evaluate`, out comes text. Titles say whether the galaxies are simulated or real;
-eta and the other rates are fractions in the scores and per cent here.
+Input are the dictionaries of `evaluation.scores.evaluate`. Titles say whether the galaxies are simulated or real; eta
+and the other rates are fractions in the scores and per cent here.
 """
 
 from photoz_morph.photoz.report.tables.columns import (
@@ -25,7 +25,7 @@ def scores_markdown(scores):
     Parameters
     ----------
     scores : dict
-        From `evaluation.evaluate`.
+        From `evaluation.scores.evaluate`.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def rail_markdown(scores):
     Parameters
     ----------
     scores : dict
-        From `evaluation.evaluate`.
+        From `evaluation.scores.evaluate`.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def scores_csv(scores):
     Parameters
     ----------
     scores : dict
-        From `evaluation.evaluate`.
+        From `evaluation.scores.evaluate`.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def fold_rows(scores, columns):
     Parameters
     ----------
     scores : dict
-        From `evaluation.evaluate`.
+        From `evaluation.scores.evaluate`.
     columns : dict
         Such as `COLUMNS`.
 

@@ -21,7 +21,7 @@ def table_1(scores, kind):
     Parameters
     ----------
     scores : dict
-        From `evaluation.evaluate`.
+        From `evaluation.scores.evaluate`.
     kind : str
         Galaxies of this run, "simulated" or "real".
 

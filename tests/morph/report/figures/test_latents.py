@@ -40,7 +40,7 @@ def embeddings_of(runs, n_components=2):
 
 
 def places_of(axes, marks):
-    """Where each single mark lies, in the order drawn."""
+    """Positions of the single marks, in the order drawn."""
     return [tuple(part.get_offsets()[0]) for part in axes.collections if len(part.get_offsets()) == 1][:marks]
 
 

@@ -48,7 +48,8 @@ WINGS = {
         ["experiment"],
         ["classify"],
         ["dataset"],
-        ["augmentation", "predictions", "defences", "config"],
+        ["augmentation", "predictions", "defences"],
+        ["config"],
     ],
 }
 DOORS = {"cli", "rail", "__main__"}

@@ -14,12 +14,13 @@ import numpy as np
 from astropy.table import Table
 
 from photoz_morph.metrics.checks import is_probability
+from photoz_morph.morph.config import MorphConfig
 from photoz_morph.system.files import write_whole
 from photoz_morph.system.fits import open_fits
 from photoz_morph.system.tables import table_of, write_fits
 
 TABLE_ORIGINS = ("simulated", "tng", "images", "released", "observed")  # keys of runs.scores.ORIGINS
-ADAPTATIONS = ("none", "mmd", "consistency")
+ADAPTATIONS = MorphConfig.CHOICES["adaptation.name"]
 DOMAINS = {"Y10": "y10", "Y1": "y1"}  # name of each depth -> ending of its columns
 CATALOGUE = {
     "obj_id": "identifier of the galaxy",

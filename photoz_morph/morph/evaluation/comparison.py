@@ -16,6 +16,8 @@ from photoz_morph.morph.evaluation.scores import (
 from photoz_morph.morph.predictions import DOMAINS, check_morph_predictions, read_morph_predictions, row_keys
 from photoz_morph.runs.scores import ORIGINS
 
+ARM_NAMES = {"none": "regular", "mmd": "MMD"}  # of adaptations that are not called by their name in the config
+
 
 def compare_morph(table_a, table_b, names=None, n_bootstrap=1000, seed=0):
     """Compare the accuracies of two arms on the same galaxies by paired differences and McNemar tests.
@@ -127,7 +129,7 @@ def arm_names(headers):
 
 def _arm_name(header):
     """Adaptation and defences of an arm, such as "MMD", "regular + noise" or "consistency + d4"."""
-    parts = [{"none": "regular", "mmd": "MMD", "consistency": "consistency"}[header["adaptation"]]]
+    parts = [ARM_NAMES.get(header["adaptation"], header["adaptation"])]
     parts += [name for name in ("noise", "pixel") if header.get(f"{name}_augmentation")]
     parts += [header["defence"]] if header.get("defence", "none") != "none" else []
     return " + ".join(parts)

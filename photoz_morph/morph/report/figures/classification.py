@@ -9,9 +9,11 @@ from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
 from photoz_morph.mocks.labels import BULGE_GINI, BULGE_SLOPE, MERGER_GINI, MERGER_SLOPE
+from photoz_morph.morph.predictions import ADAPTATIONS
 from photoz_morph.morph.report.style import DOMAIN_STYLES, RUN_STYLES, class_colours
 from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE
 
+LOSS_NAMES = {"mmd": "MMD$^2$ of the latents"}  # of adaptation losses that are not called by their name in the config
 CONTOUR_FRACTIONS = (0.9, 0.5)  # our choice: of the reference galaxies, inside each contour
 MIN_IN_BIN = 10  # our choice: fewer galaxies have no useful fraction of correct predictions
 MAX_POINTS = 6000  # our choice: more points would hide each other
@@ -195,13 +197,14 @@ def reliability_diagram(scores, title):
 
 
 def morph_training_curves(histories, title):
-    """Loss, cross-entropy, MMD and validation accuracy of every seed against epoch, a column for each run.
+    """Losses and validation accuracy of every seed against epoch, a column for each run.
 
     Parameters
     ----------
     histories : dict of str to list of dict of str to ndarray, shape (n_epochs,)
-        By the name of the run, one per seed: epoch, loss, cross_entropy, mmd, validation_loss, validation_accuracy,
-        validation_accuracy_target. What is never finite, or always 0, is not drawn.
+        By the name of the run, one per seed: epoch, loss, cross_entropy, validation_loss, validation_accuracy,
+        validation_accuracy_target, and adaptation losses by their name in the config. What is missing, never finite
+        or always 0 is not drawn.
     title : str
 
     Returns
@@ -211,7 +214,7 @@ def morph_training_curves(histories, title):
     panels = {
         "loss": (("loss", BLUE, "-", "training"), ("validation_loss", ORANGE, "--", "validation, Y10")),
         "cross-entropy [nat]": (("cross_entropy", BLUE, "-", "training, labels of Y10"),),
-        "MMD$^2$": (("mmd", GREEN, "-", "latents of Y10 and Y1"),),
+        "adaptation loss": tuple((name, GREEN, "-", LOSS_NAMES.get(name, name)) for name in ADAPTATIONS[1:]),
         "validation accuracy": (("validation_accuracy", BLACK, "-", "Y10"),
                                 ("validation_accuracy_target", ORANGE, "--", "Y1, its labels never used")),
     }  # fmt: skip

@@ -40,3 +40,11 @@ def test_training_without_mmd_says_so(unused):
     figure = classification.morph_training_curves(histories, "toy")
     texts = [[text.get_text() for text in axes.texts] for axes in figure.axes]
     assert texts[4] == ["not in this training"] and texts[5] == []  # the third of four rows
+
+
+@pytest.mark.parametrize(("name", "legend"), [("mmd", "MMD$^2$ of the latents"), ("consistency", "consistency")])
+def test_every_adaptation_loss_has_a_curve(name, legend):
+    rows = [row | {name: 0.1} for row in toy_history()]
+    history = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+    axes = classification.morph_training_curves({"toy": [history]}, "toy").axes[2]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [legend]

@@ -1,5 +1,6 @@
-"""README and documentation: commands and options that exist, links that lead somewhere, a README of one page."""
+"""README and documentation: commands, options and names that exist, links that lead somewhere, a README of one page."""
 
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -14,6 +15,13 @@ ROOT = Path(__file__).resolve().parents[1]
 GROUPS = {"photoz": photoz, "morph": morph}
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in
              ("results", "simulations", "formats", "your_data")))  # fmt: skip
+ALL_TEXTS = sorted(
+    str(path.relative_to(ROOT))
+    for pattern in ("*.md", "docs/**/*.md", "docs/**/*.rst", "photoz_morph/data/*.md", "tests/data/*.md")
+    for path in ROOT.glob(pattern)
+    if "_build" not in path.parts
+)
+ROOTS = ("photoz_morph", "tfds_builders")
 MAX_WORDS = 900
 
 
@@ -63,6 +71,64 @@ def test_links_lead_to_files(document):
     links = re.findall(r"\]\(([^)\s]+)\)", path.read_text())
     files = {link.split("#")[0] for link in links if not re.match(r"https?:|mailto:|#", link)}
     assert [name for name in sorted(files) if not (path.parent / name).exists()] == []
+
+
+def dotted_names(text):
+    """Names below the packages: written out, imported in code, or of an autodoc directive and its current module."""
+    packages = "|".join(ROOTS)
+    yield from re.findall(rf"(?<![\w./])(?:{packages})(?:\.[A-Za-z_]\w*)+", text)
+    for module, names in re.findall(rf"^from ((?:{packages})\S*) import (.+)", text, re.MULTILINE):
+        yield from (f"{module}.{name.split(' as ')[0].strip()}" for name in names.strip("()").split(",") if name.strip())
+    module = None
+    for directive, name in re.findall(r"^\.\. (currentmodule|autofunction|autoclass):: (\S+)", text, re.MULTILINE):
+        module = name if directive == "currentmodule" else module
+        yield name if directive == "currentmodule" else f"{module}.{name}"
+
+
+def is_there(name):
+    """Whether a dotted name is a module, or something in one."""
+    parts = name.split(".")
+    for n_module in range(len(parts), 0, -1):
+        module = ".".join(parts[:n_module])
+        try:
+            found = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if not module.startswith(error.name):
+                return importlib.util.find_spec(module) is not None  # it needs a package that is not installed
+            continue
+        for part in parts[n_module:]:
+            if not hasattr(found, part):
+                return False
+            found = getattr(found, part)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("document", ALL_TEXTS)
+def test_names_in_the_code_exist(document):
+    names = set(dotted_names((ROOT / document).read_text())) - {"photoz_morph.configs"}  # made when it is installed
+    assert [name for name in sorted(names) if not is_there(name)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`photoz_morph.photoz.exported_model.Estimator`",
+        "from photoz_morph.photoz.exported_model import infer_shards, load_estimator",
+        ".. currentmodule:: photoz_morph.photoz.exported_model\n\n.. autoclass:: Estimator",
+        "photoz_morph.nowhere.fly",
+    ],
+)
+def test_names_that_do_not_exist_are_found_out(text):
+    assert not all(is_there(name) for name in dotted_names(text))
+
+
+@pytest.mark.parametrize("document", ALL_TEXTS)
+def test_files_of_the_code_that_are_named_exist(document):
+    text = (ROOT / document).read_text()
+    paths = set(re.findall(r"(?<![\w./-])(?:photoz_morph|tfds_builders|tests|scripts|configs)/[\w./-]*\w", text))
+    made = {"photoz_morph/adaptation/coral.py", "tests/data/vVERSION"}  # an example, and a pattern
+    assert [path for path in sorted(paths - made) if not (ROOT / path).exists()] == []
 
 
 def test_readme_is_one_page():

@@ -9,7 +9,7 @@ Z_PHOT_BINS = ("midpoints", "left-edges")  # of Eq. 2, and of the authors' scrip
 
 @dataclass(frozen=True)
 class RedshiftGrid:
-    """Equal redshift bins (Pasquet et al. 2019, Sec. 3.6: 180 bins over 0-0.4, width 2.22e-3).
+    """Equal redshift bins, by default those of Pasquet et al. (2019, Sec. 3.6): 180 over 0-0.4, of width 2.22e-3.
 
     A PDF on the grid is the probability of each bin, shape (n, n_bins), rows summing to one; inside a bin the
     density is constant, so the cumulative distribution is linear between the edges.

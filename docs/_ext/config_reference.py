@@ -20,7 +20,7 @@ KEYS = re.compile(r"<!-- config keys: (\w+) -->")
 CONFIGS = "<!-- shipped configs -->"
 UNIT = re.compile(r"\s*\[([^\[\]]+)\]\.?$")
 TYPES = {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null"}
-COLUMNS = ("Key", "Type", "Default", "Unit", "Meaning")
+COLUMNS = ("Key", "Type [unit]", "Default", "Meaning")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,8 @@ def keys_as_markdown(config_class):
         lines += [_row(COLUMNS), _row(["---"] * len(COLUMNS))]
         for key in keys:
             meaning = " ".join(part for part in (key.meaning, key.allowed) if part)
-            lines.append(_row([f"`{key.name}`", key.type, key.default, key.unit, meaning]))
+            kind = f"{key.type} [{key.unit}]" if key.unit else key.type
+            lines.append(_row([f"`{key.name}`", kind, key.default, meaning]))
         lines.append("")
     return "\n".join(lines)
 

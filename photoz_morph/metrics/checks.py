@@ -10,7 +10,7 @@ SUM_TOLERANCE = 1e-4  # a float32 softmax sums to one within 1e-6; 1e-4 would sh
 
 
 def checked(values, name):
-    """Float array that is finite and not empty; `name` stands in the error message."""
+    """Float array that is finite and not empty; `name` is that in the error message."""
     values = np.asarray(values, float)
     if values.size == 0:
         raise ValueError(f"{name} is empty; no galaxy is left to score")

@@ -178,7 +178,7 @@ def _elliptical_radius(shape, centre, elongation, angle):
 
 
 def _bin(image, factor):
-    """Mean in blocks of `factor` pixels a side; rows and columns that fill no block are left away."""
+    """Mean in blocks of `factor` pixels a side; rows and columns that fill no block are dropped."""
     rows, columns = (size // factor for size in image.shape)
     image = image[: rows * factor, : columns * factor]
     return image.reshape(rows, factor, columns, factor).mean(axis=(1, 3))

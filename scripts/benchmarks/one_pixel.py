@@ -10,7 +10,7 @@ in one call, on the fastest TensorFlow route to the whole network (tf.function, 
 probability as objective, as everybody does, and once more with our margin. Processor seconds add up all threads; the
 process uses one. Rates over the forward pass: questions per second over passes per second of what follows the pooling,
 in the same precision, batches of 64, which is all a question cannot do without. With --exhaustive each image that
-lattice leaves is asked about all 80,000 extreme colours.
+lattice leaves is queried with all 80,000 extreme colours.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def main():
     limits = {precision: forward_limit(network, precision) for precision in ("float32", "bfloat16")}
     echo_ratios(ours, scipy, art, limits, peers)
     if can_flip is not None:
-        say_flippable(ours, scipy, can_flip, peers)
+        echo_flippable(ours, scipy, can_flip, peers)
 
 
 def victims(arguments, network):
@@ -201,7 +201,7 @@ class WholeNetwork:
 
 
 def forward_limit(network, precision):
-    """Passes per processor second of what follows the pooling, in batches of 64 of maps that are there already."""
+    """Passes per processor second of the layers after the pooling, in batches of 64 stored maps."""
     stages = compiled(FoldedStages(network, precision))
     width = network.get_layer("conv1").filters
     maps = tf.random.stateless_uniform((BATCH, 25, 25, width), (1, 2))
@@ -232,8 +232,8 @@ def echo_ratios(ours, scipy, art, limits, peers):
         )
 
 
-def say_flippable(ours, scipy, can_flip, peers):
-    """The same on the images that some extreme colour flips: the others cost all their budget, whoever asks."""
+def echo_flippable(ours, scipy, can_flip, peers):
+    """Print the same for images that some extreme colour flips: the others use the whole budget of every search."""
     can_flip = can_flip[:peers]
     parts = {}
     for name, found in [*ours.items(), *((("SciPy", objective), part) for objective, part in scipy.items())]:

@@ -39,7 +39,7 @@ def write_image(path="galaxy.fits", shape=(3, 60, 60), flux=None, **cards):
 
 def test_wrong_band_order():
     write_image(BANDS="i,r,g")
-    refused("mock galaxy.fits", "galaxy.fits: its bands are i,r,g", "g,r,i in that order, reorder it")
+    refused("mock galaxy.fits", "galaxy.fits: its bands are i,r,g", "g,r,i in that order, reorder them")
 
 
 def test_wrong_number_of_bands():

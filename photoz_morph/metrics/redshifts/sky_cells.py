@@ -1,7 +1,7 @@
 """A property of galaxies averaged in equal areas of the sky (HEALPix), and a test of its dependence on position.
 
-In go positions and one value per galaxy, such as the residual or the width of the PDF; out come the mean of each cell,
-its error, and two p-values from shuffled positions: of all cells together and of the most deviant one. Groups of
+Takes positions and one value per galaxy, such as the residual or the width of the PDF, and returns the mean of each
+cell, its error, and two p-values from shuffled positions: of all cells together and of the most deviant one. Groups of
 galaxies at one position, such as simulated copies of one real galaxy, are shuffled together.
 """
 
@@ -103,7 +103,7 @@ def sky_cells(ra, dec, values, n_shuffles=200, seed=0, group_id=None):
 
     Notes
     -----
-    Pasquet et al. (2019), Fig. 12. The sums of groups are dealt anew to the positions of groups of as many galaxies:
+    Pasquet et al. (2019), Fig. 12. The sums of groups are randomly reassigned to the positions of groups of as many galaxies:
     outliers make single cells deviate by more than Gaussian noise would, in the shuffles as in the sample, and the
     fraction of shuffles whose most deviant cell is as bad allows for the number of cells. No p-value is smaller than
     1 / (n_shuffles + 1).

@@ -1,7 +1,7 @@
 """Report of one morphology run, or of two or three side by side: figures as PNG and PDF, Table 1, and one HTML page.
 
-In go tables, scores, histories and a few images; out comes the path of the page. The sections follow the questions of
-a referee: how good, is the difference significant, what do the galaxies look like and how were they labelled, which
+Takes tables, scores, histories and a few images, and returns the path of the page. The sections follow the questions
+of a referee: how good, is the difference significant, what do the galaxies look like and how were they labelled, which
 classes are confused, what do the latents look like, are the probabilities calibrated, was it trained to the end.
 """
 

@@ -1,6 +1,6 @@
 """Report of a photo-z run: figures as PNG and PDF, Table 1 as CSV, and one HTML page with all of it inside.
 
-In go the results of a run and of its trials, and stacks of a few galaxies if there are any; out comes the path of the
+Takes the results of a run and of its trials, and stacks of a few galaxies if there are any; returns the path of the
 page. The sections follow the questions of a referee: which data, how good, where it fails, can the PDFs be trusted,
 on what does it depend, was it trained to the end, what does the sample look like, how do I repeat it.
 """

@@ -1,6 +1,6 @@
 """Attacked images beside the originals, with the pixel circled and its change in image units and in sigma of the sky.
 
-In go a table and images of `attack_files.read_attack`; out comes a matplotlib Figure, made without pyplot.
+Takes a table and images of `attack_files.read_attack`, and returns a matplotlib Figure, made without pyplot.
 """
 
 import numpy as np

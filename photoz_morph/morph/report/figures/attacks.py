@@ -1,6 +1,6 @@
 """Figures of one-pixel attacks: success against queries, and the galaxies, pixels and values of the flips.
 
-In go tables and images of `attack_files.read_attack`, by the name of the run; out come matplotlib Figures, made
+Takes tables and images of `attack_files.read_attack`, by the name of the run, and returns matplotlib Figures, made
 without pyplot. Images are drawn with one arcsinh stretch as everywhere in the morphology report.
 """
 

@@ -1,6 +1,6 @@
 """One-pixel attacks as text: rows, Markdown and verdicts on which run is harder to flip.
 
-In go attack tables of `attack_files.read_attack` by run and by name of the attack. Fractions have Wilson intervals with
+Takes attack tables of `attack_files.read_attack` by run and by name of the attack. Fractions have Wilson intervals with
 an effective number of galaxies, (sum of m)^2 / sum of m^2 over groups of m galaxies (Kish 1965, Sec. 8.2, for perfectly
 correlated members of a group).
 """

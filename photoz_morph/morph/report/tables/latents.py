@@ -1,7 +1,7 @@
 """Latent distances as text: the paper's Table 2 for any number of runs, raw and scale-free, and verdicts on the ratios.
 
-In go the dictionaries of `morph latent` by the name of the run, and the paired ratios of
-`latent_scores.compare_latents`; out come rows, Markdown and sentences.
+Takes the dictionaries of `morph latent` by the name of the run and the paired ratios of
+`latent_scores.compare_latents`, and returns rows, Markdown and sentences.
 """
 
 from photoz_morph.morph.report.tables.attacks import attack_label, budget

@@ -1,6 +1,6 @@
 """Perturbed images as text: accuracy and flips under each kind, and the mean-corruption score against the first run.
 
-In go the dictionaries of `morph perturb` by the name of the run; out come rows and Markdown.
+Takes the dictionaries of `morph perturb` by the name of the run, and returns rows and Markdown.
 """
 
 import numpy as np

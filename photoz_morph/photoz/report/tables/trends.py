@@ -1,6 +1,6 @@
 """Trends of a whole catalogue of predictions, tested jointly, and as tables.
 
-In go the columns of a predictions table and the residuals; out come `Trend`s by name, rows for `html.table`, and CSV.
+Takes the columns of a predictions table and the residuals; returns `Trend`s by name, rows for `html.table`, and CSV.
 """
 
 import csv

@@ -7,9 +7,9 @@ images, untargeted, within the published values ([0, 1] of the scaled pixel, --b
 3,200 questions an image: population 400, seven generations after the first. A flip counts if the whole network in
 float32 gives another class. SciPy runs with its convergence tests off (tol=0, atol=-1), all candidates of a generation
 in one call, on the fastest TensorFlow route to the whole network (tf.function, batches of 64), with the true class's
-probability as objective, as everybody does, and once more with our margin. Processor seconds add up all threads; the
-process uses one. Rates over the forward pass: questions per second over passes per second of what follows the pooling,
-in the same precision, batches of 64, which is all a question cannot do without. With --exhaustive each image that
+probability as objective, as is usual, and once more with our margin. Processor seconds add up all threads; the
+process uses one. Rates over the forward pass: queries per second over passes per second of the layers after the
+pooling, in the same precision and batches of 64, the least that a query needs. With --exhaustive each image that
 lattice leaves is queried with all 80,000 extreme colours.
 """
 

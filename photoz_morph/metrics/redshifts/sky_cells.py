@@ -103,7 +103,7 @@ def sky_cells(ra, dec, values, n_shuffles=200, seed=0, group_id=None):
 
     Notes
     -----
-    Pasquet et al. (2019), Fig. 12. The sums of groups are randomly reassigned to the positions of groups of as many galaxies:
+    Pasquet et al. (2019), Fig. 12. The sums of groups are shuffled among the positions of groups of as many galaxies:
     outliers make single cells deviate by more than Gaussian noise would, in the shuffles as in the sample, and the
     fraction of shuffles whose most deviant cell is as bad allows for the number of cells. No p-value is smaller than
     1 / (n_shuffles + 1).

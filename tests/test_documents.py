@@ -78,7 +78,7 @@ def dotted_names(text):
     packages = "|".join(ROOTS)
     yield from re.findall(rf"(?<![\w./])(?:{packages})(?:\.[A-Za-z_]\w*)+", text)
     for module, names in re.findall(rf"^from ((?:{packages})\S*) import (.+)", text, re.MULTILINE):
-        yield from (f"{module}.{name.split(' as ')[0].strip()}" for name in names.strip("()").split(",") if name.strip())
+        yield from (f"{module}.{name.split()[0]}" for name in names.strip("()").split(",") if name.strip())
     module = None
     for directive, name in re.findall(r"^\.\. (currentmodule|autofunction|autoclass):: (\S+)", text, re.MULTILINE):
         module = name if directive == "currentmodule" else module

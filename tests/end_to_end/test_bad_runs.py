@@ -348,7 +348,7 @@ def test_report_of_a_run_whose_dataset_is_gone_says_so_and_has_the_rest(place):
     replace_text(str(place.data.resolve()), "/nowhere")(run / "dataset.json")
     check_success(("report", run))
     page = (run / "report" / "report.html").read_text()
-    assert "the dataset is not in /nowhere" in page and page.count("<img") >= 6
+    assert "the dataset is missing in /nowhere" in page and page.count("<img") >= 6
 
 
 def test_run_that_another_process_trains_is_refused(place):

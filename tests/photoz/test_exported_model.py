@@ -61,7 +61,7 @@ def test_reddening_of_another_shape_or_not_finite_is_refused(exported):
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no exported model there .*photoz export"):
+    with pytest.raises(FileNotFoundError, match="not an exported model .*photoz export"):
         load_exported_model(tmp_path)
 
 

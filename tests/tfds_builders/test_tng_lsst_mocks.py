@@ -87,7 +87,7 @@ def test_broken_folders_are_refused_before_anything_is_written(tmp_path):
         "holds depths 10,2; the dataset needs Y10 and Y1": lambda folder: write(folder, years=(10, 2)),
         "shards of different binning": lambda folder: [write(folder), write(folder, header=other, index=1)],
         "leave no galaxy for": lambda folder: write(folder, 3),
-        "make them with": lambda folder: None,
+        "create them with": lambda folder: None,
     }
     for number, (message, make) in enumerate(cases.items()):
         folder = tmp_path / str(number)

@@ -52,5 +52,5 @@ def test_baselines_of_a_run_without_its_dataset_say_why_they_are_missing(run_dir
     shutil.copytree(run_dir, run, ignore=shutil.ignore_patterns("*.fits"))  # others may have made baselines
     described = json.loads((run / "dataset.json").read_text())
     (run / "dataset.json").write_text(json.dumps({**described, "path": str(tmp_path / "gone")}))
-    assert "gone: no prepared dataset there" in update_baselines(run, progress=False)
+    assert "gone: no prepared dataset found" in update_baselines(run, progress=False)
     assert not (run / "knn.fits").exists()

@@ -148,13 +148,19 @@ def read_checkpoints(folder):
                 "config": stored(model.optimizer.get_config()),
                 "computed": [numbers(variable) for variable in model.optimizer.variables],
             },
-            "wrapper": stored(
-                {name: getattr(model, name, None) for name in
-                 ("mmd_weight", "estimator", "ramp_iterations", "class_weights", "batch_norm", "l2")}
-            ),  # fmt: skip
+            "wrapper": stored(wrapper_settings(model)),
             "network": outputs_of(getattr(model, "classifier", model)),
         }
     return found
+
+
+def wrapper_settings(model):
+    """Settings of a training wrapper by the names of 0.1, which knew one adaptation loss with an estimator; or None."""
+    weight, options = {name: rest for name, *rest in getattr(model, "terms", ())}.get("mmd", (None, {}))
+    names = ("ramp_iterations", "class_weights", "batch_norm", "l2")
+    return {"mmd_weight": weight, "estimator": options.get("estimator")} | {
+        name: getattr(model, name, None) for name in names
+    }
 
 
 def read_runs(folder):

@@ -42,7 +42,7 @@ def help_text(name):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_commands_and_options_are_those_users_know(name):
-    # In a process of its own, as users call it: some packages that other tests import change Click's formatting.
+    # In a process of its own, as users call it: what other tests leave in this one must not matter.
     code = f"from tests.test_help import help_text; print(help_text({name!r}), end='')"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert result.stdout == (HELP / f"{name}.txt").read_text(), result.stderr

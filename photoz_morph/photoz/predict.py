@@ -102,8 +102,11 @@ def predict_run(run_dir, data_dir=None, progress=True):
 
 
 def known_first(names):
-    """Sort column names: those of `CATALOGUE` first, in its order; a dataset has them in alphabetical order."""
-    return [name for name in CATALOGUE if name in names] + [name for name in names if name not in CATALOGUE]
+    """Column names of a dataset in a stable order: those of `CATALOGUE` first, the rest alphabetically.
+
+    TFDS reads features in an order that differs between processes.
+    """
+    return [name for name in CATALOGUE if name in names] + sorted(name for name in names if name not in CATALOGUE)
 
 
 def _member_function(members):

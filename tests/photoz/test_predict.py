@@ -5,7 +5,7 @@ import pytest
 from photoz_morph.datasets import reading
 from photoz_morph.photoz import dataset
 from photoz_morph.photoz.config import PhotozConfig
-from photoz_morph.photoz.predict import load_ensemble, predict_run
+from photoz_morph.photoz.predict import known_first, load_ensemble, predict_run
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.runs.folder import finished_members
 
@@ -32,3 +32,9 @@ def test_mean_of_the_members_z_phot_is_z_phot_of_the_mean_pdf(predictions, data_
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="photoz train"):
         predict_run(tmp_path)
+
+
+def test_columns_have_one_order_whatever_that_of_the_dataset():
+    names = ["sky_sigma", "z_spec", "is_early", "obj_id", "bulge_to_total"]
+    assert known_first(names) == known_first(names[::-1])
+    assert known_first(names) == ["obj_id", "z_spec", "bulge_to_total", "is_early", "sky_sigma"]

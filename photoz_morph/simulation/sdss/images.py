@@ -154,7 +154,7 @@ def _draw_neighbours(galaxy, parents, survey, rng):
     """Stars and galaxies of the field around: components and positions."""
     side = survey.stamp_size + 2 * MARGIN
     area = (side * survey.pixel_scale / 60) ** 2  # [arcmin^2]
-    pool = parents.in_fold(galaxy.parent_ids[0])  # no spectrum of another fold in the corner of a stamp
+    pool = parents.in_fold(galaxy.parent_id)  # no spectrum of another fold in the corner of a stamp
     galactic = 10 ** (-0.4 * galaxy.ebv * np.asarray(survey.extinction_per_ebv))
     components = []
     for magnitude_r in _magnitudes(GALAXY_DENSITY * area, GALAXY_SLOPE, rng):

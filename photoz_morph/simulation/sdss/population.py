@@ -1,9 +1,9 @@
 """New Main Galaxy Sample members from real ones: redshift, luminosity, spectrum, structure and dust with known truth.
 
-A simulated galaxy lies between two real SDSS galaxies that are neighbours in redshift, luminosity and rest-frame
-colour (a smoothed bootstrap), so the joint distribution is the real one and no object is a copy. Its spectrum is the
-mixture of their five template fractions; mass, type, sizes and bulge-to-total ratio follow from published relations.
-The real parents are dealt to the cross-validation folds first, and both parents come from the same fold.
+A simulated galaxy is drawn from one real SDSS galaxy, its parent, whose redshift, luminosity and template fractions are
+changed by a narrow kernel (a smoothed bootstrap: Silverman & Young 1987). The joint distribution is the real one, no
+object is a copy, and galaxies of different parents are independent: `group_id` is the parent. Mass, type, sizes and
+bulge-to-total ratio follow from published relations. The real parents are assigned to the cross-validation folds.
 
 `draw_galaxy` returns an `SdssGalaxy`: true quantities and the Sersic components to render.
 """
@@ -14,7 +14,6 @@ from math import exp, log10, sqrt
 import numpy as np
 from astropy.cosmology import FlatLambdaCDM
 from scipy.interpolate import CubicSpline
-from scipy.spatial import cKDTree
 
 from photoz_morph.catalogs.folds import N_FOLDS, assign_fold
 from photoz_morph.simulation.sdss.tables import load_table
@@ -27,6 +26,10 @@ COSMOLOGY = FlatLambdaCDM(H0=70, Om0=0.3)  # of Shen et al. (2003), and of abs_m
 EFFECTIVE_WAVELENGTH = np.array([3540.0, 4760.0, 6280.0, 7690.0, 9250.0])  # [Angstrom], SDSS ugriz
 G, R = SDSS.bands.index("g"), SDSS.bands.index("r")
 OLD_TEMPLATES = np.array([True, False, False, True, False])  # the two with a 4000 A break like ellipticals
+
+# Standard deviations of the smoothing kernel, about a tenth of those of the population: 0.56 in ln z, 0.94 mag, and 0.23,
+# 0.09, 0.05 mag in rest-frame u-g, g-r, r-i, which the kernel of the fractions changes by 0.015, 0.011, 0.008 mag.
+KERNEL_LN_Z, KERNEL_ABS_MAG, KERNEL_LN_FRACTION = 0.04, 0.10, 0.12
 
 # Intrinsic scatter of the photometric redshifts. Tuned so that a k-NN on the photometry measured in the images has
 # the sigma_MAD of the real sample (0.013), while part of the scatter can be seen in the pixels.
@@ -62,7 +65,7 @@ class SpiralArms:
 class SdssGalaxy:
     """True properties of one simulated galaxy; see the column units in `sample`."""
 
-    parent_ids: tuple
+    parent_id: int
     ra: float
     dec: float
     z: float
@@ -89,13 +92,11 @@ class Parents:
         Fractions of the templates in the r light at z = 0.
     fold : ndarray, shape (n,)
         Cross-validation fold of each.
-    neighbours : ndarray, shape (n, n_neighbours)
-        Rows of the galaxies of the same fold that are nearest in redshift, luminosity and rest-frame colour.
     template_flux : callable
         Redshift -> fluxes on the SDSS system, shape (n_templates, n_bands).
     """
 
-    def __init__(self, n_neighbours=8):
+    def __init__(self):
         table = load_table("mgs_parents.npz")
         self.parent_id = table["parent_id"].astype(np.int64)
         self.ra, self.dec, self.z, self.abs_mag_r, self.ebv = (
@@ -111,18 +112,6 @@ class Parents:
         self._distance = CubicSpline(z_grid, np.stack(distances(z_grid), axis=-1))
         self.fold = assign_fold(self.parent_id)
         self._members = [np.flatnonzero(self.fold == fold) for fold in range(N_FOLDS)]
-        self.neighbours = self._neighbours(n_neighbours)
-
-    def _neighbours(self, n_neighbours):
-        rest = -2.5 * np.log10(self.fraction @ self.rest_template_flux)
-        u_g, g_r = rest[:, 0] - rest[:, G], rest[:, G] - rest[:, R]
-        # Scales of proximity: the widths over which redshift, luminosity and colours may be mixed.
-        scaled = np.stack([np.log(self.z) / 0.25, self.abs_mag_r / 0.5, g_r / 0.05, u_g / 0.12], axis=-1)
-        neighbours = np.empty((len(self.z), n_neighbours), int)
-        for member in self._members:
-            nearest = cKDTree(scaled[member]).query(scaled[member], k=n_neighbours + 1)[1]
-            neighbours[member] = member[nearest[:, 1:]]  # the first is the galaxy itself
-        return neighbours
 
     def in_fold(self, parent_id):
         """Rows of the parents in the fold of a parent."""
@@ -160,13 +149,12 @@ def draw_galaxy(parents, rng):
 
 
 def _draw_candidate(parents, rng):
-    """Galaxy between two parents, or None if it falls outside the limits of the sample."""
-    first = rng.integers(len(parents.z))
-    second = parents.neighbours[first, rng.integers(parents.neighbours.shape[1])]
-    mix = rng.random()
-    z = float(parents.z[first] ** (1 - mix) * parents.z[second] ** mix)
-    abs_mag_r = float((1 - mix) * parents.abs_mag_r[first] + mix * parents.abs_mag_r[second] + rng.normal(0, 0.05))
-    fraction = (1 - mix) * parents.fraction[first] + mix * parents.fraction[second]
+    """Galaxy drawn about one parent, or None if it falls outside the limits of the sample."""
+    parent = rng.integers(len(parents.z))
+    z = float(parents.z[parent] * exp(rng.normal(0, KERNEL_LN_Z)))
+    abs_mag_r = float(parents.abs_mag_r[parent] + rng.normal(0, KERNEL_ABS_MAG))
+    fraction = parents.fraction[parent] * np.exp(rng.normal(0, KERNEL_LN_FRACTION, parents.fraction.shape[1]))
+    fraction /= fraction.sum()
     distance_modulus, arcsec_per_kpc = parents.distance_modulus_and_scale(z)
     # abs_mag_r is k-corrected, and the fractions are of the r light at z = 0.
     templates = parents.template_flux(z) * 10 ** (0.4 * (SDSS.zero_point - abs_mag_r - distance_modulus))
@@ -186,14 +174,14 @@ def _draw_candidate(parents, rng):
     if total[R] < FLUX_LIMIT:
         return None
 
-    ebv = float(parents.ebv[first])
+    ebv = float(parents.ebv[parent])
     galactic = 10 ** (-0.4 * ebv * np.asarray(SDSS.extinction_per_ebv))
     r_e_arcsec = float(r_e * arcsec_per_kpc)
     angle = rng.uniform(0, np.pi)
     return SdssGalaxy(
-        parent_ids=(int(parents.parent_id[first]), int(parents.parent_id[second])),
-        ra=float(parents.ra[first]),
-        dec=float(parents.dec[first]),
+        parent_id=int(parents.parent_id[parent]),
+        ra=float(parents.ra[parent]),
+        dec=float(parents.dec[parent]),
         z=z,
         ebv=ebv,
         abs_mag_r=abs_mag_r,

@@ -1,9 +1,8 @@
-"""The simulated population against the real galaxies it comes from, and the promise that folds share no parent."""
+"""The simulated population against the real galaxies it comes from, and what galaxies of one parent share."""
 
 import numpy as np
 import pytest
 
-from photoz_morph.catalogs.folds import N_FOLDS, assign_fold
 from photoz_morph.simulation.sdss import population
 from photoz_morph.simulation.sdss.population import Parents, draw_galaxy
 from photoz_morph.simulation.sdss.tables import load_table
@@ -34,20 +33,40 @@ def dereddened(galaxies):
     return column(galaxies, "true_mags") - column(galaxies, "ebv")[:, None] * np.array(SDSS.extinction_per_ebv)
 
 
-def test_both_parents_lie_in_the_fold_of_the_first(galaxies):
-    folds = assign_fold(column(galaxies, "parent_ids").ravel()).reshape(-1, 2)
-    np.testing.assert_array_equal(folds[:, 0], folds[:, 1])
+def test_a_galaxy_depends_on_no_real_galaxy_but_its_parent(parents, monkeypatch):
+    """What two galaxies have in common is their parent, so resampling `group_id` resamples independent galaxies."""
+    n_parents = len(parents.z)
+    at_once = 0  # galaxies whose first candidate is accepted: other parents had no say in the rejections
+    for index in range(12):
+        stream = [11, index]
+        galaxy = draw_galaxy(parents, np.random.default_rng(stream))
+        row = np.random.default_rng(stream).integers(n_parents)
+        if parents.parent_id[row] != galaxy.parent_id:
+            continue
+        at_once += 1
+        with monkeypatch.context() as patch:
+            for name in ("z", "abs_mag_r", "ebv", "ra", "dec", "fraction"):
+                changed = np.roll(getattr(parents, name), 1, axis=0)
+                changed[row] = getattr(parents, name)[row]
+                patch.setattr(parents, name, changed)
+            same = draw_galaxy(parents, np.random.default_rng(stream))
+        for name in ("parent_id", "ra", "dec", "z", "ebv", "abs_mag_r", "petro_r", "r_e", "axis_ratio"):
+            assert getattr(same, name) == getattr(galaxy, name), name
+        np.testing.assert_array_equal(same.true_mags, galaxy.true_mags)
+    assert at_once >= 4
 
 
-def test_no_parent_serves_two_folds(galaxies):
-    parent_ids = column(galaxies, "parent_ids")
-    fold = assign_fold(parent_ids[:, 0])  # of the simulated galaxy: its group_id is its first parent
-    used = [set(parent_ids[fold == k].ravel()) for k in range(N_FOLDS)]
-    assert sum(map(len, used)) == len(set.union(*used))
+def test_every_galaxy_resembles_its_parent(parents, galaxies):
+    row = np.searchsorted(parents.parent_id, column(galaxies, "parent_id"))
+    np.testing.assert_array_equal(parents.parent_id[row], column(galaxies, "parent_id"))
+    ln_z = np.log(column(galaxies, "z") / parents.z[row])
+    abs_mag_r = column(galaxies, "abs_mag_r") - parents.abs_mag_r[row]
+    # The magnitude limit prefers the nearer and the brighter by less than half a kernel.
+    assert abs(ln_z.mean()) < 0.02 and ln_z.std() == pytest.approx(0.04, rel=0.1)
+    assert abs(abs_mag_r.mean()) < 0.05 and abs_mag_r.std() == pytest.approx(0.10, rel=0.1)
 
 
 def test_no_galaxy_is_a_copy_of_a_parent(parents, galaxies):
-    assert np.all(parents.neighbours != np.arange(len(parents.z))[:, None])
     real = set(zip(parents.z, parents.abs_mag_r))
     assert not real.intersection(zip(column(galaxies, "z"), column(galaxies, "abs_mag_r")))
 

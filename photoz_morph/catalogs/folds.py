@@ -55,6 +55,27 @@ def assign_split(group_id, fractions=SPLIT_FRACTIONS):
     return np.array(SPLITS)[np.searchsorted(np.cumsum(fractions)[:-1], position, side="right")]
 
 
+def storage_order(group_id, obj_id):
+    """Sort keys that put the galaxies of a group side by side and the groups in an order without meaning.
+
+    Parameters
+    ----------
+    group_id, obj_id : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    list of int
+        128 bits: a stable hash of the group, independent of those of its fold and split, then the galaxy.
+
+    Notes
+    -----
+    A slice of galaxies in this order is a random choice of groups, and cuts at most one of them at each end.
+    """
+    group = _splitmix64(group_id, 3)
+    galaxy = np.atleast_1d(np.asarray(obj_id)).astype(np.int64).view(np.uint64)
+    return [(int(first) << 64) | int(second) for first, second in zip(group, galaxy)]
+
+
 def _splitmix64(seed, number):
     """Output `number`, counted from 1, of the SplitMix64 generator of each seed."""
     with np.errstate(over="ignore"):

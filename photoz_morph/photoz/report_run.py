@@ -88,8 +88,8 @@ def random_stacks(builder, folds, n_stacks):
     -------
     images : ndarray, shape (n, size, size, n_bands)
     obj_id : ndarray, shape (n,)
-        The first galaxies of each fold, one of each `group_id`. They are a random choice: TFDS stores examples in
-        the order of a hash.
+        The first galaxies of each fold, one of each `group_id`. They are a random choice: groups are stored in the
+        order of a hash.
     """
     images, ids = [], []
     for index, fold in enumerate(folds):
@@ -97,7 +97,7 @@ def random_stacks(builder, folds, n_stacks):
         wanted = min(wanted, reading.n_galaxies(builder, f"fold_{fold}"))
         if wanted == 0:
             continue
-        split = f"fold_{fold}[:{min(2 * wanted, reading.n_galaxies(builder, f'fold_{fold}'))}]"  # some are copies
+        split = f"fold_{fold}[:{min(4 * wanted, reading.n_galaxies(builder, f'fold_{fold}'))}]"  # some are copies
         columns = reading.read_columns(builder, split)
         rows = np.sort(np.unique(columns["group_id"], return_index=True)[1])[:wanted]
         batch = next(dataset.image_batches(builder, split, len(columns["obj_id"])).as_numpy_iterator())

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from photoz_morph.datasets.reading import read_columns
 from photoz_morph.photoz.dataset import split_sizes
 
 
@@ -23,7 +26,9 @@ def cross_validation_splits(builder, test_fold, n_validation, train_fraction=0.8
     test_fold : int
         The fold that is held out.
     n_validation : int
-        Galaxies taken for validation from the fold that follows the test fold.
+        Galaxies taken for validation from the fold that follows the test fold, and as many more as complete the last
+        group: no galaxy to train on has the `group_id` of one to validate on. In datasets built before 0.2 the galaxies
+        of a group are not stored side by side, and validation shares groups with training.
     train_fraction : float
         Fraction of the whole dataset to train on, the same from each of the other folds; smaller training sets are
         subsets of larger ones.
@@ -46,10 +51,11 @@ def cross_validation_splits(builder, test_fold, n_validation, train_fraction=0.8
         raise ValueError(f"{builder.data_dir}: folds of {sizes} galaxies; too few galaxies for {len(sizes)} folds")
     others = [fold for fold in range(len(sizes)) if fold != test_fold]
     first = (test_fold + 1) % len(sizes)
+    asked, n_validation = n_validation, _end_of_group(builder, first, n_validation, sizes[first])
     if n_validation >= sizes[first]:
         raise ValueError(
-            f"data.n_validation is {n_validation}, but fold {first}, from which it is taken, has {sizes[first]} "
-            "galaxies; lower it"
+            f"data.n_validation is {asked}, but fold {first}, from which it is taken, has {sizes[first]} galaxies; "
+            "lower it"
         )
     fraction = train_fraction * len(sizes) / len(others)
     if fraction > 1:
@@ -71,6 +77,21 @@ def cross_validation_splits(builder, test_fold, n_validation, train_fraction=0.8
         validation=_slice(first, None, n_validation),
         test=f"fold_{test_fold}",
     )
+
+
+def _end_of_group(builder, fold, n, size):
+    """Smallest number of galaxies, n or more, after which a fold can be cut without cutting a group."""
+    if builder.info.metadata.get("order") != "group_id" or not 0 < n < size:
+        return n
+    ahead = 64
+    while True:
+        group_id = read_columns(builder, f"fold_{fold}[{n - 1}:{min(n + ahead, size)}]")["group_id"]
+        others = np.flatnonzero(group_id != group_id[0])
+        if len(others):
+            return n - 1 + int(others[0])
+        if n + ahead >= size:
+            return size
+        ahead *= 4
 
 
 def _slice(fold, start, end):

@@ -4,10 +4,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from photoz_morph.catalogs.folds import N_FOLDS, assign_fold
+from photoz_morph.catalogs.folds import N_FOLDS, assign_fold, storage_order
 from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard
 from photoz_morph.surveys import SDSS
-from tfds_builders.prepare import prepare
+from tfds_builders.prepare import ContentHash, prepare
 
 PER_BAND = ("mags", "mag_errs", "snr", "psf_fwhm", "n_frames", "sky_sigma", "true_mags")
 PER_GALAXY = ("petro_r", "axis_ratio", "n_neighbours", "r_e", "bulge_to_total", "is_early")
@@ -17,7 +17,8 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
     """*ugriz* stacks of galaxies with spectroscopic redshift, in splits `fold_0` ... `fold_4`.
 
     A galaxy's fold is the stable hash of its `group_id`, so all copies of a galaxy share a split and a galaxy keeps
-    its fold when others are added. `manual_dir` is a folder of shards (`photoz_morph.shards.stacks`), simulated or
+    its fold when others are added. Inside a fold the galaxies of a group are stored side by side, and the groups in
+    the order of another hash (`folds.storage_order`), so that a slice of a fold is a choice of groups. `manual_dir` is a folder of shards (`photoz_morph.shards.stacks`), simulated or
     stacked.
     """
 
@@ -28,6 +29,7 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
     def __init__(self, *, origin="stacked", on_galaxy=None, **kwargs):
         self.origin = origin  # "simulated" or "stacked": every number made from the dataset repeats it
         self.on_galaxy = on_galaxy or (lambda: None)  # called once a galaxy, for a progress bar
+        self._content = ContentHash()
         super().__init__(**kwargs)
 
     def _info(self):
@@ -51,7 +53,8 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
                 }
             ),
             supervised_keys=None,
-            metadata=tfds.core.MetadataDict(origin=self.origin),
+            metadata=tfds.core.MetadataDict(origin=self.origin, order="group_id"),
+            disable_shuffling=True,  # sort by the key, not by its hash
             citation="Pasquet et al. 2019, A&A 621, A26",
         )
 
@@ -64,7 +67,8 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
             table, _ = read_catalog(path)
             rows = np.flatnonzero(usable(table) & (assign_fold(table["group_id"]) == fold))
             images, table, _ = read_shard(path, rows, with_checksum=fold == 0)  # once is enough
-            for image, row in zip(images, table):
+            keys = storage_order(table["group_id"], table["obj_id"])
+            for key, image, row in zip(keys, images, table):
                 example = {name: row[name].item() for name in ("ebv", "z_spec", "obj_id", "group_id", "ra", "dec")}
                 for name in PER_BAND:
                     value = row[name] if name in table.colnames else np.full(SDSS.n_bands, np.nan)
@@ -72,7 +76,10 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
                 for name in PER_GALAXY:
                     example[name] = np.float32(row[name] if name in table.colnames else np.nan)
                 self.on_galaxy()
-                yield int(row["obj_id"]), {"image": image, **example}
+                example["image"] = image
+                self._content.add(f"fold_{fold}", example)
+                yield key, example
+        self.info.metadata["content_hash"] = self._content.hexdigest()
 
 
 def usable(table):

@@ -9,7 +9,7 @@ from photoz_morph.mocks.labels import MERGER
 from photoz_morph.mocks.released_arrays import open_released
 from photoz_morph.shards.mocks import find_mock_shards, read_mock_catalog, read_mock_shard
 from photoz_morph.surveys import LSST
-from tfds_builders.prepare import prepare
+from tfds_builders.prepare import ContentHash, prepare
 
 INTEGERS = ("obj_id", "group_id", "label", "label_g", "intended_type", "subhalo_id", "snapshot")  # -1 where unknown
 FLOATS = ("gini", "m20", "gini_g", "m20_g")  # NaN where unknown
@@ -40,6 +40,7 @@ class TngLsstMocks(tfds.core.GeneratorBasedBuilder):
         self.facts = facts or {}  # how the mocks were made
         self.examples = examples  # split -> iterator of examples
         self.on_galaxy = on_galaxy or (lambda: None)  # called once an image pair, for a progress bar
+        self._content = ContentHash()
         super().__init__(**kwargs)
 
     def _info(self):
@@ -65,7 +66,9 @@ class TngLsstMocks(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, split):
         for example in self.examples(split):
             self.on_galaxy()
+            self._content.add(split, example)
             yield f"{example['obj_id']}_{example['copy']}", example
+        self.info.metadata["content_hash"] = self._content.hexdigest()
 
 
 def build(mocks_dir, data_dir, merger_copies=0, overwrite=False, progress=True):

@@ -30,7 +30,7 @@ def open_run_dataset(dataset, data_dir=None):
     """Builder of the dataset a run was trained on, or of a copy of it in `data_dir`; see `reading.open_run_dataset`."""
 
     def identity(builder):
-        return {key: describe(builder)[key] for key in ("galaxies_per_split", "origin", "mocks")}
+        return {key: describe(builder)[key] for key in ("galaxies_per_split", "origin", "mocks", "content_hash")}
 
     return reading.open_run_dataset(dataset, data_dir, "tng_lsst_mocks", identity)
 
@@ -42,13 +42,14 @@ def split_sizes(builder):
 
 def describe(builder):
     """Description of the dataset for the run folder."""
-    metadata = dict(builder.info.metadata)
+    metadata = {key: value for key, value in builder.info.metadata.items() if key != "content_hash"}
     return {
         "path": str(Path(builder.data_dir).resolve()),
         "name": builder.info.full_name,
         "origin": metadata.pop("origin"),
         "galaxies_per_split": split_sizes(builder),
         "mocks": metadata,
+        "content_hash": reading.content_hash(builder),
     }
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from photoz_morph.datasets import batches
 from photoz_morph.datasets.augmentation import augment
-from photoz_morph.datasets.reading import n_galaxies, read_columns, read_galaxies
+from photoz_morph.datasets.reading import CachedColumns, n_galaxies, read_galaxies
 from photoz_morph.photoz.depth import DEEP_FRAMES, at_depth
 
 
@@ -19,16 +19,25 @@ def split_sizes(builder):
     return [builder.info.splits[f"fold_{fold}"].num_examples for fold in range(len(builder.info.splits))]
 
 
-def count_at_depth(builder, split, depth):
-    """Number of galaxies of a split expression that are "deep", "shallow", or "all"."""
+def training_columns(builder):
+    """The columns that training needs to know before it reads an image, each fold read from disk once."""
+    return CachedColumns(builder, ("obj_id", "z_spec", "n_frames"))
+
+
+def count_at_depth(builder, split, depth, columns=None):
+    """Number of galaxies of a split expression that are "deep", "shallow", or "all".
+
+    `columns`, from `training_columns`, saves reading the dataset for it.
+    """
     if depth == "all":
         return n_galaxies(builder, split)
-    return int(np.sum(at_depth(read_columns(builder, split)["n_frames"], depth)))
+    columns = columns or training_columns(builder)
+    return int(np.sum(at_depth(columns(split)["n_frames"], depth)))
 
 
-def image_batches(builder, split, batch_size, depth="all"):
-    """Batches of {"image", "ebv"} in the stored order, of the galaxies of a depth."""
-    dataset = _galaxies_at_depth(builder, split, {"image": True, "ebv": True}, depth)
+def image_batches(builder, split, batch_size, depth="all", columns=None):
+    """Batches of {"image", "ebv"} in the stored order, of the galaxies of a depth; `columns` as in `count_at_depth`."""
+    dataset = _galaxies_at_depth(builder, split, {"image": True, "ebv": True}, depth, columns)
     return dataset.batch(batch_size).prefetch(2)
 
 
@@ -46,13 +55,15 @@ class PhotozBatches:
         Width of the Gaussian target [bin]; 0 is the hard one-hot bin.
     depth : {"all", "deep", "shallow"}
         Depth of the galaxies.
+    columns : CachedColumns, optional
+        From `training_columns`; saves reading the dataset to count the galaxies of a depth.
     """
 
-    def __init__(self, builder, split, grid, batch_size, label_sigma=0.0, depth="all"):
+    def __init__(self, builder, split, grid, batch_size, label_sigma=0.0, depth="all", columns=None):
         self.grid, self.batch_size, self.label_sigma = grid, batch_size, label_sigma
-        self.n_galaxies = count_at_depth(builder, split, depth)
+        self.n_galaxies = count_at_depth(builder, split, depth, columns)
         features = {"image": True, "ebv": True, "z_spec": True, "obj_id": True}
-        galaxies = _galaxies_at_depth(builder, split, features, depth)
+        galaxies = _galaxies_at_depth(builder, split, features, depth, columns)
         stamp_bytes = int(np.prod(builder.info.features["image"].shape)) * 4
         self.is_cached = self.n_galaxies * stamp_bytes < batches.CACHE_LIMIT_BYTES
         self._galaxies = galaxies.cache() if self.is_cached else galaxies
@@ -128,7 +139,7 @@ def check_redshifts(columns, grid, source):
         )
 
 
-def _galaxies_at_depth(builder, split, features, depth):
+def _galaxies_at_depth(builder, split, features, depth, columns):
     """Galaxies of a split and a depth in the stored order, with the named features and no others."""
     if depth == "all":
         return read_galaxies(builder, split, features)
@@ -141,6 +152,6 @@ def _galaxies_at_depth(builder, split, features, depth):
 
     # Keras warns that the data ran out unless it knows their number.
     galaxies = galaxies.filter(is_taken).apply(
-        tf.data.experimental.assert_cardinality(count_at_depth(builder, split, depth))
+        tf.data.experimental.assert_cardinality(count_at_depth(builder, split, depth, columns))
     )
     return galaxies.map(lambda galaxy: {name: galaxy[name] for name in features})

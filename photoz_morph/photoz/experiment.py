@@ -31,6 +31,7 @@ class PhotozExperiment:
     def __init__(self, config, data_dir):
         self.config, self.builder = config, reading.open_dataset(data_dir)
         self.n_folds = len(dataset.split_sizes(self.builder))
+        self._columns, self._splits_of = dataset.training_columns(self.builder), {}
 
     def dataset_description(self):
         """Description of the dataset for the run folder."""
@@ -39,32 +40,37 @@ class PhotozExperiment:
             "name": self.builder.info.full_name,
             "origin": self.builder.info.metadata["origin"],
             "galaxies_per_fold": dataset.split_sizes(self.builder),
+            "content_hash": reading.content_hash(self.builder),
         }
 
     def n_training(self, fold):
         """Training galaxies of a fold."""
-        return dataset.count_at_depth(self.builder, self._splits(fold).train, self.config.data.train_on)
+        return dataset.count_at_depth(self.builder, self._splits(fold).train, self.config.data.train_on, self._columns)
 
     def fold(self, fold):
         """Data, network and scores of one fold."""
-        return PhotozFold(self.config, self.builder, self._splits(fold))
+        return PhotozFold(self.config, self.builder, self._splits(fold), self._columns)
 
     def member_name(self, fold, member):
         """Name of a network in messages."""
         return f"fold {fold} member {member}"
 
     def _splits(self, fold):
-        data = self.config.data
-        return cross_validation_splits(self.builder, fold, data.n_validation, data.train_fraction)
+        if fold not in self._splits_of:
+            data = self.config.data
+            self._splits_of[fold] = cross_validation_splits(
+                self.builder, fold, data.n_validation, data.train_fraction
+            )
+        return self._splits_of[fold]
 
 
 class PhotozFold:
     """Training and validation galaxies of one fold, with the network and its scores."""
 
-    def __init__(self, config, builder, splits):
+    def __init__(self, config, builder, splits, columns_of):
         self.config = config
         batch_size, depth = config.data.batch_size, config.data.train_on
-        columns = {split: reading.read_columns(builder, split) for split in (splits.train, splits.validation)}
+        columns = {split: columns_of(split) for split in (splits.train, splits.validation)}
         for split, part in columns.items():
             dataset.check_redshifts(part, config.redshift, builder.data_dir)
             if not at_depth(part["n_frames"], depth).any():
@@ -73,14 +79,13 @@ class PhotozFold:
                     "is unknown; give another data.train_on or --data-dir"
                 )
         self.train = dataset.PhotozBatches(
-            builder, splits.train, config.redshift, batch_size, config.train.label_sigma, depth
+            builder, splits.train, config.redshift, batch_size, config.train.label_sigma, depth, columns_of
         )
-        self._validation = dataset.image_batches(builder, splits.validation, batch_size, depth)
+        self._validation = dataset.image_batches(builder, splits.validation, batch_size, depth, columns_of)
         validation = columns[splits.validation]
         self._z_spec = validation["z_spec"][at_depth(validation["n_frames"], depth)]
-        self.adaptation_sample = dataset.image_batches(builder, splits.train, batch_size, depth).take(
-            -(-N_ADAPTATION // batch_size)
-        )
+        sample = dataset.image_batches(builder, splits.train, batch_size, depth, columns_of)
+        self.adaptation_sample = sample.take(-(-N_ADAPTATION // batch_size))
 
     def new_network(self, n_iterations, seed):
         """Build and compile a network, its data-dependent layers adapted to the training set."""

@@ -116,6 +116,9 @@ def _member_function(members):
 
 def open_run_dataset(trained_on, data_dir):
     """Builder of the dataset a run was trained on, or of a copy of it in `data_dir`."""
-    return reading.open_run_dataset(
-        trained_on, data_dir, "sdss_ugriz", lambda builder: {"galaxies_per_fold": dataset.split_sizes(builder)}
-    )
+
+
+    def identity(builder):
+        return {"galaxies_per_fold": dataset.split_sizes(builder), "content_hash": reading.content_hash(builder)}
+
+    return reading.open_run_dataset(trained_on, data_dir, "sdss_ugriz", identity)

@@ -23,7 +23,8 @@ def start_run(run_dir, config, dataset, devices):
     run_dir : path-like
     config : PhotozConfig or MorphConfig
     dataset : dict
-        "path", and what identifies a dataset: "name", "origin" and the number of galaxies of each split.
+        "path", and what identifies a dataset: "name", "origin", the number of galaxies of each split and
+        "content_hash", None where unknown.
     devices : list of str
 
     Raises
@@ -40,10 +41,17 @@ def start_run(run_dir, config, dataset, devices):
             raise ValueError(
                 f"{run_dir}: was trained with another {', '.join(keys)}; give another --run-dir, or the same values"
             )
-        if {**saved_dataset, "path": None} != {**dataset, "path": None}:
+        hashes = [saved_dataset.get("content_hash"), dataset.get("content_hash")]
+        ignored = {"path": None, "content_hash": None}
+        if {**saved_dataset, **ignored} != {**dataset, **ignored}:
             raise ValueError(
                 f"{run_dir}: was trained on {saved_dataset[config.DATASET_SIZES]} {saved_dataset['origin']} galaxies, "
                 f"{dataset['path']} has {dataset[config.DATASET_SIZES]} {dataset['origin']}; give another --run-dir"
+            )
+        if None not in hashes and hashes[0] != hashes[1]:  # runs and datasets of earlier versions have none
+            raise ValueError(
+                f"{run_dir}: was trained on galaxies of content {hashes[0][:8]}, {dataset['path']} has as many of content "
+                f"{hashes[1][:8]}; give another --run-dir, or the dataset it was trained on with --data-dir"
             )
         return
     run_dir.mkdir(parents=True, exist_ok=True)

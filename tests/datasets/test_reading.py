@@ -28,6 +28,18 @@ def test_columns_are_in_the_order_of_the_galaxies(builder):
     assert "image" not in columns and set(galaxies[0]) == {"obj_id", "z_spec"}
 
 
+def test_cached_columns_are_read_once_and_cut_like_the_dataset(builder, monkeypatch):
+    passes, read = [], reading.read_columns
+    monkeypatch.setattr(reading, "read_columns", lambda builder, split: passes.append(split) or read(builder, split))
+    columns = reading.CachedColumns(builder, ("obj_id", "z_spec"))
+    for split in ("fold_1[3:9]+fold_0", "fold_0[:7]", "fold_1[-5:]"):
+        expected = read(builder, split)
+        assert list(columns(split)) == ["obj_id", "z_spec"]
+        for name, values in columns(split).items():
+            np.testing.assert_array_equal(values, expected[name])
+    assert passes == ["fold_1", "fold_0"]
+
+
 def test_a_split_expression_counts_its_galaxies(builder):
     total = sum(reading.n_galaxies(builder, f"fold_{fold}") for fold in range(5))
     assert total == 300 == len(reading.read_columns(builder, "+".join(f"fold_{fold}" for fold in range(5)))["obj_id"])
@@ -66,6 +78,11 @@ def test_a_run_opens_its_dataset_or_a_copy_and_refuses_another(builder, tmp_path
     for folder, found in ((None, builder.data_dir), (copy, copy)):
         opened = reading.open_run_dataset(dataset, folder, "sdss_ugriz", sizes)
         assert str(opened.data_dir) == str(found)
+    content = {"content_hash": reading.content_hash(builder)}
+    for known in (content["content_hash"], None):
+        reading.open_run_dataset(dataset | {"content_hash": known}, copy, "sdss_ugriz", lambda _: content)
+    with pytest.raises(ValueError, match="content hash [0-9a-f]{32}, the run was trained with 0123; a test galaxy"):
+        reading.open_run_dataset(dataset | {"content_hash": "0123"}, copy, "sdss_ugriz", lambda _: content)
     dataset["galaxies_per_fold"] = [1, 2, 3, 4, 5]
     with pytest.raises(ValueError, match=r"per fold \[.*\], the run was trained with \[1, 2, 3, 4, 5\]; a test"):
         reading.open_run_dataset(dataset, copy, "sdss_ugriz", sizes)

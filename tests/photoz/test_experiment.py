@@ -40,10 +40,22 @@ def test_the_number_of_training_galaxies_is_that_of_the_batches(experiment):
         assert experiment.n_training(fold) == experiment.fold(fold).train.n_galaxies
 
 
+def test_the_dataset_is_read_once_to_count_the_galaxies_of_a_depth(data_dir, monkeypatch):
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, "data.train_on=shallow"])
+    experiment, read, passes = PhotozExperiment(config, data_dir), reading.read_columns, []
+    monkeypatch.setattr(reading, "read_columns", lambda builder, split: passes.append(split) or read(builder, split))
+    for _ in range(3):
+        counts = [experiment.n_training(fold) for fold in range(5)]
+    folds = [experiment.fold(fold) for fold in range(5)]
+    assert sorted(passes) == [f"fold_{fold}" for fold in range(5)]
+    assert counts == [fold.train.n_galaxies for fold in folds]
+
+
 def test_the_run_folder_records_the_folds_and_the_origin_of_the_dataset(experiment):
     description = experiment.dataset_description()
     assert description["name"].startswith("sdss_ugriz") and description["origin"] == "simulated"
     assert len(description["galaxies_per_fold"]) == experiment.n_folds == 5
+    assert description["content_hash"] == reading.content_hash(experiment.builder)
     assert sum(description["galaxies_per_fold"]) == 300
 
 

@@ -5,6 +5,10 @@ from photoz_morph.catalogs.folds import assign_fold
 from photoz_morph.datasets import reading
 from photoz_morph.photoz import dataset
 from photoz_morph.photoz.splits import cross_validation_splits
+from photoz_morph.shards.stacks import shard_path, write_shard
+from photoz_morph.surveys import SDSS
+from tests.support.samples import colour_stacks
+from tfds_builders.sdss_ugriz import build
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +40,38 @@ def test_smaller_training_sets_lie_in_larger_ones(builder):
         cross_validation_splits(builder, 0, 20, 0.001)
     with pytest.raises(ValueError, match="train_fraction is 0.9; one fold is the test set, the maximum is 0.8"):
         cross_validation_splits(builder, 0, 20, 0.9)
+
+
+def test_validation_shares_no_group_with_training(builder):
+    """The galaxies of `data_dir` are pairs: cut after an odd number, one of them would be on either side."""
+    for fold in range(5):
+        for fraction in (0.8, 0.3):
+            splits = cross_validation_splits(builder, fold, n_validation=21, train_fraction=fraction)
+            train, validation, test = (
+                set(reading.read_columns(builder, split)["group_id"])
+                for split in (splits.train, splits.validation, splits.test)
+            )
+            assert len(validation) == 11 and not validation & train and not (validation | train) & test
+
+
+def test_a_fold_is_cut_after_the_group_that_holds_the_last_galaxy(tmp_path):
+    images, table = colour_stacks(300)
+    table["group_id"] = np.where(table["obj_id"] < 100, 0, table["obj_id"])  # larger than what is read at once
+    write_shard(shard_path(tmp_path, 0), images, table, SDSS, "simulated")
+    build(tmp_path, tmp_path / "data", progress=False)
+    builder = reading.open_dataset(tmp_path / "data")
+    large = int(assign_fold([0])[0])
+    group_id = reading.read_columns(builder, f"fold_{large}")["group_id"]
+    start = int(np.flatnonzero(group_id == 0)[0])
+    assert np.all(group_id[start : start + 100] == 0) and 0 < start < len(group_id) - 101
+    for asked, cut in ((1, 1), (start, start), (start + 1, start + 100), (start + 100, start + 100)):
+        splits = cross_validation_splits(builder, (large - 1) % 5, asked)
+        assert splits.validation == f"fold_{large}[:{cut}]"
+
+
+def test_datasets_of_earlier_versions_keep_their_validation_galaxies(builder, monkeypatch):
+    monkeypatch.delitem(builder.info.metadata, "order")
+    assert cross_validation_splits(builder, 0, 21).validation == "fold_1[:21]"
 
 
 def test_copies_of_a_galaxy_share_a_fold(builder):

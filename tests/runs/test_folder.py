@@ -54,6 +54,17 @@ def test_a_run_that_trained_something_refuses_another_config_or_dataset(tmp_path
     assert read_run(tmp_path, PhotozConfig)[0].seed == 2
 
 
+def test_a_run_refuses_other_galaxies_in_equal_numbers(tmp_path):
+    config = photoz_config()
+    start_run(tmp_path, config, {**DATASET, "content_hash": "0123456789abcdef"}, [])
+    member_dir(tmp_path, 0, 0).mkdir(parents=True)
+    (member_dir(tmp_path, 0, 0) / "history.csv").touch()
+    start_run(tmp_path, config, {**DATASET, "path": "moved", "content_hash": "0123456789abcdef"}, [])
+    start_run(tmp_path, config, DATASET, [])  # built by an earlier version
+    with pytest.raises(ValueError, match="content 01234567, here has as many of content fedcba98; give another --run"):
+        start_run(tmp_path, config, {**DATASET, "content_hash": "fedcba9876543210"}, [])
+
+
 def test_hash_tells_two_networks_apart_by_one_bit(tmp_path):
     (tmp_path / "a").write_bytes(b"weights")
     (tmp_path / "b").write_bytes(b"weightr")

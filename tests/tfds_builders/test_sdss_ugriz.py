@@ -36,6 +36,40 @@ def test_columns_the_stacks_lack_are_nan(tmp_path):
     assert np.isnan(columns["psf_fwhm"]).all() and np.isfinite(columns["mags"]).all()
 
 
+def test_the_galaxies_of_a_group_are_stored_side_by_side_and_groups_at_random(tmp_path):
+    images, table = colour_stacks(60)
+    table["group_id"] = table["obj_id"] % 20
+    write_shard(shard_path(tmp_path, 0), images, table, SDSS, "stacked")
+    build(tmp_path, tmp_path / "data", progress=False)
+    builder = reading.open_dataset(tmp_path / "data")
+    order = [reading.read_columns(builder, f"fold_{fold}")["group_id"] for fold in range(5)]
+    for group_id in order:
+        assert np.sum(np.diff(group_id) != 0) == len(np.unique(group_id)) - 1
+    groups = np.concatenate([group_id[::3] for group_id in order])
+    assert sorted(groups) == list(range(20)) and abs(np.corrcoef(groups, np.arange(20))[0, 1]) < 0.6
+
+
+def test_the_content_hash_is_of_the_galaxies_and_of_nothing_else(tmp_path):
+    images, table = colour_stacks(40)
+
+    def hash_of(name, images=images, table=table, sizes=(40,)):
+        folder, start = tmp_path / name, 0
+        for index, size in enumerate(sizes):
+            rows = slice(start, start + size)
+            folder.mkdir(exist_ok=True)
+            write_shard(shard_path(folder, index), images[rows], table[rows], SDSS, "stacked")
+            start += size
+        build(folder, folder / "data", progress=False)
+        return reading.content_hash(reading.open_dataset(folder / "data"))
+
+    first = hash_of("first")
+    assert len(first) == 32 and hash_of("again") == first and hash_of("shards", sizes=(13, 27)) == first
+    redshifts = table.copy()
+    redshifts["z_spec"][7] += 1e-9
+    others = [hash_of("brighter", images=3 * images), hash_of("moved", table=redshifts)]
+    assert len({first, *others}) == 3
+
+
 def test_a_dataset_is_replaced_only_on_request(tmp_path):
     write(tmp_path)
     build(tmp_path, tmp_path / "data", progress=False)

@@ -102,7 +102,10 @@ class PhotozMorphInformer(CatInformer):
                     f"{np.argmax(is_bad)} (id {obj_id[is_bad][0]}); drop such rows"
                 )
         check_centred(images, columns)
-        return {"image": images, "ebv": ebv, "z_spec": z_spec, "obj_id": obj_id.astype(np.int64)}
+        arrays = {"image": images, "ebv": ebv, "z_spec": z_spec, "obj_id": obj_id.astype(np.int64)}
+        if "group_id" in table:  # such as the parents of simulated galaxies
+            arrays["group_id"] = read_column(table, "group_id", len(images))
+        return arrays
 
 
 class PhotozMorphEstimator(CatEstimator):

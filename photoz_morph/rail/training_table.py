@@ -1,6 +1,7 @@
 """Train networks on a table in memory, as `photoz train` does from a dataset on disk.
 
-A random sample of `data.n_validation` galaxies, drawn by the seed, is held out to validate the networks.
+A random sample of `data.n_validation` galaxies, drawn by the seed, is held out to validate the networks; where the table
+has `group_id`, whole groups are.
 """
 
 import hashlib
@@ -44,23 +45,49 @@ class TableFold(PhotozFold):
     ----------
     config : PhotozConfig
     arrays : dict of str to ndarray
-        `image` (n, size, size, n_bands), `ebv` [mag], `z_spec` and integer `obj_id`, all finite and on the grid; more
-        rows than `data.n_validation`.
+        `image` (n, size, size, n_bands), `ebv` [mag], `z_spec`, integer `obj_id`, and optionally `group_id`, all finite
+        and on the grid; more rows than `data.n_validation`.
+
+    Raises
+    ------
+    ValueError
+        If the groups held out leave less than a batch to train on.
     """
 
     def __init__(self, config, arrays):
         self.config = config
-        n_galaxies, n_validation = len(arrays["z_spec"]), config.data.n_validation
-        order = np.random.default_rng([config.seed, n_galaxies]).permutation(n_galaxies)
-        validation, train = np.sort(order[:n_validation]), np.sort(order[n_validation:])
+        is_validation = _validation_rows(arrays, config)
+        validation, train = np.flatnonzero(is_validation), np.flatnonzero(~is_validation)
+        if len(train) < config.data.batch_size:
+            raise ValueError(
+                f"validation takes {len(validation)} of {len(is_validation)} galaxies, whole groups of `group_id`, and "
+                f"leaves fewer than data.batch_size ({config.data.batch_size}) to train on; lower data.n_validation"
+            )
         with tf.device("cpu"):  # a GPU's memory is for the network
-            tensors = {name: tf.constant(array) for name, array in arrays.items()}
+            tensors = {name: tf.constant(array) for name, array in arrays.items() if name != "group_id"}
         inputs = {name: tensors[name] for name in ("image", "ebv")}
         self.train = TableBatches(tensors, train, config)
         self._validation = _galaxies(inputs, tf.data.Dataset.from_tensor_slices(validation)).batch(BATCH_SIZE)
         self._z_spec = arrays["z_spec"][validation]
         measured = tf.data.Dataset.from_tensor_slices(train[:N_ADAPTATION])
         self.adaptation_sample = _galaxies(inputs, measured).batch(BATCH_SIZE)
+
+
+def _validation_rows(arrays, config):
+    """Mask of the galaxies held out, shape (n,): `data.n_validation`, and as many more as complete the last group."""
+    n_galaxies, n_validation = len(arrays["z_spec"]), config.data.n_validation
+    order = np.random.default_rng([config.seed, n_galaxies]).permutation(n_galaxies)
+    is_validation = np.isin(np.arange(n_galaxies), order[:n_validation])
+    if "group_id" in arrays:
+        group_id, chosen, n_chosen = arrays["group_id"][order], set(), 0
+        _, first, counts = np.unique(group_id, return_index=True, return_counts=True)
+        for group in np.argsort(first):  # in the random order in which their first galaxies come
+            if n_chosen >= n_validation:
+                break
+            chosen.add(group_id[first[group]])
+            n_chosen += counts[group]
+        is_validation = np.isin(arrays["group_id"], list(chosen))
+    return is_validation
 
 
 def _galaxies(tensors, rows):
@@ -99,7 +126,7 @@ def train_on_table(config, arrays, n_members):
         scores.append({name: value for name, value in history[-1].items() if name.startswith("validation")})
     trained_on = {
         "n_training": fold.train.n_galaxies,
-        "n_validation": config.data.n_validation,
+        "n_validation": len(arrays["z_spec"]) - fold.train.n_galaxies,
         "table_sha256": _hash(arrays),
         "validation": scores,
     }

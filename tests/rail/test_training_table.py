@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from photoz_morph.config import load_config
 from photoz_morph.photoz.config import PhotozConfig
@@ -29,6 +30,19 @@ def test_training_batches_pair_images_with_their_redshifts():
         np.testing.assert_array_equal(turned, [np.sort(image, axis=None) for image in table["image"][rows]])
         seen.extend(rows)
     assert len(set(seen)) == 32  # two full batches of the 40 training galaxies
+
+
+def test_groups_are_held_out_whole():
+    table = arrays()
+    table["group_id"] = np.random.default_rng(3).permutation(np.arange(60) // 3)
+    for n_validation, expected in ((20, 21), (21, 21), (1, 3)):
+        fold = TableFold(config(f"data.n_validation={n_validation}"), table)
+        held_out = np.flatnonzero(np.isin(table["z_spec"], fold._z_spec))
+        others = np.setdiff1d(np.arange(60), held_out)
+        assert len(held_out) == expected and fold.train.n_galaxies == 60 - expected
+        assert not set(table["group_id"][held_out]) & set(table["group_id"][others])
+    with pytest.raises(ValueError, match="validation takes 57 of 60 galaxies, whole groups .* lower data.n_validation"):
+        TableFold(config("data.n_validation=55"), table)
 
 
 def test_validation_galaxies_are_drawn_by_the_seed_and_never_trained_on():

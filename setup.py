@@ -70,6 +70,7 @@ setup(
         "dev": [
             *DOCS,  # a test builds them
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "jax[cpu]>=0.7",  # this and statmorph are compared with in tests
             "statmorph>=0.7",
             "pz-rail-base>=2.0.11",  # as [rail] and [hats], which are tested

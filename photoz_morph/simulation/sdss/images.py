@@ -7,8 +7,10 @@ without noise of the same object costs nothing more.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+from scipy.special import gammaln, log_ndtr
 
 from photoz_morph.simulation.sdss.population import Component
 from photoz_morph.simulation.sdss.renderer import draw_components
@@ -73,11 +75,50 @@ def draw_observation(galaxy, parents, survey, rng, deep_fraction=DEEP_FRACTION):
     return Observation(
         n_frames=n_frames,
         psf_fwhm=np.asarray(survey.psf_fwhm) * np.exp(ln_seeing),
-        sky_sigma=np.asarray(survey.sky_sigma) * np.sqrt(sky / n_frames),
+        sky_sigma=np.asarray(survey.sky_sigma) * np.sqrt(sky * median_variance(n_frames)),
         flux_scale=10 ** (-0.4 * zero_point_error),
         neighbours=neighbours,
         positions=positions,
     )
+
+
+@cache
+def median_variance(n_frames):
+    """Variance of a pixel of a median stack relative to that of one frame.
+
+    Stacks are medians by default. From three frames on a median is noisier than the mean, whose value is 1 / n_frames:
+    by 22 % in standard deviation at 30 frames and by sqrt(pi / 2) - 1 = 25 % in the limit.
+
+    Parameters
+    ----------
+    n_frames : int
+        Frames of normal noise, all of one variance.
+
+    Returns
+    -------
+    float
+        1 / n_frames up to two frames; pi / (2 n_frames) for many.
+
+    Notes
+    -----
+    Of an even number, the median is the mean of the two central values, as in SWarp. Arnold, Balakrishnan & Nagaraja
+    (1992), A First Course in Order Statistics, Sec. 2.2 and 2.3, have the densities integrated here.
+    """
+    if n_frames <= 2:
+        return 1 / n_frames  # the mean itself
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    x, weights = 4 * (nodes + 1), 4 * weights  # the positive half of a symmetric density, to 8 sigma
+    below = (n_frames - 1) // 2  # and as many above
+    arrangements = gammaln(n_frames + 1) - 2 * gammaln(below + 1)
+    if n_frames % 2:
+        log_density = arrangements + below * (log_ndtr(x) + log_ndtr(-x)) - x**2 / 2 - np.log(2 * np.pi) / 2
+        density = np.exp(log_density)
+    else:
+        # The central values are x - y and x + y, with y > 0; their Jacobian is 2.
+        y, w = x[:, None], weights[:, None]
+        log_joint = arrangements + below * (log_ndtr(x - y) + log_ndtr(-x - y)) - x**2 - y**2 - np.log(np.pi)
+        density = (w * np.exp(log_joint)).sum(axis=0)
+    return float(2 * np.sum(weights * x**2 * density))
 
 
 def noiseless_images(galaxy, observation, survey):
@@ -121,9 +162,9 @@ def observe(galaxy, observation, survey, rng):
     """
     target, neighbours = noiseless_images(galaxy, observation, survey)
     scene = target if neighbours is None else target + neighbours
-    # Sky, and the photons of the sources: gain electrons per unit in each of n_frames exposures. At these counts a
-    # Poisson deviate is a normal one.
-    photons_per_unit = np.asarray(survey.gain, np.float32) * observation.n_frames
+    # Sky, and the photons of the sources: gain electrons per unit in each exposure, of which the stack is the median.
+    # At these counts a Poisson deviate is a normal one.
+    photons_per_unit = np.asarray(survey.gain, np.float32) / median_variance(observation.n_frames)
     variance = (observation.sky_sigma**2).astype(np.float32)[:, None, None]
     variance = variance + np.maximum(scene, 0) / photons_per_unit[:, None, None]
     noise = rng.standard_normal(scene.shape, dtype=np.float32)

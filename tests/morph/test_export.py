@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from photoz_morph.config import load_config
 from photoz_morph.models.layers.image_scaling import scaling_preset
@@ -88,3 +89,14 @@ def test_an_ensemble_that_is_not_finished_is_not_exported(run, tmp_path):
 def test_an_existing_folder_is_not_overwritten(run, tmp_path):
     with pytest.raises(ValueError, match="exists; remove it or give another --out"):
         export_morph(run, tmp_path)
+
+
+def test_stamps_that_are_not_finite_have_no_class_and_no_latent(run, image, tmp_path):
+    """Networks of ReLUs and maximum pools answered them like any other."""
+    export_morph(run, tmp_path / "export")
+    model = tf.saved_model.load(str(tmp_path / "export"))
+    clean, broken = model.serve(image), image.copy()
+    broken[1, 50, 50, 0], broken[2, 0, 0], broken[3] = np.nan, np.inf, np.nan
+    for name, values in model.serve(broken).items():
+        assert np.isnan(values[1:4]).all(), name
+        np.testing.assert_allclose(values[::4], clean[name][::4], atol=1e-5)

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from photoz_morph.datasets import reading
 from photoz_morph.models.loading import load_network
@@ -69,3 +70,22 @@ def test_what_cannot_be_exported_names_the_remedy(run_dir, exported, tmp_path):
     (run / "fold_1/member_1/model.keras").unlink()
     with pytest.raises(ValueError, match="fold 1 has 1 finished networks of 2; finish it with the same `photoz train`"):
         export(run, tmp_path / "model", fold=1)
+
+
+def test_point_estimates_of_a_pdf_of_nan_are_nan():
+    pdf = np.random.default_rng(3).dirichlet(np.full(180, 0.05), 3).astype(np.float32)
+    pdf[0], pdf[1, 90] = np.nan, np.nan
+    for name, values in point_estimates(pdf, GRID).items():
+        assert np.isnan(values[:2]).all() and np.isfinite(values[2]).all(), name
+
+
+def test_stamps_that_are_not_finite_have_no_estimate_of_any_kind(exported):
+    model = tf.saved_model.load(str(exported))
+    image, ebv = np.random.default_rng(0).normal(size=(6, 64, 64, 5)).astype(np.float32), np.full(6, 0.1, np.float32)
+    clean = model.serve(image, ebv)
+    image[1, 0, 0, 2], image[2, 31, 31], image[3] = np.nan, -np.inf, np.nan
+    ebv[4] = np.nan
+    bad = np.isin(np.arange(6), [1, 2, 3, 4])
+    for name, values in model.serve(image, ebv).items():
+        assert np.isnan(values[bad]).all(), name
+        np.testing.assert_allclose(values[~bad], np.asarray(clean[name])[~bad], atol=1e-5)

@@ -72,3 +72,15 @@ def test_a_row_with_a_value_that_is_not_finite_is_answered_by_nan_in_every_outpu
         np.testing.assert_array_equal(answers[name][0], good)
         assert np.isnan(answers[name][1:]).all(), name  # the square of the last one overflows
     assert {name: values.shape[0] for name, values in model.serve(image[:0], ebv[:0]).items()}["maps"] == 0
+
+
+def test_arguments_go_by_position_by_keyword_and_in_a_dictionary(tmp_path):
+    signature = [*SIGNATURE, tf.TensorSpec((None,), tf.float32, name="ebv")]
+    write_saved_model(tmp_path / "model", {"serve": (lambda image, ebv: {"sum": image[:, 0] + ebv}, signature)}, {})
+    model, image, ebv = load_saved_model(tmp_path / "model"), np.ones((2, 2), np.float32), np.array([1, 2], np.float32)
+    answers = (
+        model.serve(image, ebv), model.serve(image=image, ebv=ebv), model.serve_dict({"image": image, "ebv": ebv}),
+        model.signatures["serving_default"](image=tf.constant(image), ebv=tf.constant(ebv)),
+    )  # fmt: skip
+    for answer in answers:
+        np.testing.assert_array_equal(answer["sum"], [2, 3])

@@ -42,8 +42,11 @@ def survey_stripe(ra, dec):
     Returns
     -------
     ndarray of int, shape (n,)
-        0 to 143. SDSS imaged 9 to 44 in the north and 76, 82, 86 and others in the south; stripes meet at the survey
-        poles (RA 95 and 275, Dec 0), where a neighbour may have scanned the galaxy.
+        0 to 143, or -1 where a position is not finite. SDSS imaged 9 to 44 in the north and 76, 82, 86 and others in
+        the south; stripes meet at the survey poles (RA 95 and 275, Dec 0), where a neighbour may have scanned the
+        galaxy.
     """
-    _, survey_eta = survey_coordinates(ra, dec)
-    return np.floor((survey_eta + ETA_OFFSET_DEG) / STRIPE_WIDTH_DEG + 10.5).astype(int)
+    with np.errstate(invalid="ignore"):
+        _, survey_eta = survey_coordinates(ra, dec)
+    stripe = np.floor((survey_eta + ETA_OFFSET_DEG) / STRIPE_WIDTH_DEG + 10.5)
+    return np.where(np.isfinite(stripe), stripe, -1).astype(int)

@@ -7,7 +7,25 @@ resamples the groups of a sample without going through its galaxies again.
 
 import numpy as np
 
+from photoz_morph.metrics.checks import checked
+
 N_CALIBRATION_BINS = 15  # Guo et al. (2017), Table 1
+
+
+def predicted_class(probability):
+    """Class of the largest probability (or logit), along the last axis.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (..., n_classes)
+
+    Returns
+    -------
+    ndarray of int, shape (...)
+        -1 where a probability is NaN, which argmax would call the first class.
+    """
+    probability = np.asarray(probability)
+    return np.where(np.isnan(probability).any(axis=-1), -1, probability.argmax(axis=-1))
 
 
 def confusion_matrix(label, predicted, n_classes):
@@ -138,11 +156,13 @@ def galaxy_terms(label, probability, n_bins=N_CALIBRATION_BINS):
     Raises
     ------
     ValueError
-        If there is no galaxy, a label is out of range, or shapes differ.
+        If there is no galaxy, a label is out of range, a probability is not finite, or shapes differ.
     """
     probability = np.asarray(probability, float)
     if probability.ndim != 2:
         raise ValueError(f"probability has shape {probability.shape}, needs (n, n_classes)")
+    if probability.size:
+        probability = checked(probability, "probability")
     n_classes, rows = probability.shape[1], np.arange(len(probability))
     label = checked_classes(label, n_classes, "label")
     if len(label) != len(probability):

@@ -1,10 +1,12 @@
 """SavedModel folders with an `estimator.json` beside the functions, the exports of both chains."""
 
+import functools
 import json
 import shutil
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from photoz_morph.system.files import reason_and_remedy
@@ -13,12 +15,17 @@ from photoz_morph.system.files import reason_and_remedy
 def write_saved_model(out_dir, functions, description):
     """Write functions as the signatures of one SavedModel, whole or not at all.
 
+    Beside each function `NAME` stands `NAME_dict`, the same with its inputs in one dictionary: a layer of Keras 3, such
+    as `TFSMLayer`, has one input, and cannot pass several by position or keyword. What is not finite is not answered:
+    see `nan_unless_finite`.
+
     Parameters
     ----------
     out_dir : path-like
         Must not exist.
     functions : dict of str to (callable, list of tf.TensorSpec)
-        Function and inputs of each signature, by its name.
+        Function and inputs of each signature, by its name; the first is also `serving_default`, what TensorFlow
+        Serving calls.
     description : dict
         Content of `estimator.json`.
 
@@ -36,7 +43,9 @@ def write_saved_model(out_dir, functions, description):
     part.mkdir(parents=True, exist_ok=True)  # before TensorFlow does, whose error names no remedy
     archive = keras.export.ExportArchive()  # without `track`, which would store each variable a second time
     for name, (function, signature) in functions.items():
-        archive.add_endpoint(name=name, fn=function, input_signature=signature)
+        traced = archive.add_endpoint(name=name, fn=_guarded(function), input_signature=signature)
+        named = {spec.name: spec for spec in signature}
+        archive.add_endpoint(name=f"{name}_dict", fn=_of_dictionary(traced), input_signature=[named])
     try:
         archive.write_out(str(part), verbose=False)
         (part / "estimator.json").write_text(json.dumps(description, indent=1))
@@ -46,6 +55,50 @@ def write_saved_model(out_dir, functions, description):
         raise OSError(reason_and_remedy(reason, out_dir)) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def nan_unless_finite(outputs, *inputs):
+    """Outputs with NaN in each row in which an input or an output is not finite.
+
+    A ReLU or a clip can turn NaN into a number, and argmax takes NaN for the first bin or class: without this, a stamp
+    with a broken pixel has a plausible answer.
+
+    Parameters
+    ----------
+    outputs : dict of str to tensor, shape (n, ...)
+        Floating-point numbers.
+    *inputs : tensor, shape (n, ...)
+
+    Returns
+    -------
+    dict of str to tensor
+    """
+    is_good = True
+    for values in (*inputs, *outputs.values()):
+        is_good = tf.logical_and(is_good, tf.reduce_all(tf.math.is_finite(values), axis=range(1, values.shape.rank)))
+    return {
+        name: tf.where(tf.reshape(is_good, [-1] + [1] * (values.shape.rank - 1)), values, tf.cast(np.nan, values.dtype))
+        for name, values in outputs.items()
+    }
+
+
+def _guarded(function):
+    """The function with NaN in the rows that it cannot answer; its arguments keep their names."""
+
+    @functools.wraps(function)
+    def guarded(*inputs):
+        return nan_unless_finite(function(*inputs), *inputs)
+
+    return guarded
+
+
+def _of_dictionary(function):
+    """The function with its arguments in a dictionary."""
+
+    def of_dictionary(inputs):
+        return function(**inputs)
+
+    return of_dictionary
 
 
 def read_description(folder, task):

@@ -13,6 +13,7 @@ import numpy as np
 from photoz_morph.adaptation.adapted_classifier import DomainAdaptedClassifier
 from photoz_morph.adaptation.losses import LOSSES, losses_of
 from photoz_morph.datasets import reading
+from photoz_morph.metrics.classification import predicted_class
 from photoz_morph.models.layers.image_scaling import fit_scaling, scaling_preset
 from photoz_morph.models.loading import load_network
 from photoz_morph.models.registry import build_classifier, layer_precision
@@ -107,8 +108,8 @@ class MorphFold:
         right = source[np.arange(len(source)), self._label]
         return {
             "validation_loss": float(-np.mean(np.log(np.maximum(right, keras.config.epsilon())))),
-            "validation_accuracy": float(np.mean(source.argmax(axis=1) == self._label)),
-            "validation_accuracy_target": float(np.mean(target.argmax(axis=1) == self._label)),
+            "validation_accuracy": float(np.mean(predicted_class(source) == self._label)),
+            "validation_accuracy_target": float(np.mean(predicted_class(target) == self._label)),
         }
 
     def _labels(self, split):

@@ -6,6 +6,7 @@ import numpy as np
 from astropy.table import Table, vstack
 from tqdm import tqdm
 
+from photoz_morph.metrics.classification import predicted_class
 from photoz_morph.models.loading import BATCH_SIZE
 from photoz_morph.models.saved_model import load_saved_model, read_description
 from photoz_morph.shards.mocks import read_mock_catalog, read_mock_shard
@@ -97,7 +98,8 @@ def infer_mocks(model, paths, years, progress=True):
     Returns
     -------
     Table
-        `obj_id`, `group_id`, `class`, `probability`, shape (n, n_classes), and `latent`.
+        `obj_id`, `group_id`, `class` ("" where the network gives no probabilities), `probability`, shape
+        (n, n_classes), and `latent`.
 
     Raises
     ------
@@ -111,7 +113,7 @@ def infer_mocks(model, paths, years, progress=True):
         images, catalog, _ = read_mock_shard(path, years=(years,))
         outputs = model.predict(images[years], path, years)
         table = Table({name: catalog[name] for name in ("obj_id", "group_id")})
-        table["class"] = np.array(model.classes)[outputs["probability"].argmax(axis=1)]
+        table["class"] = np.array([*model.classes, ""])[predicted_class(outputs["probability"])]
         for name, values in outputs.items():
             table[name] = values
         tables.append(table)

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from photoz_morph.models.saved_model import write_saved_model
+from photoz_morph.models.saved_model import nan_unless_finite, write_saved_model
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predict import load_ensemble
 from photoz_morph.runs.folder import read_run
@@ -114,14 +114,16 @@ def point_estimates(pdf, grid, z_phot_bins="midpoints"):
     Returns
     -------
     dict of str to tensor
-        `OUTPUTS`; all but `pdf` have shape (n,). The bounds enclose 68 % and leave 16 % on each side.
+        `OUTPUTS`; all but `pdf` have shape (n,). The bounds enclose 68 % and leave 16 % on each side. NaN where the
+        PDF is.
     """
+    pdf = ops.convert_to_tensor(pdf)
     midpoints, positions = (
         ops.convert_to_tensor(redshifts, "float32") for redshifts in (grid.midpoints, grid.positions(z_phot_bins))
     )
     cdf = ops.cumsum(pdf, axis=-1)
     cdf = cdf / cdf[:, -1:]
-    return {
+    estimates = {
         "pdf": pdf,
         "z_phot": ops.sum(pdf * positions, axis=-1),
         "z_median": _quantile(pdf, cdf, grid, 0.5),
@@ -129,6 +131,7 @@ def point_estimates(pdf, grid, z_phot_bins="midpoints"):
         "z_lower": _quantile(pdf, cdf, grid, 0.16),
         "z_upper": _quantile(pdf, cdf, grid, 0.84),
     }
+    return nan_unless_finite(estimates, pdf)
 
 
 def _quantile(pdf, cdf, grid, probability):

@@ -64,7 +64,7 @@ class ExportedModel:
         Returns
         -------
         dict of str to ndarray
-            `OUTPUTS`.
+            `OUTPUTS`; NaN in all of them for a galaxy whose PDF overflows to NaN.
 
         Raises
         ------
@@ -90,7 +90,11 @@ class ExportedModel:
                     f"{self.folder / 'estimator.json'}: says {self.grid.n_bins} redshift bins, the SavedModel beside "
                     f"it gives {n_bins}; export the model again"
                 )
-        return {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}
+        lost = ~np.isfinite(joined["pdf"]).all(axis=1)  # older exports then have the first bin as z_mode
+        for values in joined.values():
+            values[lost] = np.nan
+        return joined
 
     def predictions(self, image, table, origin, source="stacks"):
         """Predictions table of stacks and their catalogue; flagged rows stay in place, with NaN.

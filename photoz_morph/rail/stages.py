@@ -157,6 +157,7 @@ class PhotozMorphEstimator(CatEstimator):
         if not flagged.all():
             inputs = {"image": images[~flagged], "ebv": ebv[~flagged]}
             pdf[~flagged] = self.model.network.predict(inputs, batch_size=BATCH_SIZE, verbose=0)
+            flagged |= np.isnan(pdf).any(axis=1)  # of a network that overflows
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "There are non-finite values", RuntimeWarning)  # the flagged rows
             ensemble = qp.Ensemble(qp.hist, data={"bins": grid.edges, "pdfs": pdf / grid.width})

@@ -34,3 +34,7 @@ def test_great_circles_of_a_stripe_have_one_eta():
     dec = np.rad2deg(np.arctan(np.tan(np.deg2rad(32.5)) * np.sin(np.deg2rad(ra - 95))))
     _, eta = survey_coordinates(ra, dec)
     assert np.allclose(eta, 0, atol=1e-9)
+
+
+def test_a_position_that_is_not_finite_is_in_no_stripe():
+    assert list(survey_stripe([np.nan, 185, 185], [0, np.inf, 0])) == [-1, -1, 10]

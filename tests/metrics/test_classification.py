@@ -13,6 +13,7 @@ from photoz_morph.metrics.classification import (
     macro_f1,
     majority_class,
     precision,
+    predicted_class,
     recall,
     scores,
 )
@@ -108,3 +109,13 @@ def test_majority_class_is_that_of_the_released_test_set():
 def test_labels_that_are_no_classes_are_refused(label, message):
     with pytest.raises(ValueError, match=message):
         scores(np.array(label), np.full((len(label), 3), 1 / 3))
+
+
+def test_the_class_of_nan_is_none():
+    probability = np.array([[[0.1, 0.7, 0.2], [np.nan, np.nan, np.nan]], [[0.9, np.nan, 0.1], [1, 0, 0]]])
+    assert predicted_class(probability).tolist() == [[1, -1], [-1, 0]]
+
+
+def test_probabilities_of_nan_are_not_scored_as_the_first_class():
+    with pytest.raises(ValueError, match="probability: 3 of 6 values are not finite; leave flagged galaxies out"):
+        scores(np.array([0, 1]), np.array([[np.nan] * 3, [0, 1, 0]]))

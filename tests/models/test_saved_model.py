@@ -54,3 +54,33 @@ def test_what_is_no_export_or_damaged_is_named(exported, tmp_path):
     export(tmp_path / "other", name="predict")
     with pytest.raises(ValueError, match="its SavedModel has no function `serve`; export the model again"):
         load_saved_model(tmp_path / "other")
+
+
+def test_a_row_with_a_value_that_is_not_finite_is_answered_by_nan_in_every_output(tmp_path):
+    """A ReLU and a clip turn NaN into a number on CPUs, argmax takes it for bin 0."""
+    def serve(image, ebv):
+        brightest = tf.cast(tf.argmax(image, axis=1), tf.float32)
+        return {"maps": tf.nn.relu(image) + ebv[:, None], "brightest": brightest, "square": image[:, :, None] ** 2}
+
+    signature = [*SIGNATURE, tf.TensorSpec((None,), tf.float32, name="ebv")]
+    write_saved_model(tmp_path / "model", {"serve": (serve, signature)}, {})
+    model = load_saved_model(tmp_path / "model")
+    image, ebv = np.array([[1, 2], [np.nan, 2], [np.inf, 2], [3, 4], [1e30, 2]], np.float32), np.zeros(5, np.float32)
+    ebv[3] = np.nan
+    answers = model.serve(image, ebv)
+    for name, good in (("maps", [1, 2]), ("brightest", 1), ("square", [[1], [4]])):
+        np.testing.assert_array_equal(answers[name][0], good)
+        assert np.isnan(answers[name][1:]).all(), name  # the square of the last one overflows
+    assert {name: values.shape[0] for name, values in model.serve(image[:0], ebv[:0]).items()}["maps"] == 0
+
+
+def test_arguments_go_by_position_by_keyword_and_in_a_dictionary(tmp_path):
+    signature = [*SIGNATURE, tf.TensorSpec((None,), tf.float32, name="ebv")]
+    write_saved_model(tmp_path / "model", {"serve": (lambda image, ebv: {"sum": image[:, 0] + ebv}, signature)}, {})
+    model, image, ebv = load_saved_model(tmp_path / "model"), np.ones((2, 2), np.float32), np.array([1, 2], np.float32)
+    answers = (
+        model.serve(image, ebv), model.serve(image=image, ebv=ebv), model.serve_dict({"image": image, "ebv": ebv}),
+        model.signatures["serving_default"](image=tf.constant(image), ebv=tf.constant(ebv)),
+    )  # fmt: skip
+    for answer in answers:
+        np.testing.assert_array_equal(answer["sum"], [2, 3])

@@ -1,7 +1,9 @@
 import json
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from photoz_morph.config import load_config
 from photoz_morph.models.layers.image_scaling import scaling_preset
@@ -12,6 +14,7 @@ from photoz_morph.morph.export import export_morph
 from photoz_morph.morph.exported_model import ExportedMorphModel
 from photoz_morph.runs.folder import member_dir, start_run
 from photoz_morph.runs.progress import write_sessions
+from tests.support.exports import saved_model_cli, serving_answer
 
 DATASET = {
     "path": "morph_data", "name": "tng_lsst_mocks", "origin": "simulated", "galaxies_per_split": [3, 2, 1],
@@ -88,3 +91,38 @@ def test_an_ensemble_that_is_not_finished_is_not_exported(run, tmp_path):
 def test_an_existing_folder_is_not_overwritten(run, tmp_path):
     with pytest.raises(ValueError, match="exists; remove it or give another --out"):
         export_morph(run, tmp_path)
+
+
+def test_stamps_that_are_not_finite_have_no_class_and_no_latent(run, image, tmp_path):
+    """Networks of ReLUs and maximum pools answered them like any other."""
+    export_morph(run, tmp_path / "export")
+    model = tf.saved_model.load(str(tmp_path / "export"))
+    clean, broken = model.serve(image), image.copy()
+    broken[1, 50, 50, 0], broken[2, 0, 0], broken[3] = np.nan, np.inf, np.nan
+    for name, values in model.serve(broken).items():
+        assert np.isnan(values[1:4]).all(), name
+        np.testing.assert_allclose(values[::4], clean[name][::4], atol=1e-5)
+
+
+def test_keras_tensorflow_serving_and_saved_model_cli_run_the_exported_model(image, tmp_path):
+    folder, image = tmp_path / "export", image[:2]
+    export_morph(untrained_run(tmp_path / "run", "paper"), folder)
+    model = tf.saved_model.load(str(folder))
+    expected = {name: {key: values.numpy() for key, values in getattr(model, name)(image).items()}
+                for name in ("serve", "serve_y1")}  # fmt: skip
+    assert np.abs(expected["serve"]["probability"] - expected["serve_y1"]["probability"]).max() > 1e-3
+    stamp = keras.Input((100, 100, 3), name="image")
+    for name, by_name in ((name, by_name) for name in expected for by_name in (False, True)):
+        layer = keras.layers.TFSMLayer(str(folder), call_endpoint=name + "_dict" * by_name, trainable=False)
+        inside = keras.Model(stamp, layer({"image": stamp} if by_name else stamp))
+        inside.save(tmp_path / "model.keras")
+        inside = keras.saving.load_model(tmp_path / "model.keras", safe_mode=False)
+        rows = [{"image": part} for part in image.tolist()] if by_name else image.tolist()
+        served = serving_answer(folder, {"instances": rows}, name)
+        for key, values in inside.predict(image, verbose=0).items():
+            np.testing.assert_allclose(values, expected[name][key], atol=1e-4)
+            np.testing.assert_allclose([row[key] for row in served], expected[name][key], atol=1e-4)
+    np.save(tmp_path / "image.npy", image)
+    arguments = ("run", "--dir", folder, "--tag_set", "serve", "--signature_def", "serve_y1", "--outdir", tmp_path)
+    assert "probability" in saved_model_cli(*arguments, "--inputs", f"image={tmp_path}/image.npy")
+    np.testing.assert_allclose(np.load(tmp_path / "probability.npy"), expected["serve_y1"]["probability"], atol=1e-4)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from photoz_morph.morph.exported_model import ExportedMorphModel, infer_mocks
+from photoz_morph.shards.mocks import read_mock_shard, write_mock_shard
 from tests.support.exports import CLASSES, toy_export, toy_mocks, toy_probability
+from tests.support.samples import MOCK_HEADER
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +97,14 @@ def test_a_folder_without_a_morphology_model_is_refused(folder, tmp_path):
     path.write_text(json.dumps({key: value for key, value in good.items() if key not in ("mocks", "bands")}))
     with pytest.raises(ValueError, match="estimator.json: bands, mocks missing; export the model again"):
         ExportedMorphModel(tmp_path)
+
+
+def test_a_stamp_whose_network_overflows_keeps_its_row_without_a_class(model, tmp_path):
+    (path,), stamps, _ = toy_mocks(tmp_path, (3,))
+    images, table, _ = read_mock_shard(path)
+    images[10][1] = 1e38  # finite, its sum over a band is not
+    write_mock_shard(path, images, table, MOCK_HEADER)
+    found = infer_mocks(model, [path], 10, progress=False)
+    expected = toy_probability(stamps[10]).argmax(axis=1)
+    assert found["class"].tolist() == [CLASSES[expected[0]], "", CLASSES[expected[2]]]
+    assert np.isnan(found["probability"][1]).all() and np.isnan(found["latent"][1]).all()

@@ -3,8 +3,10 @@ import shutil
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from photoz_morph.datasets import reading
 from photoz_morph.models.loading import load_network
@@ -13,6 +15,7 @@ from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.export import export, point_estimates
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.runs.folder import finished_members
+from tests.support.exports import saved_model_cli, serving_answer
 
 GRID = RedshiftGrid()
 
@@ -69,3 +72,82 @@ def test_what_cannot_be_exported_names_the_remedy(run_dir, exported, tmp_path):
     (run / "fold_1/member_1/model.keras").unlink()
     with pytest.raises(ValueError, match="fold 1 has 1 finished networks of 2; finish it with the same `photoz train`"):
         export(run, tmp_path / "model", fold=1)
+
+
+def test_point_estimates_of_a_pdf_of_nan_are_nan():
+    pdf = np.random.default_rng(3).dirichlet(np.full(180, 0.05), 3).astype(np.float32)
+    pdf[0], pdf[1, 90] = np.nan, np.nan
+    for name, values in point_estimates(pdf, GRID).items():
+        assert np.isnan(values[:2]).all() and np.isfinite(values[2]).all(), name
+
+
+def test_stamps_that_are_not_finite_have_no_estimate_of_any_kind(exported):
+    model = tf.saved_model.load(str(exported))
+    image, ebv = np.random.default_rng(0).normal(size=(6, 64, 64, 5)).astype(np.float32), np.full(6, 0.1, np.float32)
+    clean = model.serve(image, ebv)
+    image[1, 0, 0, 2], image[2, 31, 31], image[3] = np.nan, -np.inf, np.nan
+    ebv[4] = np.nan
+    bad = np.isin(np.arange(6), [1, 2, 3, 4])
+    for name, values in model.serve(image, ebv).items():
+        assert np.isnan(values[bad]).all(), name
+        np.testing.assert_allclose(values[~bad], np.asarray(clean[name])[~bad], atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    """A few stamps and their E(B-V)."""
+    rng = np.random.default_rng(5)
+    return {"image": rng.normal(size=(3, 64, 64, 5)).astype(np.float32), "ebv": np.array([0, 0.1, 0.3], np.float32)}
+
+
+@pytest.mark.parametrize("form", ["serve_dict", "serve"])
+def test_a_keras_model_holds_the_exported_one_as_a_layer_and_comes_back(exported, batch, form, tmp_path):
+    inputs = {"image": keras.Input((64, 64, 5), name="image"), "ebv": keras.Input((), name="ebv")}
+    layer = keras.layers.TFSMLayer(str(exported), call_endpoint=form, trainable=False)
+    outputs = layer(inputs) if form == "serve_dict" else layer(inputs["image"], ebv=inputs["ebv"])
+    expected = tf.saved_model.load(str(exported))
+    expected = {name: values.numpy() for name, values in expected.serve(**batch).items()}
+    keras.Model(inputs, outputs).save(tmp_path / "model.keras")
+    model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=False)  # any SavedModel is code
+    found = model.predict(batch, verbose=0)
+    assert found.keys() == expected.keys()
+    for name, values in found.items():
+        np.testing.assert_allclose(values, expected[name], atol=1e-5, err_msg=name)
+
+
+def test_a_network_behind_the_exported_model_trains_and_leaves_it_alone(exported, batch):
+    inputs = {"image": keras.Input((64, 64, 5), name="image"), "ebv": keras.Input((), name="ebv")}
+    layer = keras.layers.TFSMLayer(str(exported), call_endpoint="serve_dict", trainable=False)
+    head = keras.layers.Dense(1, kernel_initializer="zeros")
+    model = keras.Model(inputs, head(layer(inputs)["pdf"]))
+    before = [weight.numpy() for weight in layer.weights]
+    model.compile("sgd", "mse")
+    model.fit(batch, np.ones((3, 1)), verbose=0)
+    assert np.abs(head.kernel.numpy()).max() > 0 and len(before) > 0
+    for weight, old in zip(layer.weights, before):
+        np.testing.assert_array_equal(weight.numpy(), old)
+
+
+def test_requests_to_tensorflow_serving_by_row_and_by_column_are_answered(exported, batch):
+    model = tf.saved_model.load(str(exported))
+    expected = model.serve(**batch)
+    columns = {name: values.tolist() for name, values in batch.items()}
+    rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
+    by_column, by_row = serving_answer(exported, {"inputs": columns}), serving_answer(exported, {"instances": rows})
+    for name, values in expected.items():
+        np.testing.assert_allclose(by_column[name], values, atol=1e-5)
+        np.testing.assert_allclose([row[name] for row in by_row], values, atol=1e-5)
+
+
+def test_saved_model_cli_shows_and_runs_the_exported_model(exported, batch, tmp_path):
+    shown = saved_model_cli("show", "--dir", exported, "--tag_set", "serve", "--signature_def", "serving_default")
+    for text in ("inputs['ebv']", "shape: (-1)", "inputs['image']", "shape: (-1, 64, 64, 5)", "outputs['z_mode']"):
+        assert text in shown
+    np.savez(tmp_path / "batch.npz", **batch)
+    saved_model_cli(
+        "run", "--dir", exported, "--tag_set", "serve", "--signature_def", "serving_default", "--outdir", tmp_path,
+        "--inputs", f"image={tmp_path}/batch.npz[image]", "--input_exprs", f"ebv={batch['ebv'].tolist()}",
+    )  # fmt: skip
+    model = tf.saved_model.load(str(exported))
+    for name, values in model.serve(**batch).items():
+        np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), values, atol=1e-5)

@@ -1,11 +1,14 @@
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from photoz_morph.datasets import reading
 from photoz_morph.photoz import dataset
+from photoz_morph.photoz.export import OUTPUTS
 from photoz_morph.photoz.exported_model import infer_shards, infer_stacks, load_exported_model
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
@@ -58,6 +61,17 @@ def test_reddening_of_another_shape_or_not_finite_is_refused(exported):
         model.predict(images, [0.1, 0.1])
     with pytest.raises(ValueError, match=r"mine: E\(B-V\) of row 2 is not finite; give it a value"):
         model.predict(images, [0.1, 0.1, np.nan], "mine")
+
+
+def test_a_pdf_of_nan_of_an_older_export_has_no_mode(exported, monkeypatch):
+    """Before outputs were guarded, argmax of NaN was the first bin."""
+    model = load_exported_model(exported)
+    older = {name: tf.constant([0.1, 0.00111]) for name in OUTPUTS}
+    older["pdf"] = tf.constant([[1 / 180] * 180, [np.nan] * 180], tf.float32)
+    monkeypatch.setattr(model, "_model", SimpleNamespace(serve=lambda image, ebv: older))
+    found = model.predict(np.zeros((2, 64, 64, 5)), np.zeros(2))
+    for name, values in found.items():
+        assert np.isfinite(values[0]).all() and np.isnan(values[1]).all(), name
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):

@@ -109,6 +109,18 @@ def test_flagged_galaxies_keep_their_row_without_numbers(estimated):
             np.testing.assert_array_equal(np.isnan(values).ravel(), flagged, err_msg=name)
 
 
+def test_a_galaxy_whose_network_gives_nan_is_flagged(model_path):
+    model = read_model(model_path)
+    model.network.set_weights([np.full_like(weight, np.nan) for weight in model.network.get_weights()])
+    stage = PhotozMorphEstimator.make_stage(
+        name="broken", model=NetworkModelHandle("model", data=model), output_mode="return",
+        calculated_point_estimates=["zmode"],
+    )  # fmt: skip
+    ensemble = stage.estimate({"photometry": image_table(3)}).data
+    assert (ensemble.ancil["flag"] == 1).all() and np.isnan(ensemble.objdata["pdfs"]).all()
+    assert np.isnan(ensemble.ancil["zmode"]).all()
+
+
 def test_point_estimates_are_those_of_our_grid(model_path, estimated):
     grid, good = read_model(model_path).grid, estimated.ancil["flag"] == 0
     pdf = estimated.objdata["pdfs"][good] * grid.width

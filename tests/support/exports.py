@@ -1,5 +1,9 @@
 """An exported morphology model whose answers a line of NumPy gives, and mocks to ask it about."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import tensorflow as tf
 
@@ -49,3 +53,38 @@ def toy_mocks(folder, sizes=(70, 5), **cards):
             part.append(images[years])
         obj_id += table["obj_id"].tolist()
     return paths, {years: np.concatenate(part) for years, part in stamps.items()}, obj_id
+
+
+def serving_answer(folder, body, signature_name="serving_default"):
+    """Predictions that TensorFlow Serving gives for a JSON request to its REST interface.
+
+    No server is asked: its documented rules are followed. In the row format, `instances`, an entry holds one value of
+    each input by name, or is itself the value of the only one, and so are the answers; in the column format, `inputs`
+    holds the batch of each input. Names and types are those of the signature.
+    """
+    model, body = tf.saved_model.load(str(folder)), json.loads(json.dumps(body))
+    signature = model.signatures[signature_name]
+    specs = signature.structured_input_signature[1]
+    if "inputs" in body:
+        columns = body["inputs"]
+    else:
+        rows = [row if isinstance(row, dict) else dict(zip(specs, [row], strict=True)) for row in body["instances"]]
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+    if set(columns) != set(specs):
+        raise ValueError(f"the signature has inputs {sorted(specs)}, the request {sorted(columns)}")
+    answers = signature(**{name: tf.constant(columns[name], specs[name].dtype) for name in specs})
+    answers = {name: values.numpy().tolist() for name, values in answers.items()}
+    if "inputs" in body:
+        return answers
+    n_rows = {len(values) for values in answers.values()}
+    if n_rows != {len(rows)}:
+        raise ValueError(f"{len(rows)} instances, but outputs of {n_rows} rows: the row format needs one for each")
+    return [dict(zip(answers, row)) for row in zip(*answers.values())]
+
+
+def saved_model_cli(*arguments):
+    """Printed output of the command `saved_model_cli`, which comes with TensorFlow."""
+    command = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+    return result.stdout

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from photoz_morph.metrics.classification import predicted_class
 from photoz_morph.metrics.group_errors import group_bootstrap, interval, mcnemar, mcnemar_of_groups
 from photoz_morph.morph.evaluation.scores import (
     bootstrap_error,
@@ -143,7 +144,7 @@ def _paired(table_a, table_b, domain, group_id, bootstrap):
     components, values = [(error, n_groups - 1)], [part.mean(axis=0) for part in right]
     scatter = [(np.std(value, ddof=1) / np.sqrt(len(value)), len(value) - 1) for value in values if len(value) > 1]
     probabilities = [probability_of_seeds(table, domain).mean(axis=1) for table in (table_a, table_b)]
-    together = [probability.argmax(axis=1) == label for probability in probabilities]
+    together = [predicted_class(probability) == label for probability in probabilities]
     gain = together[1].astype(float) - together[0]
     ensemble = interval(gain.mean(), [(bootstrap_error(gain, group_id, bootstrap), n_groups - 1)])
     difference = interval(values[1].mean() - values[0].mean(), components + scatter)

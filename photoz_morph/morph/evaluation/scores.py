@@ -7,7 +7,7 @@ two components: the test galaxies (bootstrap over groups) and, for means over se
 
 import numpy as np
 
-from photoz_morph.metrics.classification import SCORES, galaxy_terms, majority_class
+from photoz_morph.metrics.classification import SCORES, galaxy_terms, majority_class, predicted_class
 from photoz_morph.metrics.group_errors import group_bootstrap, interval
 from photoz_morph.morph.predictions import DOMAINS, check_morph_predictions, class_names
 from photoz_morph.runs.scores import ORIGINS
@@ -94,7 +94,7 @@ def probability_of_seeds(table, domain):
 
 def is_right(table, domain, truth="label"):
     """1 where a seed predicts the true class of a galaxy, else 0; float64, shape (n, n_seeds)."""
-    return (probability_of_seeds(table, domain).argmax(axis=2) == np.asarray(table[truth])[:, None]).astype(float)
+    return (predicted_class(probability_of_seeds(table, domain)) == np.asarray(table[truth])[:, None]).astype(float)
 
 
 def _domain_scores(label, probability, group_id, bootstrap):

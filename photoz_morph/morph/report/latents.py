@@ -5,6 +5,7 @@ Runs with `latent` are shown. Latents are those of the first seed, behind the ru
 
 import numpy as np
 
+from photoz_morph.metrics.classification import predicted_class
 from photoz_morph.morph.predictions import class_names
 from photoz_morph.morph.report.figures import isomap
 from photoz_morph.morph.report.figures import latents as latent_figures
@@ -62,7 +63,7 @@ def _triplet_figures(runs, places, title):
     runs = [run for run in runs if run["name"] in places]
     triplets = {run["name"]: _triplet(run, *places[run["name"]]) for run in runs}
     names = class_names(runs[0]["table"])
-    given = [{run["name"]: np.asarray(run["table"][f"probability_{domain}"])[:, 0].argmax(axis=1) for run in runs}
+    given = [{run["name"]: predicted_class(run["table"][f"probability_{domain}"][:, 0]) for run in runs}
              for domain in ("y10", "y1")]  # fmt: skip
 
     def windows(orthonormal):

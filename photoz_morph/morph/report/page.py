@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from photoz_morph.metrics.classification import predicted_class
 from photoz_morph.mocks.labels import CLASS_NAMES
 from photoz_morph.morph.predictions import class_names
 from photoz_morph.morph.report import robustness, text
@@ -160,7 +161,7 @@ def _isomap(runs, title):
     tables = {run["name"]: run["table"] for run in runs}
     embeddings = {name: isomap.embed(table["latent_y10"], table["latent_y1"]) for name, table in tables.items()}
     given = [
-        {name: np.asarray(table[f"probability_{suffix}"])[:, 0].argmax(axis=1) for name, table in tables.items()}
+        {name: predicted_class(table[f"probability_{suffix}"][:, 0]) for name, table in tables.items()}
         for suffix in ("y10", "y1")
     ]
     label = {name: np.asarray(table["label"]) for name, table in tables.items()}

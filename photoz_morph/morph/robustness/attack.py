@@ -14,6 +14,7 @@ from keras import ops
 from tqdm import tqdm
 
 from photoz_morph.datasets import reading
+from photoz_morph.metrics.classification import predicted_class
 from photoz_morph.morph import dataset
 from photoz_morph.morph.classify import load_classifiers, network_inputs
 from photoz_morph.morph.config import MorphConfig
@@ -155,7 +156,9 @@ def count_flips_on_disk(run_dir, folder):
     if not flipped.any():
         return 0, 0
     logits, _ = _outputs(network, domain)(images["attacked"][flipped])
-    return int(np.sum(logits.argmax(axis=1) != np.asarray(table["label"])[flipped])), int(flipped.sum())
+    given = predicted_class(logits)
+    still = (given >= 0) & (given != np.asarray(table["label"])[flipped])
+    return int(still.sum()), int(flipped.sum())
 
 
 class _Run:
@@ -213,7 +216,7 @@ class _Sample:
             n_read += len(rows)
             if len(chosen) >= n_images:
                 continue
-            given = [run.outputs[self.domain](pair[self.domain])[0].argmax(axis=1) for run in runs]
+            given = [predicted_class(run.outputs[self.domain](pair[self.domain])[0]) for run in runs]
             right = np.all([classes == label[rows] for classes in given], axis=0)
             right &= np.cumsum(right) <= n_images - len(chosen)
             last = np.flatnonzero(right)[-1] if len(chosen) + right.sum() >= n_images else len(rows) - 1
@@ -273,7 +276,7 @@ def _table(run, sample, rows, plan, attack, baseline, attacked):
         "attacked": run.outputs[sample.domain](attacked),
     }
     logits, latent = ({name: output[part] for name, output in outputs.items()} for part in (0, 1))
-    table["attacked_class"] = np.where(flipped, logits["attacked"].argmax(axis=1), -1)
+    table["attacked_class"] = np.where(flipped, predicted_class(logits["attacked"]), -1)
     table["queries"], table["unconfirmed"] = attack.queries, attack.n_unconfirmed
     table["margin_before"] = _margin(logits[list(DOMAINS.values())[sample.domain]], label)
     table["margin_after"] = np.where(flipped, _margin(logits["attacked"], label), np.nan)

@@ -9,6 +9,7 @@ import numpy as np
 from astropy.table import Table
 from tqdm import tqdm
 
+from photoz_morph.metrics.classification import predicted_class
 from photoz_morph.robustness.one_pixel.attack import AttackOptions, CallableQueries, one_pixel_attack
 from photoz_morph.robustness.one_pixel.bounds import pixel_bounds
 from photoz_morph.shards.mocks import read_mock_shard
@@ -48,20 +49,29 @@ def fragile_columns(estimator, images, obj_ids, years, low, high, max_queries, s
     -------
     Table
         `fragile` (bool), `fragile_class` ("" if not fragile), `fragile_row` and `fragile_column` (array indices, -1 if
-        not fragile) and `fragile_queries`.
+        not fragile) and `fragile_queries`. A stamp without a class, because its probabilities are NaN, is not searched.
     """
-    queries = CallableQueries(images, lambda stamps: _log_probability(estimator, stamps, years))
-    given = queries.clean_logits().argmax(axis=1)
-    seeds = [[seed, int(obj_id)] for obj_id in obj_ids]
-    options = AttackOptions("lattice", max_queries)
-    found = one_pixel_attack(queries, given, seeds, pixel_bounds("data", low, high), options, on_done)
-    classes = np.array([*estimator.classes, ""])
-    after = np.where(found.flipped, np.nan_to_num(found.logits).argmax(axis=1), -1)
-    row, column = found.pixels.T
-    return Table({
-        "fragile": found.flipped, "fragile_class": classes[after], "fragile_row": row, "fragile_column": column,
-        "fragile_queries": found.queries,
-    })  # fmt: skip
+    def classify(stamps):
+        return _log_probability(estimator, stamps, years)
+
+    queries, n = CallableQueries(images, classify), len(images)
+    given = predicted_class(queries.clean_logits())
+    searched = np.flatnonzero(given >= 0)
+    columns = {"fragile": np.zeros(n, bool), "after": np.full(n, -1), "fragile_row": np.full(n, -1),
+               "fragile_column": np.full(n, -1), "fragile_queries": np.zeros(n, int)}  # fmt: skip
+    if len(searched):
+        queries = queries if len(searched) == n else CallableQueries(images[searched], classify)
+        seeds = [[seed, int(obj_id)] for obj_id in np.asarray(obj_ids)[searched]]
+        options, bounds = AttackOptions("lattice", max_queries), pixel_bounds("data", low, high)
+        found = one_pixel_attack(queries, given[searched], seeds, bounds, options, on_done)
+        after = predicted_class(found.logits)  # NaN, hence -1, unless flipped
+        for name, values in zip(columns, (found.flipped, after, *found.pixels.T, found.queries)):
+            columns[name][searched] = values
+    if on_done and len(searched) < n:
+        on_done(n - len(searched))
+    columns["fragile_class"] = np.array([*estimator.classes, ""])[columns.pop("after")]
+    order = ("fragile", "fragile_class", "fragile_row", "fragile_column", "fragile_queries")
+    return Table({name: columns[name] for name in order})
 
 
 def flag_fragile(estimator, table, paths, years, max_queries, progress=True):

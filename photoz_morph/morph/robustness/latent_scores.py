@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from photoz_morph.metrics.classification import predicted_class
 from photoz_morph.morph.predictions import DOMAINS, class_names, row_keys
 from photoz_morph.robustness.latents.geometry import class_margins, crossing, distance, seen_distance
 from photoz_morph.robustness.latents.means import LatentSpace, paired_ratio, scale_of, scaled_means
@@ -97,7 +98,7 @@ def measure_latents(table, kernel, bias, attack=None):
     logits = {name: part @ kernel + bias for name, part in latents.items()}
     space = LatentSpace(latents["Y10"], np.asarray(table["label"]), np.asarray(table["group_id"]))
     margin = {name: class_margins(part, kernel) for name, part in logits.items()}
-    right = logits["Y10"].argmax(axis=1) == space.labels
+    right = predicted_class(logits["Y10"]) == space.labels
     step = distance(latents["Y10"], latents["Y1"])
     lengths = {"y10_y1": step, "margin_y10": margin["Y10"], "margin_y1": margin["Y1"]}
     lengths["margin_y10_right"] = np.where(right, margin["Y10"], np.nan)

@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from photoz_morph.datasets import reading
+from photoz_morph.metrics.classification import predicted_class
 from photoz_morph.models.loading import BATCH_SIZE
 from photoz_morph.morph import dataset
 from photoz_morph.morph.classify import ImageClassifier, load_classifiers
@@ -159,7 +160,7 @@ def _earlier(path, settings):
 
 
 def _classes(classifiers, images, bar, change=None):
-    """Class predicted for each image by each network, shape (n, n_networks); each image is perturbed only once."""
+    """Class given to each image by each network, shape (n, n_networks), or -1; each image is perturbed only once."""
     classes, batch_size = [], min(BATCH_SIZE, len(images))
     for first in range(0, len(images), batch_size):
         # The last batch is filled with the first images: for another batch size TensorFlow would compile all networks.
@@ -167,7 +168,7 @@ def _classes(classifiers, images, bar, change=None):
         batch = change(rows) if change else images[rows]
         n_new = min(batch_size, len(images) - first)
         probability = [classify([batch], 0, lambda _, n_new=n_new: bar.update(n_new))[0] for classify in classifiers]
-        classes.append(np.stack(probability, axis=1).argmax(axis=2)[:n_new])
+        classes.append(predicted_class(np.stack(probability, axis=1))[:n_new])
     return np.concatenate(classes)
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
+from photoz_morph.metrics.classification import predicted_class
+
 EXTENT, STEP = 1.1, 0.01  # of the published windows, 221 points a side (Ciprijanovic et al. 2021, and its code)
 PIXEL_STEP = 0.02  # our choice: 12,321 images
 BATCH_SIZE = 64
@@ -52,7 +54,7 @@ class ChurchWindow:
     @property
     def classes(self):
         """Class given at each point, shape (m, m)."""
-        return self.logits.argmax(axis=-1)
+        return predicted_class(self.logits)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def church_window(base, attacked, noisy, kernel, bias, extent=EXTENT, step=STEP,
     Raises
     ------
     ValueError
-        If a latent is not finite, a step has no length, or an orthonormal window has steps along one line.
+        If a latent or its logits are not finite, a step has no length, or an orthonormal window has steps along one
+        line.
 
     Notes
     -----
@@ -106,7 +109,7 @@ def church_window(base, attacked, noisy, kernel, bias, extent=EXTENT, step=STEP,
     axes, plane = _axes(base, attacked, noisy, orthonormal)
     coordinates = _coordinates(extent, step, plane)
     bias = np.asarray(bias, float)
-    plane["given"] = tuple((np.stack([base, attacked, noisy]) @ kernel + bias).argmax(axis=1).tolist())
+    plane["given"] = _given(np.stack([base, attacked, noisy]) @ kernel + bias)
     origin, slopes = base @ kernel + bias, axes @ kernel
     logits = origin + coordinates[:, None] * slopes[0] + coordinates[:, None, None] * slopes[1]
     half = extent * _unit(plane)
@@ -149,8 +152,7 @@ def pixel_church_window(
     image, attacked, noisy = (np.asarray(part, float) for part in (image, attacked, noisy))
     axes, plane = _axes(image.ravel(), attacked.ravel(), noisy.ravel(), orthonormal)
     axes = axes.reshape(2, *image.shape)
-    given = np.asarray(classify(np.stack([image, attacked, noisy]).astype(np.float32))).argmax(axis=1)
-    plane["given"] = tuple(given.tolist())
+    plane["given"] = _given(classify(np.stack([image, attacked, noisy]).astype(np.float32)))
     coordinates = _coordinates(extent, step, plane)
     y, x = (part.ravel() for part in np.meshgrid(coordinates, coordinates, indexing="ij"))
     logits = []
@@ -218,6 +220,15 @@ def _axes(base, attacked, noisy, orthonormal):
         raise ValueError("the attacked and the noisy image lie on one line with the base: no orthonormal church window")
     places = {"attacked": (float(lengths[0]), 0.0), "noisy": (float(steps[1] @ first), float(height))}
     return np.stack([first, rest / height]), plane | places | {"orthonormal": True}
+
+
+def _given(logits):
+    """Classes of the three images; raises a ValueError if one has none."""
+    given = predicted_class(logits)
+    for name, number in zip(("base", "attacked", "noisy"), given):
+        if number < 0:
+            raise ValueError(f"the logits of the {name} image are not finite: no church window; check the network")
+    return tuple(given.tolist())
 
 
 def _unit(plane):

@@ -5,6 +5,8 @@ Both take the logits of edited images, with the true class and, in a targeted at
 
 import numpy as np
 
+from photoz_morph.metrics.classification import predicted_class
+
 OBJECTIVES = ("margin", "probability")
 SUCCESSES = ("flip", "paper")
 PAPER_TARGET, PAPER_TRUE = 0.5, 0.05  # DeepAdversaries code: above, or below, which probability an attack has won
@@ -24,22 +26,28 @@ def scores_of(logits, label, target=None, objective="margin"):
     Returns
     -------
     ndarray, shape (k,)
-        A margin is below 0 where the class is another (is the target).
+        A margin is below 0 where the class is another (is the target); infinite where the logits are NaN, which no
+        search wants.
     """
     aim = label if target is None else target
     if objective == "margin":
         lead = logits[:, aim] - np.delete(logits, aim, axis=1).max(axis=1)
     else:
         lead = probabilities(logits)[:, aim]
-    return lead if target is None else -lead
+    score = lead if target is None else -lead
+    return np.where(np.isnan(score), np.inf, score)
 
 
 def has_won(logits, label, target=None, success="flip"):
-    """Mask of the edits whose logits are successes, by the rule of `AttackOptions`: bool, shape (k,)."""
+    """Mask of the edits whose logits are successes, by the rule of `AttackOptions`: bool, shape (k,).
+
+    Logits of NaN are none, whatever their argmax.
+    """
     if success == "paper":
         probability = probabilities(logits)
         return probability[:, label] < PAPER_TRUE if target is None else probability[:, target] > PAPER_TARGET
-    return logits.argmax(axis=1) != label if target is None else logits.argmax(axis=1) == target
+    given = predicted_class(logits)
+    return (given >= 0) & (given != label) if target is None else given == target
 
 
 def probabilities(logits):

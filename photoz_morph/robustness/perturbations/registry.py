@@ -79,6 +79,7 @@ def perturb(name, images, obj_ids, severity, context, seed=0):
     Returns
     -------
     ndarray, shape (n, size, size, n_bands), float32
+        NaN throughout an image with a pixel that is not finite.
 
     Raises
     ------
@@ -88,7 +89,12 @@ def perturb(name, images, obj_ids, severity, context, seed=0):
     if name not in PERTURBATIONS:
         raise ValueError(f"no perturbation {name!r}; there are {', '.join(PERTURBATIONS)}")
     kind, images = PERTURBATIONS[name], np.asarray(images, np.float32)
-    return images.copy() if severity == kind.none else kind.function(images, obj_ids, severity, context, seed)
+    if severity == kind.none:
+        return images.copy()
+    bad = ~np.isfinite(images).all(axis=(1, 2, 3))  # integers of a FITS or JPEG file cannot hold NaN
+    changed = kind.function(np.where(bad[:, None, None, None], 0, images), obj_ids, severity, context, seed)
+    changed[bad] = np.nan
+    return changed
 
 
 def perturbation_examples(image, obj_id, context, seed=0):

@@ -107,3 +107,17 @@ def test_no_stamp_takes_more_queries_than_allowed(budget):
     found = fragile_columns(model_of(one_weak_pixel), stamps_of(3), range(3), 10, LOW, HIGH, budget)
     assert np.all(found["fragile_queries"][~found["fragile"]] == budget)
     assert np.all(found["fragile_queries"] <= budget + 1)  # the confirmation of a flip comes on top
+
+
+def test_a_stamp_without_probabilities_is_not_fragile_and_stops_no_other():
+    def logit(stamps):
+        return np.where(stamps[:, 7, 7, 1] > 50, np.nan, one_weak_pixel(stamps))
+
+    stamps, done = stamps_of(6), []
+    stamps[[1, 3], 7, 7, 1] = 99
+    found = fragile_columns(model_of(logit), stamps, range(6), 10, LOW, HIGH, 600, on_done=done.append)
+    assert found["fragile"].tolist() == [False, False, True, False, True, True] and sum(done) == 6
+    assert found["fragile_class"][[1, 3]].tolist() == ["", ""] and found["fragile_row"][[1, 3]].tolist() == [-1, -1]
+    assert found["fragile_queries"][[1, 3]].tolist() == [0, 0]
+    alone = fragile_columns(model_of(logit), stamps[1:2], [1], 10, LOW, HIGH, 600)
+    assert alone.colnames == found.colnames and not alone["fragile"].any()

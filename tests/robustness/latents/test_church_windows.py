@@ -136,3 +136,25 @@ def test_the_common_triplet_is_typical_and_flipped_in_all():
     second = table([1, 1, 1, 1, 1], [2, 2, 2, 2, 2], [0.1, 0.5, 0.7, 0.5, 0.5])
     assert common_triplet([first, second[::-1]]) == [1, 3]
     assert common_triplet([first[:1], second[1:]]) is None
+
+
+def test_logits_of_nan_have_no_church_window(triplet):
+    latents, kernel, bias = triplet
+    with pytest.raises(ValueError, match="the logits of the base image are not finite: no church window"):
+        church_window(*latents, np.full_like(kernel, np.nan), bias)
+    images = np.random.default_rng(0).normal(size=(3, 4, 4, 1))
+    images[2] = 9
+    with pytest.raises(ValueError, match="the logits of the noisy image are not finite"):
+        pixel_church_window(lambda stamps: np.where(stamps > 8, np.nan, stamps)[:, 0, :3, 0], *images)
+
+
+def test_a_point_whose_logits_are_nan_has_no_class(triplet):
+    images = np.random.default_rng(0).normal(size=(3, 4, 4, 1))
+
+    def classify(stamps):  # none beyond the attacked image
+        along = np.tensordot(stamps - images[0], images[1] - images[0], 3) / ((images[1] - images[0]) ** 2).sum()
+        return np.where(along[:, None] > 1.01, np.nan, stamps.reshape(len(stamps), -1)[:, :3])
+
+    window = pixel_church_window(classify, *images, step=0.1)
+    without = np.isnan(window.logits).all(axis=-1)
+    assert without.any() and (window.classes[without] == -1).all() and (window.classes[~without] >= 0).all()

@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from photoz_morph.robustness.one_pixel.criteria import has_won, scores_of
+from photoz_morph.robustness.one_pixel.criteria import OBJECTIVES, SUCCESSES, has_won, scores_of
 
 
 def test_the_margin_distinguishes_what_probabilities_do_not():
@@ -17,3 +18,14 @@ def test_rules_of_success():
     assert has_won(logits, 0, success="paper").tolist() == [False, True, False]
     assert has_won(logits, 0, target=1).tolist() == [True, True, False]
     assert has_won(logits, 2, target=0, success="paper").tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("success", SUCCESSES)
+@pytest.mark.parametrize("target", [None, 0])
+def test_logits_of_nan_are_no_success_and_the_worst_score(success, target):
+    """Their argmax is class 0: a flip of every other class."""
+    logits = np.array([[np.nan, np.nan, np.nan], [0, np.nan, 9], [0, 9, 0]], np.float32)
+    assert not has_won(logits[:2], 1, target, success).any()
+    for objective in OBJECTIVES:
+        scores = scores_of(logits, 1, target, objective)
+        assert np.isinf(scores[:2]).all() and scores.min() == scores[2]

@@ -41,3 +41,14 @@ def test_examples_show_every_severity():
     assert {name: len(images) for name, images in examples.items()} == {
         name: len(kind.severities) for name, kind in PERTURBATIONS.items()
     }
+
+
+@pytest.mark.parametrize("name", PERTURBATIONS)
+def test_an_image_of_nan_stays_one(name):
+    """FITS integers and JPEG bytes would make numbers of it."""
+    images, severity = sky_stamps() + blobs(flux=1e5), PERTURBATIONS[name].severities[2]
+    whole = perturb(name, images, IDS, severity, SAMPLE)
+    images[1, 3, 3, 0], images[2, 0, 0] = np.nan, np.inf
+    changed = perturb(name, images, IDS, severity, SAMPLE)
+    assert np.isnan(changed[1:3]).all()
+    np.testing.assert_allclose(changed[3:], whole[3:], atol=1e-3)

@@ -43,7 +43,7 @@ WINGS = {
     "morph": [
         ["report_run"],
         ["report"],
-        ["robustness"],
+        ["robustness", "baselines"],
         ["evaluation", "predict", "export", "exported_model"],
         ["experiment"],
         ["classify"],

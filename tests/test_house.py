@@ -43,7 +43,7 @@ WINGS = {
     "morph": [
         ["report_run"],
         ["report"],
-        ["robustness"],
+        ["robustness", "baselines"],
         ["evaluation", "predict", "export", "exported_model"],
         ["experiment"],
         ["classify"],
@@ -224,6 +224,93 @@ def test_every_folder_is_named_in_the_tree_of_the_architecture():
             assert re.search(rf"\b{path.stem}\b", tree), f"{path.relative_to(ROOT)} is not in ARCHITECTURE.md"
         else:
             assert path.parent == PACKAGE or re.search(rf"\b{path.parent.name}/", tree), path
+
+
+# Calls that change what the whole process sees: of `with` statements, which restore it, and others.
+BORROWED = {
+    "catch_warnings", "errstate", "printoptions", "chdir", "rc_context", "style.context", "redirect_stdout",
+    "redirect_stderr", "threadpool_limits", "localcontext", "config_context", "patch", "patch.dict",
+}  # fmt: skip
+SET = {
+    "simplefilter", "filterwarnings", "resetwarnings", "seterr", "set_printoptions", "chdir", "signal", "setlocale",
+    "set_dtype_policy", "set_floatx", "set_config", "umask", "rcParams.update", "environ.update", "putenv", "seed",
+}  # fmt: skip
+
+
+def called(node, names):
+    """True if a node is a call of one of the names, whatever module they are taken from."""
+    name = f".{ast.unparse(node.func)}" if isinstance(node, ast.Call) else ""
+    return any(name.endswith(f".{known}") for known in names)
+
+
+def own_nodes(node):
+    """Nodes below a node, without the bodies of functions defined in it."""
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            yield from own_nodes(child)
+
+
+def functions(trees):
+    """Functions of some sources, as (node, whether it is made for `with` statements)."""
+    for tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                yield node, any("contextmanager" in ast.unparse(decorator) for decorator in node.decorator_list)
+
+
+def yields(node):
+    return any(isinstance(below, (ast.Yield, ast.YieldFrom)) for below in own_nodes(node))
+
+
+def borrowers(trees):
+    """Names of the calls that change the state of the process in a `with` statement, with those of the sources."""
+    names, found = set(BORROWED), True
+    while found:  # one may use another
+        found = {
+            node.name for node, is_manager in functions(trees) if is_manager and node.name not in names
+            and any(called(below, names | SET) for below in own_nodes(node))
+        }  # fmt: skip
+        names |= found
+    return names
+
+
+def leaks(trees):
+    """Functions that hand the caller a value while the state of the process is not the caller's."""
+    names = borrowers(trees)
+    for function, is_manager in functions(trees):
+        if is_manager or not yields(function):
+            continue
+        withs = [node for node in own_nodes(function) if isinstance(node, (ast.With, ast.AsyncWith))
+                 and any(called(item.context_expr, names) for item in node.items)]  # fmt: skip
+        safe = {id(below) for node in withs if not yields(node) for below in own_nodes(node)}
+        if any(yields(node) for node in withs) or any(
+            called(node, SET) and id(node) not in safe for node in own_nodes(function)
+        ):
+            yield function.name
+
+
+def test_no_generator_yields_while_warnings_or_other_global_state_are_not_the_callers():
+    sources = [*PACKAGE.rglob("*.py"), *(ROOT / "tfds_builders").glob("*.py"), *(ROOT / "scripts").rglob("*.py")]
+    trees = [ast.parse(path.read_text()) for path in sources]
+    assert {"open_fits", "fits_errors", "layer_precision", "_interrupts_ignored"} <= borrowers(trees)
+    assert not list(leaks(trees))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "with warnings.catch_warnings():\n  yield 1",
+        "with np.errstate(all='ignore'), open(path) as file:\n  yield from file",
+        "with quiet():\n  for line in lines:\n   yield line",
+        "os.chdir(path)\n yield 1",
+    ],
+)
+def test_a_generator_that_leaks_is_found(body):
+    manager = "@contextmanager\ndef quiet():\n with catch_warnings():\n  yield\n"
+    assert list(leaks([ast.parse(f"{manager}def rows():\n {body}\n")])) == ["rows"]
+    kept = "def rows():\n for path in paths:\n  with quiet():\n   simplefilter('error')\n   row = f(path)\n  yield row"
+    assert not list(leaks([ast.parse(manager + kept)]))
 
 
 def test_every_module_opens_with_a_docstring():

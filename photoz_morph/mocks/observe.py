@@ -9,12 +9,16 @@ from functools import lru_cache
 
 import galsim
 import numpy as np
+from scipy import ndimage
 from scipy.fft import irfft2, next_fast_len, rfft2
 
 from photoz_morph.mocks.exposure import FRAME_SIZE, check_observing, electron_rate, sky_rate, stamp_binning
 from photoz_morph.shards.scenes import NATIVE_PIXEL_KPC
 from photoz_morph.surveys import LSST
 
+# Camera pixels along the side of a scene's pixel up to which its light is interpolated as if it were band limited. In
+# pixels of 2 the interpolation of a point swings to -0.3 % of its peak, of 3 to -3 %, of 5 to -12 %.
+FINE_ENOUGH = 1.5
 PADDING = 100  # pixels of empty sky around the frame, so that light does not wrap around in the Fourier transform
 
 
@@ -52,6 +56,12 @@ def expected_image(scene, survey=LSST):
     ndarray, shape (FRAME_SIZE, FRAME_SIZE, 3), float32
         Flux per pixel of the camera [nJy], with the scene in the centre. Light beyond the frame is lost, after it was
         spread by the point-spread function.
+
+    Notes
+    -----
+    Pixels coarser than `FINE_ENOUGH` times those of the camera are divided by `subdivided` first. What was smaller than
+    a pixel stays about as wide as one: in pixels of 1 kpc the peak of a Gaussian of sigma 1 kpc is 2 % too low, that of
+    an exponential disk with a half-light radius of 3 kpc 6 %, and that of a point half to two thirds.
     """
     if abs(scene.pixel_kpc / NATIVE_PIXEL_KPC - 1) < 1e-6:
         bands = convolve_native(scene.image, survey)
@@ -129,6 +139,34 @@ def observe(expected, survey, years, rng, binning="sample", nested=False, field_
     return {year: stamps[year] for year in years}
 
 
+def subdivided(image, n_parts):
+    """Smooth image on finer pixels whose sums over the coarse ones are those given, without negative pixels.
+
+    Parameters
+    ----------
+    image : ndarray, shape (n, n)
+        Flux per pixel, not negative.
+    n_parts : int
+        Fine pixels along the side of a coarse one.
+
+    Returns
+    -------
+    ndarray, shape (n * n_parts, n * n_parts)
+
+    Notes
+    -----
+    Pycnophylactic interpolation, Tobler (1979): the light of a pixel, at first even, is smoothed and scaled to its sum
+    in turn. Scaled rather than shifted, it stays positive. After `n_parts` squared rounds it hardly changes.
+    """
+    block = np.ones((n_parts, n_parts))
+    fine = np.kron(image / n_parts**2, block)
+    for _ in range(n_parts**2):
+        fine = ndimage.uniform_filter(fine, 3, mode="nearest")
+        total = fine.reshape(len(image), n_parts, len(image), n_parts).sum(axis=(1, 3))
+        fine *= np.kron(np.divide(image, total, out=np.zeros(image.shape), where=total > 0), block)
+    return fine
+
+
 @lru_cache(maxsize=4)
 def _psf_transform(survey, size):
     """Transfer functions of the bands on the half plane that `rfft2` uses, shape (n_bands, size, size // 2 + 1)."""
@@ -142,9 +180,14 @@ def _psf_transform(survey, size):
 
 def _resampled(scene, survey, i):
     """One band of a scene with other pixels, drawn by GalSim on the pixels of the camera."""
-    scale = scene.pixel_arcsec
+    image, scale = scene.image[..., i].astype(np.float64), scene.pixel_arcsec
     size = FRAME_SIZE + PADDING
-    pixels = galsim.Image(np.ascontiguousarray(scene.image[..., i], np.float64), scale=scale)
+    ratio = scale / survey.pixel_scale - 1e-6  # a pixel of rounded size is none coarser
+    if ratio > FINE_ENOUGH:
+        n_parts = int(np.ceil(ratio))
+        within = 2 * int(np.ceil(size * survey.pixel_scale / scale / 2)) + len(image) % 2
+        image, scale = subdivided(_centred(image, min(within, len(image))), n_parts), scale / n_parts
+    pixels = galsim.Image(np.ascontiguousarray(image), scale=scale)
     # Its pixels are integrals over the source; without them the image would be smoothed by their shape.
     light = galsim.Convolve(galsim.InterpolatedImage(pixels, x_interpolant="lanczos15", normalization="flux"),
                             galsim.Deconvolve(galsim.Pixel(scale)), lsst_psf(survey, survey.bands[i]),

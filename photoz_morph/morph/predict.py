@@ -43,10 +43,7 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True, defen
     config, trained_on = read_run(run_dir, MorphConfig)
     builder = dataset.open_run_dataset(trained_on, data_dir)
     networks = load_classifiers(run_dir, defence)
-    columns = reading.read_columns(builder, split)
-    columns = {name: columns[name] for name in TABLE_COLUMNS}
-    for name in LABELS:
-        columns[name] = dataset.class_index(columns[name], config.data.classes)
+    columns = catalog_columns(builder, split, config.data.classes)
     probabilities, latents = {"Y10": [], "Y1": []}, {}
     total = len(networks) * 2 * len(columns["obj_id"])
     with tqdm(total=total, desc="predict", unit=" images", disable=not progress) as bar:
@@ -70,3 +67,22 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True, defen
         run_dir.name if hasattr(run_dir, "name") else str(run_dir).rstrip("/").rpartition("/")[2],
         defence_facts(config, defence),
     )
+
+
+def catalog_columns(builder, split, classes):
+    """Columns of a split that the table of predictions repeats, in the stored order.
+
+    Parameters
+    ----------
+    builder : tfds builder
+    split : str
+    classes : {"spiral_elliptical_merger", "merger"}
+        Which the labels become classes of.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n,)
+    """
+    columns = reading.read_columns(builder, split)
+    columns = {name: columns[name] for name in TABLE_COLUMNS}
+    return columns | {name: dataset.class_index(columns[name], classes) for name in LABELS}

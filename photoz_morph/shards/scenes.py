@@ -13,13 +13,14 @@
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 
 from photoz_morph.system.files import write_whole
-from photoz_morph.system.fits import open_fits, primary_hdu, read_table, require_cards, require_columns
+from photoz_morph.system.fits import fits_errors, open_fits, primary_hdu, read_table, require_cards, require_columns
 
 BANDS = ("g", "r", "i")
 REDSHIFT = 0.05  # Ciprijanovic et al. (2021), Sec. 2: all galaxies are moved there
@@ -162,16 +163,21 @@ def iter_scenes(path, rows=None):
     ValueError
         If the file is truncated, damaged or not a shard of scenes.
     """
-    # astropy cannot scale a part of a memory-mapped image, so the levels are read as they are.
-    with open_fits(path, "a shard of scenes", with_checksum=True, do_not_scale_image_data=True) as hdus:
-        table, header = _checked_catalog(path, hdus)
-        pixel_area = (header["PIXKPC"] / KPC_PER_ARCSEC) ** 2
-        flux_of_level = _flux_of_level(pixel_area)
+    reading = partial(fits_errors, path, "a shard of scenes")
+    with reading():
+        # astropy cannot scale a part of a memory-mapped image, so the levels are read as they are.
+        hdus = fits.open(path, checksum=True, memmap=True, do_not_scale_image_data=True)
+    with hdus:
+        with reading():
+            table, header = _checked_catalog(path, hdus)
+            flux_of_level = _flux_of_level((header["PIXKPC"] / KPC_PER_ARCSEC) ** 2)
         for row in range(len(table)) if rows is None else rows:
-            image = np.moveaxis(flux_of_level[hdus["IMAGE"].section[row].view(np.uint16)], 0, -1)
-            columns = {name: table[name][row] for name in table.colnames}
-            required = {name: int(columns.pop(name)) for name in REQUIRED_COLUMNS}
-            yield Scene(np.ascontiguousarray(image), header["PIXKPC"], **required, table_row=columns)
+            with reading():
+                image = np.moveaxis(flux_of_level[hdus["IMAGE"].section[row].view(np.uint16)], 0, -1)
+                columns = {name: table[name][row] for name in table.colnames}
+                required = {name: int(columns.pop(name)) for name in REQUIRED_COLUMNS}
+                image = np.ascontiguousarray(image)
+            yield Scene(image, header["PIXKPC"], **required, table_row=columns)
 
 
 def from_surface_brightness(mag, pixel_area):

@@ -36,13 +36,24 @@ def open_fits(path, kind, remedy="make it again", with_checksum=False, **options
         If the file is truncated, damaged or not FITS, or the block raises an error whose message does not begin with
         the name of the file.
     """
+    options = {"memmap": True, **options}
+    with fits_errors(path, kind, remedy), fits.open(path, checksum=with_checksum, **options) as hdus:
+        yield hdus
+
+
+@contextmanager
+def fits_errors(path, kind, remedy="make it again"):
+    """Translate the errors of reading a FITS file inside a `with` block, and astropy's warnings, to one line.
+
+    Parameters and errors are those of `open_fits`, which is for a file that one block reads. An iterator that keeps a
+    file open must not yield inside either of them: until it goes on, the warnings of its caller would be errors too.
+    """
     if not Path(path).exists():
         raise FileNotFoundError(f"{path}: no such file; give {kind}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", AstropyWarning)  # a truncated file is only a warning to astropy
-            with fits.open(path, checksum=with_checksum, **{"memmap": True, **options}) as hdus:
-                yield hdus
+            yield
     except UNREADABLE as error:
         reason = " ".join(str(error).split())
         if reason.startswith(f"{path}: "):  # it is one of ours

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+from collections import deque
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from photoz_morph.system.processes import become_worker
@@ -40,4 +41,37 @@ def run_all(function, jobs, n_processes, bar):
                 bar.update(done.result())
         except BaseException:
             pool.shutdown(cancel_futures=True)  # or the pool would finish all shards before it reports
+            raise
+
+
+def map_in_order(function, items, n_processes):
+    """Iterate over the results of a function of one argument, computed in several processes.
+
+    Parameters
+    ----------
+    function : callable
+    items : iterable
+        Read no further ahead than keeps the processes busy.
+    n_processes : int
+        With 1, the function is called in this process.
+
+    Yields
+    ------
+    object
+        What `function` returns, in the order of `items`.
+    """
+    if n_processes <= 1:
+        yield from map(function, items)
+        return
+    with ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn"), become_worker) as pool:
+        waiting = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > 2 * n_processes:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
             raise

@@ -7,7 +7,7 @@ from scipy.signal import resample
 from scipy.special import erf, j0
 
 from photoz_morph.mocks.exposure import FRAME_SIZE
-from photoz_morph.mocks.observe import convolve_native, expected_image, lsst_psf, observe
+from photoz_morph.mocks.observe import convolve_native, expected_image, lsst_psf, observe, subdivided
 from photoz_morph.shards.scenes import KPC_PER_ARCSEC, NATIVE_PIXEL_KPC, Scene
 from photoz_morph.surveys import LSST
 
@@ -126,6 +126,43 @@ def test_scenes_with_other_pixels_give_the_same_image(pixel_arcsec, size):
     native = expected_image(gaussian_scene(0.2, 200, centre=(1.5, -2.0)))
     other = expected_image(gaussian_scene(pixel_arcsec, size, centre=(1.5, -2.0)))
     np.testing.assert_allclose(other, native, atol=2e-4 * native.max())
+
+
+@pytest.mark.parametrize("pixel_arcsec, size", [(KPC_PER_ARCSEC, 100), (0.42, 201), (2.5, 40)])
+def test_coarse_pixels_give_no_negative_light_and_keep_the_flux(pixel_arcsec, size):
+    """Points on a smooth disk, the hardest case, one at the edge of the scene."""
+    rows, columns = np.indices((size, size)) - (size - 1) / 2
+    image = np.exp(-np.hypot(rows, columns) * pixel_arcsec / 4)
+    middle = size // 2
+    for row, column in ((middle, middle), (middle + 3, middle - 2), (middle - 1, middle + 6), (middle, middle + 7)):
+        image[row, column] += 20
+    # Light that leaves the frame is lost, so none comes near its edge.
+    image[np.maximum(abs(rows), abs(columns)) * pixel_arcsec > 45] = 0
+    scene = Scene(np.stack([image] * 3, axis=-1).astype(np.float32), pixel_arcsec * KPC_PER_ARCSEC, 1, 1)
+    expected = expected_image(scene)
+    assert expected.min() > -1e-5 * expected.max()  # of the Fourier transform
+    np.testing.assert_allclose(expected.sum(axis=(0, 1), dtype=float), image.sum(), rtol=5e-4)  # the wings of the PSF
+
+
+@pytest.mark.parametrize("sigma, off_by", [(1.0, 0.03), (2.0, 0.002)])
+@pytest.mark.parametrize("centre", [(0.0, 0.0), (0.3, -0.4)])
+def test_coarse_pixels_keep_the_peak_of_what_they_resolve(sigma, off_by, centre):
+    """The peak of a Gaussian [arcsec] in pixels of 1.01 arcsec, against the same in camera pixels."""
+    native = expected_image(gaussian_scene(0.2, 200, sigma, centre))
+    coarse = expected_image(gaussian_scene(KPC_PER_ARCSEC, 60, sigma, centre))
+    np.testing.assert_allclose(coarse, native, atol=off_by * native.max())
+
+
+def test_finer_pixels_have_the_sums_of_the_coarse_ones():
+    image = np.random.default_rng(0).lognormal(0, 3, (12, 12)) * (np.random.default_rng(1).random((12, 12)) > 0.3)
+    fine = subdivided(image, 4)
+    np.testing.assert_allclose(fine.reshape(12, 4, 12, 4).sum(axis=(1, 3)), image, rtol=1e-12)
+    assert fine.min() >= 0
+    slope = np.arange(1, 13.0)[:, None] * np.ones(12)
+    inside = slice(16, -16)
+    even = (np.arange(48) + 0.5) / 4 + 0.5  # of the slope, in the middle of each fine pixel
+    np.testing.assert_allclose(16 * subdivided(slope, 4)[inside, inside], (even[:, None] * np.ones(48))[inside, inside],
+                               rtol=0.005)  # fmt: skip
 
 
 def test_a_field_of_20_kpc_is_the_middle_of_the_frame_unbinned():

@@ -1,8 +1,11 @@
 
+import warnings
+
 import numpy as np
 import pytest
 from astropy.cosmology import FlatLambdaCDM
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
 
 from photoz_morph.shards.scenes import (
     NATIVE_PIXEL_KPC,
@@ -62,6 +65,22 @@ def test_any_fits_reader_sees_surface_brightness(shard):
 
 def test_rows_can_be_read_alone(shard):
     assert [scene.obj_id for scene in iter_scenes(shard[0], [2, 0])] == [2, 0]
+
+
+def test_warnings_of_the_caller_stay_warnings_while_scenes_are_read(shard):
+    filters = list(warnings.filters)
+    for _ in iter_scenes(shard[0]):
+        assert warnings.filters == filters
+        with pytest.warns(AstropyUserWarning, match="of the caller"):
+            warnings.warn("of the caller", AstropyUserWarning)
+    # An iterator given up halfway is closed at an unknown time, and must not bring back the filters of its start.
+    scenes = iter_scenes(shard[0])
+    next(scenes)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "set meanwhile")
+        filters = list(warnings.filters)
+        scenes.close()
+        assert warnings.filters == filters
 
 
 @pytest.mark.parametrize("value", [-1, np.nan, np.inf])

@@ -4,7 +4,7 @@ import signal
 import pytest
 from tqdm import tqdm
 
-from photoz_morph.system.pool import process_count, run_all
+from photoz_morph.system.pool import map_in_order, process_count, run_all
 
 
 def write_pid(folder, number):
@@ -40,6 +40,36 @@ def test_a_single_job_runs_in_this_process(tmp_path):
 def test_the_error_of_a_job_is_raised(tmp_path, n_processes):
     with tqdm(disable=True) as bar, pytest.raises(ValueError, match="shard 1 failed"):
         run_all(fail, jobs(tmp_path, 3), n_processes, bar)
+
+
+def halved(number):
+    if number == 7:
+        raise ValueError("7 is odd")
+    return os.getpid(), number / 2
+
+
+@pytest.mark.parametrize("n_processes", [1, 2])
+def test_results_come_in_the_order_of_the_items(n_processes):
+    read = []
+    results = map_in_order(halved, (read.append(n) or n for n in range(0, 40, 2)), n_processes)
+    (pid, first), rest = next(results), list(results)
+    assert [first, *(half for _, half in rest)] == list(range(20))
+    assert (pid == os.getpid()) == (n_processes == 1)
+
+
+def test_items_are_read_no_further_ahead_than_the_processes_need():
+    read = []
+    results = map_in_order(halved, (read.append(n) or n for n in range(0, 400, 2)), 2)
+    next(results)
+    assert len(read) == 5
+    results.close()
+    assert len(read) == 5
+
+
+@pytest.mark.parametrize("n_processes", [1, 2])
+def test_the_error_of_an_item_is_raised(n_processes):
+    with pytest.raises(ValueError, match="7 is odd"):
+        list(map_in_order(halved, [2, 7, 4], n_processes))
 
 
 def test_number_of_processes():

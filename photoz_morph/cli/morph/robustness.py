@@ -22,7 +22,7 @@ DEFAULT_RUNS = ("runs/morph_regular", "runs/morph_mmd")
               help="Maximum number of queries of the network per galaxy.")  # fmt: skip
 @click.option("--bounds", default="data", show_default=True,
               help="Allowed pixel values: data (range of the test images), paper ([0, 1] of its scaling), "
-              "sigma:NUMBER (of the sky) or electrons:NUMBER.")  # fmt: skip
+              "sigma:NUMBER (of the sky) or electrons:NUMBER; less where the network clips its images.")  # fmt: skip
 @click.option("--domain", default="Y10", show_default=True, type=click.Choice(["Y10", "Y1"]),
               help="Depth of the images.")  # fmt: skip
 @click.option("--targeted", is_flag=True,

@@ -129,7 +129,9 @@ def arm_names(headers):
 
 
 def _arm_name(header):
-    """Adaptation and defences of an arm, such as "MMD", "regular + noise" or "consistency + d4"."""
+    """Adaptation and defences of an arm, such as "MMD", "regular + noise" or "consistency + d4"; or a baseline."""
+    if header.get("baseline"):
+        return header["model"]
     parts = [ARM_NAMES.get(header["adaptation"], header["adaptation"])]
     parts += [name for name in ("noise", "pixel") if header.get(f"{name}_augmentation")]
     parts += [header["defence"]] if header.get("defence", "none") != "none" else []

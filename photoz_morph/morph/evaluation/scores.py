@@ -74,7 +74,8 @@ def _header(table):
     """Provenance of a table, with which every dictionary of scores begins."""
     origin = table.meta["origin"]
     names = ["survey", "model", "adaptation", "config"]
-    names += [name for name in ("defence", "noise_augmentation", "pixel_augmentation") if name in table.meta]
+    optional = ("defence", "noise_augmentation", "pixel_augmentation", "baseline", "train_on")
+    names += [name for name in optional if name in table.meta]
     return {"data": ORIGINS[origin], "origin": origin, **{name: table.meta[name] for name in names},
             "classes": list(class_names(table))}  # fmt: skip
 

@@ -27,7 +27,7 @@ from photoz_morph.morph.robustness.attack_files import (
     start_attack,
     write_attack_shard,
 )
-from photoz_morph.morph.robustness.pixel_queries import compiled, pixel_queries, scaling_softening
+from photoz_morph.morph.robustness.pixel_queries import compiled, pixel_queries, scaling_softening, visible_range
 from photoz_morph.robustness.one_pixel.attack import AttackOptions, one_pixel_attack
 from photoz_morph.robustness.one_pixel.bounds import check_bounds, pixel_bounds
 from photoz_morph.robustness.perturbations.observing import observing_context
@@ -179,7 +179,8 @@ class _Run:
         softening, context = scaling_softening(self.network, sample.domain), None
         if check_bounds(plan.bounds)[1] is not None:
             context = observing_context(self.dataset, self.config.survey, int(plan.domain.removeprefix("Y")))
-        self.bounds = pixel_bounds(plan.bounds, sample.low, sample.high, softening, context)
+        visible = visible_range(self.network, sample.domain)
+        self.bounds = pixel_bounds(plan.bounds, sample.low, sample.high, softening, context, visible)
         self.queries = pixel_queries(self.network, sample.images[sample.domain][:1], sample.domain, plan.precision)
 
     @property

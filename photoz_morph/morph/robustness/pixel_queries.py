@@ -284,6 +284,12 @@ def scaling_softening(network, domain=0):
     return None if scale is None else float(scale.softening)
 
 
+def visible_range(network, domain=0):
+    """Lowest and highest flux that the scaling of a network does not clip [image unit]; infinite without a clip."""
+    scale = _scaling(network, domain)
+    return (-np.inf, np.inf) if scale is None else (float(scale.low), float(scale.high))
+
+
 def _scaling(network, domain):
     """The first scaling layer of a network, at any depth, in NumPy; None if it has none."""
     layers = [layer for layer in network._flatten_layers() if isinstance(layer, ArcsinhScaling)]

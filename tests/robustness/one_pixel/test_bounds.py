@@ -23,6 +23,16 @@ def test_bounds_of_each_kind():
     assert (electrons.low.tolist(), electrons.high.tolist()) == ([-10, -40], [1000, 2000])
 
 
+def test_bounds_end_where_the_network_clips_its_images():
+    for spec in ("data", "paper"):
+        bounds = pixel_bounds(spec, [-1, -9], [50, 2], softening=10.0, visible=(-3.0, 8.5))
+        assert (bounds.low.tolist(), bounds.high.tolist()) == (
+            ([-1, -3], [8.5, 2]) if spec == "data" else ([-3, -3], [8.5, 8.5])
+        )
+    with pytest.raises(ValueError, match="bounds data: the network clips its images at -3 and 8.5 and sees"):
+        pixel_bounds("data", [9, 10], [20, 30], visible=(-3.0, 8.5))
+
+
 @pytest.mark.parametrize("spec", ["sigma", "sigma:-1", "sigma:x", "data:3", "all", "electrons:inf"])
 def test_bounds_that_are_none(spec):
     with pytest.raises(ValueError, match="give data, paper"):

@@ -1,0 +1,1 @@
+"""Baselines of the networks: classes from simple measurements of the stamps."""

@@ -2,7 +2,8 @@
 
 Frames are SDSS corrected frames, `frame-BAND-RUN-CAMCOL-FIELD.fits`, also compressed (.bz2, .gz), anywhere below
 the folder. Only HDU 0 is used: a 2-D image with a TAN WCS. `index_frames` reads every header once and refuses frames
-that would fail hours later; `overlapping_frames` picks the frames of one stamp.
+that would fail hours later; `overlapping_frames` picks the frames of one stamp. A frame whose pixels are damaged spoils
+the stamps that it overlaps, no others: `read_frame` and `blank_value` say so.
 """
 
 import bz2
@@ -24,6 +25,7 @@ FRAME_NAME = re.compile(r"frame-([a-zA-Z]+)-(\d+)-(\d+)-(\d+)\.fits(?:\.bz2|\.gz
 # SWarp estimates the noise of a frame (its weight) from the pixels it is given: 80 around a stamp bring that
 # within some per cent of the whole frame's. Resampling alone needs 3.
 CUT_MARGIN = 80
+FEWEST_PIXELS = 16  # of which half have one value by chance in no frame
 UNREADABLE = (
     OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, zlib.error, fits.VerifyError,
     AstropyWarning,
@@ -45,24 +47,27 @@ def index_frames(folder, survey, progress=False):
     Table
         One row per frame: `band`, `run`, `camcol`, `field`, `path`; the footprint, which is the WCS (`crval`
         [deg], `crpix`, `cd` [deg / pixel]) and the image's `shape` (rows, columns); the image centre as a unit
-        vector `center` and the `radius` [deg] of the circle around it. `meta["n_ignored"]` counts other files.
+        vector `center` and the `radius` [deg] of the circle around it; `damage`, why its pixels cannot be read, or "".
+        A frame whose header cannot be read has the footprint of its field in another band.
+        `meta["n_ignored"]` counts other files.
 
     Raises
     ------
     FileNotFoundError
         If the folder does not exist, or has no frame of some band.
     ValueError
-        If a frame is truncated, twice in the folder, in another band than its name says, in another unit than the
-        survey's, or has no TAN WCS.
+        If the header of a frame cannot be read and the folder has no other band of its field to tell where it lies, or
+        the frame is twice in the folder, in another band than its name says, in another unit than the survey's, or has
+        no TAN WCS.
 
     Notes
     -----
-    A compressed frame whose end is intact passes here even if damaged inside; `read_frame` then refuses it.
+    A compressed frame whose end is intact has no `damage` here even if damaged inside; `read_frame` then refuses it.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; give the folder with the frame-*.fits files")
-    rows, paths, n_ignored = [], {}, 0
+    rows, paths, unplaced, n_ignored = [], {}, [], 0
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     for path in tqdm(files, desc="index frames", unit="frame", disable=not progress):
         match = FRAME_NAME.fullmatch(path.name)
@@ -73,14 +78,24 @@ def index_frames(folder, survey, progress=False):
         if name in paths:
             raise ValueError(f"{path}: the same frame is also in {paths[name]}; keep one, or it would count twice")
         paths[name] = path
-        rows.append((*name, str(path), *_footprint(path, match[1], survey)))
+        header, damage = _read_header(path)
+        if header is None:
+            unplaced.append((name, path, damage))
+        else:
+            rows.append((*name, str(path), *_footprint(path, header, match[1], survey), damage))
+    for name, path, damage in unplaced:
+        # The five bands of a field are images of the same sky.
+        same_field = next((row for row in rows if row[1:4] == name[1:]), None)
+        if same_field is None:
+            raise ValueError(damage)
+        rows.append((*name, str(path), *same_field[5:-1], damage))
     for band in survey.bands:
         if not any(row[0] == band for row in rows):
             raise FileNotFoundError(
                 f"missing band {band}: no frame-{band}-*.fits in {folder} ({len(rows)} frames of other bands, "
                 f"{n_ignored} other files); download the frames of all bands {', '.join(survey.bands)}"
             )
-    names = ("band", "run", "camcol", "field", "path", "crval", "crpix", "cd", "shape", "center", "radius")
+    names = ("band", "run", "camcol", "field", "path", "crval", "crpix", "cd", "shape", "center", "radius", "damage")
     index = Table(rows=rows, names=names, meta={"n_ignored": n_ignored})
     index.sort(["band", "run", "camcol", "field"])
     return index
@@ -149,16 +164,48 @@ def read_frame(path):
     Raises
     ------
     ValueError
-        If the file is damaged.
+        If the file is damaged, or no pixel is finite.
     """
     try:
-        with _open(path) as stream, fits.open(io.BytesIO(stream.read()), memmap=False) as hdus:
-            return np.asarray(hdus[0].data, np.float32)
+        with _open(path) as stream, warnings.catch_warnings():
+            warnings.filterwarnings("error", message=".*truncated")  # only a warning to astropy
+            with fits.open(io.BytesIO(stream.read()), memmap=False) as hdus:
+                image = np.asarray(hdus[0].data, np.float32)
+        if not np.isfinite(image).any():
+            raise ValueError("none of its pixels is finite")
     except UNREADABLE as error:
         raise _damaged(path, error) from error
+    return image
 
 
-def cut_frame(frame, image, ra, dec, side_arcsec):
+def blank_value(frame, image, ra, dec, side_arcsec):
+    """Value that more than half of the pixels have around a position, in the middle of the stamp or in all of it.
+
+    A detector that is dead delivers one value instead of noise. It would be taken for an empty sky of any weight: the
+    noise of a frame is estimated from its pixels.
+
+    Parameters
+    ----------
+    frame, image, ra, dec, side_arcsec
+        As for `cut_frame`.
+
+    Returns
+    -------
+    float or None
+        The value [unit of the survey]; None where there is noise, as there should be.
+    """
+    for side, margin in ((side_arcsec, CUT_MARGIN), (side_arcsec, 0), (side_arcsec / 4, 0)):
+        pixels = cut_frame(frame, image, ra, dec, side, margin).data
+        pixels = pixels[np.isfinite(pixels)]
+        if len(pixels) < FEWEST_PIXELS:
+            continue
+        middle = np.median(pixels)
+        if np.count_nonzero(pixels == middle) > len(pixels) / 2:
+            return float(middle)
+    return None
+
+
+def cut_frame(frame, image, ra, dec, side_arcsec, margin=CUT_MARGIN):
     """Cut the part of a frame that is needed to resample a square around a position.
 
     Parameters
@@ -171,6 +218,8 @@ def cut_frame(frame, image, ra, dec, side_arcsec):
         Centre of the square [deg].
     side_arcsec : float
         Its side [arcsec].
+    margin : int
+        Width of the border [pixel].
 
     Returns
     -------
@@ -179,7 +228,7 @@ def cut_frame(frame, image, ra, dec, side_arcsec):
     """
     x, y = to_pixels(frame, ra, dec)
     pixel_scale = 3600 * np.sqrt(abs(np.linalg.det(frame["cd"])))
-    half = side_arcsec / pixel_scale / np.sqrt(2) + CUT_MARGIN
+    half = side_arcsec / pixel_scale / np.sqrt(2) + margin
     left, bottom = (max(int(position - half), 0) for position in (x, y))
     hdu = fits.PrimaryHDU(image[bottom : max(int(y + half) + 1, 0), left : max(int(x + half) + 1, 0)])
     for axis, (ctype, corner) in enumerate((("RA---TAN", left), ("DEC--TAN", bottom))):
@@ -192,9 +241,8 @@ def cut_frame(frame, image, ra, dec, side_arcsec):
     return hdu
 
 
-def _footprint(path, band, survey):
+def _footprint(path, header, band, survey):
     """WCS, shape, centre and radius of one frame, after the checks of its header."""
-    header = _read_header(path)
     if header.get("NAXIS") != 2:
         raise ValueError(f"{path}: HDU 0 has {header.get('NAXIS')} axes, not a 2-D image; download it again")
     if str(header.get("FILTER", band)).strip() != band:
@@ -229,28 +277,36 @@ def _footprint(path, band, survey):
 
 
 def _read_header(path):
-    """Header of HDU 0, after a check that the file has its end."""
+    """Header of HDU 0, None if it cannot be read; and what is wrong with the file as far as its end tells, or ""."""
     try:
         with _open(path) as stream, warnings.catch_warnings():
             warnings.filterwarnings("error", message="non-ASCII")
             header = fits.Header.fromfile(stream)
             for keyword in ("NAXIS", "FILTER", "BUNIT", "CTYPE1", "CTYPE2"):
                 header.get(keyword)  # a card that cannot be parsed raises here
-            if Path(path).suffix != ".bz2":
-                n_bytes = abs(header["BITPIX"]) // 8 * header.get("NAXIS1", 0) * header.get("NAXIS2", 0)
-                if len(stream.read(n_bytes)) < n_bytes:
-                    raise EOFError("its pixels are cut short")
+            n_bytes = abs(header["BITPIX"]) // 8 * header.get("NAXIS1", 0) * header.get("NAXIS2", 0)
+            return header, _damage_at_end(path, stream, n_bytes)
+    except UNREADABLE as error:
+        return None, str(_damaged(path, error))
+
+
+def _damage_at_end(path, stream, n_bytes):
+    """What is wrong with the end of a file, given its stream after the header and the length of the pixels."""
+    try:
+        if Path(path).suffix != ".bz2":
+            if len(stream.read(n_bytes)) < n_bytes:
+                raise EOFError("its pixels are cut short")
+            return ""
         # Decompressing all of a bzip2 file takes half a second. Its end mark and checksum, which need not begin at
         # a byte, fill the last 80 bits before up to 7 bits of padding.
-        if Path(path).suffix == ".bz2":
-            with open(path, "rb") as stream:
-                stream.seek(-11, io.SEEK_END)
-                tail = int.from_bytes(stream.read(), "big")
-            if not any((tail >> (32 + shift)) % 2**48 == 0x177245385090 for shift in range(8)):
-                raise EOFError("the end of the bzip2 stream is missing")
+        with open(path, "rb") as file:
+            file.seek(-11, io.SEEK_END)
+            tail = int.from_bytes(file.read(), "big")
+        if not any((tail >> (32 + shift)) % 2**48 == 0x177245385090 for shift in range(8)):
+            raise EOFError("the end of the bzip2 stream is missing")
     except UNREADABLE as error:
-        raise _damaged(path, error) from error
-    return header
+        return str(_damaged(path, error))
+    return ""
 
 
 def _open(path):

@@ -10,6 +10,8 @@ and `swarp` make one stamp.
 import functools
 import hashlib
 import io
+import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from tqdm import tqdm
 from photoz_morph.catalogs.dust import EBV_SOURCE, sfd_ebv
 from photoz_morph.catalogs.galaxies import check_galaxy_catalog
 from photoz_morph.shards.stacks import SHARD_SIZE, read_shard, shard_path, write_shard
-from photoz_morph.stacking.frames import index_frames, overlapping_frames, read_frame
+from photoz_morph.stacking.frames import blank_value, index_frames, overlapping_frames, read_frame
 from photoz_morph.stacking.swarp import COMBINE_TYPES, RESAMPLING, find_swarp, stack_band
 from photoz_morph.surveys import SDSS
 
@@ -75,10 +77,11 @@ def stack_catalog(catalog, frames_dir, out_dir, survey=SDSS, combine="median", s
 
     Notes
     -----
-    The shards' rows are the catalogue's, in its order. A galaxy whose stamp is not covered in every band is a row
-    with `flag` 1, NaN pixels and the reason in `flag_reason`. `n_frames` and `weight` (inverse variance of the
-    central pixel as estimated by SWarp) have one value per band. Adjacent fields of one run repeat 128 rows of the
-    same exposure, so two frames there do not mean less noise.
+    The shards' rows are the catalogue's, in its order. A galaxy whose stamp is not covered in every band, or is covered
+    by a frame that is damaged, or blank there, is a row with `flag` 1, NaN pixels and the reason in `flag_reason`. The
+    messages list these frames; when they are replaced or removed, their shards are made again. `n_frames` and `weight`
+    (inverse variance of the central pixel as estimated by SWarp) have one value per band. Adjacent fields of one run
+    repeat 128 rows of the same exposure, so two frames there do not mean less noise.
 
     Within a shard frames are read once, and up to 1 GB of them is held. Sort a large catalogue by position, so
     that neighbours share a shard.
@@ -96,10 +99,11 @@ def stack_catalog(catalog, frames_dir, out_dir, survey=SDSS, combine="median", s
             if path not in kept:
                 frames = _frames(part, run)
                 images, table = _stack_part(part, frames, run, bar)
-                write_shard(path, images, table, survey, "stacked", _header(part, frames, run))
+                cards = _header(part, frames, run) + _unusable_cards(frames, run)
+                write_shard(path, images, table, survey, "stacked", cards)
                 n_flagged += int(np.sum(table["flag"]))
     n_good = len(run.catalog) - n_flagged
-    remarks = list(run.messages)
+    remarks = [*run.messages, *run.pixels.remarks()]
     if run.index.meta["n_ignored"]:
         remarks.insert(
             0, f"{frames_dir}: {run.index.meta['n_ignored']} files are not frames of {survey.name}, ignored"
@@ -143,7 +147,7 @@ class _Run:
     combine: str
     swarp: str
     swarp_version: str
-    read: object
+    pixels: object
     messages: list
 
 
@@ -167,18 +171,68 @@ def _prepare(catalog, frames_dir, survey, combine, swarp, progress):
     known = np.isfinite(catalog["ebv"])
     catalog["ebv"] = np.where(known, catalog["ebv"], sfd_ebv(catalog["ra"], catalog["dec"]))
     catalog["ebv_source"] = np.where(known, "catalogue", EBV_SOURCE)
-    messages = []
+    return _Run(catalog, index, survey, combine, program, version, _FramePixels(survey), [])
 
-    @functools.lru_cache(maxsize=CACHED_FRAMES)
-    def read(path):
-        image = read_frame(path)
-        n_bad = np.count_nonzero(~np.isfinite(image))
-        message = f"{path}: {n_bad} pixels are not finite; a stamp that no other frame covers there is flagged"
-        if n_bad and message not in messages:
-            messages.append(message)
+
+class _FramePixels:
+    """Pixels of frames, of which the last are held in memory, and what is wrong with them.
+
+    Attributes
+    ----------
+    unusable : dict of str to list of str
+        Path of a frame -> what is wrong with it, and once more for each further stamp that it spoils.
+    """
+
+    def __init__(self, survey):
+        self.side_arcsec = survey.stamp_size * survey.pixel_scale
+        self.unusable, self._n_not_finite = {}, {}
+        self._held = functools.lru_cache(maxsize=CACHED_FRAMES)(self._read)
+
+    def __call__(self, path):
+        """Pixels of a frame; a ValueError if it is damaged."""
+        image, error = self._held(path)
+        if error:
+            raise ValueError(error)
         return image
 
-    return _Run(catalog, index, survey, combine, program, version, read, messages)
+    def _read(self, path):
+        """Pixels and "", or None and the error; a damaged frame is read once, too."""
+        try:
+            image = read_frame(path)
+        except ValueError as error:
+            return None, str(error)
+        n_bad = np.count_nonzero(~np.isfinite(image))
+        if n_bad:
+            self._n_not_finite[path] = n_bad
+        return image, ""
+
+    def why_unusable(self, frames, ra, dec):
+        """Reasons why a stamp cannot be made of frames, as they are kept in a table: without their folder."""
+        reasons = []
+        for frame in frames:
+            reason = frame["damage"]
+            try:
+                blank = None if reason else blank_value(frame, self(frame["path"]), ra, dec, self.side_arcsec)
+            except ValueError as error:
+                reason = str(error)
+            else:
+                if blank is not None:
+                    reason = f"{frame['path']}: blank ({blank:g} where there should be noise); download it again"
+            if reason:
+                self.unusable.setdefault(frame["path"], []).append(reason)
+                reasons.append(reason.split("; download")[0].replace(frame["path"], Path(frame["path"]).name))
+        return reasons
+
+    def remarks(self):
+        """One line for each frame with bad pixels."""
+        lines = [
+            f"{path}: {n_bad} pixels are not finite; a stamp that no other frame covers there is flagged"
+            for path, n_bad in self._n_not_finite.items()
+        ]
+        for reasons in self.unusable.values():
+            reason, n_stamps = Counter(reasons).most_common(1)[0][0], len(reasons)
+            lines.append(f"{reason}, or remove it, and run the same command again: {n_stamps} galaxies are flagged")
+        return lines
 
 
 def _parts(catalog):
@@ -210,8 +264,15 @@ def _stack_part(part, frames, run, bar):
     for b, band in enumerate(survey.bands):
         of_band = [table[table["band"] == band] for table in frames]
         for i in sorted(range(len(part)), key=lambda i: list(of_band[i]["path"])):
+            ra, dec = part["ra"][i], part["dec"][i]
+            unusable = run.pixels.why_unusable(of_band[i], ra, dec)
+            if unusable:
+                reasons[i] += unusable
+                n_frames[i, b] = len(of_band[i])
+                bar.update()
+                continue
             image, weight, n_frames[i, b] = stack_band(
-                of_band[i], part["ra"][i], part["dec"][i], survey, run.combine, run.swarp, run.read
+                of_band[i], ra, dec, survey, run.combine, run.swarp, run.pixels
             )
             images[i, :, :, b] = image
             central_weight[i, b] = weight[center, center]
@@ -248,8 +309,23 @@ def _header(part, frames, run):
     ]
 
 
+def _unusable_cards(frames, run):
+    """Cards BAD1, BAD2, ... of the primary header: names and hashes of the unusable frames among these."""
+    paths = sorted({path for table in frames for path in table["path"]} & run.pixels.unusable.keys())
+    return [(f"BAD{number}", _named_hash(path), "unusable frame") for number, path in enumerate(paths, 1)]
+
+
+def _named_hash(path):
+    """Name of a file and the first 16 hexadecimal digits of its SHA-256, or "unreadable"."""
+    try:
+        return f"{Path(path).name} {hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]}"
+    except OSError:
+        return f"{Path(path).name} unreadable"
+
+
 def _check_earlier_shards(out_dir, paths, parts, run):
     """Number of flagged rows of each shard that an earlier run finished and that is kept."""
+    frame_paths = {Path(path).name: path for path in run.index["path"]}
     kept, remedy = {}, "give another output folder, or delete the file to make its stacks again"
     for path in sorted(out_dir.glob("stacks-*.fits")):
         if path not in paths:
@@ -264,10 +340,16 @@ def _check_earlier_shards(out_dir, paths, parts, run):
             name, nan = column.name, column.dtype.kind == "f"
             if name not in table.colnames or not np.array_equal(table[name], column, equal_nan=nan):
                 raise ValueError(f"{path}: holds other galaxies, its {name} is not the catalogue's; {remedy}")
-        if header["FRAMESID"] == frames_id:
-            kept[path] = int(np.sum(table["flag"]))
-        else:
+        unusable = [header[keyword] for keyword in header if re.fullmatch(r"BAD\d+", keyword)]
+        names = [text.partition(" ")[0] for text in unusable]
+        if header["FRAMESID"] != frames_id:
             run.messages.append(f"{path}: made again, because other frames cover its galaxies now")
+        elif unusable != [_named_hash(frame_paths.get(name, name)) for name in names]:
+            run.messages.append(f"{path}: made again, because {', '.join(names)} could not be used before and changed")
+        else:
+            kept[path] = int(np.sum(table["flag"]))
+            if unusable:
+                run.messages.append(f"{path}: kept, with galaxies flagged on {', '.join(names)}, which is as it was")
     return kept
 
 

@@ -3,15 +3,13 @@
 From a catalogue and a folder of SDSS corrected frames it makes stamps of (64, 64, 5) *ugriz* pixels, with the galaxy at
 the centre, on a TAN grid with north up, east left and 0.396 arcsec pixels. Resampling is LANCZOS3, background
 subtraction is off, everything else is SWarp's default (median of the frames, fluxes scaled by pixel area).
-`stack_catalog` writes shards (see `shards`), `iter_stacks` yields the same rows in memory. Modules `frames`
-and `swarp` make one stamp.
+`stack_catalog` writes shards (see `shards`), `iter_stacks` yields the same rows in memory. The other modules of this
+folder make one stamp.
 """
 
-import functools
 import hashlib
 import io
 import re
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +21,12 @@ from tqdm import tqdm
 from photoz_morph.catalogs.dust import EBV_SOURCE, sfd_ebv
 from photoz_morph.catalogs.galaxies import check_galaxy_catalog
 from photoz_morph.shards.stacks import SHARD_SIZE, read_shard, shard_path, write_shard
-from photoz_morph.stacking.frames import blank_value, index_frames, overlapping_frames, read_frame
+from photoz_morph.stacking.frames import index_frames, overlapping_frames
+from photoz_morph.stacking.pixels import FramePixels
 from photoz_morph.stacking.swarp import COMBINE_TYPES, RESAMPLING, find_swarp, stack_band
 from photoz_morph.surveys import SDSS
 
 WCS_CONVENTION = "TAN, north up, east left, galaxy at CRPIX 32.5 of 64"
-CACHED_FRAMES = 80  # 12 MB each, 1 GB in all; in Stripe 82 up to 64 frames of a band overlap
 FRAME_KEY = ("band", "run", "camcol", "field")
 WRITTEN_COLUMNS = ("ebv_source", "n_frames", "weight", "flag", "flag_reason")
 
@@ -171,68 +169,7 @@ def _prepare(catalog, frames_dir, survey, combine, swarp, progress):
     known = np.isfinite(catalog["ebv"])
     catalog["ebv"] = np.where(known, catalog["ebv"], sfd_ebv(catalog["ra"], catalog["dec"]))
     catalog["ebv_source"] = np.where(known, "catalogue", EBV_SOURCE)
-    return _Run(catalog, index, survey, combine, program, version, _FramePixels(survey), [])
-
-
-class _FramePixels:
-    """Pixels of frames, of which the last are held in memory, and what is wrong with them.
-
-    Attributes
-    ----------
-    unusable : dict of str to list of str
-        Path of a frame -> what is wrong with it, and once more for each further stamp that it spoils.
-    """
-
-    def __init__(self, survey):
-        self.side_arcsec = survey.stamp_size * survey.pixel_scale
-        self.unusable, self._n_not_finite = {}, {}
-        self._held = functools.lru_cache(maxsize=CACHED_FRAMES)(self._read)
-
-    def __call__(self, path):
-        """Pixels of a frame; a ValueError if it is damaged."""
-        image, error = self._held(path)
-        if error:
-            raise ValueError(error)
-        return image
-
-    def _read(self, path):
-        """Pixels and "", or None and the error; a damaged frame is read once, too."""
-        try:
-            image = read_frame(path)
-        except ValueError as error:
-            return None, str(error)
-        n_bad = np.count_nonzero(~np.isfinite(image))
-        if n_bad:
-            self._n_not_finite[path] = n_bad
-        return image, ""
-
-    def why_unusable(self, frames, ra, dec):
-        """Reasons why a stamp cannot be made of frames, as they are kept in a table: without their folder."""
-        reasons = []
-        for frame in frames:
-            reason = frame["damage"]
-            try:
-                blank = None if reason else blank_value(frame, self(frame["path"]), ra, dec, self.side_arcsec)
-            except ValueError as error:
-                reason = str(error)
-            else:
-                if blank is not None:
-                    reason = f"{frame['path']}: blank ({blank:g} where there should be noise); download it again"
-            if reason:
-                self.unusable.setdefault(frame["path"], []).append(reason)
-                reasons.append(reason.split("; download")[0].replace(frame["path"], Path(frame["path"]).name))
-        return reasons
-
-    def remarks(self):
-        """One line for each frame with bad pixels."""
-        lines = [
-            f"{path}: {n_bad} pixels are not finite; a stamp that no other frame covers there is flagged"
-            for path, n_bad in self._n_not_finite.items()
-        ]
-        for reasons in self.unusable.values():
-            reason, n_stamps = Counter(reasons).most_common(1)[0][0], len(reasons)
-            lines.append(f"{reason}, or remove it, and run the same command again: {n_stamps} galaxies are flagged")
-        return lines
+    return _Run(catalog, index, survey, combine, program, version, FramePixels(survey), [])
 
 
 def _parts(catalog):

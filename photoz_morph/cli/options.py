@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from photoz_morph.system.files import reason_and_remedy
+from photoz_morph.system.files import check_writable, reason_and_remedy
 
 DEFAULT_CONFIG = "photoz_simulated.yaml"
 
@@ -34,11 +34,14 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an ex
 
 
 def output_file(*suffixes):
-    """Callback of an option for an output file: refuse before the work a name that could not be written after it."""
+    """Callback of an option for an output file: refuse before the work a name that could not be written after it.
+
+    Without suffixes any is allowed.
+    """
 
     def check(ctx, param, value):
         path = Path(value) if value else None
-        if path and path.suffix not in suffixes:
+        if path and suffixes and path.suffix not in suffixes:
             raise ValueError(f"{path}: {param.opts[0]} must end in {' or '.join(suffixes)}")
         if path and not path.parent.is_dir():
             raise ValueError(f"{path}: folder {path.parent} does not exist; create it or give another {param.opts[0]}")
@@ -48,9 +51,18 @@ def output_file(*suffixes):
             raise ValueError(f"{path}: needs the package hats, which is not installed; `pip install hats`")
         if path and path.is_dir():
             raise ValueError(f"{path}: is a folder; give the name of a file as {param.opts[0]}")
+        if path:
+            check_writable(path.parent)
         return value
 
     return check
+
+
+def check_new_folder(path):
+    """Refuse before the work a folder that exists, or that could not be made after the work."""
+    if Path(path).exists():
+        raise ValueError(f"{path}: exists; remove it or give another --out")
+    check_writable(path)
 
 
 class OneLineErrors(click.Group):

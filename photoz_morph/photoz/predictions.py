@@ -8,6 +8,7 @@ the catalogue's own columns, in the catalogue's order, followed by `flag`, `z_ph
 facts of the writer. A galaxy without a PDF keeps its row, with NaN and flag 1.
 """
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ from photoz_morph.photoz.formats.compact import compact, edges_metadata, expand
 from photoz_morph.photoz.formats.hats import read_hats_predictions, write_hats
 from photoz_morph.photoz.formats.qp import read_qp, write_qp
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.system.files import write_whole
+from photoz_morph.surveys import SDSS
+from photoz_morph.system.files import reason_and_remedy, write_whole
 from photoz_morph.system.tables import plain_columns, read_fits, read_parquet, write_fits, write_parquet
 
 TABLE_ORIGINS = ("simulated", "stacked", "catalogue")  # keys of runs.scores.ORIGINS
@@ -98,7 +100,8 @@ def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_me
     table.meta |= meta or {}
     if "obj_id" not in table.colnames:
         raise ValueError(f"predictions need column obj_id, the catalogue has {', '.join(table.colnames)}")
-    reserved = [name for name in ESTIMATES if name in table.colnames and name != "flag"]
+    # In any letter case, in which FITS and Parquet readers may not tell two columns apart.
+    reserved = [name for name in table.colnames if name.lower() in ESTIMATES and name != "flag"]
     if reserved:
         raise ValueError(f"catalogue column {', '.join(reserved)} would be overwritten by the predictions; rename it")
     pdf = np.array(pdf, np.float32)
@@ -180,6 +183,45 @@ def write_predictions(table, path, max_cdf_error=None):
             write_fits(table, part)
         else:
             write_parquet(table, part, edges_metadata(table.meta))
+
+
+def rehearse_predictions(catalog_columns, path, source="catalogue"):
+    """Write predictions of a catalogue with PDFs of one bin beside `path`, and remove them.
+
+    What could not be written after hours of work is refused before it: a column with the name of a column of the
+    predictions or of the format, a column that the format cannot hold, a missing package, a folder without permission.
+
+    Parameters
+    ----------
+    catalog_columns : Table or dict of str to ndarray, shape (n, ...)
+    path : path-like
+        As for `write_predictions`.
+    source : path-like
+        Named in errors about the catalogue.
+
+    Raises
+    ------
+    ValueError
+        As from `predictions_table` and `write_predictions`.
+    OSError
+        With a message that names `path` and the remedy.
+    """
+    path, grid = Path(path), RedshiftGrid(n_bins=1)
+    _check_suffix(path)
+    n_galaxies = len(next(iter(Table(catalog_columns, copy=False).itercols())))
+    try:
+        table = predictions_table(catalog_columns, np.ones((n_galaxies, 1)), grid, SDSS, "catalogue")
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            part = Path(folder, path.name)
+            try:
+                write_predictions(table, part)
+            except (ValueError, TypeError, OSError) as error:
+                raise type(error)(str(error).replace(str(part), str(path))) from error
+    except OSError as error:
+        raise OSError(reason_and_remedy(error, "" if str(path) in str(error) else path)) from error
+    except (ValueError, TypeError) as error:
+        where = "" if str(error).startswith(f"{path}: ") else f"{source}: "
+        raise ValueError(f"{where}{' '.join(str(error).split())}") from error
 
 
 def read_predictions(path):

@@ -3,13 +3,13 @@
 From a catalogue and a folder of SDSS corrected frames it makes stamps of (64, 64, 5) *ugriz* pixels, with the galaxy at
 the centre, on a TAN grid with north up, east left and 0.396 arcsec pixels. Resampling is LANCZOS3, background
 subtraction is off, everything else is SWarp's default (median of the frames, fluxes scaled by pixel area).
-`stack_catalog` writes shards (see `shards`), `iter_stacks` yields the same rows in memory. Modules `frames`
-and `swarp` make one stamp.
+`stack_catalog` writes shards (see `shards`), `iter_stacks` yields the same rows in memory. The other modules of this
+folder make one stamp.
 """
 
-import functools
 import hashlib
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +21,12 @@ from tqdm import tqdm
 from photoz_morph.catalogs.dust import EBV_SOURCE, sfd_ebv
 from photoz_morph.catalogs.galaxies import check_galaxy_catalog
 from photoz_morph.shards.stacks import SHARD_SIZE, read_shard, shard_path, write_shard
-from photoz_morph.stacking.frames import index_frames, overlapping_frames, read_frame
+from photoz_morph.stacking.frames import index_frames, overlapping_frames
+from photoz_morph.stacking.pixels import FramePixels
 from photoz_morph.stacking.swarp import COMBINE_TYPES, RESAMPLING, find_swarp, stack_band
 from photoz_morph.surveys import SDSS
 
 WCS_CONVENTION = "TAN, north up, east left, galaxy at CRPIX 32.5 of 64"
-CACHED_FRAMES = 80  # 12 MB each, 1 GB in all; in Stripe 82 up to 64 frames of a band overlap
 FRAME_KEY = ("band", "run", "camcol", "field")
 WRITTEN_COLUMNS = ("ebv_source", "n_frames", "weight", "flag", "flag_reason")
 
@@ -75,10 +75,11 @@ def stack_catalog(catalog, frames_dir, out_dir, survey=SDSS, combine="median", s
 
     Notes
     -----
-    The shards' rows are the catalogue's, in its order. A galaxy whose stamp is not covered in every band is a row
-    with `flag` 1, NaN pixels and the reason in `flag_reason`. `n_frames` and `weight` (inverse variance of the
-    central pixel as estimated by SWarp) have one value per band. Adjacent fields of one run repeat 128 rows of the
-    same exposure, so two frames there do not mean less noise.
+    The shards' rows are the catalogue's, in its order. A galaxy whose stamp is not covered in every band, or is covered
+    by a frame that is damaged, or blank there, is a row with `flag` 1, NaN pixels and the reason in `flag_reason`. The
+    messages list these frames; when they are replaced or removed, their shards are made again. `n_frames` and `weight`
+    (inverse variance of the central pixel as estimated by SWarp) have one value per band. Adjacent fields of one run
+    repeat 128 rows of the same exposure, so two frames there do not mean less noise.
 
     Within a shard frames are read once, and up to 1 GB of them is held. Sort a large catalogue by position, so
     that neighbours share a shard.
@@ -96,10 +97,11 @@ def stack_catalog(catalog, frames_dir, out_dir, survey=SDSS, combine="median", s
             if path not in kept:
                 frames = _frames(part, run)
                 images, table = _stack_part(part, frames, run, bar)
-                write_shard(path, images, table, survey, "stacked", _header(part, frames, run))
+                cards = _header(part, frames, run) + _unusable_cards(frames, run)
+                write_shard(path, images, table, survey, "stacked", cards)
                 n_flagged += int(np.sum(table["flag"]))
     n_good = len(run.catalog) - n_flagged
-    remarks = list(run.messages)
+    remarks = [*run.messages, *run.pixels.remarks()]
     if run.index.meta["n_ignored"]:
         remarks.insert(
             0, f"{frames_dir}: {run.index.meta['n_ignored']} files are not frames of {survey.name}, ignored"
@@ -143,7 +145,7 @@ class _Run:
     combine: str
     swarp: str
     swarp_version: str
-    read: object
+    pixels: object
     messages: list
 
 
@@ -167,18 +169,7 @@ def _prepare(catalog, frames_dir, survey, combine, swarp, progress):
     known = np.isfinite(catalog["ebv"])
     catalog["ebv"] = np.where(known, catalog["ebv"], sfd_ebv(catalog["ra"], catalog["dec"]))
     catalog["ebv_source"] = np.where(known, "catalogue", EBV_SOURCE)
-    messages = []
-
-    @functools.lru_cache(maxsize=CACHED_FRAMES)
-    def read(path):
-        image = read_frame(path)
-        n_bad = np.count_nonzero(~np.isfinite(image))
-        message = f"{path}: {n_bad} pixels are not finite; a stamp that no other frame covers there is flagged"
-        if n_bad and message not in messages:
-            messages.append(message)
-        return image
-
-    return _Run(catalog, index, survey, combine, program, version, read, messages)
+    return _Run(catalog, index, survey, combine, program, version, FramePixels(survey), [])
 
 
 def _parts(catalog):
@@ -210,8 +201,15 @@ def _stack_part(part, frames, run, bar):
     for b, band in enumerate(survey.bands):
         of_band = [table[table["band"] == band] for table in frames]
         for i in sorted(range(len(part)), key=lambda i: list(of_band[i]["path"])):
+            ra, dec = part["ra"][i], part["dec"][i]
+            unusable = run.pixels.why_unusable(of_band[i], ra, dec)
+            if unusable:
+                reasons[i] += unusable
+                n_frames[i, b] = len(of_band[i])
+                bar.update()
+                continue
             image, weight, n_frames[i, b] = stack_band(
-                of_band[i], part["ra"][i], part["dec"][i], survey, run.combine, run.swarp, run.read
+                of_band[i], ra, dec, survey, run.combine, run.swarp, run.pixels
             )
             images[i, :, :, b] = image
             central_weight[i, b] = weight[center, center]
@@ -248,8 +246,23 @@ def _header(part, frames, run):
     ]
 
 
+def _unusable_cards(frames, run):
+    """Cards BAD1, BAD2, ... of the primary header: names and hashes of the unusable frames among these."""
+    paths = sorted({path for table in frames for path in table["path"]} & run.pixels.unusable.keys())
+    return [(f"BAD{number}", _named_hash(path), "unusable frame") for number, path in enumerate(paths, 1)]
+
+
+def _named_hash(path):
+    """Name of a file and the first 16 hexadecimal digits of its SHA-256, or "unreadable"."""
+    try:
+        return f"{Path(path).name} {hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]}"
+    except OSError:
+        return f"{Path(path).name} unreadable"
+
+
 def _check_earlier_shards(out_dir, paths, parts, run):
     """Number of flagged rows of each shard that an earlier run finished and that is kept."""
+    frame_paths = {Path(path).name: path for path in run.index["path"]}
     kept, remedy = {}, "give another output folder, or delete the file to make its stacks again"
     for path in sorted(out_dir.glob("stacks-*.fits")):
         if path not in paths:
@@ -264,10 +277,16 @@ def _check_earlier_shards(out_dir, paths, parts, run):
             name, nan = column.name, column.dtype.kind == "f"
             if name not in table.colnames or not np.array_equal(table[name], column, equal_nan=nan):
                 raise ValueError(f"{path}: holds other galaxies, its {name} is not the catalogue's; {remedy}")
-        if header["FRAMESID"] == frames_id:
-            kept[path] = int(np.sum(table["flag"]))
-        else:
+        unusable = [header[keyword] for keyword in header if re.fullmatch(r"BAD\d+", keyword)]
+        names = [text.partition(" ")[0] for text in unusable]
+        if header["FRAMESID"] != frames_id:
             run.messages.append(f"{path}: made again, because other frames cover its galaxies now")
+        elif unusable != [_named_hash(frame_paths.get(name, name)) for name in names]:
+            run.messages.append(f"{path}: made again, because {', '.join(names)} could not be used before and changed")
+        else:
+            kept[path] = int(np.sum(table["flag"]))
+            if unusable:
+                run.messages.append(f"{path}: kept, with galaxies flagged on {', '.join(names)}, which is as it was")
     return kept
 
 

@@ -1,7 +1,8 @@
-"""Atomic file writing, and one-line messages for errors of the operating system."""
+"""Atomic file writing, a check before the work, and one-line messages for errors of the operating system."""
 
 import contextlib
 import errno
+import tempfile
 from pathlib import Path
 
 OS_REMEDIES = {  # error number -> remedy
@@ -41,6 +42,29 @@ def write_whole(path, keep_suffix=False):
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)  # on a full disk it would take the space that the next attempt needs
+
+
+def check_writable(folder):
+    """Check that files can be made in a folder, or that the folder itself can be made, by making one for a moment.
+
+    Parameters
+    ----------
+    folder : path-like
+        Need not exist.
+
+    Raises
+    ------
+    OSError
+        With a message that names `folder` and the remedy.
+    """
+    there = Path(folder).absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise OSError(reason_and_remedy(error, folder)) from error
 
 
 def reason_and_remedy(error, path=None):

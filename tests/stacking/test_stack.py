@@ -1,11 +1,13 @@
 """A catalogue and a folder of frames to shards: no row lost, no shard made twice, no silent failure."""
 
+import bz2
 import shutil
 
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
+from astropy.wcs import WCS
 
 from photoz_morph.catalogs.galaxies import read_galaxy_catalog
 from photoz_morph.shards.stacks import read_shard
@@ -22,9 +24,13 @@ def frames_of_two_galaxies(tmp_path):
     folder.mkdir()
     synthetic_survey_folder(folder, 20.0, 5.0, (2, 1, 1, 1, 3))
     for band in "uri":
-        write_frame(folder, np.ones((150, 150)), frame_header(40.0, -8.0), band, run=9)
-    write_frame(folder, np.ones((150, 150)), frame_header(40.0, -8.0, offset=(70.0, 0.0)), "g", run=9)
+        write_frame(folder, noise(), frame_header(40.0, -8.0), band, run=9)
+    write_frame(folder, noise(), frame_header(40.0, -8.0, offset=(70.0, 0.0)), "g", run=9)
     return folder
+
+
+def noise(shape=(150, 150)):
+    return np.random.default_rng(9).normal(size=shape)
 
 
 @pytest.fixture
@@ -94,8 +100,8 @@ def test_interrupted_run_resumes_and_keeps_finished_shards(tmp_path, frames_of_t
     assert (summary.n_kept_shards, summary.n_good, summary.n_flagged) == (2, 2, 1)
     assert all(path.stat().st_mtime_ns == time for path, time in finished.items())
     # The missing frames of the flagged galaxy arrive: its shard alone is made anew.
-    write_frame(frames_of_two_galaxies, np.ones((150, 150)), frame_header(40.0, -8.0), "z", run=9)
-    write_frame(frames_of_two_galaxies, np.ones((150, 150)), frame_header(40.0, -8.0), "g", run=8)
+    write_frame(frames_of_two_galaxies, noise(), frame_header(40.0, -8.0), "z", run=9)
+    write_frame(frames_of_two_galaxies, noise(), frame_header(40.0, -8.0), "g", run=8)
     summary = stack_catalog(catalog, frames_of_two_galaxies, out, progress=False)
     assert (summary.n_kept_shards, summary.n_good, summary.n_flagged) == (2, 3, 0)
     assert any("stacks-00001.fits: made again" in message for message in summary.messages)
@@ -174,3 +180,71 @@ def test_masked_values_of_carried_columns_do_not_stop_a_resumed_run(tmp_path):
     assert (summary.n_kept_shards, summary.n_good) == (1, 2)
     _, table, _ = read_shard(summary.paths[0])
     assert table["plate"][0] == 266 and np.isnan(table["petro_r"][1])
+
+
+def frame_damaged(how, path):
+    """Damage one frame: its pixels or its file. Returns the file."""
+    image, header = fits.getdata(path, header=True)
+    packed = path.with_name(f"{path.name}.bz2")
+    if how == "broken inside":
+        packed.write_bytes(bz2.compress(path.read_bytes()))
+        content = bytearray(packed.read_bytes())
+        content[len(content) // 2] ^= 0xFF
+        packed.write_bytes(content)
+    elif how == "cut short":
+        path.write_bytes(path.read_bytes()[:60_000])
+        return path
+    elif how == "unpacked cut short":
+        packed.write_bytes(bz2.compress(path.read_bytes()[:60_000]))
+    else:
+        image[:] = {"NaN": np.nan, "zeros": 0.0, "constant": 7.5}[how]
+        fits.writeto(path, image, header, overwrite=True)
+        return path
+    path.unlink()
+    return packed
+
+
+@swarp_test
+@pytest.mark.parametrize("how", ["broken inside", "cut short", "unpacked cut short", "NaN", "zeros", "constant"])
+def test_a_damaged_frame_flags_its_galaxies_and_a_better_one_brings_them_back(tmp_path, how):
+    frames, out = tmp_path / "frames", tmp_path / "out"
+    frames.mkdir()
+    synthetic_survey_folder(frames, 20.0, 5.0, (1, 1, 1, 1, 1))
+    for band in "ugriz":
+        write_frame(frames, noise(), frame_header(40.0, -8.0), band, run=9)
+    good = frames / "frame-g-000009-3-0001.fits"
+    content = good.read_bytes()
+    bad = frame_damaged(how, good)
+    galaxies = Table({"obj_id": [1, 2], "ra": [20.0, 40.0], "dec": [5.0, -8.0]})
+    summary = stack_catalog(galaxies, frames, out, progress=False)
+    images, table, header = read_shard(summary.paths[0])
+    assert table["flag"].tolist() == [0, 1] and np.isfinite(images[0]).all() and np.isnan(images[1]).all()
+    reason = {"zeros": "blank (0 where there should be noise)", "constant": "blank (7.5 where there should be noise)"}
+    assert table["flag_reason"][1].startswith(f"{bad.name}: {reason.get(how, 'truncated or damaged frame (')}")
+    about = [message for message in summary.messages if bad.name in message]
+    assert len(about) == 1 and about[0].endswith(
+        "; download it again, or remove it, and run the same command again: 1 galaxies are flagged"
+    )
+    again = stack_catalog(galaxies, frames, out, progress=False)
+    assert again.n_kept_shards == 1 and [message for message in again.messages if bad.name in message]
+    if bad == good:
+        good.write_bytes(content)
+    else:
+        bad.write_bytes(bz2.compress(content))
+    mended = stack_catalog(galaxies, frames, out, progress=False)
+    assert (mended.n_kept_shards, mended.n_good) == (0, 2)
+    assert any(f"made again, because {bad.name} could not be used before" in message for message in mended.messages)
+
+
+@swarp_test
+def test_a_frame_that_is_dead_in_one_part_flags_the_galaxies_there_only(tmp_path):
+    synthetic_survey_folder(tmp_path, 20.0, 5.0, (1, 1, 1, 1, 1), shape=(150, 600))
+    path = tmp_path / "frame-i-000001-3-0001.fits"
+    image, header = fits.getdata(path, header=True)
+    image[:, 150:350] = 0
+    fits.writeto(path, image, header, overwrite=True)
+    ra, dec = WCS(header).all_pix2world([60.0, 250.0, 520.0], [75.0, 75.0, 75.0], 0)
+    galaxies = Table({"obj_id": [1, 2, 3], "ra": ra, "dec": dec})
+    (images, table), = iter_stacks(galaxies, tmp_path, progress=False)
+    assert table["flag"].tolist() == [0, 1, 0]
+    assert table["flag_reason"][1] == "frame-i-000001-3-0001.fits: blank (0 where there should be noise)"

@@ -1,4 +1,4 @@
-"""An exported morphology model whose answers a line of NumPy gives, and mocks to ask it about."""
+"""Exported models whose answers a line of NumPy gives, and mocks to ask the morphology model about."""
 
 import json
 import subprocess
@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from photoz_morph.models.saved_model import write_saved_model
+from photoz_morph.photoz.export import OUTPUTS
 from photoz_morph.shards.mocks import mock_shard_path, write_mock_shard
-from photoz_morph.surveys import LSST
+from photoz_morph.surveys import LSST, SDSS
 from tests.support.samples import MOCK_HEADER, shape_mocks
 
 CLASSES = ("spiral", "elliptical", "merger")
@@ -88,3 +89,22 @@ def saved_model_cli(*arguments):
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
     return result.stdout
+
+
+def toy_photoz_export(folder):
+    """Write a photo-z model that gives every galaxy the same PDF, all of it in the bin from 0.1 to 0.2."""
+    def serve(image, ebv):
+        pdf = tf.tile([[0.0, 1.0, 0.0, 0.0]], [tf.shape(image)[0], 1])
+        return {"pdf": pdf} | {name: tf.fill(tf.shape(ebv), 0.15) for name in OUTPUTS if name != "pdf"}
+
+    signature = [
+        tf.TensorSpec((None, *SDSS.image_shape), tf.float32, name="image"),
+        tf.TensorSpec((None,), tf.float32, name="ebv"),
+    ]
+    description = {
+        "task": "photoz", "survey": "sdss", "bands": SDSS.bands, "pixel_scale_arcsec": SDSS.pixel_scale,
+        "image_size": SDSS.stamp_size, "image_unit": SDSS.image_unit, "model": "toy", "n_members": 1,
+        "redshift": {"z_min": 0.0, "z_max": 0.4, "n_bins": 4},
+    }  # fmt: skip
+    write_saved_model(folder, {"serve": (serve, signature)}, description)
+    return folder

@@ -2,7 +2,7 @@ import errno
 
 import pytest
 
-from photoz_morph.system.files import reason_and_remedy, write_whole
+from photoz_morph.system.files import check_writable, reason_and_remedy, write_whole
 
 
 def test_file_appears_only_when_it_is_complete(tmp_path):
@@ -57,3 +57,17 @@ def test_a_remedy_is_given_once():
     once = reason_and_remedy(error)
     assert once == "a.fits: No such file or directory; check the path"
     assert reason_and_remedy(OSError(once)) == once
+
+
+def test_a_place_that_cannot_be_written_to_is_found_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file/runs/a: Not a directory; a file is where a folder is needed"):
+        check_writable(tmp_path / "file" / "runs" / "a")
+    with pytest.raises(OSError, match="^/proc/runs: "):  # nobody can, not even root
+        check_writable("/proc/runs")
+
+
+def test_a_place_that_can_be_written_to_stays_as_it_was(tmp_path):
+    check_writable(tmp_path / "runs" / "a")
+    check_writable(tmp_path)
+    assert not list(tmp_path.iterdir())

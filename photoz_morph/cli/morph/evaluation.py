@@ -6,7 +6,8 @@ import click
 
 from photoz_morph.cli.morph.options import run_data_option
 from photoz_morph.cli.morph.prediction import predictions_of
-from photoz_morph.cli.options import echo, quiet_option, run_argument
+from photoz_morph.cli.options import echo, output_file, quiet_option, run_argument
+from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
 
 
@@ -14,7 +15,8 @@ from photoz_morph.training.quiet import quiet_tensorflow
 @click.argument("predictions", metavar="RUN_OR_FILE", type=click.Path())
 @click.option("--against", type=click.Path(),
               help="Run folder or predictions of the other arm, for the same galaxies.")  # fmt: skip
-@click.option("--out", type=click.Path(), help="JSON file; by default scores.json beside the predictions.")
+@click.option("--out", type=click.Path(), callback=output_file(),
+              help="JSON file; by default scores.json beside the predictions.")  # fmt: skip
 @quiet_option
 def evaluate(predictions, against, out, quiet):
     """Score predictions at both depths, in the layout of the paper's Table 1.
@@ -56,6 +58,7 @@ def report(run, against, data_dir, out, quiet):
     The test galaxies are predicted first if necessary. The results of attack, latent and perturb are included if these
     commands have been run.
     """
+    check_writable(out or Path(run) / "report")
     for path in (run, *against):
         predictions_of(Path(path), quiet, data_dir)
     quiet_tensorflow()

@@ -6,8 +6,9 @@ import click
 
 from photoz_morph.cli.morph.data import listed
 from photoz_morph.cli.morph.options import defence_option, run_data_option
-from photoz_morph.cli.options import echo, output_file, quiet_option, run_argument
+from photoz_morph.cli.options import check_new_folder, echo, output_file, quiet_option, run_argument
 from photoz_morph.cli.runs import current_predictions
+from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
 
 
@@ -34,6 +35,7 @@ def predict(run, data_dir, split, defence, out, quiet):
 
     name = "predictions.fits" if split == "test" else f"predictions_{split}.fits"
     out = out or with_defence(Path(run) / name, read_run(run, MorphConfig)[0], defence)
+    check_writable(Path(out).parent)
     table = predict_morph_run(run, data_dir, split, progress=not quiet, defence=defence)
     write_morph_predictions(table, out)
     echo(f"{len(table)} galaxies in {out}. Next: morph evaluate {out}", quiet)
@@ -49,10 +51,11 @@ def export(run, out, defence, quiet):
 
     Its signature is serve(image) -> probability, latent.
     """
+    out = Path(out or Path(run) / "export")
+    check_new_folder(out)
     quiet_tensorflow()
     from photoz_morph.morph.export import export_morph
 
-    out = Path(out or Path(run) / "export")
     export_morph(run, out, defence)
     echo(f"SavedModel in {out}. Next: morph infer {out} MOCKS", quiet)
 

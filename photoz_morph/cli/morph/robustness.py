@@ -6,6 +6,7 @@ import click
 
 from photoz_morph.cli.morph.options import defence_option, run_data_option, runs_argument
 from photoz_morph.cli.options import echo, quiet_option
+from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
 
 DEFAULT_RUNS = ("runs/morph_regular", "runs/morph_mmd")
@@ -51,6 +52,7 @@ def attack(runs, images, domain, bounds, network, defence, precision, seed, name
     """
     quiet_tensorflow()
     runs = _named(runs) or _default_runs(quiet)
+    _check_writable(runs)
     from photoz_morph.morph.report.tables.attacks import attack_markdown
     from photoz_morph.morph.robustness.attack import AttackPlan, attack_runs, count_flips_on_disk
     from photoz_morph.morph.robustness.attack_files import read_attack
@@ -91,6 +93,7 @@ def latent(runs, attack_name, every_seed, defence, data_dir, quiet):
     from photoz_morph.report.text import DATA_NAMES
 
     runs = _named(runs or DEFAULT_RUNS)
+    _check_writable(runs)
     attack_name = attack_name or common_attack(runs.values(), defence)
     if attack_name is None:
         echo("No attack on the first seed's Y10 images is common to all runs: measuring only the distances from Y10 to "
@@ -126,12 +129,19 @@ def perturb(runs, kinds, images, defence, seed, overwrite, data_dir, quiet):
     from photoz_morph.report.text import DATA_NAMES
 
     runs = _named(runs or DEFAULT_RUNS)
+    _check_writable(runs)
     found = {
         name: perturb_run(run, kinds or None, images, data_dir, defence, seed, overwrite, progress=not quiet)
         for name, run in runs.items()
     }
     echo(perturbation_markdown(found, DATA_NAMES[next(iter(found.values()))["data"]]), quiet)
     echo(f"Results in the folder of each run. Next: morph report {' --against '.join(map(str, runs.values()))}", quiet)
+
+
+def _check_writable(runs):
+    """Refuse before the work a run folder in which its results could not be written."""
+    for run in runs.values():
+        check_writable(run)
 
 
 def _default_runs(quiet):

@@ -15,6 +15,7 @@ from photoz_morph.cli.options import (
     strategy_option,
 )
 from photoz_morph.cli.runs import build_in_subprocess, dataset_or_default, echo_status, read_config, train_run
+from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
 
 DEFAULT_CONFIG = "morph_mmd.yaml"
@@ -44,6 +45,7 @@ def train(config, seeds, data_dir, run_dir, seed, strategy, jobs, overrides, qui
 
     run_dir = run_dir or f"runs/{Path(config).stem}"
     config = read_config(config, MorphConfig, seed, overrides)
+    check_writable(run_dir)  # the simulation comes before it is filled
     quiet_tensorflow()
     _dataset_or_default(config, data_dir, quiet)
     from photoz_morph.morph.experiment import MorphExperiment

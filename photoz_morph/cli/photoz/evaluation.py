@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from photoz_morph.cli.options import FORMATS, echo, output_file, quiet_option, run_argument
-from photoz_morph.cli.photoz.prediction import predictions_of
+from photoz_morph.cli.photoz.prediction import ONE_GALAXY, predictions_of
+from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
 
 REGION_HELP = "SDSS stripes, such as stripes=38-39, or 'ra=350-10 dec=-1.25-1.25' [deg]."
@@ -55,7 +56,7 @@ def baseline(source, method, out, simulated, z_max, data_dir, quiet):
 @click.option("--without", metavar="REGION", help=f"Region to leave out: {REGION_HELP}")
 @click.option("--widest-removed", default=0.0, show_default=True, type=click.FloatRange(0, 1, max_open=True),
               help="Fraction of the galaxies to leave out, those with the widest PDFs.")  # fmt: skip
-@click.option("--out", type=click.Path(),
+@click.option("--out", type=click.Path(), callback=output_file(),
               help="JSON file; by default RUN/scores.json or FILE_scores.json, and none for a selection.")  # fmt: skip
 @quiet_option
 def evaluate(predictions, against, depth, without, widest_removed, out, quiet):
@@ -126,6 +127,7 @@ def report(run, trials, region, data_dir, out, quiet):
     The test galaxies are predicted and scored first if necessary, also with the baselines. Each TRIAL is the run folder
     of a photoz_trial_*.yaml, trained on the same dataset; together they give the paper's Table 2.
     """
+    check_writable(out or Path(run) / "report")
     for folder in (run, *trials):
         predictions_of(Path(folder), quiet, data_dir)
     quiet_tensorflow()
@@ -146,8 +148,10 @@ def _baseline_of_run(run, methods, out, data_dir, quiet):
     """Write the baselines of the test galaxies of a run."""
     quiet_tensorflow()
     from photoz_morph.photoz.baselines.of_run import predict_baselines
-    from photoz_morph.photoz.predictions import write_predictions
+    from photoz_morph.photoz.predictions import rehearse_predictions, write_predictions
 
+    if Path(run).is_dir():  # else its absence is the error
+        rehearse_predictions(ONE_GALAXY, out or Path(run) / f"{methods[0]}.fits")
     for method, table in predict_baselines(run, methods, data_dir, progress=not quiet).items():
         path = out or Path(run) / f"{method}.fits"
         write_predictions(table, path)
@@ -156,11 +160,18 @@ def _baseline_of_run(run, methods, out, data_dir, quiet):
 
 def _baseline_of_catalog(catalog, methods, out, simulated, z_max, quiet):
     """Write and score the baselines of a catalogue, or of the real galaxies shipped with the package."""
-    from photoz_morph.photoz.baselines.photometry import catalog_baselines
+    from photoz_morph.photoz.baselines.photometry import WRITTEN_COLUMNS, catalog_baselines, read_photometry
     from photoz_morph.photoz.evaluation.scores import evaluate as evaluate_table
-    from photoz_morph.photoz.predictions import write_predictions
+    from photoz_morph.photoz.predictions import rehearse_predictions, write_predictions
     from photoz_morph.photoz.report.tables.scores import scores_markdown
 
+    if catalog is None:
+        table = ONE_GALAXY
+    else:
+        table = read_photometry(catalog)[0]
+        # `predict_catalog` refuses its own columns before it computes, in better words.
+        table.remove_columns([name for name in WRITTEN_COLUMNS if name in table.colnames])
+    rehearse_predictions(table, out or f"baseline_{methods[0]}.fits", catalog or "shipped")
     for method, table, grid in catalog_baselines(catalog, methods, simulated, z_max, progress=not quiet):
         if catalog is None and method == methods[0]:
             echo(f"{len(table)} real galaxies of the SDSS Main Galaxy Sample (r < 17.8, z_spec <= 0.4).", quiet)

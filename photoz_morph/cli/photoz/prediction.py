@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
-from photoz_morph.cli.options import FORMATS, echo, output_file, quiet_option, run_argument
+from photoz_morph.cli.options import FORMATS, check_new_folder, echo, output_file, quiet_option, run_argument
 from photoz_morph.cli.runs import current_predictions
 from photoz_morph.training.quiet import quiet_tensorflow
 
 MAX_SHOWN = 20  # galaxies that `infer` lists and draws one by one
+ONE_GALAXY = {"obj_id": [1], "ra": [0.0], "dec": [0.0]}  # for a rehearsal where the columns are the dataset's
 
 
 @click.command()
@@ -29,6 +30,7 @@ def export(run, fold, out, quiet):
     from photoz_morph.runs.scores import read_scores
 
     out = Path(out or Path(run) / "export")
+    check_new_folder(out)
     path = Path(run) / "scores.json"
     scores = read_scores(path) if path.exists() else None
     write_text(model_card(export_run(run, out, fold), scores), out / "MODEL_CARD.md")
@@ -46,6 +48,7 @@ def import_checkpoint(checkpoint, bins, out, quiet):
 
     CHECKPOINT is the folder of the pretrained model, or the prefix of its files.
     """
+    check_new_folder(out)
     quiet_tensorflow()
     from photoz_morph.photoz.report.model_card import model_card
     from photoz_morph.photoz.tf1_checkpoint import import_checkpoint as import_authors_checkpoint
@@ -82,36 +85,58 @@ def import_checkpoint(checkpoint, bins, out, quiet):
 def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
     """Predict redshift PDFs of new galaxies with an exported MODEL.
 
-    The images are stacked from --frames around the galaxies of --catalog, or read from --stacks.
+    The images are stacked from --frames around the galaxies of --catalog, or read from --stacks. Until the predictions
+    are written the stacks are kept in the folder OUT_stacks beside them; if interrupted, run the same command again: it
+    resumes after the last finished shard.
     """
     if (stacks is None) == (catalog is None or frames is None):
         raise click.UsageError("give --catalog and --frames, or --stacks")
-    parts, shown = None, []
+    from photoz_morph.photoz.predictions import rehearse_predictions, write_predictions
+
+    made = None
     if frames:  # first, so that a broken catalogue is named before TensorFlow's five seconds
         from photoz_morph.catalogs.galaxies import read_galaxy_catalog
-        from photoz_morph.stacking.stack import iter_stacks
+        from photoz_morph.stacking.stack import stack_catalog
 
         galaxies = read_galaxy_catalog(catalog)
-        parts = _keep_first(iter_stacks(galaxies, frames, combine=combine, swarp=swarp, progress=not quiet), shown)
+        rehearse_predictions(galaxies, out, catalog)
+    else:
+        rehearse_predictions(_catalog_of(stacks), out, stacks)
     quiet_tensorflow()
-    from photoz_morph.photoz.exported_model import infer_shards, infer_stacks, load_exported_model
-    from photoz_morph.photoz.predictions import write_predictions
+    from photoz_morph.photoz.exported_model import infer_shards, load_exported_model
 
     model = load_exported_model(model)
-    table = infer_stacks(model, parts, "stacked") if frames else infer_shards(model, stacks, progress=not quiet)
+    if frames:
+        stacks = Path(out).with_name(f"{Path(out).stem}_stacks")
+        made = stack_catalog(galaxies, frames, stacks, combine=combine, swarp=swarp, progress=not quiet)
+        for message in made.messages:
+            click.echo(message, err=True)
+    table = infer_shards(model, stacks, progress=not quiet)
     write_predictions(table, out)
     echo(f"{len(table)} galaxies in {out}, {(table['flag'] != 0).sum()} of them flagged without a PDF.", quiet)
-    _show(table, model.grid, shown, stacks, figure, quiet)
+    _show(table, model.grid, stacks, figure, quiet)
+    if made:
+        _remove_shards(made.paths)
 
 
-def _keep_first(parts, images):
-    """Pass the parts on, and copy the first stacks into the list `images`, to be drawn."""
-    for stacks, table in parts:
-        images.extend(stacks[: MAX_SHOWN - len(images)].copy())
-        yield stacks, table
+def _catalog_of(stacks):
+    """Table of all shards in a folder of stacks."""
+    from astropy.table import vstack
+
+    from photoz_morph.shards.stacks import find_shards, read_catalog
+
+    return vstack([read_catalog(path)[0] for path in find_shards(stacks)], metadata_conflicts="silent")
 
 
-def _show(table, grid, images, stacks, figure, quiet):
+def _remove_shards(paths):
+    """Remove shards, and their folder if nothing else is in it."""
+    for path in paths:
+        path.unlink()
+    if not any(paths[0].parent.iterdir()):
+        paths[0].parent.rmdir()
+
+
+def _show(table, grid, stacks, figure, quiet):
     """Print the redshifts of a short table, and draw the first galaxies if a figure is asked for."""
     if len(table) <= MAX_SHOWN:
         from photoz_morph.photoz.report.tables.scores import redshifts_text
@@ -122,7 +147,7 @@ def _show(table, grid, images, stacks, figure, quiet):
         from photoz_morph.report.style import save_figure
         from photoz_morph.shards.stacks import find_shards, read_shard
 
-        images = images or read_shard(find_shards(stacks)[0])[0][:MAX_SHOWN]
+        images = read_shard(find_shards(stacks)[0])[0][:MAX_SHOWN]
         save_figure(galaxies_with_pdf(images, table[: len(images)], grid), figure)
         echo(f"Figure in {figure}.", quiet)
 
@@ -140,9 +165,11 @@ def predict(run, data_dir, out, quiet):
     """
     quiet_tensorflow()
     from photoz_morph.photoz.predict import predict_run
-    from photoz_morph.photoz.predictions import write_predictions
+    from photoz_morph.photoz.predictions import rehearse_predictions, write_predictions
 
     out = out or Path(run) / "predictions.fits"
+    if Path(run).is_dir():  # else its absence is the error
+        rehearse_predictions(ONE_GALAXY, out)
     table = predict_run(run, data_dir, progress=not quiet)
     write_predictions(table, out)
     echo(f"{len(table)} galaxies in {out}. Next: photoz evaluate {run}", quiet)

@@ -17,6 +17,7 @@ from photoz_morph.cli.options import (
 )
 from photoz_morph.cli.photoz.data import build_dataset
 from photoz_morph.cli.runs import build_in_subprocess, dataset_or_default, echo_status, read_config, train_run
+from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
 
 config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Path())
@@ -46,6 +47,7 @@ def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, jobs, overrid
 
     run_dir = run_dir or f"runs/{Path(config).stem}"
     config = read_config(config, PhotozConfig, seed, overrides)
+    check_writable(run_dir)  # the simulation comes before it is filled
     quiet_tensorflow()
     _dataset_or_default(config, data_dir, quiet)
     from photoz_morph.photoz.experiment import PhotozExperiment

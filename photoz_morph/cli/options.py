@@ -1,9 +1,11 @@
 """Options shared by the commands, and errors on one line."""
 
+import contextlib
 import importlib.util
 import os
 import re
 import sys
+import warnings
 from pathlib import Path
 
 import click
@@ -102,3 +104,20 @@ def echo(message, quiet=False):
     """Print a message unless the command is quiet."""
     if not quiet:
         click.echo(message)
+
+
+@contextlib.contextmanager
+def remarks(quiet=False):
+    """Print what the package warns of inside a `with` statement in lines on standard error, unless quiet."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        show = warnings.showwarning
+
+        def show_line(message, category, *where, **more):
+            if category is not UserWarning:  # of a library
+                show(message, category, *where, **more)
+            elif not quiet:
+                click.echo(" ".join(str(message).split()), err=True)
+
+        warnings.showwarning = show_line
+        yield

@@ -21,8 +21,9 @@ from photoz_morph.photoz.formats.compact import compact, edges_metadata, expand
 from photoz_morph.photoz.formats.hats import read_hats_predictions, write_hats
 from photoz_morph.photoz.formats.qp import read_qp, write_qp
 from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.system.columns import plain_columns, require_distinct_names
 from photoz_morph.system.files import write_whole
-from photoz_morph.system.tables import plain_columns, read_fits, read_parquet, write_fits, write_parquet
+from photoz_morph.system.tables import read_fits, read_parquet, write_fits, write_parquet
 
 TABLE_ORIGINS = ("simulated", "stacked", "catalogue")  # keys of runs.scores.ORIGINS
 ESTIMATES = {
@@ -98,7 +99,10 @@ def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_me
     table.meta |= meta or {}
     if "obj_id" not in table.colnames:
         raise ValueError(f"predictions need column obj_id, the catalogue has {', '.join(table.colnames)}")
-    reserved = [name for name in ESTIMATES if name in table.colnames and name != "flag"]
+    if table["obj_id"].dtype.kind not in "iu":
+        raise ValueError("predictions need an integer as obj_id of every galaxy; some have none, or another value")
+    require_distinct_names(table.colnames, "catalogue")
+    reserved = [name for name in table.colnames if name != "flag" and name.lower() in ESTIMATES]
     if reserved:
         raise ValueError(f"catalogue column {', '.join(reserved)} would be overwritten by the predictions; rename it")
     pdf = np.array(pdf, np.float32)

@@ -13,46 +13,15 @@ import pyarrow.parquet as pq
 from astropy.io import fits
 from astropy.table import Column, Table
 
+from photoz_morph.system.columns import ascii_text, plain_columns, require_distinct_names
+
 FITS_CARDS = ("extname", "checksum", "datasum")  # of the HDU, no part of the table's meta
-
-
-def plain_columns(table):
-    """Convert columns to native numbers and text without masks: masked floats are NaN, masked text is "".
-
-    Parameters
-    ----------
-    table : Table
-        Changed in place.
-
-    Returns
-    -------
-    Table
-
-    Raises
-    ------
-    ValueError
-        If a column of integers or booleans has masked rows.
-    """
-    for name in table.colnames:
-        if table[name].dtype.kind in "SO":  # FITS and TFDS give text as bytes
-            text = ["" if value is np.ma.masked else value for value in table[name]]
-            text = [value.decode() if isinstance(value, bytes) else str(value) for value in text]
-            table[name] = Column(text, unit=table[name].unit, description=table[name].description)
-        elif not table[name].dtype.isnative:
-            table[name] = table[name].astype(table[name].dtype.newbyteorder("="))
-        column = table[name]
-        if not hasattr(column, "mask"):
-            continue
-        if column.dtype.kind not in "fU" and np.any(column.mask):
-            raise ValueError(f"catalogue column {name} has {np.sum(column.mask)} masked values; fill or leave it out")
-        table[name] = column.filled(np.nan if column.dtype.kind == "f" else None)
-        if column.dtype.kind == "U":
-            table[name][column.mask] = ""
-    return table
 
 
 def write_fits(table, path, hdu_name="PREDICTIONS", image_hdus=(), with_checksum=False):
     """Write a table as a binary table of a FITS file; keys of meta are header keywords, descriptions are TCOMMn.
+
+    Characters of text that FITS does not allow are written as their code, such as \\xe9.
 
     Parameters
     ----------
@@ -66,9 +35,10 @@ def write_fits(table, path, hdu_name="PREDICTIONS", image_hdus=(), with_checksum
     with_checksum : bool
         Whether each HDU gets its CHECKSUM and DATASUM.
     """
+    require_distinct_names(table.colnames)
     bare = table.copy(copy_data=False)
     bare.meta = {}
-    hdu = fits.BinTableHDU(bare, name=hdu_name)
+    hdu = fits.BinTableHDU(ascii_text(bare), name=hdu_name)
     for number, column in enumerate(table.itercols(), 1):
         if column.description:
             hdu.header[f"TCOMM{number}"] = column.description
@@ -155,6 +125,7 @@ def to_arrow(table, with_fixed_lists=True, field_metadata=None):
     ValueError
         If a column has more than two dimensions.
     """
+    require_distinct_names(table.colnames)
     fields, arrays = [], []
     for name in table.colnames:
         column = table[name]

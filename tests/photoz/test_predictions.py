@@ -99,7 +99,7 @@ def test_masked_redshift_is_an_unknown_one_and_masked_id_is_refused():
     table = predictions_table(columns, pdfs(), GRID, SDSS, "stacked")
     assert np.isnan(table["z_spec"][:2]).all() and np.isfinite(table["z_spec"][2:]).all()
     columns["obj_id"] = MaskedColumn(np.arange(12), mask=np.arange(12) == 4)
-    with pytest.raises(ValueError, match="obj_id has 1 masked"):
+    with pytest.raises(ValueError, match="need an integer as obj_id of every galaxy; some have none"):
         predictions_table(columns, pdfs(), GRID, SDSS, "stacked")
 
 
@@ -108,6 +108,15 @@ def test_rows_that_are_no_probability_are_named():
     wrong[2] *= 2
     with pytest.raises(ValueError, match=r"1 PDFs .* the first is of galaxy 1237648720693755945 \(sum 2"):
         predictions_table(catalogue(), wrong, GRID, SDSS, "simulated")
+
+
+def test_names_that_differ_in_case_only_are_refused_in_the_catalogue_and_beside_the_estimates():
+    for name, message in (("RA", "catalogue: columns ra and RA differ only in letter case; rename one"),
+                          ("Z_Phot", "catalogue column Z_Phot would be overwritten")):  # fmt: skip
+        columns = catalogue()
+        columns[name] = 0.0
+        with pytest.raises(ValueError, match=message):
+            predictions_table(columns, pdfs(), GRID, SDSS, "stacked")
 
 
 def test_reserved_missing_and_misshapen_input_is_refused():

@@ -2,7 +2,7 @@
 
 import click
 
-from photoz_morph.cli.options import data_dir_option, echo, overwrite_option, quiet_option
+from photoz_morph.cli.options import data_dir_option, echo, overwrite_option, quiet_option, remarks
 from photoz_morph.training.quiet import quiet_tensorflow
 
 
@@ -43,7 +43,8 @@ def stack(catalog, frames, out, combine, swarp, quiet):
     from photoz_morph.catalogs.galaxies import read_galaxy_catalog
     from photoz_morph.stacking.stack import stack_catalog
 
-    table = read_galaxy_catalog(catalog)
+    with remarks(quiet):
+        table = read_galaxy_catalog(catalog)
     summary = stack_catalog(table, frames, out, combine=combine, swarp=swarp, progress=not quiet)
     for message in summary.messages:
         click.echo(message, err=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from photoz_morph.cli.options import FORMATS, echo, output_file, quiet_option, run_argument
+from photoz_morph.cli.options import FORMATS, echo, output_file, quiet_option, remarks, run_argument
 from photoz_morph.cli.photoz.prediction import predictions_of
 from photoz_morph.training.quiet import quiet_tensorflow
 
@@ -26,11 +26,12 @@ def baseline(source, method, out, simulated, z_max, data_dir, quiet):
     """Predict redshift PDFs from magnitudes, with k-NN and gradient boosting.
 
     The k-NN is the local linear regression of Beck et al. (2016). By default the galaxies are the 9,811 real ones of
-    the SDSS Main Galaxy Sample that ship with the package. CATALOGUE is a FITS, CSV or Parquet table with obj_id, ra,
-    dec [deg], z_spec, optionally ebv and group_id, and magnitudes not corrected for Galactic dust: columns mag_u ...
-    mag_z (or modelMag_, cModelMag_, psfMag_, petroMag_), or one column mags; a column petroMag_r is used as the r
-    magnitude. CATALOGUE may also be a folder of stacks. RUN is a run folder, whose test galaxies are predicted for
-    `evaluate` and `report` to compare. Each galaxy is predicted from the other folds; one without z_spec from all.
+    the SDSS Main Galaxy Sample that ship with the package. CATALOGUE is a FITS, CSV or Parquet table with obj_id,
+    z_spec, optionally ebv or ra, dec [deg], and group_id, and magnitudes not corrected for Galactic dust: columns mag_u
+    ... mag_z (or modelMag_, cModelMag_, psfMag_, petroMag_; or u ... z), or one column mags; a column petroMag_r is
+    used as the r magnitude. CATALOGUE may also be a folder of stacks. RUN is a run folder, whose test galaxies are
+    predicted for `evaluate` and `report` to compare. Each galaxy is predicted from the other folds; one without z_spec
+    from all.
     """
     methods = ["knn", "boosting"] if method == "all" else [method]
     if out and method == "all":
@@ -136,10 +137,10 @@ def report(run, trials, region, data_dir, out, quiet):
 
 def _is_catalog(path):
     """True for a catalogue file or a folder of stacks, False for a run folder."""
-    from photoz_morph.catalogs.galaxies import CATALOG_SUFFIXES
+    from photoz_morph.catalogs.table_files import TABLE_SUFFIXES
 
     is_stacks = not (path / "config.yaml").exists() and any(path.glob("stacks-*.fits"))
-    return path.is_file() or path.name.lower().endswith(CATALOG_SUFFIXES) or is_stacks
+    return path.is_file() or path.name.lower().endswith(TABLE_SUFFIXES) or is_stacks
 
 
 def _baseline_of_run(run, methods, out, data_dir, quiet):
@@ -161,11 +162,12 @@ def _baseline_of_catalog(catalog, methods, out, simulated, z_max, quiet):
     from photoz_morph.photoz.predictions import write_predictions
     from photoz_morph.photoz.report.tables.scores import scores_markdown
 
-    for method, table, grid in catalog_baselines(catalog, methods, simulated, z_max, progress=not quiet):
-        if catalog is None and method == methods[0]:
-            echo(f"{len(table)} real galaxies of the SDSS Main Galaxy Sample (r < 17.8, z_spec <= 0.4).", quiet)
-        path = out or f"baseline_{method}.fits"
-        write_predictions(table, path)
-        n_flagged = (table["flag"] != 0).sum()
-        echo(f"{len(table)} galaxies in {path}, {n_flagged} of them flagged without a PDF.\n", quiet)
-        echo(scores_markdown(evaluate_table(table, grid)), quiet)
+    with remarks(quiet):
+        for method, table, grid in catalog_baselines(catalog, methods, simulated, z_max, progress=not quiet):
+            if catalog is None and method == methods[0]:
+                echo(f"{len(table)} real galaxies of the SDSS Main Galaxy Sample (r < 17.8, z_spec <= 0.4).", quiet)
+            path = out or f"baseline_{method}.fits"
+            write_predictions(table, path)
+            n_flagged = (table["flag"] != 0).sum()
+            echo(f"{len(table)} galaxies in {path}, {n_flagged} of them flagged without a PDF.\n", quiet)
+            echo(scores_markdown(evaluate_table(table, grid)), quiet)

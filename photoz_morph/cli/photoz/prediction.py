@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from photoz_morph.cli.options import FORMATS, echo, output_file, quiet_option, run_argument
+from photoz_morph.cli.options import FORMATS, echo, output_file, quiet_option, remarks, run_argument
 from photoz_morph.cli.runs import current_predictions
 from photoz_morph.training.quiet import quiet_tensorflow
 
@@ -91,7 +91,8 @@ def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
         from photoz_morph.catalogs.galaxies import read_galaxy_catalog
         from photoz_morph.stacking.stack import iter_stacks
 
-        galaxies = read_galaxy_catalog(catalog)
+        with remarks(quiet):
+            galaxies = read_galaxy_catalog(catalog)
         parts = _keep_first(iter_stacks(galaxies, frames, combine=combine, swarp=swarp, progress=not quiet), shown)
     quiet_tensorflow()
     from photoz_morph.photoz.exported_model import infer_shards, infer_stacks, load_exported_model

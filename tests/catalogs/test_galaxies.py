@@ -165,7 +165,8 @@ def test_nulls_of_parquet_do_not_round_identifiers(tmp_path):
 def test_gaps_in_columns_that_nobody_needs_are_carried_in_every_format(tmp_path, suffix):
     content = {
         "obj_id": [1, 2], "ra": [1.0, 2.0], "dec": [0.0, 0.0], "zWarning": [None, 4], "subclass": [None, "AGN"],
-        "ebv": [None, -99.0], "specObjID": [10**19 + 37, None], "firstID": [None, SDSS_OBJ_ID], "z_spec": [0.1, -9999.0],
+        "specObjID": [10**19 + 37, None], "firstID": [None, SDSS_OBJ_ID],
+        "z_spec": [0.1, -9999.0], "ebv": [None, -99.0],
     }  # fmt: skip
     path = tmp_path / f"galaxies{suffix}"
     if suffix == ".parquet":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from photoz_morph.cli.options import FORMATS, echo, output_file, quiet_option, remarks, run_argument
+from photoz_morph.cli.options import FORMATS, UserPath, echo, output_file, quiet_option, remarks, run_argument
 from photoz_morph.cli.photoz.prediction import predictions_of
 from photoz_morph.training.quiet import quiet_tensorflow
 
@@ -12,15 +12,15 @@ REGION_HELP = "SDSS stripes, such as stripes=38-39, or 'ra=350-10 dec=-1.25-1.25
 
 
 @click.command()
-@click.argument("source", metavar="[CATALOGUE_OR_RUN]", required=False, type=click.Path())
+@click.argument("source", metavar="[CATALOGUE_OR_RUN]", required=False, type=UserPath())
 @click.option("--method", default="all", show_default=True, type=click.Choice(["all", "knn", "boosting"]),
               help="Baseline to compute.")  # fmt: skip
-@click.option("--out", type=click.Path(), callback=output_file(*FORMATS),
+@click.option("--out", type=UserPath(), callback=output_file(*FORMATS),
               help="Output file of a single --method; by default baseline_METHOD.fits or RUN/METHOD.fits.")  # fmt: skip
 @click.option("--simulated", is_flag=True, help="The magnitudes of CATALOGUE are simulated, not observed.")
 @click.option("--z-max", type=click.FloatRange(0.0, 20.0, min_open=True),
               help="End of the redshift grid for a CATALOGUE; 0.4 by default.")  # fmt: skip
-@click.option("--data-dir", type=click.Path(), help="Prepared dataset of RUN; by default the one it was trained on.")
+@click.option("--data-dir", type=UserPath(), help="Prepared dataset of RUN; by default the one it was trained on.")
 @quiet_option
 def baseline(source, method, out, simulated, z_max, data_dir, quiet):
     """Predict redshift PDFs from magnitudes, with k-NN and gradient boosting.
@@ -48,15 +48,15 @@ def baseline(source, method, out, simulated, z_max, data_dir, quiet):
 
 
 @click.command()
-@click.argument("predictions", metavar="RUN_OR_FILE", type=click.Path())
-@click.option("--against", metavar="RUN_OR_FILE", type=click.Path(),
+@click.argument("predictions", metavar="RUN_OR_FILE", type=UserPath())
+@click.option("--against", metavar="RUN_OR_FILE", type=UserPath(),
               help="Run folder or predictions of another method, for the same galaxies.")  # fmt: skip
 @click.option("--depth", default="all", show_default=True, type=click.Choice(["all", "deep", "shallow"]),
               help="Galaxies with at least ten frames in every band (deep), or fewer (shallow).")  # fmt: skip
 @click.option("--without", metavar="REGION", help=f"Region to leave out: {REGION_HELP}")
 @click.option("--widest-removed", default=0.0, show_default=True, type=click.FloatRange(0, 1, max_open=True),
               help="Fraction of the galaxies to leave out, those with the widest PDFs.")  # fmt: skip
-@click.option("--out", type=click.Path(),
+@click.option("--out", type=UserPath(),
               help="JSON file; by default RUN/scores.json or FILE_scores.json, and none for a selection.")  # fmt: skip
 @quiet_option
 def evaluate(predictions, against, depth, without, widest_removed, out, quiet):
@@ -86,10 +86,10 @@ def evaluate(predictions, against, depth, without, widest_removed, out, quiet):
 
 
 @click.command()
-@click.argument("methods", metavar="RUN_OR_FILE...", nargs=-1, required=True, type=click.Path())
+@click.argument("methods", metavar="RUN_OR_FILE...", nargs=-1, required=True, type=UserPath())
 @click.option("--n-bootstrap", default=200, show_default=True, type=click.IntRange(min=2),
               help="Number of bootstrap resamples behind the errors.")  # fmt: skip
-@click.option("--out", type=click.Path(), callback=output_file(".json"), help="JSON file of the comparison.")
+@click.option("--out", type=UserPath(), callback=output_file(".json"), help="JSON file of the comparison.")
 @quiet_option
 def compare(methods, n_bootstrap, out, quiet):
     """Compare two or more runs on the galaxies they have in common.
@@ -115,11 +115,11 @@ def compare(methods, n_bootstrap, out, quiet):
 
 @click.command()
 @run_argument
-@click.argument("trials", nargs=-1, type=click.Path(), metavar="[TRIAL]...")
+@click.argument("trials", nargs=-1, type=UserPath(), metavar="[TRIAL]...")
 @click.option("--region", default="stripes=38-39", show_default=True,
               help=f"Region left out by one of the trials: {REGION_HELP}")  # fmt: skip
-@click.option("--data-dir", type=click.Path(), help="Prepared dataset; by default the one the run was trained on.")
-@click.option("--out", type=click.Path(), help="Folder of the report; by default RUN/report.")
+@click.option("--data-dir", type=UserPath(), help="Prepared dataset; by default the one the run was trained on.")
+@click.option("--out", type=UserPath(), help="Folder of the report; by default RUN/report.")
 @quiet_option
 def report(run, trials, region, data_dir, out, quiet):
     """Write an HTML report on RUN, with each figure also as PNG and PDF.

@@ -150,7 +150,7 @@ def predict_catalog(catalog, method, grid, origin="catalogue", survey=SDSS, sour
     if taken:
         raise ValueError(f"{source}: column {', '.join(taken)} would be overwritten by the predictions; rename it")
     if "flag" in catalog.colnames and catalog["flag"].dtype.kind not in "iubf":
-        raise ValueError(f"{source}: column flag is text, where flag is 0 for good galaxies and 1 for others; rename it")
+        raise ValueError(f"{source}: column flag is text, where flag is 0 for a good galaxy; rename it")
     mags, r_mag, names = catalog_magnitudes(catalog, survey, source)
     table, z_spec = catalog.copy(), np.asarray(catalog["z_spec"], float)
     ebv = _fill_ebv(table)

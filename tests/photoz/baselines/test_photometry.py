@@ -240,7 +240,7 @@ def without_redshifts(catalog):
     [
         (without_magnitudes, "no magnitudes in all of the bands u g r i z"),
         (with_impossible_redshift, "z_spec of obj_id 2 is -5.0 (1 such rows); a redshift is between -1 and 20,"),
-        (with_text_as_flag, "column flag is text, where flag is 0 for good galaxies"),
+        (with_text_as_flag, "column flag is text, where flag is 0 for a good galaxy"),
         (with_redshift_estimates, "column z_phot would be overwritten by the predictions; rename it"),
         (with_pdf, "is a table of predictions; give the catalogue or the run that it was made from"),
         (without_redshifts, "no galaxy has a z_spec"),

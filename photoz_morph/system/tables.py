@@ -1,7 +1,8 @@
 """Astropy tables as FITS or Parquet files, with units, descriptions and meta.
 
 A table is written to a file and read back unchanged; the modules that define a format check its content. FITS keeps
-meta as header keywords of the table's HDU, Parquet as JSON under `photoz_morph` in the metadata of the file.
+meta as header keywords of the table's HDU, Parquet as JSON under `photoz_morph` in the metadata of the file. Keywords
+have eight letters at most, under `KEYWORDS` for longer keys: astropy warns of others when it writes a table again.
 """
 
 import json
@@ -15,6 +16,11 @@ from astropy.table import Column, Table
 
 from photoz_morph.system.columns import ascii_text, plain_columns, require_distinct_names
 
+KEYWORDS = {  # key of meta -> keyword; keys without one here become HIERARCH cards if they are longer than eight letters
+    "adaptation": "adaptatn", "noise_augmentation": "noiseaug", "pixel_augmentation": "pixelaug",
+    "seed_number": "seednumb", "search_seed": "srchseed", "precision": "precisn", "n_looked_at": "nlooked",
+    "max_queries": "maxquery", "population": "populatn", "objective": "objectiv",
+}  # fmt: skip
 FITS_CARDS = ("extname", "checksum", "datasum")  # of the HDU, no part of the table's meta
 
 
@@ -43,6 +49,7 @@ def write_fits(table, path, hdu_name="PREDICTIONS", image_hdus=(), with_checksum
         if column.description:
             hdu.header[f"TCOMM{number}"] = column.description
     for key, value in table.meta.items():
+        key = KEYWORDS.get(key, key)
         hdu.header[key.upper() if len(key) <= 8 else f"HIERARCH {key.upper()}"] = value
     hdus = fits.HDUList([fits.PrimaryHDU(), hdu, *image_hdus])
     hdus.writeto(path, overwrite=True, checksum=with_checksum)
@@ -71,11 +78,14 @@ def read_fits(path, hdu_name="PREDICTIONS"):
 
 def table_of(hdu):
     """Table of a binary table HDU, with meta keys in lower case and numbers in the machine's byte order."""
+    require_distinct_names(hdu.columns.names)
     table = plain_columns(Table.read(hdu, mask_invalid=False, character_as_bytes=False))
     header = {key.lower(): value for key, value in table.meta.items()}
     for number, name in enumerate(table.colnames, 1):
         table[name].description = header.pop(f"tcomm{number}", None)
-    table.meta = {key: value for key, value in header.items() if key not in FITS_CARDS}
+    # Files of earlier versions have the longer keys, as HIERARCH cards.
+    keys = {keyword: key for key, keyword in KEYWORDS.items()}
+    table.meta = {keys.get(key, key): value for key, value in header.items() if key not in FITS_CARDS}
     return table
 
 
@@ -147,6 +157,7 @@ def to_arrow(table, with_fixed_lists=True, field_metadata=None):
 
 def from_arrow(stored):
     """Table of an Arrow table from `to_arrow`, with its meta, units and descriptions."""
+    require_distinct_names(stored.column_names)
     columns = []
     for field, chunks in zip(stored.schema, stored.columns):
         is_list = pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type)

@@ -1,4 +1,5 @@
 import json
+import warnings
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -7,6 +8,7 @@ from astropy.io import fits
 from astropy.table import Column, Table
 
 from photoz_morph.system.tables import (
+    KEYWORDS,
     from_arrow,
     read_fits,
     read_parquet,
@@ -71,6 +73,23 @@ def test_field_metadata_reaches_its_column_only(tmp_path, table):
     assert json.loads(schema.field("pdf").metadata[b"edges"]) == [0, 1]
     assert b"edges" not in schema.field("ebv").metadata
     assert_same(read_parquet(tmp_path / "a.parquet"), table)
+
+
+def test_long_keys_have_keywords_that_astropy_writes_without_a_warning_and_come_back(tmp_path, table):
+    table.meta = dict.fromkeys(KEYWORDS, "value") | {"survey": "lsst"}
+    write_fits(table, tmp_path / "a.fits", with_checksum=True)
+    assert read_fits(tmp_path / "a.fits").meta == table.meta
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Table.read(tmp_path / "a.fits").write(tmp_path / "b.fits")
+    assert max(map(len, KEYWORDS.values())) <= 8 and len(set(KEYWORDS.values())) == len(KEYWORDS)
+
+
+def test_long_keywords_of_earlier_versions_are_read(tmp_path, table):
+    write_fits(table, tmp_path / "a.fits")
+    with fits.open(tmp_path / "a.fits", mode="update") as hdus:
+        hdus[1].header["HIERARCH ADAPTATION"] = "mmd"
+    assert read_fits(tmp_path / "a.fits").meta["adaptation"] == "mmd"
 
 
 def test_text_that_fits_does_not_allow_is_written_as_codes(tmp_path, table):

@@ -73,7 +73,7 @@ def _write_ancil(table, pdf, grid, ancil):
         values = np.asarray(column)
         ancil[name] = np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values
         ancil[name].attrs.update(unit=str(column.unit or ""), description=column.description or "")
-    is_mean = table.meta.get("z_phot_bins", "midpoints") == "midpoints"
+    is_mean = table.meta.get("zphot_at", "midpoints") == "midpoints"
     for name, ours in RAIL_NAMES.items():
         if name != ours and ours in ancil and (name != "z_mean" or is_mean):
             ancil[name] = ancil[ours]  # a hard link: the numbers are stored once

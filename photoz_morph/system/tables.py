@@ -16,7 +16,7 @@ from astropy.table import Column, Table
 
 from photoz_morph.system.columns import ascii_text, plain_columns, require_distinct_names
 
-KEYWORDS = {  # key of meta -> keyword; keys without one here become HIERARCH cards if they are longer than eight letters
+KEYWORDS = {  # key of meta -> keyword; other keys of more than eight letters become HIERARCH cards
     "adaptation": "adaptatn", "noise_augmentation": "noiseaug", "pixel_augmentation": "pixelaug",
     "seed_number": "seednumb", "search_seed": "srchseed", "precision": "precisn", "n_looked_at": "nlooked",
     "max_queries": "maxquery", "population": "populatn", "objective": "objectiv",

@@ -49,7 +49,7 @@ def write_attack(folder, attack, settings=None):
 def test_astropy_writes_the_table_of_a_shard_again_without_a_warning(attack, tmp_path):
     table = attack[0].copy()
     options = dataclasses.asdict(AttackOptions())
-    table.meta |= options | {"search_seed": 1, "seed_number": 1, "n_looked_at": 20, "n_wrong": 1, "precision": "float32"}
+    table.meta |= options | {"search_seed": 1, "seed_number": 1, "n_looked_at": 20, "precision": "float32"}
     write_attack_shard(tmp_path / "attack.fits", table, *attack[1:])
     with warnings.catch_warnings():
         warnings.simplefilter("error")

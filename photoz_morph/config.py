@@ -81,8 +81,8 @@ def _updated(values, changes):
 
 
 def find_config(path):
-    """Path of a config: the file itself if it exists, else the one of that name in the package."""
-    path = Path(path)
+    """Path of a config: the file itself if it exists, else the one of that name in the package; ~ is expanded."""
+    path = Path(path).expanduser()
     if path.exists():
         return path
     shipped = resources.files("photoz_morph.configs") / path.name

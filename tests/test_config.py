@@ -139,3 +139,13 @@ def test_a_bad_base_is_named(tmp_path, text, message):
     path.write_text(text.format(folder=tmp_path.name))
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         load_config(path, PhotozConfig)
+
+
+def test_a_tilde_in_the_name_of_a_config_or_its_base_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path / "mine.yaml", "train: {epochs: 3}\n")
+    (tmp_path / "elsewhere").mkdir()
+    path = write(tmp_path / "elsewhere" / "other.yaml", "base: ~/mine.yaml\nseed: 9\n")
+    config = load_config(path, PhotozConfig)
+    assert (config.train.epochs, config.seed) == (3, 9)
+    assert load_config("~/mine.yaml", PhotozConfig).train.epochs == 3

@@ -35,7 +35,7 @@ from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.experiment import PhotozExperiment
 from photoz_morph.photoz.exported_model import infer_shards, load_exported_model
 from photoz_morph.photoz.predict import load_ensemble, predict_run
-from photoz_morph.photoz.predictions import read_predictions
+from photoz_morph.photoz.predictions import EARLIER_META, read_predictions
 from photoz_morph.rail.model_file import read_model
 from photoz_morph.runs.folder import finished_members, member_dir, read_run, weights_hash
 from photoz_morph.runs.progress import read_history, read_sessions, run_status
@@ -83,11 +83,17 @@ def numbers(values):
     return {"shape": list(values.shape), "finite": n_finite, "sums": digits[0], "values": digits[1]}
 
 
+def facts(table):
+    """Meta of a table by the names of 0.1."""
+    earlier = {key: name for name, key in EARLIER_META.items()}
+    return {earlier.get(key, key): value for key, value in table.meta.items()}
+
+
 def columns(table):
     """A table that was stored: columns by name, with unit and description, and its meta."""
     if isinstance(table, Table):
         units = {name: [str(table[name].unit or ""), table[name].description or ""] for name in table.colnames}
-        found = {"meta": dict(table.meta), "units": units, "order": table.colnames}
+        found = {"meta": facts(table), "units": units, "order": table.colnames}
         return found | {"columns": {name: exact(np.asarray(table[name])) for name in table.colnames}}
     return {name: exact(values) for name, values in table.items()}
 
@@ -268,7 +274,7 @@ def read_exports(folder):
     found["photoz"] = {
         "description": estimator.description,
         "card": (exports / "photoz" / "MODEL_CARD.md").read_text().splitlines()[0],
-        "meta": dict(inferred.meta),
+        "meta": facts(inferred),
         "computed": {
             "predict": {name: numbers(values) for name, values in estimator.predict(images, table["ebv"]).items()},
             "infer": {name: numbers(inferred[name]) for name in (*ESTIMATES, "pdf")},

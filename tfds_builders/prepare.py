@@ -11,8 +11,8 @@ import tensorflow_datasets as tfds
 class ContentHash:
     """Hash of the examples of a dataset, whatever their order and the number of shards.
 
-    Two datasets of the same size, say of other fluxes or redshifts, are told apart by it; a copy and a dataset built again
-    from the same shards have the same one.
+    It tells apart datasets of the same size, say of other fluxes or redshifts. A copy, and a dataset built again from
+    the same shards, have the same one.
     """
 
     def __init__(self):

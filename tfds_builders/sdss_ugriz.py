@@ -5,12 +5,10 @@ import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from photoz_morph.catalogs.folds import N_FOLDS, assign_fold, storage_order
+from photoz_morph.catalogs.per_band import PER_BAND, PER_GALAXY, check_quantities, gather, per_galaxy
 from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard
 from photoz_morph.surveys import SDSS
 from tfds_builders.prepare import ContentHash, prepare
-
-PER_BAND = ("mags", "mag_errs", "snr", "psf_fwhm", "n_frames", "sky_sigma", "true_mags")
-PER_GALAXY = ("petro_r", "axis_ratio", "n_neighbours", "r_e", "bulge_to_total", "is_early")
 
 
 class SdssUgriz(tfds.core.GeneratorBasedBuilder):
@@ -18,8 +16,8 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
 
     A galaxy's fold is the stable hash of its `group_id`, so all copies of a galaxy share a split and a galaxy keeps
     its fold when others are added. Inside a fold the galaxies of a group are stored side by side, and the groups in
-    the order of another hash (`folds.storage_order`), so that a slice of a fold is a choice of groups. `manual_dir` is a folder of shards (`photoz_morph.shards.stacks`), simulated or
-    stacked.
+    the order of another hash (`folds.storage_order`), so that a slice of a fold is a choice of groups. `manual_dir` is
+    a folder of shards (`photoz_morph.shards.stacks`), simulated or stacked.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -67,19 +65,27 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
             table, _ = read_catalog(path)
             rows = np.flatnonzero(usable(table) & (assign_fold(table["group_id"]) == fold))
             images, table, _ = read_shard(path, rows, with_checksum=fold == 0)  # once is enough
+            quantities = _quantities(table, path)
             keys = storage_order(table["group_id"], table["obj_id"])
-            for key, image, row in zip(keys, images, table):
+            for index, (key, image, row) in enumerate(zip(keys, images, table)):
                 example = {name: row[name].item() for name in ("ebv", "z_spec", "obj_id", "group_id", "ra", "dec")}
-                for name in PER_BAND:
-                    value = row[name] if name in table.colnames else np.full(SDSS.n_bands, np.nan)
-                    example[name] = np.asarray(value, np.float32)
-                for name in PER_GALAXY:
-                    example[name] = np.float32(row[name] if name in table.colnames else np.nan)
+                example |= {name: values[index] for name, values in quantities.items()}
                 self.on_galaxy()
                 example["image"] = image
                 self._content.add(f"fold_{fold}", example)
                 yield key, example
         self.info.metadata["content_hash"] = self._content.hexdigest()
+
+
+def _quantities(table, source):
+    """Values of `PER_BAND`, shape (n, n_bands), and `PER_GALAXY`, shape (n,), float32; NaN where there are none."""
+    found = {name: gather(table, name, SDSS.bands, source) for name in PER_BAND}
+    found |= {name: per_galaxy(table, name, source) for name in PER_GALAXY}
+    shapes = dict.fromkeys(PER_BAND, (len(table), SDSS.n_bands))
+    return {
+        name: np.full(shapes.get(name, len(table)), np.nan, np.float32) if values is None else values.astype(np.float32)
+        for name, values in found.items()
+    }
 
 
 def usable(table):
@@ -127,6 +133,7 @@ def _check_catalogs(paths):
         table, header = read_catalog(path)
         if header["SURVEY"] != SDSS.name:
             raise ValueError(f"{path}: stacks of survey {header['SURVEY']}, this dataset holds {SDSS.name}")
+        check_quantities(table, SDSS.bands, path)  # before TFDS, whose message would be the whole example
         origins.add(header["ORIGIN"])
         seen["flagged"] += int(np.sum(table["flag"] != 0))
         seen["without z_spec"] += int(np.sum((table["flag"] == 0) & ~np.isfinite(table["z_spec"])))

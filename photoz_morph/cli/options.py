@@ -1,9 +1,11 @@
 """Options shared by the commands, and errors on one line."""
 
+import contextlib
 import importlib.util
 import os
 import re
 import sys
+import warnings
 from pathlib import Path
 
 import click
@@ -14,14 +16,26 @@ DEFAULT_CONFIG = "photoz_simulated.yaml"
 
 FORMATS = (".fits", ".parquet", ".hdf5", ".hats")  # of predictions.write_predictions
 
-run_argument = click.argument("run", type=click.Path())
+
+
+class UserPath(click.Path):
+    """A path as the user writes it: ~ is the home folder, which shells expand in `--out ~/x` but not in `--out=~/x`."""
+
+    def convert(self, value, param, ctx):
+        expanded = os.path.expanduser(value)
+        if str(expanded).startswith("~"):
+            raise ValueError(f"{value}: no such user; write ./{value} for a name that begins with ~")
+        return super().convert(expanded, param, ctx)
+
+
+run_argument = click.argument("run", type=UserPath())
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress bar and no messages, only errors.")
 seed_option = click.option("--seed", type=int, help="Seed, instead of that of the config.")
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a config key, such as train.epochs=20."
 )
 data_dir_option = click.option(
-    "--data-dir", default="photoz_data", show_default=True, type=click.Path(), help="Folder of the prepared dataset."
+    "--data-dir", default="photoz_data", show_default=True, type=UserPath(), help="Folder of the prepared dataset."
 )
 strategy_option = click.option(
     "--strategy", default="auto", show_default=True, type=click.Choice(["auto", "mirrored", "none"]),
@@ -114,3 +128,20 @@ def echo(message, quiet=False):
     """Print a message unless the command is quiet."""
     if not quiet:
         click.echo(message)
+
+
+@contextlib.contextmanager
+def remarks(quiet=False):
+    """Print what the package warns of inside a `with` statement in lines on standard error, unless quiet."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        show = warnings.showwarning
+
+        def show_line(message, category, *where, **more):
+            if category is not UserWarning:  # of a library
+                show(message, category, *where, **more)
+            elif not quiet:
+                click.echo(" ".join(str(message).split()), err=True)
+
+        warnings.showwarning = show_line
+        yield

@@ -123,7 +123,7 @@ class ExportedModel:
             pdf[good] = self.predict(image[good], np.asarray(table["ebv"])[good], source)["pdf"]
         return predictions_table(
             table, pdf, self.grid, self.survey, origin, self.description["model"], self.description["n_members"],
-            meta={"z_phot_bins": self.z_phot_bins},
+            meta={"zphot_at": self.z_phot_bins},
         )  # fmt: skip
 
 

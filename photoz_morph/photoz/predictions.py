@@ -4,7 +4,7 @@
 the format: FITS, Parquet, qp's HDF5 or HATS; `photoz convert` converts between them. The table is an astropy Table of
 the catalogue's own columns, in the catalogue's order, followed by `flag`, `z_phot`, `z_median`,
 `z_mode`, `z_lower`, `z_upper` and `pdf`. Its meta, the FITS header of HDU `PREDICTIONS`, holds `survey`, the grid
-(`z_min`, `z_max`, `n_bins`), `origin` ("simulated", "stacked" or "catalogue"), `model`, `n_members` and further
+(`z_min`, `z_max`, `n_bins`), `origin` ("simulated", "stacked" or "catalogue"), `model`, `n_member` and further
 facts of the writer. A galaxy without a PDF keeps its row, with NaN and flag 1.
 """
 
@@ -23,8 +23,9 @@ from photoz_morph.photoz.formats.hats import read_hats_predictions, write_hats
 from photoz_morph.photoz.formats.qp import read_qp, write_qp
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.surveys import SDSS
+from photoz_morph.system.columns import plain_columns, require_distinct_names
 from photoz_morph.system.files import reason_and_remedy, write_whole
-from photoz_morph.system.tables import plain_columns, read_fits, read_parquet, write_fits, write_parquet
+from photoz_morph.system.tables import read_fits, read_parquet, write_fits, write_parquet
 
 TABLE_ORIGINS = ("simulated", "stacked", "catalogue")  # keys of runs.scores.ORIGINS
 ESTIMATES = {
@@ -55,6 +56,8 @@ CATALOGUE = {
     "axis_ratio": ("", "axis ratio b/a"),
     "n_neighbours": ("", "neighbours in or at the edge of the stamp"),
 }
+# Keys of earlier versions -> those of today, which FITS keywords of eight letters can hold.
+EARLIER_META = {"z_phot_bins": "zphot_at", "n_members": "n_member", "max_cdf_error": "cdf_err"}
 REQUIRED_META = ("survey", "origin", "z_min", "z_max", "n_bins")
 UNREADABLE = (
     OSError, KeyError, TypeError, ValueError, IndexError, AttributeError, ArrowException, fits.VerifyError, Warning,
@@ -80,7 +83,7 @@ def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_me
     n_members : int
         Networks averaged.
     meta : dict, optional
-        Further facts for the header: short strings, numbers and booleans. `z_phot_bins`, by default "midpoints",
+        Further facts for the header: short strings, numbers and booleans. `zphot_at`, by default "midpoints",
         names the redshifts averaged in z_phot; see `RedshiftGrid.positions`.
 
     Returns
@@ -96,12 +99,14 @@ def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_me
         raise ValueError(f"origin must be one of {', '.join(TABLE_ORIGINS)}, got {origin!r}")
     table = plain_columns(Table(catalog_columns, copy=True))
     table.meta = {"survey": survey.name, "origin": origin, "z_min": grid.z_min, "z_max": grid.z_max}
-    table.meta |= {"n_bins": grid.n_bins, "z_phot_bins": "midpoints", "model": model, "n_members": n_members}
-    table.meta |= meta or {}
+    table.meta |= {"n_bins": grid.n_bins, "zphot_at": "midpoints", "model": model, "n_member": n_members}
+    table.meta |= _present_keys(meta or {})
     if "obj_id" not in table.colnames:
         raise ValueError(f"predictions need column obj_id, the catalogue has {', '.join(table.colnames)}")
-    # In any letter case, in which FITS and Parquet readers may not tell two columns apart.
-    reserved = [name for name in table.colnames if name.lower() in ESTIMATES and name != "flag"]
+    if table["obj_id"].dtype.kind not in "iu":
+        raise ValueError("predictions need an integer as obj_id of every galaxy; some have none, or another value")
+    require_distinct_names(table.colnames, "catalogue")
+    reserved = [name for name in table.colnames if name != "flag" and name.lower() in ESTIMATES]
     if reserved:
         raise ValueError(f"catalogue column {', '.join(reserved)} would be overwritten by the predictions; rename it")
     pdf = np.array(pdf, np.float32)
@@ -112,10 +117,10 @@ def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_me
     pdf[bad] = np.nan
     before = np.asarray(table["flag"]) != 0 if "flag" in table.colnames else False
     columns = {"flag": (bad | before).astype(np.int16), "pdf": pdf}
-    columns |= _point_estimates(pdf, bad, grid, table.meta["z_phot_bins"])
+    columns |= _point_estimates(pdf, bad, grid, table.meta["zphot_at"])
     for name, description in ESTIMATES.items():
         table[name] = Column(columns[name], description=description)
-    table["z_phot"].description = f"mean of the PDF over bin {table.meta['z_phot_bins'].replace('-', ' ')}"
+    table["z_phot"].description = f"mean of the PDF over bin {table.meta['zphot_at'].replace('-', ' ')}"
     for name, (unit, description) in CATALOGUE.items():
         if name in table.colnames:
             table[name].unit = table[name].unit or unit or None
@@ -248,7 +253,9 @@ def read_predictions(path):
     if not (path.is_dir() if path.suffix == ".hats" else path.is_file()):
         raise FileNotFoundError(f"{path}: no such file; `photoz predict` writes it")
     try:
-        table = expand(READERS[path.suffix](path))
+        table = READERS[path.suffix](path)
+        table.meta = _present_keys(table.meta)
+        table = expand(table)
     except UNREADABLE as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: not a predictions table, or truncated ({reason}); predict again") from error
@@ -264,6 +271,11 @@ def predictions_file(path):
     """Predictions file of a run folder; a file is itself, and so is a HATS catalogue, which is a folder."""
     path = Path(path)
     return path / "predictions.fits" if path.is_dir() and path.suffix != ".hats" else path
+
+
+def _present_keys(meta):
+    """Meta under the keys of this version."""
+    return {EARLIER_META.get(key, key): value for key, value in meta.items()}
 
 
 def _check_suffix(path):

@@ -27,8 +27,8 @@ def cross_validation_splits(builder, test_fold, n_validation, train_fraction=0.8
         The fold that is held out.
     n_validation : int
         Galaxies taken for validation from the fold that follows the test fold, and as many more as complete the last
-        group: no galaxy to train on has the `group_id` of one to validate on. In datasets of earlier versions the galaxies
-        of a group are not stored side by side, and validation shares groups with training.
+        group: no galaxy to train on has the `group_id` of one to validate on. In datasets of earlier versions the
+        galaxies of a group are not stored side by side, and validation shares groups with training.
     train_fraction : float
         Fraction of the whole dataset to train on, the same from each of the other folds; smaller training sets are
         subsets of larger ones.

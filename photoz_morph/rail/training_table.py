@@ -1,7 +1,7 @@
 """Train networks on a table in memory, as `photoz train` does from a dataset on disk.
 
-A random sample of `data.n_validation` galaxies, drawn by the seed, is held out to validate the networks; where the table
-has `group_id`, whole groups are.
+A random sample of `data.n_validation` galaxies, drawn by the seed, is held out to validate the networks; where the
+table has `group_id`, whole groups are.
 """
 
 import hashlib

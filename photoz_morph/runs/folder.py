@@ -50,8 +50,8 @@ def start_run(run_dir, config, dataset, devices):
             )
         if None not in hashes and hashes[0] != hashes[1]:  # runs and datasets of earlier versions have none
             raise ValueError(
-                f"{run_dir}: was trained on galaxies of content {hashes[0][:8]}, {dataset['path']} has as many of content "
-                f"{hashes[1][:8]}; give another --run-dir, or the dataset it was trained on with --data-dir"
+                f"{run_dir}: was trained on galaxies of content {hashes[0][:8]}, {dataset['path']} has as many of "
+                f"content {hashes[1][:8]}; give another --run-dir, or the dataset it was trained on with --data-dir"
             )
         return
     run_dir.mkdir(parents=True, exist_ok=True)

@@ -20,11 +20,13 @@ from tqdm import tqdm
 
 from photoz_morph.catalogs.dust import EBV_SOURCE, sfd_ebv
 from photoz_morph.catalogs.galaxies import check_galaxy_catalog
+from photoz_morph.catalogs.per_band import check_quantities
 from photoz_morph.shards.stacks import SHARD_SIZE, read_shard, shard_path, write_shard
 from photoz_morph.stacking.frames import index_frames, overlapping_frames
 from photoz_morph.stacking.pixels import FramePixels
 from photoz_morph.stacking.swarp import COMBINE_TYPES, RESAMPLING, find_swarp, stack_band
 from photoz_morph.surveys import SDSS
+from photoz_morph.system.columns import ascii_text
 
 WCS_CONVENTION = "TAN, north up, east left, galaxy at CRPIX 32.5 of 64"
 FRAME_KEY = ("band", "run", "camcol", "field")
@@ -69,7 +71,8 @@ def stack_catalog(catalog, frames_dir, out_dir, survey=SDSS, combine="median", s
     Raises
     ------
     ValueError, FileNotFoundError
-        If the catalogue or a frame is unusable, or `out_dir` holds other stacks.
+        If the catalogue or a frame is unusable, a column cannot be the quantity of the dataset that has its name (see
+        `catalogs.per_band`), or `out_dir` holds other stacks.
     RuntimeError
         If SWarp is not installed or fails.
 
@@ -84,6 +87,7 @@ def stack_catalog(catalog, frames_dir, out_dir, survey=SDSS, combine="median", s
     Within a shard frames are read once, and up to 1 GB of them is held. Sort a large catalogue by position, so
     that neighbours share a shard.
     """
+    check_quantities(catalog, survey.bands, "catalogue")  # `photoz build` would fail on them after hours of stacking
     run = _prepare(catalog, frames_dir, survey, combine, swarp, progress)
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -157,6 +161,7 @@ def _prepare(catalog, frames_dir, survey, combine, swarp, progress):
     taken = [name for name in catalog.colnames if name.lower() in WRITTEN_COLUMNS]
     if taken:
         raise ValueError(f"catalogue: column {', '.join(taken)} has the name of a column of the stacks; rename it")
+    ascii_text(catalog)
     catalog.meta.clear()  # a shard's header is the stack's, not the catalogue file's
     for name in catalog.colnames:
         try:

@@ -8,6 +8,8 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
+from photoz_morph.system.columns import require_distinct_names
+
 UNREADABLE = (
     OSError, KeyError, TypeError, IndexError, ValueError, AttributeError, fits.VerifyError, AstropyWarning,
 )  # fmt: skip
@@ -99,7 +101,8 @@ def require_cards(path, header, keywords, kind, values=None, noun=""):
 
 
 def require_columns(path, table, names, remedy="make it again"):
-    """Raise a ValueError that names the columns a table lacks."""
+    """Raise a ValueError that names the columns a table lacks, or those whose names differ only in letter case."""
+    require_distinct_names(table.colnames, path)
     missing = [name for name in names if name not in table.colnames]
     if missing:
         raise ValueError(f"{path}: table lacks column {', '.join(missing)}; {remedy}")
@@ -125,8 +128,9 @@ def read_table(path, hdu, columns, remedy="make it again"):
     Raises
     ------
     ValueError
-        If a column is missing.
+        If a column is missing, or names of columns differ only in letter case.
     """
+    require_distinct_names(hdu.columns.names, path)
     table = Table.read(hdu, mask_invalid=False, unit_parse_strict="silent")
     table.meta.clear()  # cards of this HDU, such as its checksum
     table.convert_bytestring_to_unicode()

@@ -1,7 +1,8 @@
 """Astropy tables as FITS or Parquet files, with units, descriptions and meta.
 
 A table is written to a file and read back unchanged; the modules that define a format check its content. FITS keeps
-meta as header keywords of the table's HDU, Parquet as JSON under `photoz_morph` in the metadata of the file.
+meta as header keywords of the table's HDU, Parquet as JSON under `photoz_morph` in the metadata of the file. Keywords
+have eight letters at most, under `KEYWORDS` for longer keys: astropy warns of others when it writes a table again.
 """
 
 import json
@@ -13,46 +14,20 @@ import pyarrow.parquet as pq
 from astropy.io import fits
 from astropy.table import Column, Table
 
+from photoz_morph.system.columns import ascii_text, plain_columns, require_distinct_names
+
+KEYWORDS = {  # key of meta -> keyword; other keys of more than eight letters become HIERARCH cards
+    "adaptation": "adaptatn", "noise_augmentation": "noiseaug", "pixel_augmentation": "pixelaug",
+    "seed_number": "seednumb", "search_seed": "srchseed", "precision": "precisn", "n_looked_at": "nlooked",
+    "max_queries": "maxquery", "population": "populatn", "objective": "objectiv",
+}  # fmt: skip
 FITS_CARDS = ("extname", "checksum", "datasum")  # of the HDU, no part of the table's meta
-
-
-def plain_columns(table):
-    """Convert columns to native numbers and text without masks: masked floats are NaN, masked text is "".
-
-    Parameters
-    ----------
-    table : Table
-        Changed in place.
-
-    Returns
-    -------
-    Table
-
-    Raises
-    ------
-    ValueError
-        If a column of integers or booleans has masked rows.
-    """
-    for name in table.colnames:
-        if table[name].dtype.kind in "SO":  # FITS and TFDS give text as bytes
-            text = ["" if value is np.ma.masked else value for value in table[name]]
-            text = [value.decode() if isinstance(value, bytes) else str(value) for value in text]
-            table[name] = Column(text, unit=table[name].unit, description=table[name].description)
-        elif not table[name].dtype.isnative:
-            table[name] = table[name].astype(table[name].dtype.newbyteorder("="))
-        column = table[name]
-        if not hasattr(column, "mask"):
-            continue
-        if column.dtype.kind not in "fU" and np.any(column.mask):
-            raise ValueError(f"catalogue column {name} has {np.sum(column.mask)} masked values; fill or leave it out")
-        table[name] = column.filled(np.nan if column.dtype.kind == "f" else None)
-        if column.dtype.kind == "U":
-            table[name][column.mask] = ""
-    return table
 
 
 def write_fits(table, path, hdu_name="PREDICTIONS", image_hdus=(), with_checksum=False):
     """Write a table as a binary table of a FITS file; keys of meta are header keywords, descriptions are TCOMMn.
+
+    Characters of text that FITS does not allow are written as their code, such as \\xe9.
 
     Parameters
     ----------
@@ -66,13 +41,15 @@ def write_fits(table, path, hdu_name="PREDICTIONS", image_hdus=(), with_checksum
     with_checksum : bool
         Whether each HDU gets its CHECKSUM and DATASUM.
     """
+    require_distinct_names(table.colnames)
     bare = table.copy(copy_data=False)
     bare.meta = {}
-    hdu = fits.BinTableHDU(bare, name=hdu_name)
+    hdu = fits.BinTableHDU(ascii_text(bare), name=hdu_name)
     for number, column in enumerate(table.itercols(), 1):
         if column.description:
             hdu.header[f"TCOMM{number}"] = column.description
     for key, value in table.meta.items():
+        key = KEYWORDS.get(key, key)
         hdu.header[key.upper() if len(key) <= 8 else f"HIERARCH {key.upper()}"] = value
     hdus = fits.HDUList([fits.PrimaryHDU(), hdu, *image_hdus])
     hdus.writeto(path, overwrite=True, checksum=with_checksum)
@@ -101,11 +78,14 @@ def read_fits(path, hdu_name="PREDICTIONS"):
 
 def table_of(hdu):
     """Table of a binary table HDU, with meta keys in lower case and numbers in the machine's byte order."""
+    require_distinct_names(hdu.columns.names)
     table = plain_columns(Table.read(hdu, mask_invalid=False, character_as_bytes=False))
     header = {key.lower(): value for key, value in table.meta.items()}
     for number, name in enumerate(table.colnames, 1):
         table[name].description = header.pop(f"tcomm{number}", None)
-    table.meta = {key: value for key, value in header.items() if key not in FITS_CARDS}
+    # Files of earlier versions have the longer keys, as HIERARCH cards.
+    keys = {keyword: key for key, keyword in KEYWORDS.items()}
+    table.meta = {keys.get(key, key): value for key, value in header.items() if key not in FITS_CARDS}
     return table
 
 
@@ -155,6 +135,7 @@ def to_arrow(table, with_fixed_lists=True, field_metadata=None):
     ValueError
         If a column has more than two dimensions.
     """
+    require_distinct_names(table.colnames)
     fields, arrays = [], []
     for name in table.colnames:
         column = table[name]
@@ -176,6 +157,7 @@ def to_arrow(table, with_fixed_lists=True, field_metadata=None):
 
 def from_arrow(stored):
     """Table of an Arrow table from `to_arrow`, with its meta, units and descriptions."""
+    require_distinct_names(stored.column_names)
     columns = []
     for field, chunks in zip(stored.schema, stored.columns):
         is_list = pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type)

@@ -87,15 +87,19 @@ def test_degrees_by_unit_are_accepted():
         ({"dec": [1.0, 2.0, 90.01]}, rf"dec of obj_id {SDSS_OBJ_ID + 2} is 90.01"),
         ({"dec": [1.0, np.nan, 3.0]}, "dec of obj_id .* is nan"),
         ({"ra": MaskedColumn([1.0, 2.0, 3.0], mask=[1, 0, 0])}, "ra of obj_id .* is nan"),
-        ({"ra": ["12:30:00", "1", "2"]}, "ra is not a column of numbers .*12:30:00.* write decimal numbers"),
+        ({"ra": ["12:30:00", "1", "2"]}, "ra in row 1 is '12:30:00', which is no number; write decimal numbers"),
+        ({"ra": [1.0, -9999.0, 2.0]}, rf"ra of obj_id {SDSS_OBJ_ID + 1} is -9999.0 \(1 such rows\)"),
+        ({"z_spec": [0.1, 25.0, 0.1]}, rf"z_spec of obj_id {SDSS_OBJ_ID + 1} is 25.0 .*leave it empty where"),
+        ({"z_spec": [0.1, -1.0, 0.1]}, "z_spec of obj_id .* is -1.0"),
+        ({"z_spec": [0.1, np.inf, 0.1]}, "z_spec of obj_id .* is inf"),
         ({"ra": [1.0, 2.0, 3.0] * units.rad}, "ra has unit rad; convert it to decimal degrees"),
         ({"ra": [1.0, 2.0, 3.0] * units.hourangle}, "ra has unit hourangle; convert it"),
         ({"obj_id": [7, 5, 5]}, "obj_id 5 occurs 2 times"),
-        ({"obj_id": [1.0, 2.0, 3.0]}, "obj_id is not a column of 64-bit integers .*float64"),
-        ({"obj_id": ["a", "b", "c"]}, "obj_id is not a column of 64-bit integers"),
-        ({"obj_id": np.array([1, 2, 2**63], np.uint64)}, "obj_id is not a column of 64-bit integers"),
+        ({"obj_id": [1.0, 2.0, 3.0]}, "obj_id holds floats, which round identifiers .*write it as 64-bit integers"),
+        ({"obj_id": ["a", "b", "c"]}, "obj_id in row 1 is 'a', which is no integer"),
+        ({"obj_id": np.array([1, 2, 2**63], np.uint64)}, "obj_id in row 3 is 9223372036854775808; identifiers are"),
         ({"obj_id": MaskedColumn([1, 2, 3], mask=[0, 1, 0])}, "obj_id is empty in row 2"),
-        ({"group_id": [1.5, 2.0, 3.0]}, "group_id is not a column of 64-bit integers"),
+        ({"group_id": [1.5, 2.0, 3.0]}, "group_id holds floats, which round identifiers"),
         ({"ebv": [0.1, -0.02, 0.1]}, rf"ebv of obj_id {SDSS_OBJ_ID + 1} is -0.02 .*leave it empty"),
     ],
 )
@@ -150,8 +154,60 @@ def test_nulls_of_parquet_do_not_round_identifiers(tmp_path):
     pyarrow.parquet.write_table(pyarrow.table(content), path)
     read = read_galaxy_catalog(path)
     assert read["obj_id"].tolist() == ids.to_pylist()
-    assert read["plate"].mask.tolist() == [True, False] and read["plate"][1] == 266
+    np.testing.assert_array_equal(read["plate"], [np.nan, 266])
     content["obj_id"] = pyarrow.array([SDSS_OBJ_ID, None])
     pyarrow.parquet.write_table(pyarrow.table(content), path)
     with pytest.raises(ValueError, match="obj_id is empty in row 2"):
         read_galaxy_catalog(path)
+
+
+@pytest.mark.parametrize("suffix", [".fits", ".csv", ".parquet"])
+def test_gaps_in_columns_that_nobody_needs_are_carried_in_every_format(tmp_path, suffix):
+    content = {
+        "obj_id": [1, 2], "ra": [1.0, 2.0], "dec": [0.0, 0.0], "zWarning": [None, 4], "subclass": [None, "AGN"],
+        "specObjID": [10**19 + 37, None], "firstID": [None, SDSS_OBJ_ID],
+        "z_spec": [0.1, -9999.0], "ebv": [None, -99.0],
+    }  # fmt: skip
+    path = tmp_path / f"galaxies{suffix}"
+    if suffix == ".parquet":
+        types = {"specObjID": pyarrow.uint64()}
+        columns = {name: pyarrow.array(values, types.get(name)) for name, values in content.items()}
+        pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    else:
+        table = Table()
+        for name, values in content.items():
+            mask = [value is None for value in values]
+            filled = [next(one for one in values if one is not None) if value is None else value for value in values]
+            kind = np.uint64 if name == "specObjID" else None
+            table[name] = MaskedColumn(np.array(filled, kind), mask=mask)
+        write(table, path)
+    read = read_galaxy_catalog(path)
+    assert not read.has_masked_values
+    np.testing.assert_array_equal(read["zWarning"], [np.nan, 4])
+    assert list(read["subclass"]) == ["", "AGN"]
+    assert list(read["specObjID"]) == ["10000000000000000037", ""] and list(read["firstID"]) == ["", str(SDSS_OBJ_ID)]
+    np.testing.assert_array_equal(read["z_spec"], [0.1, np.nan])
+    assert np.isnan(read["ebv"]).all()
+
+
+def test_positions_that_nobody_needs_may_be_missing_or_unknown():
+    table = galaxies(ra=[-9999.0, np.nan, 99.0], dec=[-9999.0, 1.0, 99.0])
+    read = check_galaxy_catalog(table, "catalogue", needs=())
+    np.testing.assert_array_equal(read["ra"], [np.nan, np.nan, 99])
+    np.testing.assert_array_equal(read["dec"], [np.nan, 1, np.nan])
+    assert "ra" not in check_galaxy_catalog(galaxies(ra=None), "catalogue", needs=()).colnames
+    with pytest.raises(ValueError, match="ra of obj_id .* is 360.0"):
+        check_galaxy_catalog(galaxies(ra=[1.0, 360.0, 2.0]), "catalogue", needs=())
+
+
+def test_columns_that_no_format_holds_are_left_out_with_a_remark():
+    table = galaxies(lists=np.array([None, [1], [1, 2], [3]], object)[1:], cube=np.zeros((3, 2, 2)), größe=[1, 2, 3])
+    with pytest.warns(UserWarning, match="^my.fits: column lists holds lists .* is left out; column cube has an array"):
+        read = check_galaxy_catalog(table, "my.fits")
+    assert {"lists", "cube", "größe"}.isdisjoint(read.colnames) and len(read) == 3
+
+
+def test_a_checked_catalogue_passes_the_check_again_unchanged_and_in_silence(recwarn):
+    first = check_galaxy_catalog(galaxies(z_spec=[0.1, np.nan, 0.3], note=["a", "", "b"], z=[15.0, 16.0, 17.0]), "a")
+    again = check_galaxy_catalog(first, "a")
+    assert again.colnames == first.colnames and not recwarn.list

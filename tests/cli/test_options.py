@@ -1,11 +1,14 @@
 import os
 import sys
+import warnings
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from photoz_morph.cli.options import OneLineErrors, one_line, output_file
+from photoz_morph.cli.morph import main as morph
+from photoz_morph.cli.options import OneLineErrors, UserPath, one_line, output_file, remarks
+from photoz_morph.cli.photoz import main as photoz
 
 
 def run(error, **environment):
@@ -86,3 +89,51 @@ def test_hats_without_its_package_is_refused_before_the_work(tmp_path, monkeypat
     monkeypatch.setitem(sys.modules, "hats", None)
     with pytest.raises(ValueError, match="needs the package hats, which is not installed; `pip install hats`"):
         output_file(".hats")(None, click.Option(["--out"]), str(tmp_path / "a.hats"))
+
+
+# Options and arguments of free text that name no file.
+WORDS = {"overrides", "dataset", "without", "region", "bounds", "kinds", "name", "attack_name"}
+
+
+def parameters():
+    """(command, parameter) of both programs."""
+    for program, main in (("photoz", photoz), ("morph", morph)):
+        for name, command in main.commands.items():
+            yield from ((f"{program} {name}", parameter) for parameter in command.params)
+
+
+def test_every_path_of_every_command_is_below_the_home_folder_when_written_with_a_tilde(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/hubble")
+    paths = [(name, parameter) for name, parameter in parameters() if parameter.name not in WORDS
+             and parameter.type.name in ("text", "path")]  # fmt: skip
+    assert len(paths) > 50
+    for name, parameter in paths:
+        assert isinstance(parameter.type, UserPath), f"{name}: {parameter.name} is a {parameter.type}"
+        assert parameter.type.convert("~/x", parameter, None) == "/home/hubble/x"
+
+
+def test_words_are_those_of_a_command():
+    assert {parameter.name for _, parameter in parameters() if parameter.type.name == "text"} == WORDS
+
+
+def test_a_tilde_of_nobody_is_refused():
+    with pytest.raises(ValueError, match="~nosuchuser/x: no such user; write ./~nosuchuser/x for a name that begins"):
+        UserPath().convert("~nosuchuser/x", None, None)
+
+
+def test_simulate_writes_to_the_home_folder_where_build_reads(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(photoz, ["simulate", "--n-galaxies", "2", "--processes", "1", "--out=~/stacks", "-q"])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "stacks" / "stacks-00000.fits").exists() and not (tmp_path / "~").exists()
+    result = CliRunner().invoke(photoz, ["baseline", "~/stacks", "--method", "knn"])
+    assert result.exit_code == 1 and "there are" in result.stderr  # the two galaxies were found, they are too few
+
+
+def test_remarks_are_lines_on_standard_error_unless_quiet(capsys):
+    for quiet in (False, True):
+        with remarks(quiet):
+            warnings.warn("a.csv: objID is\n taken for obj_id", stacklevel=1)
+        out, err = capsys.readouterr()
+        assert (out, err) == ("", "" if quiet else "a.csv: objID is taken for obj_id\n")

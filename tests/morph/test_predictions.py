@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -61,7 +63,7 @@ def test_header_tells_where_the_predictions_come_from(tmp_path):
     write_morph_predictions(predictions(), tmp_path / "p.fits")
     header = fits.getheader(tmp_path / "p.fits", "PREDICTIONS")
     assert (header["SURVEY"], header["ORIGIN"], header["MODEL"]) == ("lsst", "simulated", "resnet18")
-    assert (header["N_SEEDS"], header["CLASSES"], header["ADAPTATION"]) == (2, "spiral,elliptical,merger", "mmd")
+    assert (header["N_SEEDS"], header["CLASSES"], header["ADAPTATN"]) == (2, "spiral,elliptical,merger", "mmd")
     columns = fits.getdata(tmp_path / "p.fits", "PREDICTIONS").dtype
     assert columns["probability_y1"].shape == (2, 3) and columns["latent_y10"].shape == (5,)
 
@@ -138,3 +140,13 @@ def test_copies_of_a_galaxy_are_distinguished_by_their_number(tmp_path):
     write_morph_predictions(predictions(columns), tmp_path / "p.fits")
     obj_id = columns["obj_id"][0]
     assert row_keys(read_morph_predictions(tmp_path / "p.fits"))[:2] == [(obj_id, 0), (obj_id, 1)]
+
+
+def test_astropy_writes_a_table_again_without_a_warning(tmp_path):
+    meta = {"defence": "none", "noise_augmentation": 0.5, "pixel_augmentation": 0.0}
+    write_morph_predictions(predictions(meta=meta), tmp_path / "p.fits")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Table.read(tmp_path / "p.fits").write(tmp_path / "again.fits")
+    back = read_morph_predictions(tmp_path / "p.fits").meta
+    assert {key: back[key] for key in meta} == meta and back["adaptation"] == "mmd"

@@ -1,4 +1,5 @@
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -9,9 +10,17 @@ from click.testing import CliRunner
 from photoz_morph.cli.options import FORMATS
 from photoz_morph.cli.photoz import main
 from photoz_morph.metrics.redshifts.point_scores import SCORES
-from photoz_morph.photoz.predictions import READERS, predictions_table, read_predictions, write_predictions
+from photoz_morph.photoz.formats.qp import write_qp
+from photoz_morph.photoz.predictions import (
+    EARLIER_META,
+    READERS,
+    predictions_table,
+    read_predictions,
+    write_predictions,
+)
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.surveys import SDSS
+from photoz_morph.system.tables import write_fits, write_parquet
 
 GRID = RedshiftGrid(0.0, 0.4, 40)
 SUFFIXES = ["fits", "parquet", "hdf5"]
@@ -87,10 +96,42 @@ def test_flag_of_the_stack_stays():
 def test_fits_header_tells_survey_grid_and_units(tmp_path):
     write_predictions(predictions(), tmp_path / "p.fits")
     header = fits.getheader(tmp_path / "p.fits", "PREDICTIONS")
-    assert header["SURVEY"] == "sdss" and header["ORIGIN"] == "simulated" and header["N_MEMBERS"] == 6
+    assert header["SURVEY"] == "sdss" and header["ORIGIN"] == "simulated" and header["N_MEMBER"] == 6
     assert (header["Z_MIN"], header["Z_MAX"], header["N_BINS"]) == (0.0, 0.4, 40)
     column = 1 + list(fits.getdata(tmp_path / "p.fits", "PREDICTIONS").names).index("ra")
     assert header[f"TUNIT{column}"] == "deg"
+
+
+@pytest.mark.parametrize("max_cdf_error", [None, 2e-3])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_astropy_writes_a_table_again_without_a_warning(tmp_path, suffix, max_cdf_error):
+    if suffix == "hdf5" and max_cdf_error:
+        return  # qp has whole PDFs only
+    meta = {"photom": "modelMag, r petroMag"}
+    table = predictions_table(catalogue(), pdfs(), GRID, SDSS, "simulated", "k-NN", 6, meta)
+    write_predictions(table, tmp_path / f"p.{suffix}", max_cdf_error)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_predictions(tmp_path / f"p.{suffix}")[0].write(tmp_path / "ours.fits")
+        if suffix == "fits":
+            Table.read(tmp_path / "p.fits").write(tmp_path / "theirs.fits")
+            assert Table.read(tmp_path / "theirs.fits").meta["N_MEMBER"] == 6
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_keys_of_earlier_versions_are_understood(tmp_path, suffix):
+    table = predictions(meta={"z_phot_bins": "left-edges"})
+    assert table.meta["zphot_at"] == "left-edges" and table.meta["n_member"] == 6
+    for earlier, key in EARLIER_META.items():
+        table.meta[earlier] = table.meta.pop(key, 0.5)
+    path = tmp_path / f"p.{suffix}"
+    if suffix == "hdf5":
+        write_qp(table, GRID, path)
+    else:
+        {"fits": write_fits, "parquet": write_parquet}[suffix](table, path)
+    back = read_predictions(path)[0]
+    assert (back.meta["zphot_at"], back.meta["n_member"], back.meta["cdf_err"]) == ("left-edges", 6, 0.5)
+    assert not EARLIER_META.keys() & back.meta.keys()
 
 
 def test_masked_redshift_is_an_unknown_one_and_masked_id_is_refused():
@@ -99,7 +140,7 @@ def test_masked_redshift_is_an_unknown_one_and_masked_id_is_refused():
     table = predictions_table(columns, pdfs(), GRID, SDSS, "stacked")
     assert np.isnan(table["z_spec"][:2]).all() and np.isfinite(table["z_spec"][2:]).all()
     columns["obj_id"] = MaskedColumn(np.arange(12), mask=np.arange(12) == 4)
-    with pytest.raises(ValueError, match="obj_id has 1 masked"):
+    with pytest.raises(ValueError, match="need an integer as obj_id of every galaxy; some have none"):
         predictions_table(columns, pdfs(), GRID, SDSS, "stacked")
 
 
@@ -108,6 +149,15 @@ def test_rows_that_are_no_probability_are_named():
     wrong[2] *= 2
     with pytest.raises(ValueError, match=r"1 PDFs .* the first is of galaxy 1237648720693755945 \(sum 2"):
         predictions_table(catalogue(), wrong, GRID, SDSS, "simulated")
+
+
+def test_names_that_differ_in_case_only_are_refused_in_the_catalogue_and_beside_the_estimates():
+    for name, message in (("RA", "catalogue: columns ra and RA differ only in letter case; rename one"),
+                          ("Z_Phot", "catalogue column Z_Phot would be overwritten")):  # fmt: skip
+        columns = catalogue()
+        columns[name] = 0.0
+        with pytest.raises(ValueError, match=message):
+            predictions_table(columns, pdfs(), GRID, SDSS, "stacked")
 
 
 def test_reserved_missing_and_misshapen_input_is_refused():
@@ -196,7 +246,7 @@ def test_convert_tells_what_compact_pdfs_change(tmp_path, name):
     assert {line.split()[0] for line in said.splitlines() if line.startswith("  ")} == {"score", *SCORES}
     assert "no bound" in said
     table, _ = read_predictions(tmp_path / name)
-    assert table.meta["max_cdf_error"] == 0.001 and np.isnan(table["pdf"][3]).all()
+    assert table.meta["cdf_err"] == 0.001 and np.isnan(table["pdf"][3]).all()
 
 
 def test_folder_that_cannot_be_written_is_refused_before_the_work(tmp_path, monkeypatch):

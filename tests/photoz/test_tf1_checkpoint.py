@@ -198,7 +198,7 @@ def test_both_bin_conventions_reach_the_predictions_with_the_same_pdf(exports, s
         words = ["infer", str(exports[bins][0]), "--stacks", str(tmp_path), "--out", str(out), "-q"]
         assert CliRunner().invoke(main, words).exit_code == 0
         tables[bins] = read_predictions(out)[0]
-        assert tables[bins].meta["z_phot_bins"] == bins
+        assert tables[bins].meta["zphot_at"] == bins
         assert tables[bins]["z_phot"].description == f"mean of the PDF over bin {bins.replace('-', ' ')}"
     served = load_exported_model(exports["left-edges"][0]).predict(images, ebv)  # as TensorFlow alone gives it
     np.testing.assert_allclose(served["z_phot"], tables["left-edges"]["z_phot"], atol=1e-6)

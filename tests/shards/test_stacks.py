@@ -1,6 +1,9 @@
+import warnings
+
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 
 from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard, write_shard
 from photoz_morph.surveys import SDSS
@@ -91,3 +94,22 @@ def test_any_other_fits_file_is_refused(tmp_path):
 def test_empty_folder_says_how_to_fill_it(tmp_path):
     with pytest.raises(FileNotFoundError, match="photoz simulate"):
         find_shards(tmp_path)
+
+
+def test_names_that_differ_in_case_only_are_refused_by_writer_and_reader(tmp_path):
+    images, table = colour_stacks(3)
+    table["RA"] = 1.0
+    path = tmp_path / "stacks-00000.fits"
+    with pytest.raises(ValueError, match=f"^{path}: columns ra and RA differ only in letter case; rename one"):
+        write_shard(path, images, table, SDSS, "simulated")
+    table.rename_column("RA", "PQ")
+    write_shard(path, images, table, SDSS, "simulated")
+    path.write_bytes(path.read_bytes().replace(b"'PQ      '", b"'RA      '"))
+    with pytest.raises(ValueError, match=f"^{path}: columns ra and RA differ only in letter case; rename one"):
+        read_catalog(path)
+
+
+def test_astropy_writes_the_table_of_a_shard_again_without_a_warning(shard, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Table.read(shard[0], hdu="CATALOG").write(tmp_path / "again.fits")

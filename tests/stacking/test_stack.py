@@ -161,13 +161,35 @@ def test_column_that_the_stacks_write_is_refused(tmp_path):
         stack_catalog(galaxy, tmp_path, tmp_path)
 
 
+@swarp_test
+def test_columns_that_fits_cannot_hold_as_they_are_do_not_stop_the_stacks(tmp_path):
+    galaxies = read_galaxy_catalog(DATA / "galaxies.csv")
+    galaxies["profile"] = ["Sérsic", "disk"]
+    galaxies["observed"] = np.array(["2004-03-17", "NaT"], "datetime64[D]")
+    galaxies["record"] = np.array([{"a": 1}, {}], object)
+    with pytest.warns(UserWarning, match="catalogue: column record holds lists of different lengths and is left out"):
+        summary = stack_catalog(galaxies, DATA / "frames", tmp_path, progress=False)
+    _, table, _ = read_shard(summary.paths[0])
+    assert list(table["profile"]) == [r"S\xe9rsic", "disk"] and list(table["observed"]) == ["2004-03-17", ""]
+    assert "record" not in table.colnames
+
+
 @pytest.mark.parametrize(
-    "column", [["Sérsic"], np.array(["2004-03-17"], "datetime64[D]"), np.array([{"a": 1}], object)], ids=str
-)
-def test_column_that_fits_cannot_hold_is_refused_before_the_work(tmp_path, column):
-    galaxy = Table({"obj_id": [1], "ra": [1.0], "dec": [5.0], "note": column})
-    with pytest.raises(ValueError, match="column note cannot be kept in FITS .* remove it"):
-        stack_catalog(galaxy, tmp_path, tmp_path)
+    "column, message",
+    [
+        ({"snr": [30.0]}, "catalogue: column snr has one value per galaxy, where snr has one in each of the bands "
+                          "u g r i z; give snr_u ... snr_z, or rename it"),
+        ({"PSF_FWHM": [1.2]}, "column PSF_FWHM has one value per galaxy, where psf_fwhm has .*give psf_fwhm_u"),
+        ({"mags": [[17.0, 18.0]]}, r"column mags has values of shape \(2,\) per galaxy, where mags has one in each"),
+        ({"r_e": [[1.0, 2.0]]}, r"column r_e has values of shape \(2,\) per galaxy, where r_e is one number"),
+        ({"psf_fwhm_r": ["good"]}, "psf_fwhm_r in row 1 is 'good', which is no number"),
+    ],
+)  # fmt: skip
+def test_columns_that_would_break_the_dataset_are_refused_before_stacking(tmp_path, column, message):
+    galaxy = Table({"obj_id": [1], "ra": [1.0], "dec": [5.0]} | column)
+    with pytest.raises(ValueError, match=message):
+        stack_catalog(galaxy, tmp_path / "no_frames", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @swarp_test

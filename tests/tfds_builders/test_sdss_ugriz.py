@@ -70,6 +70,39 @@ def test_the_content_hash_is_of_the_galaxies_and_of_nothing_else(tmp_path):
     assert len({first, *others}) == 3
 
 
+def test_columns_of_one_band_each_become_the_vectors_of_the_dataset(tmp_path):
+    values = np.arange(40) / 10 + 1
+
+    def change(table):
+        table.remove_column("mags")
+        for number, band in enumerate(SDSS.bands):
+            table[f"modelMag_{band}"], table[f"modelMagErr_{band}"] = 15 + values + number, values / 100
+            table[f"SNR_{band}"] = values * 10 + number
+        table["psf_fwhm_r"] = values
+
+    write(tmp_path, change=change)
+    build(tmp_path, tmp_path / "data", progress=False)
+    columns = reading.read_columns(reading.open_dataset(tmp_path / "data"), "fold_0+fold_1+fold_2+fold_3+fold_4")
+    order = np.argsort(columns["obj_id"])
+    found = {name: columns[name][order] for name in ("mags", "mag_errs", "snr", "psf_fwhm")}
+    np.testing.assert_allclose(found["mags"], (15 + values)[:, None] + np.arange(5), rtol=1e-6)
+    np.testing.assert_allclose(found["mag_errs"], np.repeat(values[:, None] / 100, 5, axis=1), rtol=1e-6)
+    np.testing.assert_allclose(found["snr"], (values * 10)[:, None] + np.arange(5), rtol=1e-6)
+    np.testing.assert_allclose(found["psf_fwhm"][:, 2], values, rtol=1e-6)
+    assert np.isnan(found["psf_fwhm"][:, [0, 1, 3, 4]]).all()
+
+
+@pytest.mark.parametrize("name", ["snr", "PSF_FWHM"])
+def test_a_scalar_under_the_name_of_a_vector_is_refused_in_one_line(tmp_path, name):
+    def change(table):
+        table[name] = 1.5
+
+    write(tmp_path, change=change)
+    with pytest.raises(ValueError, match=f"stacks-00000.fits: column {name} has one value per galaxy.*rename") as error:
+        build(tmp_path, tmp_path / "data", progress=False)
+    assert len(str(error.value)) < 400 and not (tmp_path / "data").exists()
+
+
 def test_a_dataset_is_replaced_only_on_request(tmp_path):
     write(tmp_path)
     build(tmp_path, tmp_path / "data", progress=False)

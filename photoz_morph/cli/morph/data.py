@@ -5,20 +5,20 @@ from pathlib import Path
 
 import click
 
-from photoz_morph.cli.options import echo, overwrite_option, quiet_option
+from photoz_morph.cli.options import UserPath, echo, overwrite_option, quiet_option
 from photoz_morph.training.quiet import quiet_tensorflow
 
 IMAGE_OPTIONS = ("unit", "pixel_kpc", "redshift", "band_axis", "dataset")  # of `mock`, for image files
 TNG_OPTIONS = ("pixel_kpc", "redshift", "zero_point", "groups")
 data_dir_option = click.option(
-    "--data-dir", default="morph_data", show_default=True, type=click.Path(), help="Folder of the prepared dataset."
+    "--data-dir", default="morph_data", show_default=True, type=UserPath(), help="Folder of the prepared dataset."
 )
 
 
 @click.command()
 @click.option("--n-galaxies", default=6_000, show_default=True, type=click.IntRange(min=1), help="Number of galaxies.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the simulation.")
-@click.option("--out", default="scenes", show_default=True, type=click.Path(), help="Output folder.")
+@click.option("--out", default="scenes", show_default=True, type=UserPath(), help="Output folder.")
 @click.option("--processes", type=click.IntRange(min=1),
               help="Number of processes; all cores by default. The output does not depend on it.")  # fmt: skip
 @quiet_option
@@ -31,8 +31,8 @@ def simulate(n_galaxies, seed, out, processes, quiet):
 
 
 @click.command()
-@click.argument("scenes", nargs=-1, type=click.Path())
-@click.option("--out", default="mocks", show_default=True, type=click.Path(), help="Output folder.")
+@click.argument("scenes", nargs=-1, type=UserPath())
+@click.option("--out", default="mocks", show_default=True, type=UserPath(), help="Output folder.")
 @click.option("--years", multiple=True, default=(10, 1), show_default=True, type=click.IntRange(1, 10),
               help="Depth in years of the survey; may be repeated.")  # fmt: skip
 @click.option("--binning", default="sample", show_default=True, type=click.Choice(["sample", "sum"]),
@@ -47,9 +47,9 @@ def simulate(n_galaxies, seed, out, processes, quiet):
 @click.option("--band-axis", type=click.Choice(["first", "last"]), default="first", show_default=True,
               help="Axis of the bands in image files.")  # fmt: skip
 @click.option("--dataset", help="Name of the image in an HDF5 or npz file that holds several.")
-@click.option("--tng", type=click.Path(), help="Folder of TNG100 images, instead of SCENES; needs --morphologies.")
-@click.option("--morphologies", type=click.Path(), help="Folder of the morphs_snap*_{g,i}.hdf5 catalogues.")
-@click.option("--groups", type=click.Path(),
+@click.option("--tng", type=UserPath(), help="Folder of TNG100 images, instead of SCENES; needs --morphologies.")
+@click.option("--morphologies", type=UserPath(), help="Folder of the morphs_snap*_{g,i}.hdf5 catalogues.")
+@click.option("--groups", type=UserPath(),
               help="Table of snapshot, subhalo_id, group_id, to identify galaxies across snapshots.")  # fmt: skip
 @click.option("--zero-point", type=float, help="AB magnitude of one unit of TNG images, if not in nJy.")
 @click.option("--processes", type=click.IntRange(min=1),
@@ -98,9 +98,9 @@ def mock(scenes, out, years, binning, field_kpc, nested, seed, tng, morphologies
 
 
 @click.command()
-@click.argument("mocks", default="mocks", type=click.Path())
+@click.argument("mocks", default="mocks", type=UserPath())
 @data_dir_option
-@click.option("--released", type=click.Path(), help="Folder of the authors' arrays (Zenodo 5514180), instead of MOCKS.")
+@click.option("--released", type=UserPath(), help="Folder of the authors' arrays (Zenodo 5514180), instead of MOCKS.")
 @click.option("--merger-copies", default=0, show_default=True, type=click.IntRange(0, 4),
               help="Flipped and rotated copies of each merger, added to its split; 4 in the paper.")  # fmt: skip
 @overwrite_option

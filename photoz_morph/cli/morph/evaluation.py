@@ -6,16 +6,16 @@ import click
 
 from photoz_morph.cli.morph.options import run_data_option
 from photoz_morph.cli.morph.prediction import predictions_of
-from photoz_morph.cli.options import echo, output_file, quiet_option, run_argument
+from photoz_morph.cli.options import UserPath, echo, output_file, quiet_option, run_argument
 from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
 
 
 @click.command()
-@click.argument("predictions", metavar="RUN_OR_FILE", type=click.Path())
-@click.option("--against", type=click.Path(),
+@click.argument("predictions", metavar="RUN_OR_FILE", type=UserPath())
+@click.option("--against", type=UserPath(),
               help="Run folder or predictions of the other arm, for the same galaxies.")  # fmt: skip
-@click.option("--out", type=click.Path(), callback=output_file(),
+@click.option("--out", type=UserPath(), callback=output_file(),
               help="JSON file; by default scores.json beside the predictions.")  # fmt: skip
 @quiet_option
 def evaluate(predictions, against, out, quiet):
@@ -47,10 +47,10 @@ def evaluate(predictions, against, out, quiet):
 
 @click.command()
 @run_argument
-@click.option("--against", multiple=True, type=click.Path(),
+@click.option("--against", multiple=True, type=UserPath(),
               help="Run folder of the other arm; further ones appear in the table of defences only.")  # fmt: skip
 @run_data_option
-@click.option("--out", type=click.Path(), help="Folder of the report; by default RUN/report.")
+@click.option("--out", type=UserPath(), help="Folder of the report; by default RUN/report.")
 @quiet_option
 def report(run, against, data_dir, out, quiet):
     """Write an HTML report on RUN and the other arm, with each figure also as PNG and PDF.

@@ -6,7 +6,7 @@ import click
 
 from photoz_morph.cli.morph.data import listed
 from photoz_morph.cli.morph.options import defence_option, run_data_option
-from photoz_morph.cli.options import check_new_folder, echo, output_file, quiet_option, run_argument
+from photoz_morph.cli.options import UserPath, check_new_folder, echo, output_file, quiet_option, run_argument
 from photoz_morph.cli.runs import current_predictions
 from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
@@ -18,7 +18,7 @@ from photoz_morph.training.quiet import quiet_tensorflow
 @click.option("--split", default="test", show_default=True, type=click.Choice(["test", "validation", "train"]),
               help="Galaxies to classify.")  # fmt: skip
 @defence_option
-@click.option("--out", type=click.Path(), callback=output_file(".fits"),
+@click.option("--out", type=UserPath(), callback=output_file(".fits"),
               help="A .fits file; by default RUN/predictions.fits, or RUN/predictions_DEFENCE.fits.")  # fmt: skip
 @quiet_option
 def predict(run, data_dir, split, defence, out, quiet):
@@ -43,7 +43,7 @@ def predict(run, data_dir, split, defence, out, quiet):
 
 @click.command()
 @run_argument
-@click.option("--out", type=click.Path(), help="Folder of the SavedModel; by default RUN/export.")
+@click.option("--out", type=UserPath(), help="Folder of the SavedModel; by default RUN/export.")
 @defence_option
 @quiet_option
 def export(run, out, defence, quiet):
@@ -61,15 +61,15 @@ def export(run, out, defence, quiet):
 
 
 @click.command()
-@click.argument("model", type=click.Path())
-@click.argument("mocks", type=click.Path())
+@click.argument("model", type=UserPath())
+@click.argument("mocks", type=UserPath())
 @click.option("--years", default=10, show_default=True, type=click.IntRange(1, 10),
               help="Depth of MOCKS to classify, in years.")  # fmt: skip
 @click.option("--fragility", is_flag=True,
               help="Flag galaxies whose class one pixel value within the range of MOCKS changes.")  # fmt: skip
 @click.option("--max-queries", type=click.IntRange(min=1),
               help="With --fragility: maximum number of queries of the model per galaxy; 400 by default.")  # fmt: skip
-@click.option("--out", default="classes.fits", show_default=True, type=click.Path(), callback=output_file(".fits"),
+@click.option("--out", default="classes.fits", show_default=True, type=UserPath(), callback=output_file(".fits"),
               help="A .fits file.")  # fmt: skip
 @quiet_option
 def infer(model, mocks, years, fragility, max_queries, out, quiet):

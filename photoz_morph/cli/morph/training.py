@@ -6,6 +6,7 @@ import click
 
 from photoz_morph.cli.morph.data import build_dataset, data_dir_option, mock, simulate
 from photoz_morph.cli.options import (
+    UserPath,
     echo,
     jobs_option,
     quiet_option,
@@ -20,7 +21,7 @@ from photoz_morph.training.quiet import quiet_tensorflow
 
 DEFAULT_CONFIG = "morph_mmd.yaml"
 
-config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Path())
+config_argument = click.argument("config", default=DEFAULT_CONFIG, type=UserPath())
 
 
 @click.command()
@@ -28,7 +29,7 @@ config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Pa
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1),
               help="Number of networks, each with its own seed.")  # fmt: skip
 @data_dir_option
-@click.option("--run-dir", type=click.Path(), help="Run folder; by default runs/NAME, after the config.")
+@click.option("--run-dir", type=UserPath(), help="Run folder; by default runs/NAME, after the config.")
 @seed_option
 @strategy_option
 @jobs_option

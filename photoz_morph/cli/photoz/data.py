@@ -2,7 +2,7 @@
 
 import click
 
-from photoz_morph.cli.options import data_dir_option, echo, overwrite_option, quiet_option
+from photoz_morph.cli.options import UserPath, data_dir_option, echo, overwrite_option, quiet_option, remarks
 from photoz_morph.training.quiet import quiet_tensorflow
 
 
@@ -10,7 +10,7 @@ from photoz_morph.training.quiet import quiet_tensorflow
 @click.option("--n-galaxies", default=10_000, show_default=True, type=click.IntRange(min=1),
               help="Number of galaxies.")  # fmt: skip
 @click.option("--seed", default=1, show_default=True, help="Seed of the simulation.")
-@click.option("--out", default="stacks", show_default=True, type=click.Path(), help="Output folder.")
+@click.option("--out", default="stacks", show_default=True, type=UserPath(), help="Output folder.")
 @click.option("--deep-fraction", default=0.03, show_default=True, type=click.FloatRange(0, 1),
               help="Fraction of galaxies with stacks of 10 to 64 frames, like Stripe 82.")  # fmt: skip
 @click.option("--processes", type=click.IntRange(min=1),
@@ -27,12 +27,12 @@ def simulate(n_galaxies, seed, out, deep_fraction, processes, quiet):
 
 
 @click.command()
-@click.argument("catalog", type=click.Path())
-@click.argument("frames", type=click.Path())
-@click.option("--out", default="stacks", show_default=True, type=click.Path(), help="Output folder.")
+@click.argument("catalog", type=UserPath())
+@click.argument("frames", type=UserPath())
+@click.option("--out", default="stacks", show_default=True, type=UserPath(), help="Output folder.")
 @click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]),
               help="Combination of the frames.")  # fmt: skip
-@click.option("--swarp", type=click.Path(), help="SWarp executable, if not on the PATH.")
+@click.option("--swarp", type=UserPath(), help="SWarp executable, if not on the PATH.")
 @quiet_option
 def stack(catalog, frames, out, combine, swarp, quiet):
     """Stack the frames in FRAMES around each galaxy of CATALOG with SWarp.
@@ -43,7 +43,8 @@ def stack(catalog, frames, out, combine, swarp, quiet):
     from photoz_morph.catalogs.galaxies import read_galaxy_catalog
     from photoz_morph.stacking.stack import stack_catalog
 
-    table = read_galaxy_catalog(catalog)
+    with remarks(quiet):
+        table = read_galaxy_catalog(catalog)
     summary = stack_catalog(table, frames, out, combine=combine, swarp=swarp, progress=not quiet)
     for message in summary.messages:
         click.echo(message, err=True)
@@ -52,7 +53,7 @@ def stack(catalog, frames, out, combine, swarp, quiet):
 
 
 @click.command()
-@click.argument("stacks", default="stacks", type=click.Path())
+@click.argument("stacks", default="stacks", type=UserPath())
 @data_dir_option
 @overwrite_option
 @quiet_option

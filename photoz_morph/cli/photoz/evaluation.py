@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from photoz_morph.cli.options import FORMATS, echo, output_file, quiet_option, run_argument
+from photoz_morph.cli.options import FORMATS, UserPath, echo, output_file, quiet_option, remarks, run_argument
 from photoz_morph.cli.photoz.prediction import ONE_GALAXY, predictions_of
 from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
@@ -13,25 +13,26 @@ REGION_HELP = "SDSS stripes, such as stripes=38-39, or 'ra=350-10 dec=-1.25-1.25
 
 
 @click.command()
-@click.argument("source", metavar="[CATALOGUE_OR_RUN]", required=False, type=click.Path())
+@click.argument("source", metavar="[CATALOGUE_OR_RUN]", required=False, type=UserPath())
 @click.option("--method", default="all", show_default=True, type=click.Choice(["all", "knn", "boosting"]),
               help="Baseline to compute.")  # fmt: skip
-@click.option("--out", type=click.Path(), callback=output_file(*FORMATS),
+@click.option("--out", type=UserPath(), callback=output_file(*FORMATS),
               help="Output file of a single --method; by default baseline_METHOD.fits or RUN/METHOD.fits.")  # fmt: skip
 @click.option("--simulated", is_flag=True, help="The magnitudes of CATALOGUE are simulated, not observed.")
 @click.option("--z-max", type=click.FloatRange(0.0, 20.0, min_open=True),
               help="End of the redshift grid for a CATALOGUE; 0.4 by default.")  # fmt: skip
-@click.option("--data-dir", type=click.Path(), help="Prepared dataset of RUN; by default the one it was trained on.")
+@click.option("--data-dir", type=UserPath(), help="Prepared dataset of RUN; by default the one it was trained on.")
 @quiet_option
 def baseline(source, method, out, simulated, z_max, data_dir, quiet):
     """Predict redshift PDFs from magnitudes, with k-NN and gradient boosting.
 
     The k-NN is the local linear regression of Beck et al. (2016). By default the galaxies are the 9,811 real ones of
-    the SDSS Main Galaxy Sample that ship with the package. CATALOGUE is a FITS, CSV or Parquet table with obj_id, ra,
-    dec [deg], z_spec, optionally ebv and group_id, and magnitudes not corrected for Galactic dust: columns mag_u ...
-    mag_z (or modelMag_, cModelMag_, psfMag_, petroMag_), or one column mags; a column petroMag_r is used as the r
-    magnitude. CATALOGUE may also be a folder of stacks. RUN is a run folder, whose test galaxies are predicted for
-    `evaluate` and `report` to compare. Each galaxy is predicted from the other folds; one without z_spec from all.
+    the SDSS Main Galaxy Sample that ship with the package. CATALOGUE is a FITS, CSV or Parquet table with obj_id,
+    z_spec, optionally ebv or ra, dec [deg], and group_id, and magnitudes not corrected for Galactic dust: columns mag_u
+    ... mag_z (or modelMag_, cModelMag_, psfMag_, petroMag_; or u ... z), or one column mags; a column petroMag_r is
+    used as the r magnitude. CATALOGUE may also be a folder of stacks. RUN is a run folder, whose test galaxies are
+    predicted for `evaluate` and `report` to compare. Each galaxy is predicted from the other folds; one without z_spec
+    from all.
     """
     methods = ["knn", "boosting"] if method == "all" else [method]
     if out and method == "all":
@@ -48,15 +49,15 @@ def baseline(source, method, out, simulated, z_max, data_dir, quiet):
 
 
 @click.command()
-@click.argument("predictions", metavar="RUN_OR_FILE", type=click.Path())
-@click.option("--against", metavar="RUN_OR_FILE", type=click.Path(),
+@click.argument("predictions", metavar="RUN_OR_FILE", type=UserPath())
+@click.option("--against", metavar="RUN_OR_FILE", type=UserPath(),
               help="Run folder or predictions of another method, for the same galaxies.")  # fmt: skip
 @click.option("--depth", default="all", show_default=True, type=click.Choice(["all", "deep", "shallow"]),
               help="Galaxies with at least ten frames in every band (deep), or fewer (shallow).")  # fmt: skip
 @click.option("--without", metavar="REGION", help=f"Region to leave out: {REGION_HELP}")
 @click.option("--widest-removed", default=0.0, show_default=True, type=click.FloatRange(0, 1, max_open=True),
               help="Fraction of the galaxies to leave out, those with the widest PDFs.")  # fmt: skip
-@click.option("--out", type=click.Path(), callback=output_file(),
+@click.option("--out", type=UserPath(), callback=output_file(),
               help="JSON file; by default RUN/scores.json or FILE_scores.json, and none for a selection.")  # fmt: skip
 @quiet_option
 def evaluate(predictions, against, depth, without, widest_removed, out, quiet):
@@ -86,10 +87,10 @@ def evaluate(predictions, against, depth, without, widest_removed, out, quiet):
 
 
 @click.command()
-@click.argument("methods", metavar="RUN_OR_FILE...", nargs=-1, required=True, type=click.Path())
+@click.argument("methods", metavar="RUN_OR_FILE...", nargs=-1, required=True, type=UserPath())
 @click.option("--n-bootstrap", default=200, show_default=True, type=click.IntRange(min=2),
               help="Number of bootstrap resamples behind the errors.")  # fmt: skip
-@click.option("--out", type=click.Path(), callback=output_file(".json"), help="JSON file of the comparison.")
+@click.option("--out", type=UserPath(), callback=output_file(".json"), help="JSON file of the comparison.")
 @quiet_option
 def compare(methods, n_bootstrap, out, quiet):
     """Compare two or more runs on the galaxies they have in common.
@@ -115,11 +116,11 @@ def compare(methods, n_bootstrap, out, quiet):
 
 @click.command()
 @run_argument
-@click.argument("trials", nargs=-1, type=click.Path(), metavar="[TRIAL]...")
+@click.argument("trials", nargs=-1, type=UserPath(), metavar="[TRIAL]...")
 @click.option("--region", default="stripes=38-39", show_default=True,
               help=f"Region left out by one of the trials: {REGION_HELP}")  # fmt: skip
-@click.option("--data-dir", type=click.Path(), help="Prepared dataset; by default the one the run was trained on.")
-@click.option("--out", type=click.Path(), help="Folder of the report; by default RUN/report.")
+@click.option("--data-dir", type=UserPath(), help="Prepared dataset; by default the one the run was trained on.")
+@click.option("--out", type=UserPath(), help="Folder of the report; by default RUN/report.")
 @quiet_option
 def report(run, trials, region, data_dir, out, quiet):
     """Write an HTML report on RUN, with each figure also as PNG and PDF.
@@ -138,10 +139,10 @@ def report(run, trials, region, data_dir, out, quiet):
 
 def _is_catalog(path):
     """True for a catalogue file or a folder of stacks, False for a run folder."""
-    from photoz_morph.catalogs.galaxies import CATALOG_SUFFIXES
+    from photoz_morph.catalogs.table_files import TABLE_SUFFIXES
 
     is_stacks = not (path / "config.yaml").exists() and any(path.glob("stacks-*.fits"))
-    return path.is_file() or path.name.lower().endswith(CATALOG_SUFFIXES) or is_stacks
+    return path.is_file() or path.name.lower().endswith(TABLE_SUFFIXES) or is_stacks
 
 
 def _baseline_of_run(run, methods, out, data_dir, quiet):
@@ -165,18 +166,19 @@ def _baseline_of_catalog(catalog, methods, out, simulated, z_max, quiet):
     from photoz_morph.photoz.predictions import rehearse_predictions, write_predictions
     from photoz_morph.photoz.report.tables.scores import scores_markdown
 
-    if catalog is None:
-        table = ONE_GALAXY
-    else:
-        table = read_photometry(catalog)[0]
-        # `predict_catalog` refuses its own columns before it computes, in better words.
-        table.remove_columns([name for name in WRITTEN_COLUMNS if name in table.colnames])
-    rehearse_predictions(table, out or f"baseline_{methods[0]}.fits", catalog or "shipped")
-    for method, table, grid in catalog_baselines(catalog, methods, simulated, z_max, progress=not quiet):
-        if catalog is None and method == methods[0]:
-            echo(f"{len(table)} real galaxies of the SDSS Main Galaxy Sample (r < 17.8, z_spec <= 0.4).", quiet)
-        path = out or f"baseline_{method}.fits"
-        write_predictions(table, path)
-        n_flagged = (table["flag"] != 0).sum()
-        echo(f"{len(table)} galaxies in {path}, {n_flagged} of them flagged without a PDF.\n", quiet)
-        echo(scores_markdown(evaluate_table(table, grid)), quiet)
+    with remarks(quiet):
+        if catalog is None:
+            table = ONE_GALAXY
+        else:
+            table = read_photometry(catalog)[0]
+            # `predict_catalog` refuses its own columns before it computes, in better words.
+            table.remove_columns([name for name in WRITTEN_COLUMNS if name in table.colnames])
+        rehearse_predictions(table, out or f"baseline_{methods[0]}.fits", catalog or "shipped")
+        for method, table, grid in catalog_baselines(catalog, methods, simulated, z_max, progress=not quiet):
+            if catalog is None and method == methods[0]:
+                echo(f"{len(table)} real galaxies of the SDSS Main Galaxy Sample (r < 17.8, z_spec <= 0.4).", quiet)
+            path = out or f"baseline_{method}.fits"
+            write_predictions(table, path)
+            n_flagged = (table["flag"] != 0).sum()
+            echo(f"{len(table)} galaxies in {path}, {n_flagged} of them flagged without a PDF.\n", quiet)
+            echo(scores_markdown(evaluate_table(table, grid)), quiet)

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import click
 
-from photoz_morph.cli.options import FORMATS, check_new_folder, echo, output_file, quiet_option, run_argument
+from photoz_morph.cli.options import (
+    FORMATS,
+    UserPath,
+    check_new_folder,
+    echo,
+    output_file,
+    quiet_option,
+    remarks,
+    run_argument,
+)
 from photoz_morph.cli.runs import current_predictions
 from photoz_morph.training.quiet import quiet_tensorflow
 
@@ -16,7 +25,7 @@ ONE_GALAXY = {"obj_id": [1], "ra": [0.0], "dec": [0.0]}  # for a rehearsal where
 @run_argument
 @click.option("--fold", default=0, show_default=True, type=click.IntRange(min=0),
               help="Fold whose networks are exported.")  # fmt: skip
-@click.option("--out", type=click.Path(), help="Folder of the SavedModel; by default RUN/export.")
+@click.option("--out", type=UserPath(), help="Folder of the SavedModel; by default RUN/export.")
 @quiet_option
 def export(run, fold, out, quiet):
     """Export the ensemble of a fold of RUN as one SavedModel, with its model card.
@@ -38,10 +47,10 @@ def export(run, fold, out, quiet):
 
 
 @click.command("import-checkpoint")
-@click.argument("checkpoint", type=click.Path())
+@click.argument("checkpoint", type=UserPath())
 @click.option("--bins", default="midpoints", show_default=True, type=click.Choice(["midpoints", "left-edges"]),
               help="Redshifts averaged in z_phot: bin midpoints (Eq. 2) or left edges (released script).")  # fmt: skip
-@click.option("--out", default="export", show_default=True, type=click.Path(), help="Folder of the SavedModel.")
+@click.option("--out", default="export", show_default=True, type=UserPath(), help="Folder of the SavedModel.")
 @quiet_option
 def import_checkpoint(checkpoint, bins, out, quiet):
     """Convert the authors' TensorFlow 1 CHECKPOINT to a SavedModel for `photoz infer`.
@@ -70,17 +79,17 @@ def import_checkpoint(checkpoint, bins, out, quiet):
 
 
 @click.command()
-@click.argument("model", type=click.Path())
-@click.option("--catalog", type=click.Path(), help="Catalogue of the galaxies to stack; with --frames.")
-@click.option("--frames", type=click.Path(), help="Folder of survey frames; with --catalog.")
-@click.option("--stacks", type=click.Path(), help="Folder of stacks, instead of --catalog and --frames.")
-@click.option("--out", default="predictions.fits", show_default=True, type=click.Path(),
+@click.argument("model", type=UserPath())
+@click.option("--catalog", type=UserPath(), help="Catalogue of the galaxies to stack; with --frames.")
+@click.option("--frames", type=UserPath(), help="Folder of survey frames; with --catalog.")
+@click.option("--stacks", type=UserPath(), help="Folder of stacks, instead of --catalog and --frames.")
+@click.option("--out", default="predictions.fits", show_default=True, type=UserPath(),
               help=f"Output file: {', '.join(FORMATS)}.", callback=output_file(*FORMATS))  # fmt: skip
-@click.option("--figure", type=click.Path(), callback=output_file(".png", ".pdf"),
+@click.option("--figure", type=UserPath(), callback=output_file(".png", ".pdf"),
               help=f"Figure of the first {MAX_SHOWN} galaxies and their PDFs, a .png or .pdf file.")  # fmt: skip
 @click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]),
               help="Combination of the frames.")  # fmt: skip
-@click.option("--swarp", type=click.Path(), help="SWarp executable, if not on the PATH.")
+@click.option("--swarp", type=UserPath(), help="SWarp executable, if not on the PATH.")
 @quiet_option
 def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
     """Predict redshift PDFs of new galaxies with an exported MODEL.
@@ -98,7 +107,8 @@ def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
         from photoz_morph.catalogs.galaxies import read_galaxy_catalog
         from photoz_morph.stacking.stack import stack_catalog
 
-        galaxies = read_galaxy_catalog(catalog)
+        with remarks(quiet):
+            galaxies = read_galaxy_catalog(catalog)
         rehearse_predictions(galaxies, out, catalog)
     else:
         rehearse_predictions(_catalog_of(stacks), out, stacks)
@@ -154,8 +164,8 @@ def _show(table, grid, stacks, figure, quiet):
 
 @click.command()
 @run_argument
-@click.option("--data-dir", type=click.Path(), help="Prepared dataset; by default the one the run was trained on.")
-@click.option("--out", type=click.Path(), callback=output_file(*FORMATS),
+@click.option("--data-dir", type=UserPath(), help="Prepared dataset; by default the one the run was trained on.")
+@click.option("--out", type=UserPath(), callback=output_file(*FORMATS),
               help="A .fits, .parquet, .hdf5 or .hats file; by default RUN/predictions.fits.")  # fmt: skip
 @quiet_option
 def predict(run, data_dir, out, quiet):
@@ -176,8 +186,8 @@ def predict(run, data_dir, out, quiet):
 
 
 @click.command()
-@click.argument("predictions", metavar="RUN_OR_FILE", type=click.Path())
-@click.argument("out", type=click.Path(), callback=output_file(*FORMATS))
+@click.argument("predictions", metavar="RUN_OR_FILE", type=UserPath())
+@click.argument("out", type=UserPath(), callback=output_file(*FORMATS))
 @click.option(
     "--compact", metavar="MAX_CDF_ERROR", type=float,
     help="Compact PDFs, 1 byte per bin (2 below 0.001), with at most this CDF error (from 1e-5).",

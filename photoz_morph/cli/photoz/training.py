@@ -6,6 +6,7 @@ import click
 
 from photoz_morph.cli.options import (
     DEFAULT_CONFIG,
+    UserPath,
     data_dir_option,
     echo,
     jobs_option,
@@ -20,7 +21,7 @@ from photoz_morph.cli.runs import build_in_subprocess, dataset_or_default, echo_
 from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
 
-config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Path())
+config_argument = click.argument("config", default=DEFAULT_CONFIG, type=UserPath())
 
 
 @click.command()
@@ -30,7 +31,7 @@ config_argument = click.argument("config", default=DEFAULT_CONFIG, type=click.Pa
 @click.option("--cv", default=5, show_default=True, type=click.IntRange(min=1),
               help="Number of test folds, of the dataset's 5.")  # fmt: skip
 @data_dir_option
-@click.option("--run-dir", type=click.Path(), help="Run folder; by default runs/NAME, after the config.")
+@click.option("--run-dir", type=UserPath(), help="Run folder; by default runs/NAME, after the config.")
 @seed_option
 @strategy_option
 @jobs_option

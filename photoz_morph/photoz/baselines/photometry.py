@@ -4,6 +4,7 @@ Magnitudes are found under their usual column names. The predictions have a row 
 magnitude is flagged, with the reason.
 """
 
+import warnings
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from astropy.table import vstack
 from photoz_morph.catalogs.dust import EBV_SOURCE, sfd_ebv
 from photoz_morph.catalogs.folds import assign_fold
 from photoz_morph.catalogs.galaxies import check_galaxy_catalog, read_galaxy_catalog
+from photoz_morph.catalogs.numbers import floats
+from photoz_morph.catalogs.per_band import PLAIN, VALID_MAGNITUDES, gather, magnitude_prefix
 from photoz_morph.photoz.baselines.local_linear import MODELS, cross_validate, photometric_features
 from photoz_morph.photoz.predictions import ESTIMATES, predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
@@ -20,10 +23,7 @@ from photoz_morph.shards.stacks import find_shards, read_catalog
 from photoz_morph.surveys import SDSS
 
 R_LIMIT, Z_LIMIT = 17.8, 0.4  # the Main Galaxy Sample as cut by Pasquet et al. (2019), Sec. 2
-# Column names PREFIX_BAND in any letter case; the first prefix found in all bands is used.
-MAGNITUDE_PREFIXES = ("mag", "modelMag", "cModelMag", "psfMag", "petroMag")
-VALID_MAGNITUDES = (0, 50)  # other values mean missing, such as -9999 in SDSS and 99 elsewhere [mag]
-MAX_REDSHIFT = 20.0  # catalogues write 999 or 9999 for unknown
+NO_EBV = "none"  # ebv_source of a galaxy whose magnitudes are not corrected
 WRITTEN_COLUMNS = ("fold", *(name for name in ESTIMATES if name != "flag"))
 
 
@@ -63,10 +63,10 @@ def read_photometry(path):
         If a file cannot be read or used.
     """
     if not Path(path).is_dir():
-        table = read_galaxy_catalog(path)
+        table = read_galaxy_catalog(path, needs=("z_spec",))
         return table, "simulated" if table.meta.get("ORIGIN") == "simulated" else "catalogue"
     tables, headers = zip(*(read_catalog(shard) for shard in find_shards(path)))
-    table = check_galaxy_catalog(vstack(tables, metadata_conflicts="silent"), path)
+    table = check_galaxy_catalog(vstack(tables, metadata_conflicts="silent"), path, needs=("z_spec",))
     return table, "simulated" if "simulated" in {header["ORIGIN"] for header in headers} else "catalogue"
 
 
@@ -91,8 +91,20 @@ def catalog_baselines(catalog=None, methods=tuple(MODELS), simulated=False, z_ma
     table : Table
         As from `predict_catalog`.
     grid : RedshiftGrid
+
+    Warns
+    -----
+    UserWarning
+        If columns u, g, r, i, z are taken for the magnitudes, or there is neither E(B-V) nor a position.
     """
     table, origin = (real_galaxies(), "catalogue") if catalog is None else read_photometry(catalog)
+    if "mags" not in table.colnames and magnitude_prefix(table, SDSS.bands) == "":
+        warnings.warn(f"{catalog}: {', '.join(SDSS.bands)} are taken for the magnitudes", stacklevel=2)
+    if not (np.isfinite(table["ebv"]) | _has_position(table)).any():
+        warnings.warn(
+            f"{catalog}: neither ebv nor positions (ra, dec), so the magnitudes are not corrected for Galactic dust",
+            stacklevel=2,
+        )
     origin, grid = "simulated" if simulated else origin, RedshiftGrid()
     if z_max:
         grid = RedshiftGrid(0.0, z_max, max(1, round(z_max / grid.width)))
@@ -122,7 +134,9 @@ def predict_catalog(catalog, method, grid, origin="catalogue", survey=SDSS, sour
     Table
         The catalogue's rows and columns, `ebv` filled from the dust map where it was NaN (`ebv_source`), `fold` (-1
         without z_spec: predicted from all the others), `flag` and `flag_reason` of galaxies without a magnitude. The
-        header names the magnitudes used under `photom`.
+        header names the magnitudes used under `photom`. Positions are needed for the dust map only: if no galaxy has
+        `ebv` or a position, `ebv` stays NaN and the magnitudes are used as they are; if some have, the others are
+        flagged.
 
     Raises
     ------
@@ -132,26 +146,19 @@ def predict_catalog(catalog, method, grid, origin="catalogue", survey=SDSS, sour
     """
     if "pdf" in catalog.colnames:
         raise ValueError(f"{source}: is a table of predictions; give the catalogue or the run that it was made from")
-    taken = [name for name in catalog.colnames if name in WRITTEN_COLUMNS]
+    taken = [name for name in catalog.colnames if name.lower() in WRITTEN_COLUMNS]
     if taken:
         raise ValueError(f"{source}: column {', '.join(taken)} would be overwritten by the predictions; rename it")
+    if "flag" in catalog.colnames and catalog["flag"].dtype.kind not in "iubf":
+        raise ValueError(f"{source}: column flag is text, where flag is 0 for a good galaxy; rename it")
     mags, r_mag, names = catalog_magnitudes(catalog, survey, source)
     table, z_spec = catalog.copy(), np.asarray(catalog["z_spec"], float)
-    wrong = np.isinf(z_spec) | (z_spec <= -1) | (z_spec > MAX_REDSHIFT)
-    if wrong.any():
-        raise ValueError(
-            f"{source}: z_spec of obj_id {table['obj_id'][wrong][0]} is {z_spec[wrong][0]} ({wrong.sum()} such rows); "
-            "leave it empty where it is unknown"
-        )
-    known = np.isfinite(table["ebv"])
-    table["ebv"] = np.where(known, table["ebv"], sfd_ebv(table["ra"], table["dec"]))
-    named = np.asarray(table["ebv_source"]) if "ebv_source" in table.colnames else "catalogue"
-    table["ebv_source"] = np.where(known, named, EBV_SOURCE)
+    ebv = _fill_ebv(table)
     table["fold"] = np.where(np.isfinite(z_spec), assign_fold(table["group_id"]), -1)
-    lacking = _missing(np.column_stack([mags, r_mag]), survey.bands)
+    lacking = _missing(np.column_stack([mags, r_mag]), ebv, survey.bands)
     before = np.asarray(table["flag_reason"]).astype(str) if "flag_reason" in table.colnames else ""
     table["flag_reason"] = np.where(before == "", lacking, before)
-    features = photometric_features(mags, table["ebv"], survey, r_mag)
+    features = photometric_features(mags, ebv, survey, r_mag)
     trusted = np.asarray(table["flag"]) == 0 if "flag" in table.colnames else True
     z_train = np.where(trusted, z_spec, np.nan)  # a flagged galaxy is predicted but not trained on
     try:
@@ -161,14 +168,34 @@ def predict_catalog(catalog, method, grid, origin="catalogue", survey=SDSS, sour
         raise ValueError(f"{source}: {error}") from error
 
 
+def _has_position(table):
+    """True for rows with a known position, shape (n,)."""
+    if not {"ra", "dec"} <= set(table.colnames):
+        return np.zeros(len(table), bool)
+    return np.isfinite(table["ra"]) & np.isfinite(table["dec"])
+
+
+def _fill_ebv(table):
+    """Fill `ebv` from the dust map, in place, and name its source; E(B-V) to correct with, 0 if no galaxy has one."""
+    ebv = np.array(table["ebv"], float)
+    known, placed = np.isfinite(ebv), _has_position(table)
+    mapped = ~known & placed
+    if mapped.any():
+        ebv[mapped] = sfd_ebv(np.asarray(table["ra"])[mapped], np.asarray(table["dec"])[mapped])
+    named = np.asarray(table["ebv_source"]) if "ebv_source" in table.colnames else "catalogue"
+    table["ebv"] = ebv
+    table["ebv_source"] = np.where(known, named, np.where(placed, EBV_SOURCE, NO_EBV))
+    return ebv if (known | placed).any() else np.zeros(len(table))
+
+
 def catalog_magnitudes(table, survey=SDSS, source="catalogue"):
     """Magnitudes of a table in all bands of a survey, and the r magnitude used beside the colours.
 
     Parameters
     ----------
     table : Table
-        With a column `mags`, shape (n, n_bands), or one column per band: mag_u, modelMag_u, cModelMag_u, psfMag_u or
-        petroMag_u and so on, in any letter case; asinh or AB magnitudes, not corrected for Galactic dust [mag].
+        With a column `mags`, shape (n, n_bands), or one column per band: mag_u, modelMag_u, cModelMag_u, psfMag_u,
+        petroMag_u or u and so on, in any letter case; asinh or AB magnitudes, not corrected for Galactic dust [mag].
     survey : Survey
     source : path-like
         Named in messages.
@@ -187,43 +214,25 @@ def catalog_magnitudes(table, survey=SDSS, source="catalogue"):
     ValueError
         If there are no such columns, or they are not numeric.
     """
-    column_of = {name.lower(): name for name in table.colnames}
-    r = survey.bands.index("r")
-    if "mags" in column_of:
-        prefix, mags = "mags", _magnitudes(table[column_of["mags"]], (len(table), survey.n_bands), source)
-    else:
-        wanted = {prefix: [f"{prefix}_{band}".lower() for band in survey.bands] for prefix in MAGNITUDE_PREFIXES}
-        prefix = next((prefix for prefix, names in wanted.items() if column_of.keys() >= set(names)), None)
-        if prefix is None:
-            raise ValueError(
-                f"{source}: no magnitudes in all of the bands {' '.join(survey.bands)} (columns found: "
-                f"{', '.join(table.colnames)}); name them mag_u ... or modelMag_u ..., or one column mags of "
-                f"{survey.n_bands} numbers"
-            )
-        mags = [_magnitudes(table[column_of[name]], (len(table),), source) for name in wanted[prefix]]
-        mags = np.column_stack(mags)
-    if "petromag_r" not in column_of or prefix == "petroMag":
-        return mags, mags[:, r], prefix
-    return mags, _magnitudes(table[column_of["petromag_r"]], (len(table),), source), f"{prefix}, r petroMag"
-
-
-def _magnitudes(column, shape, source):
-    """A column of magnitudes as floats of a shape, NaN where missing."""
-    values = np.ma.asarray(column)
-    if values.dtype.kind not in "iuf" and np.ma.getmaskarray(values).all():  # an empty column of a CSV file
-        values = np.ma.masked_all(shape)
-    if values.dtype.kind not in "iuf" or values.shape != shape:
+    mags = gather(table, "mags", survey.bands, source)
+    if mags is None:
         raise ValueError(
-            f"{source}: {column.name} has type {values.dtype.name} and shape {values.shape}; magnitudes are numbers "
-            f"of shape {shape}"
+            f"{source}: no magnitudes in all of the bands {' '.join(survey.bands)} (columns found: "
+            f"{', '.join(table.colnames)}); name them mag_u ... or modelMag_u ..., or one column mags of "
+            f"{survey.n_bands} numbers"
         )
-    values = np.ma.filled(values.astype(float), np.nan)
-    return np.where((values > VALID_MAGNITUDES[0]) & (values < VALID_MAGNITUDES[1]), values, np.nan)
+    column_of = {name.lower(): name for name in table.colnames}
+    prefix = "mags" if "mags" in column_of else magnitude_prefix(table, survey.bands) or PLAIN
+    if "petromag_r" not in column_of or prefix == "petroMag":
+        return mags, mags[:, survey.bands.index("r")], prefix
+    r_mag = floats(table[column_of["petromag_r"]], source)
+    r_mag = np.where((r_mag > VALID_MAGNITUDES[0]) & (r_mag < VALID_MAGNITUDES[1]), r_mag, np.nan)
+    return mags, r_mag, f"{prefix}, r petroMag"
 
 
-def _missing(mags, bands):
+def _missing(mags, ebv, bands):
     """Reason why each galaxy has no PDF, "" if it has one; the last column of `mags` is the r magnitude."""
-    reasons = np.full(len(mags), "", dtype=object)
+    reasons = np.where(np.isnan(ebv), "neither E(B-V) nor a position", "").astype(object)
     for row in np.flatnonzero(np.isnan(mags).any(axis=1)):
         names = [band for band, mag in zip(bands, mags[row]) if np.isnan(mag)] or ["Petrosian r"]
         reasons[row] = f"no magnitude in {', '.join(names)}"

@@ -44,7 +44,7 @@ def compact(table, grid, max_cdf_error):
     Returns
     -------
     Table
-        Its meta has `pdf_form`, `pdf_step`, `pdf_knee` and `max_cdf_error`, to which that of `table` is added.
+        Its meta has `pdf_form`, `pdf_step`, `pdf_knee` and `cdf_err`, to which that of `table` is added.
 
     Raises
     ------
@@ -66,8 +66,8 @@ def compact(table, grid, max_cdf_error):
     coded = table.copy(copy_data=False)
     coded["pdf"] = Column(codes, description="coded probability of each redshift bin, see pdf_form")
     coded.rename_column("pdf", "pdf_code")
-    error = max_cdf_error + table.meta.get("max_cdf_error", 0.0)
-    coded.meta = {**table.meta, "pdf_form": FORM, "pdf_step": step, "pdf_knee": knee, "max_cdf_error": error}
+    error = max_cdf_error + table.meta.get("cdf_err", 0.0)
+    coded.meta = {**table.meta, "pdf_form": FORM, "pdf_step": step, "pdf_knee": knee, "cdf_err": error}
     return coded
 
 
@@ -110,7 +110,7 @@ def expand(table):
     Returns
     -------
     Table
-        Its meta keeps `max_cdf_error`.
+        Its meta keeps `cdf_err`.
 
     Raises
     ------

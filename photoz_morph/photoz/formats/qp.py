@@ -18,6 +18,7 @@ from astropy.table import Column, Table
 
 from photoz_morph.metrics.redshifts.pdf_scores import SLICE_ROWS, in_slices
 from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.system.columns import require_distinct_names
 
 # RAIL's name -> ours. RAIL's own z_q84 is the 85 % quantile (`_calculate_summary_stats`); this one is the 84 % one.
 RAIL_NAMES = {
@@ -41,8 +42,10 @@ def write_qp(table, grid, path):
     Raises
     ------
     ValueError
-        If a column of the catalogue has a name that RAIL uses for another quantity.
+        If a column of the catalogue has a name that RAIL uses for another quantity, or names of columns differ only in
+        letter case.
     """
+    require_distinct_names(table.colnames)
     taken = [name for name in (*RAIL_NAMES, *ADDED_NAMES) if name in table.colnames and RAIL_NAMES.get(name) != name]
     if taken:
         raise ValueError(f"catalogue column {', '.join(taken)} has a name that RAIL uses for its own; rename it")
@@ -70,7 +73,7 @@ def _write_ancil(table, pdf, grid, ancil):
         values = np.asarray(column)
         ancil[name] = np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values
         ancil[name].attrs.update(unit=str(column.unit or ""), description=column.description or "")
-    is_mean = table.meta.get("z_phot_bins", "midpoints") == "midpoints"
+    is_mean = table.meta.get("zphot_at", "midpoints") == "midpoints"
     for name, ours in RAIL_NAMES.items():
         if name != ours and ours in ancil and (name != "z_mean" or is_mean):
             ancil[name] = ancil[ours]  # a hard link: the numbers are stored once
@@ -121,7 +124,9 @@ def read_qp(path):
         edges = file["meta/bins"][:].ravel()
         if edges.shape != grid.edges.shape or not np.allclose(edges, grid.edges, rtol=0, atol=1e-9):
             raise ValueError(f"{len(edges)} edges from {edges[0]:g} to {edges[-1]:g} are not those of its {grid}")
-        for name in json.loads(file.attrs["columns"]):
+        names = json.loads(file.attrs["columns"])
+        require_distinct_names(names)
+        for name in names:
             stored = file["data/pdfs" if name == "pdf" else f"ancil/{name}"]
             values = stored[:]
             if name == "pdf":

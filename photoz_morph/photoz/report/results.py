@@ -93,7 +93,7 @@ class RunResults:
     @property
     def n_members(self):
         """Networks averaged for each galaxy."""
-        return self.table.meta.get("n_members", 1)
+        return self.table.meta.get("n_member", 1)
 
     @property
     def z_max(self):

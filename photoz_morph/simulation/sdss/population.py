@@ -28,12 +28,12 @@ G, R = SDSS.bands.index("g"), SDSS.bands.index("r")
 OLD_TEMPLATES = np.array([True, False, False, True, False])  # the two with a 4000 A break like ellipticals
 
 # Standard deviations of the smoothing kernel, a tenth of those of the population or less: 0.56 in ln z, 0.94 mag, and
-# 0.23, 0.09, 0.05 mag in rest-frame u-g, g-r, r-i, which the kernel of the fractions changes by 0.008, 0.006, 0.004 mag.
+# 0.23, 0.09, 0.05 mag in rest-frame u-g, g-r, r-i, which that of the fractions changes by 0.008, 0.006, 0.004 mag.
 KERNEL_LN_Z, KERNEL_ABS_MAG, KERNEL_LN_FRACTION = 0.04, 0.10, 0.06
 
 # Intrinsic scatter of the photometric redshifts. Tuned so that a k-NN on the photometry measured in the images has
-# the sigma_MAD of the real sample (0.0130 +- 0.0005), while part of the scatter can be seen in the pixels. The fractions
-# of the parents were fitted to noisy magnitudes and carry a part of it too.
+# the sigma_MAD of the real sample (0.0130 +- 0.0005), while part of the scatter can be seen in the pixels. The
+# fractions of the parents were fitted to noisy magnitudes and carry a part of it too.
 SED_SCATTER = np.array([0.005, 0.0015, 0.001, 0.0015, 0.002])  # spectra outside the span of five templates [mag]
 PECULIAR_FRACTION, PECULIAR_FACTOR = 0.08, 5  # objects with five times that scatter
 INCLINATION_DUST = 1.0  # A_r of a disk per log10(1/q); upper end of Maller et al. (2009) and Yip et al. (2010)

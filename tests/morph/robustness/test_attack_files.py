@@ -1,8 +1,11 @@
+import dataclasses
 import json
+import warnings
 
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 
 from photoz_morph.morph.robustness.attack_files import (
     COLUMNS,
@@ -15,6 +18,7 @@ from photoz_morph.morph.robustness.attack_files import (
     start_attack,
     write_attack_shard,
 )
+from photoz_morph.robustness.one_pixel.attack import AttackOptions
 from tests.support.latents import toy_attack, toy_run
 
 SIDE = 6
@@ -40,6 +44,17 @@ def write_attack(folder, attack, settings=None):
     for path, start, stop in attack_shards(folder, len(table)):
         write_attack_shard(path, table[start:stop], original[start:stop], attacked[start:stop])
     return folder
+
+
+def test_astropy_writes_the_table_of_a_shard_again_without_a_warning(attack, tmp_path):
+    table = attack[0].copy()
+    options = dataclasses.asdict(AttackOptions())
+    table.meta |= options | {"search_seed": 1, "seed_number": 1, "n_looked_at": 20, "precision": "float32"}
+    write_attack_shard(tmp_path / "attack.fits", table, *attack[1:])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Table.read(tmp_path / "attack.fits", hdu="ATTACK").write(tmp_path / "again.fits")
+    assert read_attack_shard(tmp_path / "attack.fits")[0].meta == table.meta
 
 
 @pytest.mark.parametrize("n_galaxies", [0, 1, 49, 50, 51, 150])

@@ -1,6 +1,8 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 from astropy.table import Table
 from click.testing import CliRunner
@@ -10,7 +12,12 @@ from photoz_morph.catalogs.folds import assign_fold
 from photoz_morph.catalogs.galaxies import check_galaxy_catalog
 from photoz_morph.cli.photoz import main
 from photoz_morph.metrics.redshifts import pdf_scores, point_scores
-from photoz_morph.photoz.baselines.photometry import catalog_magnitudes, predict_catalog, real_galaxies
+from photoz_morph.photoz.baselines.photometry import (
+    catalog_baselines,
+    catalog_magnitudes,
+    predict_catalog,
+    real_galaxies,
+)
 from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.shards.stacks import write_shard
@@ -101,8 +108,76 @@ def test_magnitudes_are_found_under_their_usual_names():
     assert list(r_mag) == [17.1, 18.1] and names == "modelMag, r petroMag"
     with pytest.raises(ValueError, match=r"x.csv: no magnitudes in all .* \(columns found: obj_id.*name them mag_u"):
         catalog_magnitudes(Table(base | {"mag_u": [1.0, 2.0]}), source="x.csv")
-    with pytest.raises(ValueError, match="mag_u has type str.* and shape .2,.; magnitudes are numbers"):
+    with pytest.raises(ValueError, match="mag_u in row 1 is 'bright', which is no number; write decimal numbers"):
         found(**per_band("mag_", values) | {"mag_u": ["bright", "faint"]})
+
+
+def like_skyserver(n=300):
+    """Real galaxies under the names of SkyServer: u ... z with errors, redshift, no position and no E(B-V)."""
+    galaxies, catalog = few_galaxies(n), Table()
+    catalog["objID"], catalog["redshift"] = galaxies["obj_id"], galaxies["z_spec"]
+    for band in SDSS.bands:
+        catalog[band], catalog[f"err_{band}"] = galaxies[f"modelMag_{band}"], 0.01
+    return catalog
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".fits", ".parquet"])
+def test_a_table_of_skyserver_works_as_it_comes_and_says_what_was_taken_for_what(tmp_path, suffix):
+    catalog, path, out = like_skyserver(), tmp_path / f"sky{suffix}", tmp_path / "knn.hdf5"
+    if suffix == ".csv":
+        catalog.write(path, format="ascii.csv")
+        path.write_text("#Table1\n" + path.read_text())
+    elif suffix == ".fits":
+        catalog.write(path)
+    else:
+        pyarrow.parquet.write_table(pyarrow.table({name: np.asarray(catalog[name]) for name in catalog.colnames}), path)
+    result = run_baseline(path, "--method", "knn", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert f"{path}: objID is taken for obj_id, redshift is taken for z_spec, z is taken for" in result.stderr
+    assert f"{path}: u, g, r, i, z are taken for the magnitudes" in result.stderr
+    assert "neither ebv nor positions (ra, dec), so the magnitudes are not corrected for Galactic" in result.stderr
+    table, _ = read_predictions(out)
+    np.testing.assert_array_equal(table["obj_id"], catalog["objID"])
+    assert table.meta["photom"] == "ugriz" and set(table["ebv_source"]) == {"none"} and not table["flag"].any()
+    assert np.isnan(table["ebv"]).all() and "ra" not in table.colnames
+    np.testing.assert_array_equal(table["z"], catalog["z"])  # the magnitude, not the redshift
+    quiet = run_baseline(path, "--method", "knn", "--out", out, "--quiet")
+    assert quiet.exit_code == 0 and quiet.output == ""
+
+
+def test_redshift_called_z_beside_magnitudes_with_prefix_is_the_redshift(tmp_path):
+    catalog = few_galaxies(300)
+    expected = predict_catalog(catalog, "knn", GRID)
+    catalog.rename_column("z_spec", "z")
+    catalog.write(tmp_path / "spec.fits")
+    result = run_baseline(tmp_path / "spec.fits", "--method", "knn", "--out", tmp_path / "knn.fits")
+    assert result.exit_code == 0 and "z is taken for z_spec" in result.stderr
+    table, _ = read_predictions(tmp_path / "knn.fits")
+    np.testing.assert_array_equal(table["z_phot"], expected["z_phot"])
+
+
+def test_positions_are_needed_only_where_reddening_comes_from_the_map():
+    catalog = few_galaxies(300)
+    without = catalog.copy()
+    without.remove_columns(["ra", "dec"])
+    expected, found = (predict_catalog(table, "knn", GRID) for table in (catalog, without))
+    np.testing.assert_array_equal(found["z_phot"], expected["z_phot"])
+    without["ebv"][7] = np.nan
+    found = predict_catalog(without, "knn", GRID)
+    assert list(np.flatnonzero(found["flag"])) == [7] and found["ebv_source"][7] == "none"
+    assert found["flag_reason"][7] == "neither E(B-V) nor a position" and np.isnan(found["z_phot"][7])
+
+
+@pytest.mark.parametrize("text", ["null", "--", "-9999", ""])
+@pytest.mark.parametrize("column", ["z_spec", "ebv", "modelMag_u"])
+def test_unknown_values_are_one_thing_in_redshift_reddening_and_magnitudes(tmp_path, text, column):
+    catalog = few_galaxies(300)
+    catalog[column] = [text if row == 3 else str(value) for row, value in enumerate(catalog[column])]
+    catalog.write(tmp_path / "a.csv", format="ascii.csv")
+    table = next(iter(catalog_baselines(tmp_path / "a.csv", ["knn"])))[1]
+    assert np.isnan(table["z_spec"][3]) == (column == "z_spec") and (table["flag"][3] == 1) == (column == "modelMag_u")
+    assert (table["ebv_source"][3] != "catalogue") == (column == "ebv") and np.isfinite(table["ebv"][3])
+    assert not np.delete(np.asarray(table["flag"]), 3).any()
 
 
 def test_catalogue_as_csv_is_predicted_on_a_wider_grid_and_called_simulated(tmp_path):
@@ -140,8 +215,12 @@ def without_magnitudes(catalog):
     catalog.remove_columns([name for name in catalog.colnames if "Mag" in name])
 
 
-def with_minus_9999(catalog):
-    catalog["z_spec"][2] = -9999
+def with_impossible_redshift(catalog):
+    catalog["z_spec"][2] = -5
+
+
+def with_text_as_flag(catalog):
+    catalog["flag"] = "clean"
 
 
 def with_redshift_estimates(catalog):
@@ -160,7 +239,8 @@ def without_redshifts(catalog):
     "spoil, message",
     [
         (without_magnitudes, "no magnitudes in all of the bands u g r i z"),
-        (with_minus_9999, "z_spec of obj_id 2 is -9999.0 (1 such rows); leave it empty"),
+        (with_impossible_redshift, "z_spec of obj_id 2 is -5.0 (1 such rows); a redshift is between -1 and 20,"),
+        (with_text_as_flag, "column flag is text, where flag is 0 for a good galaxy"),
         (with_redshift_estimates, "column z_phot would be overwritten by the predictions; rename it"),
         (with_pdf, "is a table of predictions; give the catalogue or the run that it was made from"),
         (without_redshifts, "no galaxy has a z_spec"),

@@ -88,7 +88,7 @@ def test_galaxy_without_pdf_keeps_its_row_in_qp(written):
 
 def test_mean_of_rail_is_over_midpoints_whatever_z_phot_is(tmp_path):
     pdf = np.eye(180)[[40, 90]]
-    meta = {"z_phot_bins": "left-edges"}
+    meta = {"zphot_at": "left-edges"}
     write_predictions(predictions_table({"obj_id": [1, 2]}, pdf, GRID, SDSS, "stacked", meta=meta), tmp_path / "p.hdf5")
     ancil = qp.read(str(tmp_path / "p.hdf5")).ancil
     np.testing.assert_allclose(ancil["z_mean"] - ancil["z_phot"], GRID.width / 2)

@@ -1,5 +1,6 @@
 """The redshift bins a network classifies into, and what a binned PDF says about a redshift."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +30,12 @@ class RedshiftGrid:
     n_bins: int = 180
 
     def __post_init__(self):
-        if not (self.z_max > self.z_min and self.n_bins >= 1):
-            raise ValueError(f"redshift grid needs z_max > z_min and n_bins >= 1, got {self}")
+        is_finite = math.isfinite(self.z_min) and math.isfinite(self.z_max)
+        if not (is_finite and self.z_max > self.z_min and self.n_bins >= 1):
+            raise ValueError(
+                f"redshift grid needs z_max > z_min, both finite, and n_bins >= 1, got z_min {self.z_min}, z_max "
+                f"{self.z_max}, n_bins {self.n_bins}"
+            )
 
     @property
     def edges(self):

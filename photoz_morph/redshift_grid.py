@@ -55,11 +55,14 @@ class RedshiftGrid:
     def contains(self, z):
         """Mask of the redshifts on the grid, shape (n,); False for NaN. The last edge belongs to the last bin."""
         z = np.asarray(z, float)
-        rounding = 1e-7  # a catalogue's float32 redshift of 0.4 is 0.4000000059
+        # A catalogue's float32 redshift of 0.4 is 0.4000000059, and one of 5.3 is 2e-7 off: 2^-24 of the value.
+        rounding = 1e-7 * max(1, abs(self.z_min), abs(self.z_max))
         return (z >= self.z_min - rounding) & (z <= self.z_max + rounding)
 
     def bin_index(self, z):
-        """Index of the bin of each redshift.
+        """Index of the bin of each redshift: from its lower edge, which belongs to it, to the next edge.
+
+        A redshift that float32 has moved over an end of the grid, see `contains`, is in the bin at that end.
 
         Parameters
         ----------

@@ -7,6 +7,7 @@ config only names the survey.
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from importlib import resources
@@ -47,10 +48,15 @@ def load_config(path, config_class, overrides=()):
     found = values.get("task", "photoz")
     if found != config_class.task:
         raise ValueError(f"{path}: is a config of `{found}`, not of `{config_class.task}`; use it with `{found}`")
-    config = _build(config_class, values, path)
+    _check_keys(config_class, values, path)
     for override in overrides:
-        config = _override(config, override)
-    _check(config, " ".join([str(path), *(f"--set {override}" for override in overrides)]))
+        changes = _read_override(override)
+        _check_keys(config_class, changes, f"--set {override}")
+        values = _updated(values, changes)
+    # Built once, of everything: two overrides may only together make sense, such as those of z_min and z_max.
+    source = " ".join([str(path), *(f"--set {override}" for override in overrides)])
+    config = _build(config_class, values, source)
+    _check(config, source)
     return config
 
 
@@ -106,18 +112,34 @@ def differing_keys(config, other):
     return [key for key in flat if flat[key] != flat_other[key]]
 
 
-def _build(cls, values, source, prefix="", root=None):
-    """Instance of a config dataclass from a dictionary; `root` is the class of the whole config."""
+def _check_keys(cls, values, source, prefix="", root=None):
+    """Raise a ValueError if a key is unknown or a value has the wrong type; `root` is the class of the whole config."""
     root = root or cls
     hints = _field_types(cls)
-    for key in values:
+    for key, value in values.items():
+        name = f"{prefix}{key}"
         if key not in hints:
-            raise ValueError(f"{source}: unknown key '{prefix}{key}'.{_suggestion(f'{prefix}{key}', root)}")
-    kwargs = {key: _convert(value, hints[key], source, f"{prefix}{key}", root) for key, value in values.items()}
+            raise ValueError(f"{source}: unknown key '{name}'.{_suggestion(name, root)}")
+        if not dataclasses.is_dataclass(hints[key]):
+            _convert(value, hints[key], source, name)
+        elif isinstance(value, dict):
+            _check_keys(hints[key], value, source, f"{name}.", root)
+        else:
+            raise ValueError(f"{source}: '{name}' is a group of keys, got {value!r}")
+
+
+def _build(cls, values, source, prefix=""):
+    """Instance of a config dataclass from a dictionary of known keys."""
+    hints, kwargs = _field_types(cls), {}
+    for key, value in values.items():
+        if dataclasses.is_dataclass(hints[key]):
+            kwargs[key] = _build(hints[key], value, source, f"{prefix}{key}.")
+        else:
+            kwargs[key] = _convert(value, hints[key], source, f"{prefix}{key}")
     try:
         return cls(**kwargs)
     except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
+        raise ValueError(f"{source}: '{prefix.rstrip('.')}': {error}") from error
 
 
 def _field_types(cls):
@@ -126,12 +148,8 @@ def _field_types(cls):
     return {entry.name: hints[entry.name] for entry in dataclasses.fields(cls)}
 
 
-def _convert(value, hint, source, key, root):
+def _convert(value, hint, source, key):
     """YAML value converted to the declared type."""
-    if dataclasses.is_dataclass(hint):
-        if not isinstance(value, dict):
-            raise ValueError(f"{source}: '{key}' is a group of keys, got {value!r}")
-        return _build(hint, value, source, f"{key}.", root)
     if isinstance(hint, types.UnionType):
         if value is None:
             return None
@@ -140,7 +158,7 @@ def _convert(value, hint, source, key, root):
         item = typing.get_args(hint)
         if isinstance(value, (list, tuple)) and (item[-1] is Ellipsis or len(item) == len(value)):
             kinds = [item[0]] * len(value) if item[-1] is Ellipsis else item
-            return tuple(_convert(entry, kind, source, key, root) for entry, kind in zip(value, kinds))
+            return tuple(_convert(entry, kind, source, key) for entry, kind in zip(value, kinds))
     elif hint is bool:
         if isinstance(value, bool):
             return value
@@ -159,8 +177,8 @@ def _convert(value, hint, source, key, root):
     raise ValueError(f"{source}: '{key}' must be {name}, got {value!r}")
 
 
-def _override(config, override):
-    """Config with one `key.subkey=value` applied."""
+def _read_override(override):
+    """Nested dictionary of one `key.subkey=value`."""
     key, equals, text = override.partition("=")
     if not equals:
         raise ValueError(f"--set {override}: expected key=value, for example train.learning_rate=1e-4")
@@ -171,27 +189,15 @@ def _override(config, override):
         raise ValueError(f"--set {override}: not valid YAML ({' '.join(str(error).split())})") from error
     for name in reversed(names):
         value = {name: value}
-    return _merge(config, value, f"--set {override}", type(config))
-
-
-def _merge(config, values, source, root, prefix=""):
-    """Config with the values of a nested dictionary replaced."""
-    hints = _field_types(type(config))
-    changes = {}
-    for key, value in values.items():
-        if key not in hints:
-            raise ValueError(f"{source}: unknown key '{prefix}{key}'.{_suggestion(f'{prefix}{key}', root)}")
-        current = getattr(config, key)
-        if dataclasses.is_dataclass(current) and isinstance(value, dict):
-            changes[key] = _merge(current, value, source, root, f"{prefix}{key}.")
-        else:
-            changes[key] = _convert(value, hints[key], source, f"{prefix}{key}", root)
-    return dataclasses.replace(config, **changes)
+    return value
 
 
 def _check(config, source):
     """Check ranges and choices, which a type cannot express."""
     flat = _flatten(config)
+    for key, value in flat.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{source}: '{key}' must be a finite number, got {value!r}")
     for key, choices in config.CHOICES.items():
         if flat[key] not in choices:
             raise ValueError(f"{source}: '{key}' is {flat[key]!r}, must be one of {', '.join(choices)}")

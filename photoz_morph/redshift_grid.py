@@ -1,5 +1,6 @@
 """The redshift bins a network classifies into, and what a binned PDF says about a redshift."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +30,12 @@ class RedshiftGrid:
     n_bins: int = 180
 
     def __post_init__(self):
-        if not (self.z_max > self.z_min and self.n_bins >= 1):
-            raise ValueError(f"redshift grid needs z_max > z_min and n_bins >= 1, got {self}")
+        is_finite = math.isfinite(self.z_min) and math.isfinite(self.z_max)
+        if not (is_finite and self.z_max > self.z_min and self.n_bins >= 1):
+            raise ValueError(
+                f"redshift grid needs z_max > z_min, both finite, and n_bins >= 1, got z_min {self.z_min}, z_max "
+                f"{self.z_max}, n_bins {self.n_bins}"
+            )
 
     @property
     def edges(self):
@@ -50,11 +55,14 @@ class RedshiftGrid:
     def contains(self, z):
         """Mask of the redshifts on the grid, shape (n,); False for NaN. The last edge belongs to the last bin."""
         z = np.asarray(z, float)
-        rounding = 1e-7  # a catalogue's float32 redshift of 0.4 is 0.4000000059
+        # A catalogue's float32 redshift of 0.4 is 0.4000000059, and one of 5.3 is 2e-7 off: 2^-24 of the value.
+        rounding = 1e-7 * max(1, abs(self.z_min), abs(self.z_max))
         return (z >= self.z_min - rounding) & (z <= self.z_max + rounding)
 
     def bin_index(self, z):
-        """Index of the bin of each redshift.
+        """Index of the bin of each redshift: from its lower edge, which belongs to it, to the next edge.
+
+        A redshift that float32 has moved over an end of the grid, see `contains`, is in the bin at that end.
 
         Parameters
         ----------

@@ -1,4 +1,12 @@
+import dataclasses
+import inspect
+import re
+from importlib import import_module
+from pathlib import Path
+
 import pytest
+import yaml
+from click.testing import CliRunner
 
 from photoz_morph.config import differing_keys, find_config, load_config, save_config
 from photoz_morph.morph.config import MorphConfig
@@ -54,7 +62,7 @@ def test_set_changes_one_key_only():
         ("train: 3", "'train' is a group of keys, got 3"),
         ("model: {with_ebv: maybe}\ntrain: {epochs: 1}", "'model.with_ebv' must be bool, got 'maybe'"),
         ("model: {blocks: [[1, 2, 3]]}\ntrain: {epochs: 1}", "'model.blocks' must be list"),
-        ("redshift: {z_max: -1}\ntrain: {epochs: 1}", "a.yaml: redshift grid needs z_max > z_min"),
+        ("redshift: {z_max: -1}\ntrain: {epochs: 1}", "a.yaml: 'redshift': redshift grid needs z_max > z_min"),
         ("- a", "expected `key: value` lines"),
         ("a: [", "not valid YAML"),
     ],
@@ -149,3 +157,167 @@ def test_a_tilde_in_the_name_of_a_config_or_its_base_is_the_home_folder(tmp_path
     config = load_config(path, PhotozConfig)
     assert (config.train.epochs, config.seed) == (3, 9)
     assert load_config("~/mine.yaml", PhotozConfig).train.epochs == 3
+
+
+# Values of the right type that mean nothing: chain, key=value of --set, and what the line says after naming the file.
+MEANINGLESS = [
+    ("photoz", ["survey=lsst"], "'survey' is 'lsst', must be one of sdss"),
+    ("photoz", ["survey=des"], "'survey' is 'des', must be one of sdss"),
+    ("photoz", ["seed=-1"], "'seed' must be in [0, inf], got -1"),
+    ("photoz", ["simulation.seed=-3"], "'simulation.seed' must be in [0, 9e+08], got -3"),
+    ("photoz", ["simulation.n_galaxies=0"], "'simulation.n_galaxies' must be positive, got 0"),
+    ("photoz", ["simulation.deep_fraction=1.5"], "'simulation.deep_fraction' must be in [0, 1], got 1.5"),
+    ("photoz", ["simulation.deep_fraction=.nan"], "'simulation.deep_fraction' must be a finite number, got nan"),
+    ("photoz", ["data.n_validation=0"], "'data.n_validation' must be positive, got 0"),
+    ("photoz", ["data.batch_size=0"], "'data.batch_size' must be positive, got 0"),
+    ("photoz", ["data.train_fraction=0"], "'data.train_fraction' must be positive, got 0.0"),
+    ("photoz", ["data.train_fraction=0.9"], "'data.train_fraction' must be in [0, 0.8], got 0.9"),
+    ("photoz", ["data.train_on=bright"], "'data.train_on' is 'bright', must be one of all, deep, shallow"),
+    ("photoz", ["redshift.z_min=0.4"], "'redshift': redshift grid needs z_max > z_min, both finite, and n_bins >= 1, "
+     "got z_min 0.4, z_max 0.4, n_bins 180"),
+    ("photoz", ["redshift.z_max=.inf"], "'redshift': redshift grid needs z_max > z_min, both finite"),
+    ("photoz", ["redshift.z_min=-1"], "'redshift.z_min' must be in [-0.1, 20], got -1.0"),
+    ("photoz", ["redshift.z_max=400"], "'redshift.z_max' must be in [-0.1, 20], got 400.0"),
+    ("photoz", ["redshift.n_bins=1"], "'redshift.n_bins' must be in [2, inf], got 1"),
+    ("photoz", ["model.name=resnet18"], "'model.name' is 'resnet18', must be one of inception_photoz"),
+    ("photoz", ["model.crop=65"], "'model.crop' is 65, the stamps of sdss have 64 pixels"),
+    ("photoz", ["model.crop=0"], "'model.crop' must be positive, got 0"),
+    ("photoz", ["model.conv1_filters=0"], "'model.conv1_filters' must be positive"),
+    ("photoz", ["model.conv1_kernel=99"], "'model.conv1_kernel' is 99, the network sees"),
+    ("photoz", ["model.conv1_stride=99"], "'model.conv1_stride' is 99, the network sees"),
+    ("photoz", ["model.blocks=[]", "model.pool_after=[]"], "'model.blocks' lists 0 blocks; give 1 to 40"),
+    ("photoz", [f"model.blocks={[[4, 8]] * 41}"], "'model.blocks' lists 41 blocks; give 1 to 40"),
+    ("photoz", ["model.blocks=[[4, 0]]", "model.pool_after=[]"], "'model.blocks' is [[4, 0]]; widths are positive"),
+    ("photoz", ["model.pool_after=[0]"], "'model.pool_after' is [0]; name each block once, of 1 to"),
+    ("photoz", ["model.pool_after=[1, 1]"], "'model.pool_after' is [1, 1]; name each block once"),
+    ("photoz", ["model.pool_after=[1, 9]"], "'model.pool_after' is [1, 9]; name each block once"),
+    ("photoz", ["model.crop=8", "model.blocks=[[4, 8], [4, 8], [4, 8], [4, 8]]", "model.pool_after=[1, 2, 3, 4]"],
+     "a map of one pixel would be pooled; pool less often"),
+    ("photoz", ["model.dense_units=0"], "'model.dense_units' must be positive"),
+    ("photoz", ["model.activation=gelu"], "'model.activation' is 'gelu', must be one of prelu, relu"),
+    ("photoz", ["train.epochs=null", "train.iterations=null"], "give exactly one of 'train.epochs' and"),
+    ("photoz", ["train.epochs=null", "train.iterations=0"], "'train.iterations' must be positive, got 0"),
+    ("photoz", ["train.epochs=0"], "'train.epochs' must be positive, got 0"),
+    ("photoz", ["train.learning_rate=-1e-3"], "'train.learning_rate' must be positive, got -0.001"),
+    ("photoz", ["train.learning_rate=.inf"], "'train.learning_rate' must be a finite number, got inf"),
+    ("photoz", ["train.learning_rate=1e3"], "'train.learning_rate' must be in [0, 1], got 1000.0"),
+    ("photoz", ["train.warmup_iterations=-1"], "'train.warmup_iterations' must be in [0, inf], got -1"),
+    ("photoz", ["train.epochs=null", "train.iterations=100", "train.warmup_iterations=100"],
+     "'train.warmup_iterations' is 100, the whole training has 'train.iterations' 100; give fewer"),
+    ("photoz", ["train.schedule=linear"], "'train.schedule' is 'linear', must be one of constant, cosine, halfway"),
+    ("photoz", ["train.label_sigma=-1"], "'train.label_sigma' must be in [0, inf], got -1.0"),
+    ("photoz", ["train.label_sigma=1e-200"], "'train.label_sigma' is 1e-200 bins; give 0 for the bin of z_spec alone"),
+    ("photoz", ["train.label_sigma=181"], "'train.label_sigma' is 181.0 bins; give 0 for"),
+    ("photoz", ["train.precision=float16"], "'train.precision' is 'float16', must be one of float32, mixed_bfloat16"),
+    ("morph", ["survey=sdss"], "'survey' is 'sdss', must be one of lsst"),
+    ("morph", ["seed=-1"], "'seed' must be in [0, inf], got -1"),
+    ("morph", ["simulation.seed=900000001"], "'simulation.seed' must be in [0, 9e+08], got 900000001"),
+    ("morph", ["simulation.n_galaxies=-5"], "'simulation.n_galaxies' must be positive, got -5"),
+    ("morph", ["data.batch_size=0"], "'data.batch_size' must be positive, got 0"),
+    ("morph", ["adaptation={name: mmd}", "data.batch_size=1"], "'data.batch_size' is 1, the MMD needs pairs"),
+    ("morph", ["data.classes=five"], "'data.classes' is 'five', must be one of spiral_elliptical_merger, merger"),
+    ("morph", ["data.pixel_augmentation=-0.1"], "'data.pixel_augmentation' must be in [0, 1], got -0.1"),
+    ("morph", ["scaling.preset=log"], "'scaling.preset' is 'log', must be one of default, paper"),
+    ("morph", ["scaling.softness=0"], "'scaling.softness' must be positive, got 0.0"),
+    ("morph", ["scaling.softness=.inf"], "'scaling.softness' must be a finite number, got inf"),
+    ("morph", ["model.name=inception_photoz"], "'model.name' is 'inception_photoz', must be one of resnet18, convnet"),
+    ("morph", ["model.width=0"], "'model.width' must be positive, got 0"),
+    ("morph", ["model.n_latent=-2"], "'model.n_latent' must be positive, got -2"),
+    ("morph", ["model.dropout=1"], "'model.dropout' must be in [0, 0.99], got 1.0"),
+    ("morph", ["model={name: deepmerge, n_latent: 8, dropout: null}"], "'model.n_latent' is 8, but deepmerge has no"),
+    ("morph", ["model={name: deepmerge, n_latent: null, dropout: 0.2}"], "'model.dropout' is 0.2, but deepmerge has"),
+    ("morph", ["adaptation.name=dann"], "'adaptation.name' is 'dann', must be one of none, mmd, consistency"),
+    ("morph", ["adaptation.weight=.nan"], "'adaptation.weight' must be a finite number, got nan"),
+    ("morph", ["adaptation.estimator=mean"], "'adaptation.estimator' is 'mean', must be one of median, paper"),
+    ("morph", ["adaptation={name: mmd, warmup_epochs: 20}", "train.epochs=20"],
+     "'adaptation.warmup_epochs' is 20 of 20 'train.epochs', so mmd would have no weight; give fewer"),
+    ("morph", ["adaptation.ramp_epochs=-1"], "'adaptation.ramp_epochs' must be in [0, inf], got -1.0"),
+    ("morph", ["train.epochs=0"], "'train.epochs' must be positive, got 0"),
+    ("morph", ["train.learning_rate=0"], "'train.learning_rate' must be positive, got 0.0"),
+    ("morph", ["train.learning_rate=2"], "'train.learning_rate' must be in [0, 1], got 2.0"),
+    ("morph", ["train.warmup_iterations=-1"], "'train.warmup_iterations' must be in [0, inf], got -1"),
+    ("morph", ["train.schedule=halfway"], "'train.schedule' is 'halfway', must be one of constant, cosine"),
+    ("morph", ["train.weight_decay=-1e-4"], "'train.weight_decay' must be in [0, inf], got -0.0001"),
+    ("morph", ["train.decay=l1"], "'train.decay' is 'l1', must be one of decoupled, coupled"),
+    ("morph", ["train.beta_1=1"], "'train.beta_1' must be in [0, 0.9999], got 1.0"),
+    ("morph", ["train.beta_2=-0.5"], "'train.beta_2' must be in [0, 0.99999], got -0.5"),
+    ("morph", ["train.batch_norm=target"], "'train.batch_norm' is 'target', must be one of both, source"),
+    ("morph", ["train.precision=half"], "'train.precision' is 'half', must be one of float32, mixed_bfloat16"),
+    ("morph", ["defence.test_time=jpeg"], "'defence.test_time' is 'jpeg', must be one of none, d4, median"),
+]  # fmt: skip
+CHAINS = {"photoz": ("photoz_simulated.yaml", PhotozConfig), "morph": ("morph_regular.yaml", MorphConfig)}
+
+
+def written(path, chain, overrides):
+    """A config file of the user with these values over those of a shipped one."""
+    values = {"base": CHAINS[chain][0], "task": chain}
+    for override in overrides:
+        key, _, text = override.partition("=")
+        group = values
+        for name in key.split(".")[:-1]:
+            group = group.setdefault(name, {})
+        group[key.split(".")[-1]] = yaml.safe_load(text)
+    return write(path, yaml.safe_dump(values))
+
+
+@pytest.mark.parametrize(("chain", "overrides", "message"), MEANINGLESS)
+def test_a_value_that_means_nothing_is_refused_at_load_in_a_file_and_on_the_command_line(
+    tmp_path, chain, overrides, message
+):
+    shipped, config_class = CHAINS[chain]
+    for path, given in ((written(tmp_path / "mine.yaml", chain, overrides), ()), (shipped, overrides)):
+        with pytest.raises(ValueError, match=re.escape(message)) as error:
+            load_config(path, config_class, given)
+        assert Path(str(path)).name in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_every_number_and_choice_of_a_config_has_a_value_that_is_refused(chain):
+    """A key added later needs its row of the table, and the check behind it."""
+    values = flat(dataclasses.asdict(CHAINS[chain][1]()))
+    tested = {name for of, _, message in MEANINGLESS if of == chain for name in values if f"'{name}'" in message}
+    switches = {name for name, value in values.items() if isinstance(value, bool)}  # both values mean something
+    assert values.keys() - tested - switches == {"task"}
+
+
+def flat(values, prefix=""):
+    """Dotted keys of a nested dictionary."""
+    pairs = {}
+    for name, value in values.items():
+        pairs |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return pairs
+
+
+def test_overrides_that_make_sense_only_together_are_taken_together():
+    config = load_config("photoz_simulated.yaml", PhotozConfig, ["redshift.z_min=0.5", "redshift.z_max=1.5"])
+    assert (config.redshift.z_min, config.redshift.z_max) == (0.5, 1.5)
+
+
+def test_options_that_a_network_lacks_are_those_its_function_does_not_take():
+    from photoz_morph.models.registry import CLASSIFIERS
+
+    for name, function in CLASSIFIERS.items():
+        lacking = {"width", "n_latent", "dropout"} - set(inspect.signature(function).parameters)
+        assert set(MorphConfig.LACKING.get(name, ())) == lacking
+
+
+@pytest.mark.parametrize("command", ["train", "summary"])
+@pytest.mark.parametrize(("chain", "survey"), [("photoz", "lsst"), ("morph", "sdss")])
+def test_every_command_that_takes_a_config_names_the_file_in_one_line(tmp_path, chain, survey, command):
+    path = written(tmp_path / "mine.yaml", chain, [f"survey={survey}"])
+    main = import_module(f"photoz_morph.cli.{chain}").main
+    result = CliRunner().invoke(main, [command, str(path)])
+    assert result.exit_code == 1
+    assert result.output.strip() == f"Error: {path}: 'survey' is '{survey}', must be one of " + {
+        "photoz": "sdss", "morph": "lsst"
+    }[chain]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["status", "predict", "evaluate", "export", "report"])
+@pytest.mark.parametrize(("chain", "survey"), [("photoz", "lsst"), ("morph", "sdss")])
+def test_every_command_that_takes_a_run_names_its_config_in_one_line(tmp_path, chain, survey, command):
+    path = written(tmp_path / "config.yaml", chain, [f"survey={survey}"])
+    main = import_module(f"photoz_morph.cli.{chain}").main
+    result = CliRunner().invoke(main, [command, str(tmp_path)])
+    assert result.exit_code == 1
+    assert f"{path}: 'survey' is '{survey}', must be one of" in result.output and result.output.count("\n") == 1

@@ -3,6 +3,7 @@ import pytest
 from scipy.stats import rv_histogram
 
 from photoz_morph.redshift_grid import RedshiftGrid
+from tests.support.redshifts import around_edges
 
 SMALL = RedshiftGrid(0.0, 0.4, 4)  # bins of 0.1
 
@@ -87,3 +88,15 @@ def test_quantiles_0_and_1_are_the_ends_of_a_full_grid():
 
 def test_mode_is_the_midpoint_of_the_highest_bin():
     np.testing.assert_allclose(SMALL.mode([[0.1, 0.2, 0.6, 0.1]]), [0.25])
+
+
+@pytest.mark.parametrize("grid", [RedshiftGrid(), RedshiftGrid(0.0, 5.3, 300), RedshiftGrid(-0.01, 1.2, 77)])
+def test_every_redshift_near_an_edge_is_in_the_bin_whose_edges_enclose_it(grid):
+    z = around_edges(grid)
+    z = z[grid.contains(z)]
+    index, inside = grid.bin_index(z), (z >= grid.z_min) & (z < grid.z_max)
+    assert (grid.edges[index[inside]] <= z[inside]).all() and (z[inside] < grid.edges[index[inside] + 1]).all()
+    assert set(index[z < grid.z_min]) <= {0} and set(index[z >= grid.z_max]) == {grid.n_bins - 1}
+    # The ends of the grid in float32 are redshifts of the grid, a thousandth of a bin beyond is none.
+    assert grid.contains(np.float32([grid.z_min, grid.z_max])).all()
+    assert not grid.contains([grid.z_min - 1e-3 * grid.width, grid.z_max + 1e-3 * grid.width]).any()

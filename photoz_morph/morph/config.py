@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from photoz_morph.simulation.seeds import MAX_SEED
+
 
 @dataclass(frozen=True)
 class MorphSimulationConfig:
@@ -216,6 +218,9 @@ class MorphConfig:
         "train.epochs", "train.learning_rate",
     )  # fmt: skip
     RANGES: ClassVar = {
+        "seed": (0, math.inf),
+        "simulation.seed": (0, MAX_SEED),
+        "train.learning_rate": (0, 1),
         "data.pixel_augmentation": (0, 1),
         "model.dropout": (0, 0.99),
         "train.beta_1": (0, 0.9999),
@@ -228,6 +233,9 @@ class MorphConfig:
             )
         },
     }  # fmt: skip
+
+    # Network -> keys of `model` that it does not have.
+    LACKING: ClassVar = {"deepmerge": ("n_latent", "dropout")}
 
     @property
     def class_names(self):
@@ -242,3 +250,16 @@ class MorphConfig:
         name = self.adaptation.name
         if name != "none" and self.adaptation.weight == 0:
             raise ValueError(f"'adaptation.name' is {name}, but 'adaptation.weight' is 0; give a weight, such as 0.05")
+        if name != "none" and self.adaptation.warmup_epochs >= self.train.epochs:
+            raise ValueError(
+                f"'adaptation.warmup_epochs' is {self.adaptation.warmup_epochs:g} of {self.train.epochs} "
+                f"'train.epochs', so {name} would have no weight; give fewer"
+            )
+        if name == "mmd" and self.data.batch_size < 2:
+            raise ValueError(f"'data.batch_size' is {self.data.batch_size}, the MMD needs pairs; give 2 or more")
+        for option in self.LACKING.get(self.model.name, ()):
+            if getattr(self.model, option) is not None:
+                raise ValueError(
+                    f"'model.{option}' is {getattr(self.model, option)!r}, but {self.model.name} has no such option; "
+                    "set it to null"
+                )

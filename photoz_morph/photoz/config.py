@@ -5,6 +5,12 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.simulation.seeds import MAX_SEED
+from photoz_morph.surveys import SURVEYS, Survey, get_survey
+
+MAX_REDSHIFT = 20.0  # no galaxy is known beyond
+MAX_BLOCKS = 40  # of the network; its weights have 256 seeds
+SMALLEST_LABEL_SIGMA = 0.01  # redshift bins; narrower Gaussians are the hard bin
 
 
 @dataclass(frozen=True)
@@ -155,6 +161,7 @@ class PhotozConfig:
     DATASET_SIZES: ClassVar = "galaxies_per_fold"  # key of a run's dataset.json
     CHOICES: ClassVar = {
         "task": ("photoz",),
+        "survey": tuple(name for name, survey in SURVEYS.items() if isinstance(survey, Survey)),
         "data.train_on": ("all", "deep", "shallow"),
         "model.name": ("inception_photoz",),
         "model.activation": ("prelu", "relu"),
@@ -167,8 +174,14 @@ class PhotozConfig:
         "train.iterations", "train.learning_rate",
     )  # fmt: skip
     RANGES: ClassVar = {
+        "seed": (0, math.inf),
+        "simulation.seed": (0, MAX_SEED),
         "simulation.deep_fraction": (0, 1),
         "data.train_fraction": (0, 0.8),
+        "redshift.z_min": (-0.1, MAX_REDSHIFT),
+        "redshift.z_max": (-0.1, MAX_REDSHIFT),
+        "redshift.n_bins": (2, math.inf),
+        "train.learning_rate": (0, 1),
         "train.label_sigma": (0, math.inf),
         "train.warmup_iterations": (0, math.inf),
     }
@@ -177,3 +190,44 @@ class PhotozConfig:
         """Raise a ValueError where two choices contradict each other."""
         if (self.train.epochs is None) == (self.train.iterations is None):
             raise ValueError("give exactly one of 'train.epochs' and 'train.iterations'; the other is null")
+        if self.train.iterations is not None and self.train.warmup_iterations >= self.train.iterations:
+            raise ValueError(
+                f"'train.warmup_iterations' is {self.train.warmup_iterations}, the whole training has "
+                f"'train.iterations' {self.train.iterations}; give fewer"
+            )
+        sigma, n_bins = self.train.label_sigma, self.redshift.n_bins
+        if sigma and not SMALLEST_LABEL_SIGMA <= sigma <= n_bins:
+            raise ValueError(
+                f"'train.label_sigma' is {sigma} bins; give 0 for the bin of z_spec alone, or {SMALLEST_LABEL_SIGMA} "
+                f"to the {n_bins} bins of the grid"
+            )
+        self._check_network()
+
+    def _check_network(self):
+        """Raise a ValueError if the network cannot be built, or a choice of it does nothing."""
+        model, side = self.model, get_survey(self.survey).stamp_size
+        if model.crop > side:
+            raise ValueError(f"'model.crop' is {model.crop}, the stamps of {self.survey} have {side} pixels; give less")
+        for name in ("conv1_kernel", "conv1_stride"):
+            if getattr(model, name) > model.crop:
+                raise ValueError(
+                    f"'model.{name}' is {getattr(model, name)}, the network sees {model.crop} pixels ('model.crop'); "
+                    "give less"
+                )
+        blocks, pools = model.blocks, model.pool_after
+        if not 1 <= len(blocks) <= MAX_BLOCKS:
+            raise ValueError(f"'model.blocks' lists {len(blocks)} blocks; give 1 to {MAX_BLOCKS}")
+        if min(width for block in blocks for width in block) < 1:
+            raise ValueError(f"'model.blocks' is {[list(block) for block in blocks]}; widths are positive")
+        if len(set(pools)) < len(pools) or not set(pools) <= set(range(1, len(blocks) + 1)):
+            raise ValueError(
+                f"'model.pool_after' is {list(pools)}; name each block once, of 1 to {len(blocks)} ('model.blocks')"
+            )
+        side = -(-model.crop // model.conv1_stride)
+        for _ in range(model.conv1_pool + len(pools)):
+            if side == 1:
+                raise ValueError(
+                    f"'model.pool_after' {list(pools)}: with 'model.crop' {model.crop} and 'model.conv1_stride' "
+                    f"{model.conv1_stride} a map of one pixel would be pooled; pool less often"
+                )
+            side = -(-side // 2)

@@ -111,6 +111,7 @@ def bin_target(z_spec, grid, label_sigma):
     Parameters
     ----------
     z_spec : tensor, shape (n,)
+        On the grid, as `RedshiftGrid.contains` says: the bins are those of `RedshiftGrid.bin_index`.
     grid : RedshiftGrid
     label_sigma : float
         Width of the Gaussian about z_spec [bin]; 0 gives the hard one-hot bin of the paper.
@@ -118,12 +119,16 @@ def bin_target(z_spec, grid, label_sigma):
     Returns
     -------
     tensor, shape (n, n_bins), float32
-        Rows sum to one.
+        Rows sum to one; NaN where z_spec is.
     """
-    position = (tf.cast(z_spec, tf.float64) - grid.z_min) / grid.width
+    z_spec = tf.cast(z_spec, tf.float64)
     if label_sigma == 0:
-        index = tf.minimum(tf.cast(tf.floor(position), tf.int32), grid.n_bins - 1)
-        return tf.one_hot(index, grid.n_bins, dtype=tf.float32)
+        # By the edges themselves: a quotient rounded to the next bin, or to one below the first, has another target
+        # than the bin that is scored, or none.
+        index = tf.searchsorted(tf.constant(grid.edges), z_spec, side="right") - 1
+        target = tf.one_hot(tf.clip_by_value(index, 0, grid.n_bins - 1), grid.n_bins, dtype=tf.float32)
+        return tf.where(tf.math.is_nan(z_spec)[:, None], tf.constant(np.nan, tf.float32), target)
+    position = (z_spec - grid.z_min) / grid.width
     centres = tf.range(grid.n_bins, dtype=tf.float64) + 0.5
     log_weight = -0.5 * ((centres - position[:, None]) / label_sigma) ** 2
     return tf.cast(tf.nn.softmax(log_weight), tf.float32)

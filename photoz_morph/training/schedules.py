@@ -16,11 +16,22 @@ def learning_rate_schedule(train, n_iterations):
     -------
     float or keras.optimizers.schedules.LearningRateSchedule
 
+    Raises
+    ------
+    ValueError
+        If the warm-up takes the whole training, or, before a halving, half of it.
+
     Notes
     -----
     The warm-up rises linearly before a cosine; otherwise it has two steps, a tenth and a third of the peak.
     """
     peak, warmup = train.learning_rate, train.warmup_iterations
+    end = n_iterations // 2 if train.schedule == "halfway" else n_iterations
+    if warmup and warmup >= end:
+        raise ValueError(
+            f"train.warmup_iterations is {warmup}, but the learning rate of {n_iterations} iterations is to reach its "
+            f"peak before iteration {end}; give fewer, or train longer"
+        )
     if train.schedule == "cosine":
         decay = max(n_iterations - warmup, 1)
         if warmup == 0:

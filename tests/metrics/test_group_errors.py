@@ -102,6 +102,14 @@ def test_seeds_that_cancel_within_a_group_are_no_vote():
     assert mcnemar_of_groups(first, second, [4, 4, 4]) == {"only_first": 0, "only_second": 0, "p_value": 1.0}
 
 
+def test_gains_that_cancel_but_for_rounding_are_no_vote():
+    """Thirds that add up to 6e-17 in float64."""
+    first = np.array([[0, 1, 0], [0, 1, 1], [0, 1, 1], [1, 0, 1], [1, 0, 0], [0, 0, 0]], bool)
+    second = np.array([[0, 0, 1], [1, 0, 1], [1, 1, 1], [1, 0, 0], [1, 0, 0], [0, 0, 0]], bool)
+    assert first.sum() == second.sum() and np.sum(second.mean(axis=1) - first.mean(axis=1)) != 0
+    assert mcnemar_of_groups(first, second, [7] * 6) == {"only_first": 0, "only_second": 0, "p_value": 1.0}
+
+
 def test_tables_of_other_lengths_and_single_resamples_are_refused():
     with pytest.raises(ValueError, match="3 group_id but 5 galaxies"):
         group_bootstrap(mean_of, np.ones((5, 2)), np.arange(3))

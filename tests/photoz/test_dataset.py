@@ -4,6 +4,7 @@ import pytest
 from photoz_morph.datasets import reading
 from photoz_morph.photoz import dataset
 from photoz_morph.redshift_grid import RedshiftGrid
+from tests.support.redshifts import around_edges
 
 GRID = RedshiftGrid()
 
@@ -86,3 +87,27 @@ def test_redshifts_outside_the_grid_are_named():
     columns = {"obj_id": np.array([7, 8]), "z_spec": np.array([0.1, 0.55])}
     with pytest.raises(ValueError, match=r"1 galaxies have z_spec outside \[0.0, 0.4\], the first is 8 with 0.55"):
         dataset.check_redshifts(columns, GRID, "data")
+
+
+@pytest.mark.parametrize("grid", [GRID, RedshiftGrid(0.0, 5.3, 300), RedshiftGrid(-0.01, 1.2, 77)])
+@pytest.mark.parametrize("label_sigma", [0.0, 0.01, 1.5])
+def test_every_redshift_that_passes_the_check_has_a_target_and_in_the_bin_that_is_scored(grid, label_sigma):
+    z_spec = around_edges(grid)
+    z_spec = z_spec[grid.contains(z_spec)]
+    assert np.sum((z_spec < grid.z_min) | (z_spec > grid.z_max)) > 8 and len(z_spec) > 10 * grid.n_bins
+    dataset.check_redshifts({"z_spec": z_spec, "obj_id": np.arange(len(z_spec))}, grid, "data")
+    for z in (z_spec, z_spec.astype(np.float32)):
+        z = z[grid.contains(z)]
+        target = dataset.bin_target(z, grid, label_sigma).numpy()
+        np.testing.assert_allclose(target.sum(axis=1), 1, atol=1e-5)
+        if label_sigma == 0:
+            np.testing.assert_array_equal(target.argmax(axis=1), grid.bin_index(z))
+        else:  # on an edge both bins have nearly the same weight
+            beside = target[np.arange(len(z)), grid.bin_index(z)]
+            assert np.all(beside > 0.45 * target.sum(axis=1) / max(1, 2.6 * label_sigma))
+
+
+@pytest.mark.parametrize("label_sigma", [0.0, 1.5])
+def test_the_target_of_nan_is_nan(label_sigma):
+    target = dataset.bin_target(np.array([np.nan, 0.1]), GRID, label_sigma).numpy()
+    assert np.isnan(target[0]).all() and np.isfinite(target[1]).all()

@@ -15,6 +15,19 @@ def dust(n, rng):
     return 0.03 * np.exp(0.7 * rng.normal(size=n))
 
 
+def around_edges(grid, n=4):
+    """Redshifts at and next to every edge of a grid: the n nearest of float32 and of float64 on both sides, sorted."""
+    z = []
+    for kind in (np.float32, np.float64):
+        for way in (-np.inf, np.inf):
+            step = grid.edges.astype(kind)
+            for _ in range(n + 1):
+                z.append(step.astype(float))
+                step = np.nextafter(step, kind(way))
+    ends = np.add.outer([grid.z_min, grid.z_max], [-9e-8, -5e-8, -1e-9, 1e-9, 5e-8, 9e-8])
+    return np.unique(np.concatenate([*z, ends.ravel()]))
+
+
 def residuals(n, rng, scatter=0.012):
     """Heavy-tailed, with one catastrophic outlier in 300."""
     return scatter * rng.standard_t(4, n) + 0.2 * (rng.random(n) < 1 / 300)

@@ -36,6 +36,16 @@ def test_warm_up_and_decay_by_hand(schedule, expected):
     assert {step: float(rate(step)) for step in expected} == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("schedule", "warmup", "end"), [("constant", 100, 100), ("cosine", 130, 100), ("halfway", 50, 50)]
+)
+def test_a_warm_up_that_leaves_nothing_is_refused(schedule, warmup, end):
+    """Before a halving, the boundaries of the steps would not even be in order."""
+    train = TrainConfig(learning_rate=0.3, warmup_iterations=warmup, schedule=schedule)
+    with pytest.raises(ValueError, match=f"train.warmup_iterations is {warmup}, .* of 100 .* before iteration {end}; "):
+        learning_rate_schedule(train, 100)
+
+
 def test_without_warm_up_halfway_has_two_rates():
     rate = learning_rate_schedule(TrainConfig(learning_rate=1.0, warmup_iterations=0, schedule="halfway"), 7)
     assert [float(rate(step)) for step in range(7)] == pytest.approx([1, 1, 1, 1, 0.2, 0.2, 0.2])  # after iteration 3

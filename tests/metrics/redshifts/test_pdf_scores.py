@@ -135,3 +135,11 @@ def test_default_points_of_qp_do_not_see_our_bins():
     pdf = np.diff(stats.norm.cdf(grid.edges, z_spec[:, None], 0.004), axis=1)
     expected = CDELossMetric().evaluate(qp.hist.create_ensemble(bins=grid.edges, pdfs=pdf), z_spec)
     assert abs(pdf_scores.cde_loss(z_spec, pdf, grid).mean() / expected - 1) > 0.05
+
+
+def test_conditional_density_loss_of_a_redshift_outside_the_grid_has_no_density_there():
+    pdf = np.tile([0.7, 0.1, 0.1, 0.1], (3, 1))  # density 7, 1, 1, 1
+    squares = 0.1 * (49 + 1 + 1 + 1)
+    np.testing.assert_allclose(
+        pdf_scores.cde_loss([-0.05, 0.05, 0.6], pdf, SMALL), [squares, squares - 2 * 7, squares]
+    )

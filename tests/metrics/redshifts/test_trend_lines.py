@@ -75,6 +75,16 @@ def test_slope_error_of_groups_is_the_jackknife():
     assert trend(x, values, group_id=group).bias.slope_error == pytest.approx(np.sqrt(np.sum((without - slope) ** 2)))
 
 
+def test_error_at_the_pivot_is_the_jackknife_where_one_galaxy_has_leverage():
+    rng = np.random.default_rng(41)
+    x, residual = np.sort(np.append(rng.normal(size=89), 40.0)), rng.normal(0, 0.01, 90)
+    residual[-1] += 0.05
+    line = bias_line(x, np.split(residual, 3), np.arange(90), "mag")
+    kept = [np.arange(90) != number for number in range(90)]
+    at_pivot = np.array([np.polyval(np.polyfit(x[rows], residual[rows], 1), x.mean()) for rows in kept])
+    assert line.at_pivot_error == pytest.approx(np.sqrt(np.sum((at_pivot - at_pivot.mean()) ** 2)), rel=1e-6)
+
+
 def test_lines_are_the_least_squares_ones():
     rng = np.random.default_rng(30)
     x = np.sort(rng.uniform(0, 1, 900))

@@ -268,3 +268,14 @@ def test_unusable_catalogue_is_refused_in_one_line(spoil, message, tmp_path):
 def test_options_that_do_not_fit_are_refused(arguments, message):
     result = run_baseline(*arguments)
     assert result.exit_code == 2 and message in result.stderr
+
+
+def test_flagged_galaxies_are_predicted_but_teach_nothing():
+    catalog = few_galaxies()
+    flagged = np.arange(len(catalog)) % 2 == 1
+    catalog["flag"] = flagged.astype(int)
+    expected = predict_catalog(catalog, "knn", GRID)
+    catalog["z_spec"][flagged] = 0.39
+    found = predict_catalog(catalog, "knn", GRID)
+    np.testing.assert_array_equal(found["pdf"], expected["pdf"])
+    assert np.isfinite(found["pdf"]).all() and (found["flag"] == flagged).all()

@@ -106,3 +106,13 @@ def test_numbers_of_the_paper_are_consistent_with_each_other():
     assert PAPER_TABLE_2["without the widest 10 %"].n_test == pytest.approx(0.9 * widest, rel=0.003)
     deep, every_deep = (PAPER_TABLE_2[f"trained on {depth}, tested on deep"] for depth in ("deep", "shallow"))
     assert deep.n_train + deep.n_test == pytest.approx(every_deep.n_test, abs=1)
+
+
+def test_the_widest_are_those_of_the_galaxies_that_the_region_leaves():
+    n = 200
+    inside = np.arange(n) % 2 == 1
+    width = np.where(inside, 10.0, np.arange(n) / n)  # all that is wide lies in the region
+    table = Table({"ra": np.where(inside, 120.0, 200.0), "dec": np.full(n, 10.0), "z_lower": np.zeros(n),
+                   "z_upper": width})  # fmt: skip
+    chosen = select(table, without_region="ra=100-150 dec=0-60", widest_removed=0.1)
+    assert chosen.sum() == 90 and not chosen[inside].any() and width[chosen].max() < width[~inside & ~chosen].min()

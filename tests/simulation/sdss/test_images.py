@@ -1,5 +1,6 @@
 """The Fourier renderer against GalSim, and the noise of a stack against what the survey promises."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -130,3 +131,50 @@ def test_the_image_without_noise_is_the_mean_of_the_noisy_ones(parents):
     mean = np.mean([observe(galaxy, observation, SDSS, rng)[0] for _ in range(400)], axis=0)
     error = np.sqrt(observation.sky_sigma**2 + np.maximum(expected, 0) / np.array(SDSS.gain)) / 20
     assert np.std((mean - expected) / error) == pytest.approx(1, abs=0.03)
+
+
+def test_arms_of_a_galaxy_are_in_its_image(parents):
+    galaxy, observation = next(
+        found for found in (scene(parents, seed) for seed in range(1000)) if found[0].arms is not None
+    )
+    images = [noiseless_images(replace(galaxy, arms=arms), observation, SDSS)[0] for arms in (galaxy.arms, None)]
+    assert np.abs(images[0] - images[1]).max() > 0.02 * images[1].max() * galaxy.arms.amplitude.min()
+    np.testing.assert_allclose(images[0].sum(axis=(1, 2)), images[1].sum(axis=(1, 2)), rtol=0.02)
+
+
+def test_neighbours_lie_behind_the_dust_of_the_field_stars_too(parents):
+    kinds = set()
+    for seed in range(30):
+        galaxy = draw_galaxy(parents, np.random.default_rng(seed))
+        bare, dusty = (
+            draw_observation(replace(galaxy, ebv=ebv), parents, SDSS, np.random.default_rng(seed)) for ebv in (0, 0.5)
+        )
+        for before, after in zip(bare.neighbours, dusty.neighbours, strict=True):
+            dimming = 2.5 * np.log10(before.flux / after.flux)
+            np.testing.assert_allclose(dimming, 0.5 * np.array(SDSS.extinction_per_ebv))
+            kinds.add("star" if before.half_light_radius == 0 else "galaxy")
+    assert kinds == {"star", "galaxy"}
+
+
+def test_neighbours_have_the_calibration_error_of_their_band(parents):
+    galaxy, observation = next(found for found in (scene(parents, seed) for seed in range(99)) if found[1].neighbours)
+    scale = np.array([0.9, 1.0, 1.1, 1.2, 1.3])
+    right, off = (
+        noiseless_images(galaxy, replace(observation, flux_scale=factor), SDSS) for factor in (np.ones(5), scale)
+    )
+    for part, other in zip(right, off):  # the galaxy, and its neighbours
+        np.testing.assert_allclose(other, part * scale[:, None, None], rtol=1e-5, atol=1e-9)
+
+
+def test_neighbours_have_spectra_of_the_fold_of_the_galaxy(parents):
+    """A stamp in the training set must not show the spectrum of a test galaxy, even in its corner."""
+    n_galaxies = 0
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        galaxy, others = draw_galaxy(parents, rng), copy.copy(parents)
+        inside = np.isin(np.arange(len(parents.fraction)), parents.in_fold(galaxy.parent_ids[0]))
+        others.fraction = np.where(inside[:, None], parents.fraction, np.nan)
+        neighbours = draw_observation(galaxy, others, SDSS, rng).neighbours
+        assert all(np.isfinite(neighbour.flux).all() for neighbour in neighbours)
+        n_galaxies += sum(neighbour.half_light_radius > 0 for neighbour in neighbours)
+    assert n_galaxies > 20

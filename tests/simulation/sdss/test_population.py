@@ -161,3 +161,14 @@ def test_sizes_on_the_sky_are_those_of_the_main_sample(galaxies):
     r_e = np.percentile(column(galaxies, "r_e"), (5, 50, 95))
     # Petrosian radii 2.8, 5.2, 11.3 arcsec at 5, 50, 95 % in SDSS DR7, about 2.2 half-light radii.
     np.testing.assert_allclose(r_e, np.array([2.8, 5.2, 11.3]) / 2.2, rtol=0.15)
+
+
+def test_nearby_open_disks_have_arms_bluer_than_the_disk_and_no_other_galaxy_has(galaxies):
+    early, z, q = (column(galaxies, name) for name in ("is_early", "z", "axis_ratio"))
+    has_arms = np.array([galaxy.arms is not None for galaxy in galaxies])
+    np.testing.assert_array_equal(has_arms, ~early & (z <= 0.08) & (q >= 0.3))
+    assert has_arms.sum() > 100
+    amplitude = np.array([galaxy.arms.amplitude for galaxy in galaxies if galaxy.arms is not None])
+    assert (amplitude > 0.1).all() and (np.diff(amplitude, axis=1) < 0).all()
+    pitch = np.degrees([galaxy.arms.pitch for galaxy in galaxies if galaxy.arms is not None])
+    assert (np.abs(pitch) >= 12).all() and (np.abs(pitch) <= 28).all() and 0.3 < np.mean(pitch > 0) < 0.7

@@ -10,6 +10,7 @@ import numpy as np
 from photoz_morph.datasets import reading
 from photoz_morph.mocks.labels import CLASS_NAMES
 from photoz_morph.morph import dataset
+from photoz_morph.morph.baselines.of_run import update_baselines
 from photoz_morph.morph.classify import ImageClassifier, load_classifiers
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.evaluation.comparison import compare_morph
@@ -77,8 +78,9 @@ def report_morph_run(run_dir, against=None, out_dir=None, data_dir=None, defence
         if any(run["perturbations"] for run in runs):
             context = observing_context(facts, config.survey)
             shown["perturbed"] = _perturbed(shown["examples"]["image_y10"][0], context)
+    baselines, note = baseline_results(folders[0], runs, data_dir, progress)
     results = MorphResults(runs, facts["origin"], comparison, others=others, latents=latents,
-                           seed_ratios=seed_ratios(runs), **shown)  # fmt: skip
+                           seed_ratios=seed_ratios(runs), baselines=baselines, baseline_note=note, **shown)  # fmt: skip
     return morph_report(results, out_dir or Path(run_dir) / "report", progress)
 
 
@@ -88,6 +90,37 @@ def run_results(run_dir):
     defended = {name: {"scores": evaluate_morph(part["table"]), "latent": part["latent"]}
                 for name, part in run["defended"].items()}  # fmt: skip
     return {**run, "scores": evaluate_morph(run["table"]), "defended": defended}
+
+
+def baseline_results(run_dir, runs, data_dir=None, progress=True):
+    """Baselines of the first run, brought up to date, and their comparison with every run.
+
+    Parameters
+    ----------
+    run_dir : path-like
+        Folder of the first of `runs`, in which the baselines are kept.
+    runs : list of dict
+        From `run_results`.
+    data_dir, progress
+        As for `update_baselines`.
+
+    Returns
+    -------
+    baselines : dict of str to dict
+        As `MorphResults.baselines`.
+    note : str
+        Reason why there are none.
+    """
+    tables, note = update_baselines(run_dir, runs[0]["table"], data_dir, progress)
+    return {
+        name: {
+            "scores": evaluate_morph(table),
+            "comparisons": {
+                run["name"]: compare_morph(table, run["table"], names=[name, run["name"]]) for run in runs
+            },
+        }
+        for name, table in tables.items()
+    }, note
 
 
 def seed_ratios(runs):

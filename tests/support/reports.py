@@ -76,6 +76,15 @@ def two_arms():
     )
 
 
+def toy_baselines(runs, **changes):
+    """A baseline beside some runs, and its comparison with them."""
+    meta = {"baseline": 53, "train_on": "Y10"}
+    table = toy_predictions(n=len(runs[0]["table"]), seed=2, **({"meta": meta, "config": "boosting"} | changes))
+    names = {run["name"]: ["boosting", run["name"]] for run in runs}
+    comparisons = {run["name"]: compare_morph(table, run["table"], names[run["name"]], RESAMPLES) for run in runs}
+    return {"boosting": {"scores": evaluate_morph(table, RESAMPLES), "comparisons": comparisons}}
+
+
 def attacked_run(name, right, n=120, **changes):
     """A run with attacks, latents and perturbations."""
     table = toy_predictions(n=n, **changes)

@@ -14,6 +14,7 @@ MEASURED_BANDS = ("r", "i")
 # Our choices: sigma of the Gaussians [stamp pixels], and thresholds [standard deviations of the smoothed noise].
 SMOOTHINGS = (1.0, 2.0)
 THRESHOLDS = (2, 5, 20)
+CORE = 5  # standard deviations that a piece must reach somewhere: noise does so in one of hundreds of stamps
 SHAPES = ("gini", "m20", "asymmetry", "area")
 MEASUREMENTS = (
     "g - r", "r - i", "flux r", "concentration r", "concentration i",
@@ -69,7 +70,7 @@ def _measure(stamp, *smoothed, noise):
     shapes, bright = [], {}
     for index, (image, sigmas) in enumerate(zip(smoothed, noise)):
         for band, sigma in zip(MEASURED_BANDS, sigmas):
-            pixels = BrightPixels(image[..., LSST.bands.index(band)], THRESHOLDS[0] * sigma)
+            pixels = BrightPixels(image[..., LSST.bands.index(band)], THRESHOLDS[0] * sigma, CORE * sigma)
             bright[band, index] = pixels
             for threshold in THRESHOLDS:
                 n = pixels.n_above(threshold * sigma)

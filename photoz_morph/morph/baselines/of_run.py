@@ -24,7 +24,7 @@ from photoz_morph.system.pool import map_in_order, process_count
 # labels of Y10 alone.
 MODELS = {"boosting": "boosting", "boosting_both": "boosting, labels of Y1 too"}
 TRAINED_ON = {"boosting": ("y10",), "boosting_both": ("y10", "y1")}
-N_SEEDS = 5
+N_SEEDS = 3
 BATCH_SIZE = 128  # stamps in memory at once in each process
 
 
@@ -63,9 +63,7 @@ def predict_baselines(
     n_processes, n_seeds, config = process_count(n_processes), n_seeds or N_SEEDS, MorphDataConfig(classes=classes)
     needed = sorted({("train", domain) for method in methods for domain in TRAINED_ON[method]})
     needed += [("test", domain) for domain in dataset.DOMAINS]
-    total = sum(reading.n_galaxies(builder, split) for split, _ in needed)
-    with tqdm(total=total, desc="measure", unit=" stamps", disable=not progress) as bar:
-        measured = {part: _measured(builder, *part, n_processes, bar.update) for part in needed}
+    measured = _measured(builder, needed, n_processes, progress)
     label = catalog_columns(builder, "train", classes)["label"]
     names = MorphConfig(data=config).class_names
     tests, tables = [measured["test", domain] for domain in dataset.DOMAINS], {}
@@ -169,11 +167,13 @@ def _current(path, table):
     return found if is_same and found.meta.get("baseline") else None
 
 
-def _measured(builder, split, domain, n_processes, on_done):
-    """Measurements of all stamps of a split at one depth, in the stored order, shape (n, 53)."""
-    batches = dataset.domain_images(builder, split, domain, BATCH_SIZE).as_numpy_iterator()
-    parts = []
-    for part in map_in_order(measure_stamps, batches, n_processes):
-        parts.append(part)
-        on_done(len(part))
-    return np.concatenate(parts)
+def _measured(builder, parts, n_processes, progress):
+    """Measurements of the stamps of each part, (split, depth), in the stored order, shape (n, 53)."""
+    batches = (batch for split, domain in parts
+               for batch in dataset.domain_images(builder, split, domain, BATCH_SIZE).as_numpy_iterator())  # fmt: skip
+    sizes, measured = [reading.n_galaxies(builder, split) for split, _ in parts], []
+    with tqdm(total=sum(sizes), desc="measure", unit=" stamps", disable=not progress) as bar:
+        for rows in map_in_order(measure_stamps, batches, n_processes):
+            measured.append(rows)
+            bar.update(len(rows))
+    return dict(zip(parts, np.split(np.concatenate(measured), np.cumsum(sizes)[:-1])))

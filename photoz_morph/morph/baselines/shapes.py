@@ -7,6 +7,7 @@ hard to measure in noise.
 """
 
 import numpy as np
+from scipy import ndimage
 
 BRIGHTEST = 0.2  # fraction of the flux in the pixels of M20: Lotz, Primack & Madau (2004), Eq. 8
 INNER, OUTER = 0.2, 0.8  # fractions of the flux within the radii of the concentration: Conselice (2003), Eq. 10
@@ -21,6 +22,9 @@ class BrightPixels:
         Finite flux per pixel in any linear unit, sky subtracted.
     threshold : float
         Positive.
+    core : float, optional
+        Higher threshold, of which a connected piece needs at least one pixel; by default a piece needs none. Peaks of
+        the noise that hardly pass a low threshold are left out so, and companions stay.
 
     Attributes
     ----------
@@ -28,9 +32,15 @@ class BrightPixels:
         Values and positions of the pixels, from bright to faint.
     """
 
-    def __init__(self, image, threshold):
+    def __init__(self, image, threshold, core=None):
         self.image = image
-        found = np.flatnonzero(image > threshold)
+        above = image > threshold
+        if core is not None:
+            pieces, n_pieces = ndimage.label(above)
+            has_core = np.zeros(n_pieces + 1, bool)
+            has_core[pieces[image > core]] = True
+            above = has_core[pieces]
+        found = np.flatnonzero(above)
         values = image.ravel()[found]
         order = np.argsort(-values, kind="stable")
         self.flux = values[order].astype(float)

@@ -44,12 +44,13 @@ def morph_report(results, out_dir, progress=True):
     out_dir.mkdir(parents=True, exist_ok=True)
     scores, title = results.scores, text.TITLES[results.origin]
     tables, files = robustness.robustness_tables(results)
-    files |= {"table1.md": table1_markdown(scores), "table1.csv": table1_csv(scores)}
+    files |= {"table1.md": table1_markdown(results.all_scores), "table1.csv": table1_csv(results.all_scores)}
     if results.comparison:
         files["comparison.md"] = comparison_markdown(results.comparison)
     for name, content in files.items():
         write_text(content, out_dir / name)
-    entries = [Entry("Scores", html=piece) for piece in text.score_parts(scores, results.comparison)]
+    parts = text.score_parts(scores, results.comparison, results.baselines, results.baseline_note)
+    entries = [Entry("Scores", html=piece) for piece in parts]
     entries += [*_sample_figures(results, title), *_score_figures(results, title)]
     figures = robustness.robustness_figures(results, title)
     for section in robustness.SECTIONS:
@@ -123,9 +124,10 @@ def _score_figures(results, title):
     return [
         Entry("Accuracy", "accuracy",
               f"{title}: accuracy in Y10 and Y1, {n}. Bars: mean over seeds with its 95 % interval (test galaxies and "
-              "scatter of the seeds); circles: the seeds. Dashed: always the most frequent class. Dotted: agreement of "
-              "the labels from g and i, about the limit to which labels can be trusted.",
-              lambda: classification.accuracy_bars(scores, title)),
+              "scatter of the seeds); circles: the seeds. Grey: without a network, from measurements of the stamps. "
+              "Dashed: always the most frequent class. Dotted: agreement of the labels from g and i, about the limit "
+              "to which labels can be trusted.",
+              lambda: classification.accuracy_bars(results.all_scores, title)),
         Entry("Confusion", "confusion",
               f"{title}: confusion matrices, {n}. Fraction of each label (class by Gini and M20) predicted as each "
               "class, all seeds together, above the number of galaxies, mean over seeds.",

@@ -53,6 +53,11 @@ class MorphResults:
         One galaxy under every perturbation: `image`, `examples` and `kinds` of `perturbation_sheet`.
     seed_ratios : dict of str to dict
         From `latent_files.seed_ratio`, by the name of each run but the first.
+    baselines : dict of str to dict
+        Predictions without a network of the same galaxies, by their name: `scores` from `evaluate_morph`, and
+        `comparisons`, from `compare_morph` of the baseline with each run, by the name of the run.
+    baseline_note : str
+        Reason why there are none.
     """
 
     runs: list
@@ -67,11 +72,18 @@ class MorphResults:
     pixel_windows: dict = field(default_factory=dict)
     perturbed: dict | None = None
     seed_ratios: dict = field(default_factory=dict)
+    baselines: dict = field(default_factory=dict)
+    baseline_note: str = ""
 
     @property
     def scores(self):
         """Scores by the name of their run."""
         return {run["name"]: run["scores"] for run in self.runs}
+
+    @property
+    def all_scores(self):
+        """Scores of the runs, then of the baselines, by their names."""
+        return self.scores | {name: part["scores"] for name, part in self.baselines.items()}
 
     @property
     def is_real(self):
@@ -95,7 +107,7 @@ class MorphResults:
         if not 1 <= len(names) <= MAX_RUNS or len(set(names)) < len(names):
             names = ", ".join(names) or "none"
             raise ValueError(f"a report takes 1 to {MAX_RUNS} runs of different names, got {names}")
-        shown = [*names, *(run["name"] for run in self.others)]
+        shown = [*names, *(run["name"] for run in self.others), *self.baselines]
         twice = sorted({name for name in shown if shown.count(name) > 1})
         if twice:
             raise ValueError(f"two runs of a report are named {', '.join(twice)}; rename the folder of one")
@@ -104,11 +116,13 @@ class MorphResults:
             origin = run["table"].meta["origin"]
             if origin != self.origin:
                 raise ValueError(f"{run['name']}: origin is {origin}, not {self.origin}")
+        scored = self.all_scores | {run["name"]: run["scores"] for run in self.others}
+        for name, scores in scored.items():
             for key in ("n_galaxies", "n_groups", "classes"):
-                if run["scores"][key] != first[key]:
+                if scores[key] != first[key]:
                     raise ValueError(
-                        f"{run['name']}: {key} is {run['scores'][key]}, that of {names[0]} is {first[key]}; report "
-                        "runs of one dataset together"
+                        f"{name}: {key} is {scores[key]}, that of {names[0]} is {first[key]}; report runs of one "
+                        "dataset together"
                     )
 
 

@@ -1,8 +1,9 @@
 """Colours of classes, runs and domains in the morphology report."""
 
-from photoz_morph.report.style import BLACK, BLUE, GREEN, ORANGE
+from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE
 
 RUN_STYLES = ((BLUE, ""), (ORANGE, "//"), (GREEN, ".."))  # colour and hatch: told apart without colour too
+BASELINE_STYLES = ((GREY, ""), (LIGHT_GREY, "xx"))  # of the methods without a network
 DOMAIN_STYLES = {"Y10": (BLACK, "-", "o"), "Y1": (ORANGE, "--", "s")}
 
 CLASS_COLOURS = {"spiral": "#ffa600", "elliptical": "#bc5090", "merger": "#003f5c"}  # the paper's own

@@ -9,6 +9,9 @@ from photoz_morph.mocks.labels import CLASS_NAMES
 from photoz_morph.morph.report.tables.scores import (
     COMPARISON_HEADER,
     HEADER,
+    baseline_caption,
+    baseline_verdicts,
+    baseline_words,
     comparison_rows,
     morph_verdicts,
     seeds_rows,
@@ -55,20 +58,28 @@ def overview(results, figures):
     scores = results.scores
     numbers = {
         f"{run}, accuracy in {domain}": with_error(of_domain["mean"]["accuracy"])
-        for run, part in scores.items()
+        for run, part in (scores | first_baseline(results)).items()
         for domain, of_domain in part["domains"].items()
     }
     if len(scores) == 1:
         (part,) = scores.values()
         numbers["drop from Y10 to Y1"] = with_error(part["fall"])
         numbers[f"always {part['majority']['class']}, accuracy"] = f"{part['majority']['accuracy']:.3f}"
-    seeds = sorted({part["n_seeds"] for part in scores.values()})
+    seeds = sorted({part["n_seeds"] for part in (scores | first_baseline(results)).values()})
     errors = "the test galaxies alone" if seeds == [1] else "test galaxies and seeds"
     note = (
         f"Mean over {' or '.join(map(str, seeds))} seed{'s' * (seeds != [1])} on {sample_size(scores)} "
         f"({results.data}); ± is the standard error over {errors}."
     )
-    return Overview(_verdict(results), numbers, note, figures)
+    sentences = [_verdict(results)]
+    for part in list(results.baselines.values())[:1]:
+        sentences += [baseline_words(comparison) for comparison in part["comparisons"].values()]
+    return Overview(" ".join(sentences), numbers, note, figures)
+
+
+def first_baseline(results):
+    """Scores of the first baseline by its name, the one trained as the networks are; empty if there is none."""
+    return {name: part["scores"] for name, part in list(results.baselines.items())[:1]}
 
 
 def _verdict(results):
@@ -100,14 +111,22 @@ def sample_size(scores):
     return f"{first['n_galaxies']:,} test galaxies in {first['n_groups']:,} groups"
 
 
-def score_parts(scores, comparison=None):
-    """Verdicts, Table 1, the comparison, every seed and other truths."""
+def score_parts(scores, comparison=None, baselines=None, baseline_note=""):
+    """Verdicts, Table 1, the comparison, every seed and other truths; arguments as in `MorphResults`."""
+    baselines = baselines or {}
     first = next(iter(scores.values()))
     data = DATA_NAMES[first["data"]]
     parts = [html.paragraph(_drop(run, part)) for run, part in scores.items()]
     if comparison:
         parts += [html.paragraph(sentence) for sentence in morph_verdicts(comparison)]
-    parts.append(html.table(HEADER, table1_rows(scores), f"Table 1. {table1_caption(scores)}"))
+    for part in baselines.values():
+        for each in part["comparisons"].values():
+            parts += [html.paragraph(sentence) for sentence in baseline_verdicts(each)]
+    everything = scores | {name: part["scores"] for name, part in baselines.items()}
+    caption = f"Table 1. {table1_caption(everything)}{baseline_caption(everything)}"
+    parts.append(html.table(HEADER, table1_rows(everything), caption))
+    if baseline_note:
+        parts.append(html.paragraph(f"No {'other ' if baselines else ''}baseline is compared: {baseline_note}."))
     if comparison:
         arms = dict(zip(("first", "second"), comparison["arms"]))
         header = [arms.get(name, name) for name in COMPARISON_HEADER]

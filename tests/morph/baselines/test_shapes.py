@@ -94,3 +94,14 @@ def test_no_pixel_has_no_shape():
     one[2, 3] = 4
     pixels = BrightPixels(one, 1.0)
     assert np.isnan([pixels.gini(1), pixels.m20(1), pixels.concentration(1)]).all() and pixels.asymmetry(1) == 0
+
+
+def test_a_faint_piece_without_a_core_is_noise_and_a_companion_with_one_stays():
+    image = np.zeros((12, 12))
+    image[2:5, 2:5], image[3, 3] = 3.0, 10.0
+    image[8, 8], image[8, 9], image[11, 0] = 7.0, 3.0, 4.0  # the last may be noise
+    pixels = BrightPixels(image, 2.0, core=5.0)
+    assert sorted(zip(pixels.rows.tolist(), pixels.columns.tolist()))[-2:] == [(8, 8), (8, 9)]
+    assert pixels.n_above(2.0) == 11 and pixels.n_above(5.0) == 2
+    assert BrightPixels(image, 2.0).n_above(2.0) == 12
+    assert len(BrightPixels(image, 2.0, core=20.0).flux) == 0

@@ -10,7 +10,7 @@ from photoz_morph.morph.report.page import morph_report
 from photoz_morph.morph.report.results import MorphResults
 from tests.support.morph import CLASSES, toy_predictions
 from tests.support.pages import SCRIPT, Page
-from tests.support.reports import scored_run, two_arms
+from tests.support.reports import scored_run, toy_baselines, two_arms
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,26 @@ def test_every_caption_says_what_the_galaxies_are(page):
     assert "Nothing on this page is a measurement of the sky" in Page(page[1]).visible
 
 
+def test_baselines_stand_beside_the_runs(results, tmp_path, undrawn):
+    baselines = toy_baselines(results.runs, strength_y1=1.4)
+    path = morph_report(replace(results, baselines=baselines), tmp_path, progress=False)
+    visible = Page(path.read_text()).visible
+    accuracy = baselines["boosting"]["scores"]["domains"]["Y1"]["mean"]["accuracy"]
+    assert visible.count(f"{accuracy['value']:.3f} ± {accuracy['error']:.3f}") >= 2  # first screen and Table 1
+    for run in ("regular", "MMD"):
+        assert re.search(rf"In Y10 ({run} and boosting|boosting and {run}) tie on 294 simulated galaxies", visible)
+        assert re.search(rf"Without a network, boosting on measurements of the stamps.* {run}", visible)
+    assert "In Y1 boosting beats regular on 294 simulated galaxies: accuracy" in visible
+    assert "| boosting | accuracy |" in (tmp_path / "table1.md").read_text()
+    assert ",boosting,mean,Y1,accuracy," in (tmp_path / "table1.csv").read_text()
+    assert "Grey: without a network" in visible and "No baseline" not in visible
+
+
+def test_a_missing_baseline_has_its_reason(results, tmp_path, undrawn):
+    path = morph_report(replace(results, baseline_note="/nowhere: no dataset"), tmp_path, progress=False)
+    assert "No baseline is compared: /nowhere: no dataset." in Page(path.read_text()).visible
+
+
 def test_one_run_is_reported_without_what_is_missing(tmp_path):
     table = toy_predictions(n=120, n_seeds=1, origin="observed")
     run = scored_run(SCRIPT, table, n_seeds=1) | {"facts": {SCRIPT: SCRIPT}}
@@ -81,11 +101,13 @@ def test_one_run_is_reported_without_what_is_missing(tmp_path):
 def test_results_that_contradict_themselves_are_refused(results, tmp_path):
     first, second = results.runs
     other = scored_run("other", toy_predictions(n=60))
+    strangers = {"boosting": {"scores": other["scores"], "comparisons": {}}}
     for change, message in (
         ({"runs": [first, first]}, "different names, got regular, regular"),
         ({"runs": [first, other]}, "other: n_galaxies is 58, that of regular is 294"),
         ({"origin": "tng"}, "regular: origin is simulated, not tng"),
         ({"others": [second]}, "two runs of a report are named MMD; rename"),
+        ({"baselines": strangers}, "boosting: n_galaxies is 58, that of regular is 294"),
     ):
         with pytest.raises(ValueError, match=message):
             morph_report(replace(results, **change), tmp_path, progress=False)

@@ -28,7 +28,7 @@ def results_of(drop=(0.2, 0.3), recovered=None, with_second=True, n_seeds=3):
         difference = {"value": 0.1, "interval": [0.05, 0.15]}
         domains = {"Y1": {"difference": difference}}
         comparison = {"arms": ["regular", "MMD"], "recovered": recovered, "domains": domains}
-    return SimpleNamespace(scores=scores, comparison=comparison, data="simulated galaxies")
+    return SimpleNamespace(scores=scores, comparison=comparison, data="simulated galaxies", baselines={})
 
 
 def test_verdict_has_the_cost_of_noise_and_the_part_recovered():

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from photoz_morph.mocks.labels import BULGE_GINI, BULGE_SLOPE, MERGER_GINI, MERGER_SLOPE
 from photoz_morph.morph.predictions import ADAPTATIONS
-from photoz_morph.morph.report.style import DOMAIN_STYLES, RUN_STYLES, class_colours
+from photoz_morph.morph.report.style import BASELINE_STYLES, DOMAIN_STYLES, RUN_STYLES, class_colours
 from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE
 
 LOSS_NAMES = {"mmd": "MMD$^2$ of the latents"}  # of adaptation losses that are not called by their name in the config
@@ -123,7 +123,7 @@ def accuracy_bars(scores, title):
     Parameters
     ----------
     scores : dict of str to dict
-        From `evaluate_morph`, by the name of the run; of the same galaxies.
+        From `evaluate_morph`, by the name of the run or baseline; of the same galaxies. Baselines are grey.
     title : str
 
     Returns
@@ -133,8 +133,9 @@ def accuracy_bars(scores, title):
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axes = figure.subplots()
     width, first = 0.72 / len(scores), next(iter(scores.values()))
-    highest = 0
-    for number, ((run, part), (colour, hatch)) in enumerate(zip(scores.items(), RUN_STYLES)):
+    highest, styles = 0, {False: iter(RUN_STYLES), True: iter(BASELINE_STYLES)}
+    for number, (run, part) in enumerate(scores.items()):
+        colour, hatch = next(styles["baseline" in part])
         for place, (domain, of_domain) in enumerate(part["domains"].items()):
             score = of_domain["mean"]["accuracy"]
             x, (low, high) = place + (number - (len(scores) - 1) / 2) * width, score["interval"]

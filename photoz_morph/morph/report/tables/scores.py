@@ -173,15 +173,12 @@ def morph_verdicts(comparison):
     where = f"{comparison['n_galaxies']:,} {DATA_NAMES[comparison['data']]}"
     sentences = []
     for domain, part in comparison["domains"].items():
-        difference, p_value = part["difference"], part["mcnemar"]["groups"]["p_value"]
-        low, high = difference["interval"]
-        points = f"{100 * difference['value']:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
-        points += f", p of the groups {p_text(p_value)}"
-        if low <= 0 <= high or p_value >= SIGNIFICANT:
+        points, winner = _points(part), _winner(part)
+        if winner is None:
             verdict = f"the difference between {second} and {first} on {where} is not significant"
             sentences.append(f"In {domain} {verdict}: {points}.")
         else:
-            words = "more" if difference["value"] > 0 else "less"
+            words = "more" if winner == 1 else "less"
             sentences.append(f"In {domain} {second} is {words} accurate than {first} on {where}: {points}.")
     if comparison["recovered"] is not None:
         low, high = (100 * bound for bound in comparison["recovered"]["interval"])
@@ -191,6 +188,74 @@ def morph_verdicts(comparison):
     if 1 in seeds:
         sentences.append("With one seed the scatter between trainings is unknown and not included in these intervals.")
     return sentences
+
+
+def baseline_verdicts(comparison):
+    """One sentence for each domain on which of a baseline and a run wins, or that they tie, in plain words.
+
+    Parameters
+    ----------
+    comparison : dict
+        From `compare_morph` of a baseline with a run.
+
+    Returns
+    -------
+    list of str
+        A difference that `morph_verdicts` would not call significant is a tie.
+    """
+    arms, sentences = comparison["arms"], []
+    where = f"{comparison['n_galaxies']:,} {DATA_NAMES[comparison['data']]}"
+    for domain, part in comparison["domains"].items():
+        winner = _winner(part)
+        better, worse = (1, 0) if part["difference"]["value"] > 0 else (0, 1)
+        accuracy = f"accuracy {part['accuracy'][better]:.3f} against {part['accuracy'][worse]:.3f}"
+        outcome = (
+            f"{arms[better]} and {arms[worse]} tie" if winner is None else f"{arms[better]} beats {arms[worse]}"
+        )
+        difference = f"{arms[1]} minus {arms[0]} {_points(part)}"
+        sentences.append(f"In {domain} {outcome} on {where}: {accuracy}; {difference}.")
+    return sentences
+
+
+def baseline_words(comparison):
+    """Outcome of a baseline against a run in one short sentence; argument as for `baseline_verdicts`."""
+    baseline, run = comparison["arms"]
+    outcomes = {0: "is more accurate", 1: "is less accurate", None: "does no worse and no better"}
+    found = {domain: outcomes[_winner(part)] for domain, part in comparison["domains"].items()}
+    if len(set(found.values())) == 1:
+        (words,) = set(found.values())
+        return f"Without a network, {baseline} on measurements of the stamps {words} than {run} at both depths."
+    words = " and ".join(f"{words} in {domain}" for domain, words in found.items())
+    return f"Without a network, {baseline} on measurements of the stamps, compared with {run}, {words}."
+
+
+def baseline_caption(scores):
+    """Sentence about the baselines among some scores, "" if there are none."""
+    found = {name: part for name, part in scores.items() if part.get("baseline")}
+    if not found:
+        return ""
+    number = next(iter(found.values()))["baseline"]
+    trained = ", ".join(f"{name}: {part['train_on'].replace(',', ' and ')}" for name, part in found.items())
+    return (
+        f" Without a network: gradient boosting on {number} measurements of each stamp (colours, flux, concentration, "
+        f"Gini, M20, asymmetry and area), trained on labelled images of {trained}; the networks have labels of Y10 "
+        "alone."
+    )
+
+
+def _winner(part):
+    """Arm, 0 or 1, of the significantly higher accuracy in one domain of a comparison; None if there is none."""
+    low, high = part["difference"]["interval"]
+    if low <= 0 <= high or part["mcnemar"]["groups"]["p_value"] >= SIGNIFICANT:
+        return None
+    return int(part["difference"]["value"] > 0)
+
+
+def _points(part):
+    """Difference of the accuracies in one domain of a comparison in percentage points, with interval and p."""
+    value, (low, high) = part["difference"]["value"], part["difference"]["interval"]
+    points = f"{100 * value:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
+    return f"{points}, p of the groups {p_text(part['mcnemar']['groups']['p_value'])}"
 
 
 def _quoted(text):

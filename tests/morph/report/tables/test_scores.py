@@ -1,10 +1,13 @@
 import csv
 import io
 
+import numpy as np
 import pytest
 
+from photoz_morph.morph.evaluation.comparison import compare_morph
 from photoz_morph.morph.report.tables import scores as score_tables
-from tests.support.reports import two_arms
+from tests.support.morph import certain_predictions
+from tests.support.reports import toy_baselines, two_arms
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,37 @@ def test_csv_holds_every_number_of_every_seed(results):
     brier = scores["regular"]["domains"]["Y1"]["seeds"][1]["brier"]
     assert [float(row[key]) for key in ("value", "low", "high")] == [brier["value"], *brier["interval"]]
     assert row["data"] == "simulated" and row["sd_over_seeds"] == ""
+
+
+def test_the_winner_of_baseline_and_network_is_named():
+    """The baseline is right for all 200 in Y10, the network for half; in Y1 each where the other is wrong."""
+    label, odd = np.zeros(200, int), np.arange(200) % 2
+    baseline = certain_predictions(label[:, None], odd[:, None], label)
+    network = certain_predictions(odd[:, None], 1 - odd[:, None], label)
+    comparison = compare_morph(baseline, network, ["boosting", "net"], n_bootstrap=50)
+    y10, y1 = score_tables.baseline_verdicts(comparison)
+    assert y10.startswith(
+        "In Y10 boosting beats net on 200 simulated galaxies: accuracy 1.000 against 0.500; net minus boosting -50.0 "
+    )
+    assert y1.startswith("In Y1 boosting and net tie on 200 simulated galaxies: accuracy 0.500 against 0.500;")
+    assert score_tables.baseline_words(comparison) == (
+        "Without a network, boosting on measurements of the stamps, compared with net, is more accurate in Y10 and "
+        "does no worse and no better in Y1."
+    )
+    other = compare_morph(network, baseline, ["boosting", "net"], n_bootstrap=50)
+    assert score_tables.baseline_verdicts(other)[0].startswith("In Y10 net beats boosting on 200 simulated galaxies: ")
+    assert "is less accurate in Y10" in score_tables.baseline_words(other)
+    same = compare_morph(network, network, ["boosting", "net"], n_bootstrap=50)
+    assert score_tables.baseline_words(same).endswith("does no worse and no better than net at both depths.")
+
+
+def test_the_caption_says_what_the_baselines_are(results):
+    scores = results.scores | {name: part["scores"] for name, part in toy_baselines(results.runs).items()}
+    caption = score_tables.baseline_caption(scores)
+    assert "boosting on 53 measurements" in caption
+    assert "boosting: Y10; the networks have labels of Y10 alone" in caption
+    assert score_tables.baseline_caption(results.scores) == ""
+    assert [row[0] for row in score_tables.table1_rows(scores) if row[0]][2] == "boosting"
 
 
 def comparison_of(low, high, p_value, recovered=None, n_seeds=(3, 3)):

@@ -20,6 +20,8 @@ from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS, FITSFixedWarning
 from tqdm import tqdm
 
+from photoz_morph.system.sizes import read_past
+
 FRAME_NAME = re.compile(r"frame-([a-zA-Z]+)-(\d+)-(\d+)-(\d+)\.fits(?:\.bz2|\.gz)?")
 # SWarp estimates the noise of a frame (its weight) from the pixels it is given: 80 around a stamp bring that
 # within some per cent of the whole frame's. Resampling alone needs 3.
@@ -238,7 +240,7 @@ def _read_header(path):
                 header.get(keyword)  # a card that cannot be parsed raises here
             if Path(path).suffix != ".bz2":
                 n_bytes = abs(header["BITPIX"]) // 8 * header.get("NAXIS1", 0) * header.get("NAXIS2", 0)
-                if len(stream.read(n_bytes)) < n_bytes:
+                if read_past(stream, n_bytes) < n_bytes:
                     raise EOFError("its pixels are cut short")
         # Decompressing all of a bzip2 file takes half a second. Its end mark and checksum, which need not begin at
         # a byte, fill the last 80 bits before up to 7 bits of padding.

@@ -8,6 +8,7 @@ import csv
 import json
 import re
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,14 @@ from astropy.table import MaskedColumn, Table
 from astropy.utils.exceptions import AstropyWarning
 
 from photoz_morph.system.columns import require_distinct_names
+from photoz_morph.system.sizes import check_fits, check_parquet
 
 TABLE_SUFFIXES = (".fits", ".fits.gz", ".csv", ".parquet")
 # Cells of CSV without a value: CasJobs writes null, astropy and TOPCAT nothing or --, pandas NaN or NA, MySQL \N.
 UNKNOWN_TEXT = ("", "null", "NULL", "Null", "None", "NaN", "nan", "NA", "N/A", "--", r"\N")
 UNREADABLE = (
-    OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, fits.VerifyError, Warning,
+    OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, zlib.error, fits.VerifyError,
+    Warning,
 )  # fmt: skip
 
 
@@ -69,6 +72,7 @@ def read_table_file(path, kind="a galaxy catalogue"):
 
 def _read_fits(path):
     """The first extension of a FITS file."""
+    check_fits(path)
     with fits.open(path) as hdus:
         require_distinct_names(hdus[1].columns.names, path)
         return Table.read(hdus[1], mask_invalid=False, unit_parse_strict="silent")
@@ -109,7 +113,9 @@ def _read_parquet(path):
     import pyarrow as pa  # here, because it loads longer than the rest of the module and few files need it
     import pyarrow.parquet
 
-    content = pyarrow.parquet.read_table(path)
+    with pyarrow.parquet.ParquetFile(path) as file:
+        check_parquet(file.metadata, path.stat().st_size)
+        content = file.read()
     require_distinct_names(content.column_names, path)
     table = Table()
     for name, values in _pandas_index(content).items():

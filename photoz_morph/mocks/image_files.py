@@ -18,6 +18,7 @@ from astropy.cosmology import FlatLambdaCDM
 
 from photoz_morph.shards.scenes import BANDS, KPC_PER_ARCSEC, REDSHIFT, Scene, check_flux, from_surface_brightness
 from photoz_morph.system.fits import open_fits
+from photoz_morph.system.sizes import check_hdf5, check_npz
 
 TNG_COSMOLOGY = FlatLambdaCDM(H0=67.74, Om0=0.3089)  # Nelson et al. (2019), Sec. 2: Planck 2015
 UNITS = ("nJy", "mag/arcsec2")
@@ -203,6 +204,7 @@ def _read_fits(path):
 
 
 def _read_npz(path, dataset):
+    check_npz(path)
     with np.load(path, allow_pickle=False) as arrays:
         cubes = [name for name in arrays.files if arrays[name].ndim > 1]
         said = {name: arrays[name] for name in arrays.files if name not in cubes}
@@ -216,6 +218,7 @@ def _read_hdf5(path, dataset):
         cubes = []
         file.visititems(lambda name, item: cubes.append(name) if getattr(item, "ndim", 0) > 1 else None)
         image = file[_chosen(path, cubes, dataset)]
+        check_hdf5(image)
         return image[()], _plain({**file.attrs, **image.attrs})
 
 

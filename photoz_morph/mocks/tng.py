@@ -13,6 +13,7 @@ a galaxy and its later self on the same side of a split.
 
 import re
 import warnings
+import zlib
 from pathlib import Path
 
 import h5py
@@ -23,6 +24,7 @@ from photoz_morph.mocks.image_files import TNG_COSMOLOGY
 from photoz_morph.mocks.labels import classify, is_measured
 from photoz_morph.shards.scenes import BANDS, NJY_ZERO_POINT, REDSHIFT, Scene, check_flux
 from photoz_morph.system.fits import open_fits
+from photoz_morph.system.sizes import check_fits, check_hdf5
 
 QUANTITIES = ("subfind_id", "gini", "m20", "flag")
 OBJ_ID_STEP = 10**9  # more than the subhaloes of any TNG snapshot; obj_id is snapshot times this, plus the subhalo
@@ -82,8 +84,10 @@ def _read_groups(path):
     if not Path(path).exists():
         raise FileNotFoundError(f"{path}: no such file; give a table of snapshot, subhalo_id and group_id")
     try:
+        check_fits(path)
         return Table.read(path)
-    except (OSError, ValueError, TypeError, KeyError) as error:  # astropy's own complaints are of these types
+    # astropy's own complaints are of these types
+    except (OSError, EOFError, ValueError, TypeError, KeyError, zlib.error) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path}: cannot be read as a table ({reason}); give CSV or FITS") from error
 
@@ -171,6 +175,8 @@ def _read_catalog(path):
             missing = [name for name in QUANTITIES if name not in file]
             if missing:
                 raise ValueError(f"no dataset {', '.join(missing)}")
+            for name in QUANTITIES:
+                check_hdf5(file[name])
             columns = {name: file[name][()] for name in QUANTITIES}
     except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())

@@ -9,6 +9,7 @@ facts of the writer. A galaxy without a PDF keeps its row, with NaN and flag 1.
 """
 
 import tempfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,8 @@ CATALOGUE = {
 EARLIER_META = {"z_phot_bins": "zphot_at", "n_members": "n_member", "max_cdf_error": "cdf_err"}
 REQUIRED_META = ("survey", "origin", "z_min", "z_max", "n_bins")
 UNREADABLE = (
-    OSError, KeyError, TypeError, ValueError, IndexError, AttributeError, ArrowException, fits.VerifyError, Warning,
+    OSError, EOFError, KeyError, TypeError, ValueError, IndexError, AttributeError, zlib.error, ArrowException,
+    fits.VerifyError, Warning,
 )  # fmt: skip
 READERS = {".fits": read_fits, ".parquet": read_parquet, ".hdf5": read_qp, ".hats": read_hats_predictions}
 

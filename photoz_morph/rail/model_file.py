@@ -23,6 +23,7 @@ from photoz_morph.rail.image_table import ImageColumns
 from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.surveys import get_survey
 from photoz_morph.system.files import write_whole
+from photoz_morph.system.sizes import check_zip
 from photoz_morph.training.quiet import quiet_tensorflow
 
 FORMAT = "photoz-morph networks 1"
@@ -132,6 +133,7 @@ def read_model(path):
         raise FileNotFoundError(f"{path}: no such file; give the model that PhotozMorphInformer wrote")
     try:
         with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
+            check_zip(archive, path)
             described = json.loads(archive.read("model.json"))
             saved_config = Path(folder) / "config.yaml"
             saved_config.write_bytes(archive.read("config.yaml"))

@@ -22,6 +22,7 @@ from photoz_morph.photoz.config import DataConfig, PhotozConfig
 from photoz_morph.rail.image_table import ImageColumns, check_centred, read_column
 from photoz_morph.rail.model_file import NetworkModel, NetworkModelHandle
 from photoz_morph.surveys import get_survey
+from photoz_morph.system.sizes import check_hdf5
 from photoz_morph.training.quiet import quiet_tensorflow
 
 BATCH_SIZE = 64  # as in `models.loading`
@@ -62,6 +63,11 @@ class PhotozMorphInformer(CatInformer):
         **IMAGE_PARAMETERS,
     )
 
+    def set_data(self, tag, data, path=None, do_read=True):
+        """Set the data of a tag, after a check of its file, which RAIL reads here."""
+        _check_handle(data)
+        return super().set_data(tag, data, path, do_read)
+
     def run(self):
         """Train on the table, apart from the validation sample."""
         if self.config.origin not in ("simulated", "stacked"):
@@ -82,6 +88,7 @@ class PhotozMorphInformer(CatInformer):
 
     def _training_arrays(self, columns, config):
         """Read images, reddening, redshifts and identifiers of the input, and check every row."""
+        _check_handle(self.get_handle("input", allow_missing=True))
         table = _group(self.get_data("input"), self.config.hdf5_groupname)
         images = columns.read_images(table, get_survey(config.survey))
         _check_config(config, len(images))
@@ -128,6 +135,11 @@ class PhotozMorphEstimator(CatEstimator):
         nzbins=Param(int, None, required=False, msg="number of bin edges; must be that of the model"),
     )
 
+    def set_data(self, tag, data, path=None, do_read=True):
+        """Set the data of a tag, after a check of its file, which RAIL reads here."""
+        _check_handle(data)
+        return super().set_data(tag, data, path, do_read)
+
     def open_model(self, **kwargs):
         """Read the model; the redshift grid of this stage is the model's."""
         super().open_model(**kwargs)
@@ -140,6 +152,11 @@ class PhotozMorphEstimator(CatEstimator):
             self.config[name] = value
         self._columns = _columns(self.model.columns, self.config)
         return self.model
+
+    def run(self):
+        """Estimate the input chunk by chunk."""
+        _check_handle(self.get_handle("input", allow_missing=True))
+        super().run()
 
     @classmethod
     def default_distribution_type(cls):
@@ -184,6 +201,17 @@ class PhotozMorphEstimator(CatEstimator):
         qp_dstn = super()._calculate_summary_stats(qp_dstn)
         qp_dstn.ancil["z_q84"] = qp_dstn.ppf([0.84])  # RAIL 2.0.11 takes the quantile at 0.85
         return _without_flagged(qp_dstn)
+
+
+def _check_handle(handle):
+    """Raise a ValueError if an HDF5 file declares more than it holds; RAIL would take the memory."""
+    if not isinstance(handle, TableHandle) or handle.has_data or not handle.has_path or not h5py.is_hdf5(handle.path):
+        return
+    with h5py.File(handle.path) as file:
+        try:
+            check_hdf5(file)
+        except ValueError as error:
+            raise ValueError(f"{handle.path}: {error}; make it again") from error
 
 
 def _columns(columns, config):

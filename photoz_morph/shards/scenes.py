@@ -21,6 +21,7 @@ from astropy.io import fits
 
 from photoz_morph.system.files import write_whole
 from photoz_morph.system.fits import fits_errors, open_fits, primary_hdu, read_table, require_cards, require_columns
+from photoz_morph.system.sizes import check_fits
 
 BANDS = ("g", "r", "i")
 REDSHIFT = 0.05  # Ciprijanovic et al. (2021), Sec. 2: all galaxies are moved there
@@ -165,6 +166,7 @@ def iter_scenes(path, rows=None):
     """
     reading = partial(fits_errors, path, "a shard of scenes")
     with reading():
+        check_fits(path)
         # astropy cannot scale a part of a memory-mapped image, so the levels are read as they are.
         hdus = fits.open(path, checksum=True, memmap=True, do_not_scale_image_data=True)
     with hdus:

@@ -28,6 +28,7 @@ from photoz_morph.stacking.astrometry import (
     to_pixels,
     unit_vector,
 )
+from photoz_morph.system.sizes import read_past
 
 FRAME_NAME = re.compile(r"frame-([a-zA-Z]+)-(\d+)-(\d+)-(\d+)\.fits(?:\.bz2|\.gz)?")
 # SWarp estimates the noise of a frame (its weight) from the pixels it is given: 80 around a stamp bring that
@@ -271,7 +272,7 @@ def _damage_at_end(path, stream, n_bytes):
     """What is wrong with the end of a file, given its stream after the header and the length of the pixels."""
     try:
         if Path(path).suffix != ".bz2":
-            if len(stream.read(n_bytes)) < n_bytes:
+            if read_past(stream, n_bytes) < n_bytes:
                 raise EOFError("its pixels are cut short")
             return ""
         # Decompressing all of a bzip2 file takes half a second. Its end mark and checksum, which need not begin at

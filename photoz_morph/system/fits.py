@@ -1,6 +1,7 @@
 """FITS files: opening, checking and writing; errors of astropy become one line that names the file."""
 
 import warnings
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
 from photoz_morph.system.columns import require_distinct_names
+from photoz_morph.system.sizes import check_fits
 
 UNREADABLE = (
-    OSError, KeyError, TypeError, IndexError, ValueError, AttributeError, fits.VerifyError, AstropyWarning,
+    OSError, EOFError, KeyError, TypeError, IndexError, ValueError, AttributeError, zlib.error, fits.VerifyError,
+    AstropyWarning,
 )  # fmt: skip
 
 
@@ -35,12 +38,14 @@ def open_fits(path, kind, remedy="make it again", with_checksum=False, **options
     ------
     FileNotFoundError
     ValueError
-        If the file is truncated, damaged or not FITS, or the block raises an error whose message does not begin with
-        the name of the file.
+        If the file is truncated, damaged or not FITS (data larger than the file are found out before any are read), or
+        the block raises an error whose message does not begin with the name of the file.
     """
     options = {"memmap": True, **options}
-    with fits_errors(path, kind, remedy), fits.open(path, checksum=with_checksum, **options) as hdus:
-        yield hdus
+    with fits_errors(path, kind, remedy):
+        check_fits(path)
+        with fits.open(path, checksum=with_checksum, **options) as hdus:
+            yield hdus
 
 
 @contextmanager

@@ -7,6 +7,7 @@ have eight letters at most, under `KEYWORDS` for longer keys: astropy warns of o
 
 import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from astropy.io import fits
 from astropy.table import Column, Table
 
 from photoz_morph.system.columns import ascii_text, plain_columns, require_distinct_names
+from photoz_morph.system.sizes import check_fits, check_parquet
 
 KEYWORDS = {  # key of meta -> keyword; other keys of more than eight letters become HIERARCH cards
     "adaptation": "adaptatn", "noise_augmentation": "noiseaug", "pixel_augmentation": "pixelaug",
@@ -69,6 +71,7 @@ def read_fits(path, hdu_name="PREDICTIONS"):
     Table
         As from `table_of`.
     """
+    check_fits(path)
     with warnings.catch_warnings():
         # astropy would return the part that is left
         warnings.filterwarnings("error", message=".*truncated|Error validating")
@@ -112,7 +115,9 @@ def write_arrow(content, path):
 
 def read_parquet(path):
     """Read a table from `write_parquet`, with its meta, units and descriptions; a damaged page is an error."""
-    return from_arrow(pq.read_table(path, page_checksum_verification=True))
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        check_parquet(file.metadata, Path(path).stat().st_size)
+        return from_arrow(file.read())
 
 
 def to_arrow(table, with_fixed_lists=True, field_metadata=None):

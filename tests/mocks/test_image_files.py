@@ -1,4 +1,6 @@
 import gzip
+import io
+import zipfile
 
 import h5py
 import numpy as np
@@ -127,3 +129,17 @@ def test_missing_image_and_other_suffix_are_refused(tmp_path):
             read_scene_image(tmp_path / name)
     with pytest.raises(ValueError, match="a.png: unknown suffix; give .fits"):
         read_scene_image(tmp_path / "a.png")
+
+
+def test_images_that_declare_more_than_they_hold_are_refused_at_once(tmp_path):
+    with h5py.File(tmp_path / "bomb.hdf5", "w") as file:
+        file.create_dataset("image", (3, 300_000, 300_000), np.float64, chunks=(1, 100, 100), compression="gzip")
+    with pytest.raises(ValueError, match="bomb.hdf5: .*dataset /image declares 2.16 TB, more than its 0 bytes"):
+        read_scene_image(tmp_path / "bomb.hdf5", unit="nJy", pixel_kpc=1.0)
+    header = io.BytesIO()
+    shape = {"descr": "<f8", "fortran_order": False, "shape": (3, 10**5, 10**5)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w") as archive:
+        archive.writestr("image.npy", header.getvalue())
+    with pytest.raises(ValueError, match="bomb.npz: .*array image.npy declares 240 GB, its member has 128 bytes"):
+        read_scene_image(tmp_path / "bomb.npz", unit="nJy", pixel_kpc=1.0)

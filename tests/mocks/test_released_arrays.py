@@ -1,5 +1,7 @@
 """Reader of the authors' released arrays, on small files of the same layout."""
 
+import io
+
 import numpy as np
 import pytest
 
@@ -98,3 +100,12 @@ def test_pixel_that_is_not_finite_is_named_by_file_and_row(folder, value):
     assert [next(examples)["label"] for _ in range(5)] == [0, 0, 0, 1, 1]
     with pytest.raises(ValueError, match=rf"images_Y1_train.npy: row 5 has the value {value} .* \(20, 30, 1\)"):
         next(examples)
+
+
+def test_an_array_that_declares_more_than_it_holds_is_refused_at_once(folder):
+    header = io.BytesIO()
+    shape = {"descr": "<f8", "fortran_order": False, "shape": (10**9, 3, 100, 100)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    (folder / "images_Y10_test.npy").write_bytes(header.getvalue())
+    with pytest.raises(ValueError, match="images_Y10_test.npy: cannot be read as a NumPy array .*; fetch it again"):
+        open_released(folder)

@@ -119,6 +119,14 @@ def test_catalogues_that_do_not_fit_are_reported_in_one_line(catalogs, band, cha
     assert "\n" not in str(error.value)
 
 
+def test_a_catalogue_that_declares_more_than_it_holds_is_refused_at_once(catalogs):
+    with h5py.File(catalogs / "morphs_snap095_i.hdf5", "a") as file:
+        del file["gini"]
+        file.create_dataset("gini", (10**11,), np.float64, chunks=(1000,), compression="gzip")
+    with pytest.raises(ValueError, match="_i.hdf5: .*dataset /gini declares 800 GB, more than its 0 bytes can hold"):
+        read_tng_morphologies(catalogs)
+
+
 def test_missing_and_damaged_catalogues_are_named(catalogs, tmp_path):
     (catalogs / "morphs_snap095_g.hdf5").write_bytes(b"not HDF5")
     with pytest.raises(ValueError, match="morphs_snap095_g.hdf5: cannot be read as a morphology catalogue"):

@@ -1,7 +1,10 @@
 import sys
 import warnings
 
+import h5py
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
@@ -255,3 +258,24 @@ def test_folder_that_cannot_be_written_is_refused_before_the_work(tmp_path, monk
     assert "p.hats: needs the package hats, which is not installed" in CliRunner().invoke(main, arguments).output
     (tmp_path / "p.hats").mkdir()
     assert "p.hats: exists; remove it" in CliRunner().invoke(main, arguments).output
+
+
+def test_qp_file_that_declares_more_than_it_holds_is_refused_at_once(tmp_path):
+    write_predictions(predictions(), tmp_path / "p.hdf5")
+    with h5py.File(tmp_path / "p.hdf5", "a") as file:
+        del file["data/pdfs"]
+        file.create_dataset("data/pdfs", (10**9, 180), np.float32, chunks=(1000, 180), compression="gzip")
+    with pytest.raises(ValueError, match="p.hdf5: .*dataset data/pdfs declares 720 GB, more than its 0 bytes can hold"):
+        read_predictions(tmp_path / "p.hdf5")
+
+
+def test_parquet_of_hats_that_declares_more_than_it_holds_is_refused_at_once(tmp_path):
+    path = tmp_path / "p.hats" / "dataset/Norder=0/Dir=0/Npix=4.parquet"
+    path.parent.mkdir(parents=True)
+    (tmp_path / "p.hats" / "partition_info.csv").write_text("Norder,Npix\n0,4\n")
+    part = pa.table({"x": np.zeros(10**6)})
+    with pq.ParquetWriter(path, part.schema, compression="zstd") as writer:
+        for _ in range(100):
+            writer.write_table(part)
+    with pytest.raises(ValueError, match="p.hats: .*the footer declares 800 MB, more than its .* can hold"):
+        read_predictions(tmp_path / "p.hats")

@@ -62,6 +62,11 @@ def damage(path, content):
         return path.read_bytes()[:5000]
     if content == "pickle":
         return b"\x80\x05]\x94."
+    if content == "size":  # in the entry of the last member in the central directory
+        whole = bytearray(path.read_bytes())
+        entry = whole.rindex(b"PK\x01\x02")
+        whole[entry + 24 : entry + 28] = (2**31).to_bytes(4, "little")
+        return bytes(whole)
     damaged = path.with_name("damaged_parts.zip")
     described = json.loads(files["model.json"])
     described["redshift"]["z_max"] = 0.5
@@ -77,6 +82,7 @@ def damage(path, content):
     [
         ("truncated", "cannot be read as a model of photoz-morph"),
         ("pickle", "cannot be read as a model of photoz-morph"),
+        ("size", "member member_1.keras declares 2.15 GB, the archive has .*; inform again"),
         ("other grid", "'redshift' of its model.json is .*0.5"),
     ],
 )

@@ -20,6 +20,7 @@ from photoz_morph.rail import (
     NetworkModel,
     NetworkModelHandle,
     PhotozMorphEstimator,
+    PhotozMorphInformer,
     read_model,
 )
 from photoz_morph.rail.image_table import ImageColumns
@@ -225,3 +226,18 @@ def test_reddening_is_not_required_by_networks_that_do_not_use_it(model_path):
     ensemble = stage.estimate({"images": colour_stacks(3)[0]}).data
     assert ensemble.ancil["flag"].sum() == 0
     np.testing.assert_allclose(ensemble.cdf(0.4), 1, rtol=1e-6)
+
+
+def test_an_input_that_declares_more_than_it_holds_is_refused_before_it_is_read(model_path, tmp_path):
+    with h5py.File(tmp_path / "bomb.hdf5", "w") as file:
+        shape = (10**6, *SDSS.image_shape)
+        file.create_dataset("photometry/images", shape, np.float32, chunks=(1, 64, 64, 5), compression="gzip")
+        file["photometry/ebv"] = np.zeros(3)
+    message = "bomb.hdf5: dataset photometry/images declares 81.9 GB, more than its 0 bytes can hold; .*make it again"
+    with pytest.raises(ValueError, match=message):
+        estimate(tmp_path, tmp_path / "bomb.hdf5", "bomb", model=str(model_path))
+    with pytest.raises(ValueError, match=message):
+        stage = PhotozMorphInformer.make_stage(
+            name="bomb_inform", model=str(tmp_path / "m.zip"), origin="simulated", config_overrides=list(SMALLEST)
+        )
+        stage.inform(TableHandle("bomb_input", path=str(tmp_path / "bomb.hdf5")))

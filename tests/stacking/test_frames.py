@@ -4,6 +4,7 @@ import bz2
 import gzip
 import re
 import shutil
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -127,6 +128,22 @@ def test_a_frame_without_a_readable_header_lies_where_its_field_lies_in_another_
         Path(frame["path"]).name == "frame-r-004510-4-0030.fits.gz" for frame in index
     ]
     np.testing.assert_allclose(np.stack(index["center"]), np.stack(place["center"]), atol=1e-4)  # 20 arcsec
+
+
+@pytest.mark.parametrize("compression", ["", ".gz"])
+def test_a_frame_that_declares_more_than_it_holds_is_refused_without_the_memory(tmp_path, compression):
+    path = write_frame(tmp_path, np.zeros((15, 15)), frame_header(30.0, 10.0))
+    content = path.read_bytes()
+    for axis in ("NAXIS1", "NAXIS2"):
+        start = content.index(axis.encode())
+        content = content[: start + 10] + f"{10**6:>20}".encode() + content[start + 30 :]
+    path.unlink()
+    Path(f"{path}{compression}").write_bytes(gzip.compress(content) if compression else content)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"frame-r-.*: truncated or damaged frame \(its pixels are cut short\)"):
+        index_frames(tmp_path, R_ONLY)
+    assert tracemalloc.get_traced_memory()[1] < 30e6
+    tracemalloc.stop()
 
 
 def test_frame_damaged_inside_is_refused_when_read(tmp_path):

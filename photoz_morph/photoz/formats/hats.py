@@ -18,6 +18,7 @@ from astropy.table import Column
 
 from photoz_morph.photoz.formats.compact import edges_metadata
 from photoz_morph.system.files import reason_and_remedy
+from photoz_morph.system.sizes import check_parquet
 from photoz_morph.system.tables import from_arrow, to_arrow, write_arrow
 
 MAX_ROWS = 200_000  # a file: 200 MB with the whole PDFs, some tens of MB with compact ones
@@ -167,6 +168,7 @@ def read_hats_predictions(path):
         file = path / f"dataset/Norder={order}/Dir={pixel // 10_000 * 10_000}/Npix={pixel}.parquet"
         # Not pq.read_table, which would take Norder, Dir and Npix for columns.
         with pq.ParquetFile(file, page_checksum_verification=True) as partition:
+            check_parquet(partition.metadata, file.stat().st_size)
             parts.append(partition.read())
     table = from_arrow(pa.concat_tables(parts))
     table = table[np.argsort(np.asarray(table["catalog_row"]))]

@@ -19,6 +19,7 @@ from astropy.table import Column, Table
 from photoz_morph.metrics.redshifts.pdf_scores import SLICE_ROWS, in_slices
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.system.columns import require_distinct_names
+from photoz_morph.system.sizes import check_hdf5
 
 # RAIL's name -> ours. RAIL's own z_q84 is the 85 % quantile (`_calculate_summary_stats`); this one is the 84 % one.
 RAIL_NAMES = {
@@ -109,6 +110,7 @@ def read_qp(path):
         those of its grid.
     """
     with h5py.File(path) as file:
+        check_hdf5(file)
         if "meta" not in file:
             raise ValueError("no group meta, which a qp ensemble has")
         kind = file["meta/pdf_name"][0].decode()

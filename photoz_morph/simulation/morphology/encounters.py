@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from photoz_morph.simulation.morphology.encounter_orbit import DURATION_MYR, PRIMARY_MASS, STEP_MYR, Body, orbit
 from photoz_morph.system.files import write_whole
+from photoz_morph.system.sizes import check_npz
 
 __all__ = ["Encounter", "encounter_path", "load_encounter", "simulate_encounter"]
 
@@ -106,6 +107,7 @@ def load_encounter(cache_dir, seed, index):
         own.replace(path)
         return encounter
     try:
+        check_npz(path)
         with np.load(path) as stored:
             columns = {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:

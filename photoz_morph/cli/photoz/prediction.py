@@ -4,7 +4,15 @@ from pathlib import Path
 
 import click
 
-from photoz_morph.cli.options import FORMATS, check_new_folder, echo, output_file, quiet_option, run_argument
+from photoz_morph.cli.options import (
+    FORMATS,
+    check_new_folder,
+    echo,
+    output_file,
+    own_output,
+    quiet_option,
+    run_argument,
+)
 from photoz_morph.cli.runs import current_predictions
 from photoz_morph.training.quiet import quiet_tensorflow
 
@@ -99,9 +107,12 @@ def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
         from photoz_morph.stacking.stack import stack_catalog
 
         galaxies = read_galaxy_catalog(catalog)
+        own_output(out)
         rehearse_predictions(galaxies, out, catalog)
     else:
-        rehearse_predictions(_catalog_of(stacks), out, stacks)
+        table = _catalog_of(stacks)
+        own_output(out)
+        rehearse_predictions(table, out, stacks)
     quiet_tensorflow()
     from photoz_morph.photoz.exported_model import infer_shards, load_exported_model
 
@@ -169,6 +180,7 @@ def predict(run, data_dir, out, quiet):
 
     out = out or Path(run) / "predictions.fits"
     if Path(run).is_dir():  # else its absence is the error
+        own_output(out)
         rehearse_predictions(ONE_GALAXY, out)
     table = predict_run(run, data_dir, progress=not quiet)
     write_predictions(table, out)
@@ -193,6 +205,7 @@ def convert(predictions, out, compact, quiet):
     from photoz_morph.photoz.predictions import read_predictions, write_predictions
 
     table, grid = read_predictions(predictions_of(Path(predictions), quiet))
+    own_output(out)
     write_predictions(table, out, compact)
     path = Path(out)
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]

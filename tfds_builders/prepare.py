@@ -7,6 +7,8 @@ import io
 import numpy as np
 import tensorflow_datasets as tfds
 
+from photoz_morph.system.locks import locked
+
 
 class ContentHash:
     """Hash of the examples of a dataset, whatever their order and the number of shards.
@@ -46,10 +48,16 @@ def prepare(builder, source_dir, overwrite=False):
     Raises
     ------
     ValueError
-        If the dataset exists and `overwrite` is False.
+        If the dataset exists and `overwrite` is False, or another process is writing it.
     """
     if builder.data_path.exists() and not overwrite:
         raise ValueError(f"{builder.data_path}: the dataset exists; use it, or replace it with --overwrite")
+    with locked(builder.data_path.parent, "give another --data-dir"):
+        _replace(builder, source_dir)
+
+
+def _replace(builder, source_dir):
+    """Write the dataset; an earlier one is moved aside until the new one is complete."""
     for abandoned in builder.data_path.parent.glob("incomplete.*"):
         abandoned.rmtree()
     earlier = builder.data_path.with_name("replaced")  # until the new one is complete

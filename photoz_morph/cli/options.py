@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from photoz_morph.system.files import check_writable, reason_and_remedy
+from photoz_morph.system.locks import locked
 
 DEFAULT_CONFIG = "photoz_simulated.yaml"
 
@@ -77,6 +78,11 @@ def check_new_folder(path):
     if Path(path).exists():
         raise ValueError(f"{path}: exists; remove it or give another --out")
     check_writable(path)
+
+
+def own_output(path, remedy="give another --out"):
+    """Own an output file, or a folder that is written as a whole, until the command ends; see `system.locks.locked`."""
+    click.get_current_context().with_resource(locked(path, remedy, is_folder=False))
 
 
 class OneLineErrors(click.Group):

@@ -87,7 +87,8 @@ def build_in_subprocess(build, *arguments):
     """Build a dataset in a process of its own, which gives back the gigabyte that TFDS takes."""
     from photoz_morph.training.workers import run_workers
 
-    run_workers([(build, arguments)], 1, _build_in_worker, lambda *message: None)
+    remedy = "free some, and run it again"
+    run_workers([(build, arguments)], 1, _build_in_worker, lambda *message: None, remedy)
 
 
 def _build_in_worker(task, send):

@@ -21,6 +21,7 @@ from photoz_morph.shards.folders import check_folder
 from photoz_morph.shards.mocks import find_mock_shards, mock_shard_path, read_mock_catalog, write_mock_shard
 from photoz_morph.shards.scenes import find_scene_shards, iter_scenes, read_scene_catalog
 from photoz_morph.surveys import LSST
+from photoz_morph.system.locks import one_owner
 from photoz_morph.system.pool import process_count, run_all
 from photoz_morph.system.threads import one_thread
 
@@ -62,6 +63,7 @@ class MockSettings:
         ]
 
 
+@one_owner("out_dir")
 def mock_scenes(
     scenes, out_dir, years=(10, 1), binning="sample", field_kpc=100.0, nested=False, seed=1, n_processes=None,
     progress=True,
@@ -125,6 +127,7 @@ def mock_scenes(
     return count_labels(out_dir)
 
 
+@one_owner("out_dir")
 def mock_scene_list(
     scenes, out_dir, years=(10, 1), binning="sample", field_kpc=100.0, nested=False, seed=1, origin="images",
     progress=True,

@@ -10,8 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from photoz_morph.system.files import reason_and_remedy
+from photoz_morph.system.locks import one_owner
 
 
+@one_owner("out_dir", "give another --out", is_folder=False)
 def write_saved_model(out_dir, functions, description):
     """Write functions as the signatures of one SavedModel, whole or not at all.
 

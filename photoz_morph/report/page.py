@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from photoz_morph.report import html
 from photoz_morph.report.style import save_figure, write_text
+from photoz_morph.system.locks import one_owner
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Overview:
     figures: tuple
 
 
+@one_owner("out_dir", "give another --out")
 def write_page(entries, out_dir, *, title, banner, is_real, overview, footer, progress=True):
     """Draw the figures and write `report.html`.
 

@@ -1,49 +1,18 @@
 """Training progress of a run folder: lock, sessions, history, status, complete folds."""
 
 import csv
-import fcntl
 import json
-import os
-import platform
-from contextlib import contextmanager
 from pathlib import Path
 
 from photoz_morph.runs.folder import finished_members, member_dir, read_run
 from photoz_morph.system.json_files import read_json, write_atomically
+from photoz_morph.system.locks import is_locked
+from photoz_morph.system.locks import locked as own
 
 
-@contextmanager
 def locked(run_dir):
-    """Hold the lock of a run folder; the operating system releases it however the process ends.
-
-    Raises
-    ------
-    ValueError
-        If another process holds it.
-    """
-    path = Path(run_dir) / "lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            holder = file.read().strip()
-            raise ValueError(f"{run_dir}: process {holder} trains there; wait, or give another --run-dir") from error
-        file.truncate(0)
-        file.write(f"{os.getpid()} on {platform.node()}")
-        file.flush()
-        yield
-
-
-def is_locked(run_dir):
-    """True while a process trains in the run folder."""
-    try:
-        with (Path(run_dir) / "lock").open("a+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False
+    """Context manager that holds the lock of a run folder; see `system.locks.locked`."""
+    return own(run_dir, "give another --run-dir")
 
 
 def read_sessions(run_dir):

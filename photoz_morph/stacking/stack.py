@@ -27,6 +27,7 @@ from photoz_morph.stacking.pixels import FramePixels
 from photoz_morph.stacking.swarp import COMBINE_TYPES, RESAMPLING, find_swarp, stack_band
 from photoz_morph.surveys import SDSS
 from photoz_morph.system.columns import ascii_text
+from photoz_morph.system.locks import one_owner
 
 WCS_CONVENTION = "TAN, north up, east left, galaxy at CRPIX 32.5 of 64"
 FRAME_KEY = ("band", "run", "camcol", "field")
@@ -44,6 +45,7 @@ class StackSummary:
     messages: tuple
 
 
+@one_owner("out_dir")
 def stack_catalog(catalog, frames_dir, out_dir, survey=SDSS, combine="median", swarp=None, progress=True):
     """Stack every galaxy of a catalogue and write shards; an interrupted run resumes at its first missing shard.
 

@@ -4,8 +4,9 @@ import multiprocessing
 import os
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 
-from photoz_morph.system.processes import become_worker
+from photoz_morph.system.processes import become_worker, interrupts_ignored
 
 
 def process_count(n_processes=None):
@@ -26,6 +27,11 @@ def run_all(function, jobs, n_processes, bar):
     n_processes : int
         Largest number of worker processes; a single job runs in the calling process.
     bar : tqdm
+
+    Raises
+    ------
+    RuntimeError
+        As soon as a worker process is killed; or the first error of a job.
     """
     n_processes = min(n_processes, len(jobs))
     if n_processes <= 1:
@@ -35,10 +41,16 @@ def run_all(function, jobs, n_processes, bar):
     # Spawned workers, because a fork would copy the threads of TensorFlow where it is loaded. At Ctrl-C the parent lets
     # them finish their shards.
     with ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn"), become_worker) as pool:
-        futures = [pool.submit(function, *job) for job in jobs]
+        with interrupts_ignored():
+            futures = [pool.submit(function, *job) for job in jobs]
         try:
             for done in as_completed(futures):
                 bar.update(done.result())
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                "a worker process was ended from outside, perhaps for lack of memory; finished shards are kept: run "
+                "the same command again, with fewer --processes"
+            ) from error
         except BaseException:
             pool.shutdown(cancel_futures=True)  # or the pool would finish all shards before it reports
             raise
@@ -59,6 +71,11 @@ def map_in_order(function, items, n_processes):
     ------
     object
         What `function` returns, in the order of `items`.
+
+    Raises
+    ------
+    RuntimeError
+        As soon as a worker process is killed; or the first error of a call.
     """
     if n_processes <= 1:
         yield from map(function, items)
@@ -72,6 +89,11 @@ def map_in_order(function, items, n_processes):
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                "a worker process was ended from outside, perhaps for lack of memory; run the same command again, with "
+                "fewer --processes"
+            ) from error
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

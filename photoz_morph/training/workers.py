@@ -4,24 +4,25 @@ Small networks gain nothing from a second thread, so two processes train faster 
 network has one thread whatever the number of processes, its weights do not depend on that number. A process ends with
 its network, which takes a few seconds and frees all its memory. With GPUs the networks are trained one after another
 instead, each on all of them.
+
+Each process is a pool of one: the executor of Python notices at once if it dies, and no other process is harmed.
 """
 
-import contextlib
 import multiprocessing
 import pickle
-import queue
 import resource
-import signal
-import threading
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection
 
-from photoz_morph.system.processes import become_worker
+from photoz_morph.system.processes import become_worker, interrupts_ignored
 from photoz_morph.training.quiet import quiet_tensorflow
 
-# Errors that a user can fix, passed to the parent by name and message; any other is a bug.
-USER_ERRORS = (ValueError, FileNotFoundError, OSError, RuntimeError, MemoryError)
+REMEDY = "train one network at a time with --jobs 1, or start a run with half the data.batch_size"
+MESSAGE, END = "message", "end"  # kinds of what a process sends
 
 
-def run_workers(tasks, n_workers, train, on_message):
+def run_workers(tasks, n_workers, train, on_message, remedy=REMEDY, set_up=quiet_tensorflow):
     """Run each task in its own process, several at once, until all are done or one fails.
 
     Parameters
@@ -34,6 +35,10 @@ def run_workers(tasks, n_workers, train, on_message):
         Called in a process as train(task, send); must be picklable. What it passes to `send` goes to `on_message`.
     on_message : callable
         Called in this process as on_message(task, message).
+    remedy : str
+        End of the message about a process that was killed.
+    set_up : callable
+        Called first in each process, before `train` is unpickled there, which may import TensorFlow.
 
     Returns
     -------
@@ -43,68 +48,83 @@ def run_workers(tasks, n_workers, train, on_message):
     Raises
     ------
     ValueError, OSError, RuntimeError, MemoryError
-        The first error of a process; the others are stopped.
+        The first error of a process, or that it was killed; the others are stopped.
     """
-    context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
-    messages, pickled_train = context.Queue(), pickle.dumps(train)
-    waiting, running, peak_memory = list(tasks), {}, 0.0
+    waiting, running, peak_memory = list(tasks), [], 0.0
+    pickled_train = pickle.dumps(train)
     try:
         while waiting or running:
             while waiting and len(running) < n_workers:
-                task = waiting.pop(0)
-                running[task] = context.Process(target=_work, args=(task, messages, pickled_train), daemon=True)
-                with _interrupts_ignored():  # a child that starts inherits this; Ctrl-C is the parent's to handle
-                    running[task].start()
-            try:
-                kind, task, content = messages.get(timeout=1)
-            except queue.Empty:
-                _check_alive(running.values())
-                continue
-            if kind == "error":
-                raise content
-            if kind == "message":
-                on_message(task, content)
-            else:
-                peak_memory = max(peak_memory, content)
-                running.pop(task).join()
+                running.append(_Worker(waiting.pop(0), pickled_train, set_up))
+            ready = connection.wait([worker.pipe for worker in running])
+            for worker in [worker for worker in running if worker.pipe in ready]:
+                if worker.has_ended(on_message):
+                    peak_memory = max(peak_memory, worker.result(remedy))
+                    running.remove(worker)
+                    worker.stop()
     finally:
-        for process in running.values():
-            process.terminate()
-            process.join()
+        for worker in running:
+            worker.stop()
     return peak_memory * min(n_workers, len(tasks))
 
 
-@contextlib.contextmanager
-def _interrupts_ignored():
-    """Ignore Ctrl-C for a moment, where the system allows it: in the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+class _Worker:
+    """A task in a process of its own, and the pipe through which it sends its progress."""
+
+    def __init__(self, task, pickled_train, set_up):
+        context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
+        self.task = task
+        self.pipe, other_end = context.Pipe()
+        self._pool = ProcessPoolExecutor(1, context, _start, (other_end, set_up))
+        with interrupts_ignored():
+            self._peak_memory = self._pool.submit(_work, task, pickled_train)
+        other_end.close()  # the process has its own: if it dies, ours is at its end
+
+    def has_ended(self, on_message):
+        """Pass on what the process has sent; True if it has done its task, failed, or died."""
+        try:
+            while self.pipe.poll():
+                kind, content = self.pipe.recv()
+                if kind == END:
+                    return True
+                on_message(self.task, content)
+        except (EOFError, ConnectionResetError):
+            return True
+        return False
+
+    def result(self, remedy):
+        """Peak memory of the process [GB], or its error."""
+        try:
+            return self._peak_memory.result()
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                "a worker process was ended from outside, perhaps for lack of memory; finished work is kept, and the "
+                f"same command goes on from there: {remedy}"
+            ) from error
+
+    def stop(self):
+        """End the process, at once if it still works."""
+        self.pipe.close()  # its leash
+        self._pool.shutdown(cancel_futures=True)
+
+
+def _start(pipe, set_up):
+    """Set up a process."""
+    become_worker(leash=pipe)
+    set_up()
+    _Sender.pipe = pipe
+
+
+class _Sender:
+    """The pipe of this process to its parent; an executor gives a task no other way to it."""
+
+    pipe = None
+
+
+def _work(task, pickled_train):
+    """Do the task; returns the peak memory [GB]."""
     try:
-        yield
+        pickle.loads(pickled_train)(task, lambda content: _Sender.pipe.send((MESSAGE, content)))
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # kB on Linux
     finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-def _check_alive(processes):
-    """Raise a RuntimeError if a process has died; the system kills one that takes too much memory."""
-    dead = [process.exitcode for process in processes if process.exitcode not in (None, 0)]
-    if dead:
-        raise RuntimeError(
-            f"a worker process ended with exit code {dead[0]}; if it was killed for memory, train one network at a "
-            "time with --jobs 1, which resumes at the last epoch, or start a run with half the data.batch_size"
-        )
-
-
-def _work(task, messages, pickled_train):
-    """Body of a process: do the task, and end when the parent does."""
-    become_worker()
-    quiet_tensorflow()  # before unpickling, which imports it too
-    try:
-        pickle.loads(pickled_train)(task, lambda content: messages.put(("message", task, content)))
-    except USER_ERRORS as error:
-        named = (error.filename,) if isinstance(error, OSError) and error.filename else ()  # not in its args
-        messages.put(("error", task, type(error)(*error.args, *named)))
-        return
-    messages.put(("goodbye", task, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6))  # kB on Linux
+        _Sender.pipe.send((END, None))

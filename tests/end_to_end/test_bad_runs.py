@@ -354,4 +354,4 @@ def test_report_of_a_run_whose_dataset_is_gone_says_so_and_has_the_rest(place):
 
 def test_run_that_another_process_trains_is_refused(place):
     with locked(place.copy_of_run()):
-        check_error(place, place.train("--run-dir", "run"), ["run: process ", "trains there; wait"])
+        check_error(place, place.train("--run-dir", "run"), ["run: process ", "is writing there; wait"])

@@ -12,7 +12,6 @@ import pytest
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.runs.folder import member_dir
 from photoz_morph.runs.progress import (
-    is_locked,
     locked,
     members_of_complete_fold,
     read_history,
@@ -20,6 +19,7 @@ from photoz_morph.runs.progress import (
     run_status,
     write_sessions,
 )
+from photoz_morph.system.locks import is_locked
 from tests.support.samples import TINY
 
 
@@ -54,8 +54,9 @@ def test_sessions_record_options_and_resources(run_dir):
 def test_a_second_process_is_refused_while_one_trains(tmp_path):
     with locked(tmp_path / "run"):
         assert is_locked(tmp_path / "run")
-        with pytest.raises(ValueError, match=f"process {os.getpid()} on .* trains there"), locked(tmp_path / "run"):
-            pass
+        with pytest.raises(ValueError, match=f"process {os.getpid()} on .* is writing there; .* --run-dir"):
+            with locked(tmp_path / "run"):
+                pass
     assert not is_locked(tmp_path / "run")
 
 

@@ -1,10 +1,13 @@
 import os
 import signal
+import threading
+import time
 
 import pytest
 from tqdm import tqdm
 
 from photoz_morph.system.pool import map_in_order, process_count, run_all
+from tests.system.test_processes import wait_for
 
 
 def write_pid(folder, number):
@@ -77,3 +80,26 @@ def test_number_of_processes():
     for wrong in (0, -2):
         with pytest.raises(ValueError, match=f"n_processes is {wrong}; give at least 1, or None for all cores"):
             process_count(wrong)
+
+
+def sleep_and_say(folder, number):
+    if number == 0:
+        return 1
+    (folder / str(number)).write_text(str(os.getpid()))
+    time.sleep(600)
+
+
+def test_a_killed_worker_among_busy_ones_is_noticed_at_once(tmp_path):
+    killed = []
+
+    def kill_one():
+        assert wait_for(lambda: (tmp_path / "1").exists() and (tmp_path / "1").read_text(), 60)
+        killed.append(time.monotonic())
+        os.kill(int((tmp_path / "1").read_text()), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    with tqdm(disable=True) as bar, pytest.raises(RuntimeError, match="ended from outside.*with fewer --processes"):
+        run_all(sleep_and_say, jobs(tmp_path, 4), 3, bar)
+    killer.join()
+    assert time.monotonic() - killed[0] < 60  # the others would sleep for ten minutes

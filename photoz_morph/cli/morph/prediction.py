@@ -6,9 +6,16 @@ import click
 
 from photoz_morph.cli.morph.data import listed
 from photoz_morph.cli.morph.options import defence_option, run_data_option
-from photoz_morph.cli.options import UserPath, check_new_folder, echo, output_file, quiet_option, run_argument
+from photoz_morph.cli.options import (
+    UserPath,
+    check_new_folder,
+    echo,
+    output_file,
+    own_output,
+    quiet_option,
+    run_argument,
+)
 from photoz_morph.cli.runs import current_predictions
-from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
 
 
@@ -35,7 +42,8 @@ def predict(run, data_dir, split, defence, out, quiet):
 
     name = "predictions.fits" if split == "test" else f"predictions_{split}.fits"
     out = out or with_defence(Path(run) / name, read_run(run, MorphConfig)[0], defence)
-    check_writable(Path(out).parent)
+    if Path(out).parent.is_dir():  # else its absence is the error
+        own_output(out)
     table = predict_morph_run(run, data_dir, split, progress=not quiet, defence=defence)
     write_morph_predictions(table, out)
     echo(f"{len(table)} galaxies in {out}. Next: morph evaluate {out}", quiet)
@@ -87,6 +95,7 @@ def infer(model, mocks, years, fragility, max_queries, out, quiet):
     model = ExportedMorphModel(model)
     if max_queries is not None and not fragility:
         raise click.UsageError("--max-queries needs --fragility")
+    own_output(out)
     table = infer_mocks(model, paths, years, progress=not quiet)
     if fragility:
         from photoz_morph.morph.robustness.fragility import flag_fragile

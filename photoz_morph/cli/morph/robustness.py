@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from photoz_morph.cli.morph.options import defence_option, run_data_option, runs_argument
-from photoz_morph.cli.options import echo, quiet_option
+from photoz_morph.cli.options import echo, own_output, quiet_option
 from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
 
@@ -52,7 +52,8 @@ def attack(runs, images, domain, bounds, network, defence, precision, seed, name
     """
     quiet_tensorflow()
     runs = _named(runs) or _default_runs(quiet)
-    _check_writable(runs)
+    for run in runs.values():
+        check_writable(run)
     from photoz_morph.morph.report.tables.attacks import attack_markdown
     from photoz_morph.morph.robustness.attack import AttackPlan, attack_runs, count_flips_on_disk
     from photoz_morph.morph.robustness.attack_files import read_attack
@@ -93,7 +94,7 @@ def latent(runs, attack_name, every_seed, defence, data_dir, quiet):
     from photoz_morph.report.text import DATA_NAMES
 
     runs = _named(runs or DEFAULT_RUNS)
-    _check_writable(runs)
+    _own(runs, "latent.json")
     attack_name = attack_name or common_attack(runs.values(), defence)
     if attack_name is None:
         echo("No attack on the first seed's Y10 images is common to all runs: measuring only the distances from Y10 to "
@@ -129,7 +130,7 @@ def perturb(runs, kinds, images, defence, seed, overwrite, data_dir, quiet):
     from photoz_morph.report.text import DATA_NAMES
 
     runs = _named(runs or DEFAULT_RUNS)
-    _check_writable(runs)
+    _own(runs, "perturbations.json")
     found = {
         name: perturb_run(run, kinds or None, images, data_dir, defence, seed, overwrite, progress=not quiet)
         for name, run in runs.items()
@@ -138,10 +139,11 @@ def perturb(runs, kinds, images, defence, seed, overwrite, data_dir, quiet):
     echo(f"Results in the folder of each run. Next: morph report {' --against '.join(map(str, runs.values()))}", quiet)
 
 
-def _check_writable(runs):
-    """Refuse before the work a run folder in which its results could not be written."""
+def _own(runs, name):
+    """Own the results of that name in each run folder; refuse before the work one where they could not be written."""
     for run in runs.values():
-        check_writable(run)
+        if run.is_dir():  # else its absence is the error
+            own_output(run / name, "give other RUNS")
 
 
 def _default_runs(quiet):

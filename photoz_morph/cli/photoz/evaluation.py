@@ -4,7 +4,16 @@ from pathlib import Path
 
 import click
 
-from photoz_morph.cli.options import FORMATS, UserPath, echo, output_file, quiet_option, remarks, run_argument
+from photoz_morph.cli.options import (
+    FORMATS,
+    UserPath,
+    echo,
+    output_file,
+    own_output,
+    quiet_option,
+    remarks,
+    run_argument,
+)
 from photoz_morph.cli.photoz.prediction import ONE_GALAXY, predictions_of
 from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
@@ -149,12 +158,13 @@ def _baseline_of_run(run, methods, out, data_dir, quiet):
     """Write the baselines of the test galaxies of a run."""
     quiet_tensorflow()
     from photoz_morph.photoz.baselines.of_run import predict_baselines
-    from photoz_morph.photoz.predictions import rehearse_predictions, write_predictions
+    from photoz_morph.photoz.predictions import write_predictions
 
     if Path(run).is_dir():  # else its absence is the error
-        rehearse_predictions(ONE_GALAXY, out or Path(run) / f"{methods[0]}.fits")
+        paths = {method: out or Path(run) / f"{method}.fits" for method in methods}
+        _own_and_rehearse(paths, ONE_GALAXY, run)
     for method, table in predict_baselines(run, methods, data_dir, progress=not quiet).items():
-        path = out or Path(run) / f"{method}.fits"
+        path = paths[method]
         write_predictions(table, path)
         echo(f"{len(table)} galaxies in {path}. Next: photoz evaluate {run} --against {path}", quiet)
 
@@ -163,7 +173,7 @@ def _baseline_of_catalog(catalog, methods, out, simulated, z_max, quiet):
     """Write and score the baselines of a catalogue, or of the real galaxies shipped with the package."""
     from photoz_morph.photoz.baselines.photometry import WRITTEN_COLUMNS, catalog_baselines, read_photometry
     from photoz_morph.photoz.evaluation.scores import evaluate as evaluate_table
-    from photoz_morph.photoz.predictions import rehearse_predictions, write_predictions
+    from photoz_morph.photoz.predictions import write_predictions
     from photoz_morph.photoz.report.tables.scores import scores_markdown
 
     with remarks(quiet):
@@ -173,12 +183,22 @@ def _baseline_of_catalog(catalog, methods, out, simulated, z_max, quiet):
             table = read_photometry(catalog)[0]
             # `predict_catalog` refuses its own columns before it computes, in better words.
             table.remove_columns([name for name in WRITTEN_COLUMNS if name in table.colnames])
-        rehearse_predictions(table, out or f"baseline_{methods[0]}.fits", catalog or "shipped")
+        paths = {method: out or f"baseline_{method}.fits" for method in methods}
+        _own_and_rehearse(paths, table, catalog or "shipped")
         for method, table, grid in catalog_baselines(catalog, methods, simulated, z_max, progress=not quiet):
             if catalog is None and method == methods[0]:
                 echo(f"{len(table)} real galaxies of the SDSS Main Galaxy Sample (r < 17.8, z_spec <= 0.4).", quiet)
-            path = out or f"baseline_{method}.fits"
+            path = paths[method]
             write_predictions(table, path)
             n_flagged = (table["flag"] != 0).sum()
             echo(f"{len(table)} galaxies in {path}, {n_flagged} of them flagged without a PDF.\n", quiet)
             echo(scores_markdown(evaluate_table(table, grid)), quiet)
+
+
+def _own_and_rehearse(paths, columns, source):
+    """Own the output files of the methods, and refuse before the work what they could not hold."""
+    from photoz_morph.photoz.predictions import rehearse_predictions
+
+    for path in paths.values():
+        own_output(path)
+        rehearse_predictions(columns, path, source)

@@ -10,6 +10,7 @@ from photoz_morph.cli.options import (
     check_new_folder,
     echo,
     output_file,
+    own_output,
     quiet_option,
     remarks,
     run_argument,
@@ -109,9 +110,12 @@ def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
 
         with remarks(quiet):
             galaxies = read_galaxy_catalog(catalog)
+        own_output(out)
         rehearse_predictions(galaxies, out, catalog)
     else:
-        rehearse_predictions(_catalog_of(stacks), out, stacks)
+        table = _catalog_of(stacks)
+        own_output(out)
+        rehearse_predictions(table, out, stacks)
     quiet_tensorflow()
     from photoz_morph.photoz.exported_model import infer_shards, load_exported_model
 
@@ -179,6 +183,7 @@ def predict(run, data_dir, out, quiet):
 
     out = out or Path(run) / "predictions.fits"
     if Path(run).is_dir():  # else its absence is the error
+        own_output(out)
         rehearse_predictions(ONE_GALAXY, out)
     table = predict_run(run, data_dir, progress=not quiet)
     write_predictions(table, out)
@@ -203,6 +208,7 @@ def convert(predictions, out, compact, quiet):
     from photoz_morph.photoz.predictions import read_predictions, write_predictions
 
     table, grid = read_predictions(predictions_of(Path(predictions), quiet))
+    own_output(out)
     write_predictions(table, out, compact)
     path = Path(out)
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]

@@ -6,6 +6,7 @@ so that an attacked image can be saved, read back and classified again.
 """
 
 import dataclasses
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from photoz_morph.robustness.one_pixel.attack import AttackOptions, one_pixel_at
 from photoz_morph.robustness.one_pixel.bounds import check_bounds, pixel_bounds
 from photoz_morph.robustness.perturbations.observing import observing_context
 from photoz_morph.runs.folder import finished_members, read_run, weights_hash
+from photoz_morph.system.locks import locked
 
 BATCH_SIZE = 64
 BASELINE_STREAM = 1  # the random numbers of the baseline differ from those of the attack
@@ -122,6 +124,15 @@ def attack_runs(run_dirs, plan=None, name=None, data_dir=None, progress=True):
     folders = [run.path / "attacks" / name for run in runs]
     for run in runs:
         run.prepare(sample, plan)  # invalid requests fail before anything is written
+    with ExitStack() as locks:
+        for folder in folders:
+            locks.enter_context(locked(folder, "give another --name"))
+        _attack_all(runs, folders, sample, plan, progress)
+    return folders
+
+
+def _attack_all(runs, folders, sample, plan, progress):
+    """Attack the galaxies that the folders lack."""
     jobs = []
     for run, folder in zip(runs, folders):
         start_attack(folder, _settings(plan, run, sample))
@@ -134,7 +145,6 @@ def attack_runs(run_dirs, plan=None, name=None, data_dir=None, progress=True):
             for path, start, stop in shards:
                 rows = slice(start, stop)
                 write_attack_shard(path, *_attack_galaxies(run, sample, rows, plan, bar.update))
-    return folders
 
 
 def count_flips_on_disk(run_dir, folder):

@@ -19,6 +19,7 @@ from photoz_morph.simulation.morphology.candidates import REASONS, draw_accepted
 from photoz_morph.simulation.morphology.encounters import encounter_path, load_encounter
 from photoz_morph.simulation.morphology.populations import BANDS, FIELD_PIXELS
 from photoz_morph.simulation.seeds import BEYOND, INDICES_PER_SEED, check_seed
+from photoz_morph.system.locks import one_owner
 from photoz_morph.system.pool import process_count, run_all
 from photoz_morph.system.threads import one_thread
 
@@ -42,6 +43,7 @@ TRUTH = {
 }
 
 
+@one_owner("out_dir")
 def simulate_morphology(out_dir, n_galaxies, seed=1, n_processes=None, progress=True):
     """Write a simulated morphology sample as shards of scenes; complete shards are kept.
 

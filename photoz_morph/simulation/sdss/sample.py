@@ -17,6 +17,7 @@ from photoz_morph.simulation.sdss.images import DEEP_FRACTION, draw_observation,
 from photoz_morph.simulation.sdss.population import Parents, draw_galaxy
 from photoz_morph.simulation.seeds import BEYOND, INDICES_PER_SEED, check_seed
 from photoz_morph.surveys import SDSS
+from photoz_morph.system.locks import one_owner
 from photoz_morph.system.pool import process_count, run_all
 
 RECIPE = "K2"  # changes whenever the same seed gives other objects
@@ -34,6 +35,7 @@ UNITS = {
 }  # sky_sigma goes without: FITS knows no nanomaggy
 
 
+@one_owner("out_dir")
 def simulate_sample(
     out_dir, n_galaxies, seed, survey=SDSS, n_processes=None, progress=True, deep_fraction=DEEP_FRACTION
 ):

@@ -12,6 +12,7 @@ from tests.support.broken_input import run_command
 from tests.support.exports import toy_photoz_export
 from tests.support.frames import swarp_test
 from tests.support.paths import DATA
+from tests.system.test_locks import owner
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +90,16 @@ def test_stacks_outlive_a_failed_infer_and_are_used_by_the_next(tmp_path, model,
     np.testing.assert_allclose(table["z_phot"], 0.15)
     assert table.meta["origin"] == "stacked"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p.fits", "p.png"]
+
+
+@swarp_test
+def test_a_second_infer_of_the_same_output_is_told_of_the_first(tmp_path, model):
+    words = ("infer", model, "--catalog", DATA / "galaxies.csv", "--frames", DATA / "frames", "--out")
+    first = owner(tmp_path / "p.fits", is_folder=False)
+    try:
+        result, _ = run_command([*words, tmp_path / "p.fits"])
+        assert f"p.fits: process {first.pid} on " in result.stderr and not (tmp_path / "p_stacks").exists()
+        assert run_command([*words, tmp_path / "q.fits"])[0].exit_code == 0
+    finally:
+        first.kill()
+        first.wait()

@@ -23,8 +23,8 @@ TABLE_SUFFIXES = (".fits", ".fits.gz", ".csv", ".parquet")
 # Cells of CSV without a value: CasJobs writes null, astropy and TOPCAT nothing or --, pandas NaN or NA, MySQL \N.
 UNKNOWN_TEXT = ("", "null", "NULL", "Null", "None", "NaN", "nan", "NA", "N/A", "--", r"\N")
 UNREADABLE = (
-    OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, zlib.error, fits.VerifyError,
-    Warning,
+    OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, zlib.error, csv.Error,
+    fits.VerifyError, Warning,
 )  # fmt: skip
 
 

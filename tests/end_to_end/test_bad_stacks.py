@@ -123,10 +123,10 @@ catalog("ra_of_360", "ra of obj_id 1 is 360.0", "[0, 360); add or subtract 360",
 catalog("ra_below_0", "ra of obj_id 2 is -0.5", "[0, 360); add or subtract 360", ra=[0.0, -0.5])
 catalog("dec_beyond_the_pole", "dec of obj_id 1 is 90.001", "in [-90, 90]", dec=[90.001, 2.0])
 catalog("nan_position", "dec of obj_id 2 is nan (1 such rows)", "must be in degrees", dec=[1.0, np.nan])
-catalog("obj_id_as_float", "obj_id is not a column of 64-bit integers", "write it as integers", obj_id=[1.5, 2.0])
-catalog("obj_id_as_text", "obj_id is not a column of 64-bit integers", "first value a1", obj_id=["a1", "a2"])
+catalog("obj_id_as_float", "obj_id holds floats, which round", "write it as 64-bit integers", obj_id=[1.5, 2.0])
+catalog("obj_id_as_text", "obj_id in row 1 is 'a1', which is no integer", obj_id=["a1", "a2"])
 catalog("negative_reddening", "ebv of obj_id 2 is -0.1", "E(B-V) is not negative, leave it", ebv=[0.1, -0.1])
-catalog("redshift_as_text", "z_spec is not a column of numbers", "decimal numbers", z_spec=["low", "high"])
+catalog("redshift_as_text", "z_spec in row 1 is 'low', which is no number", "decimal numbers", z_spec=["low", "high"])
 catalog("two_columns_of_one_name", "columns ra and RA differ only in letter case; rename one", RA=[1.0, 2.0])
 catalog("ra_in_hours", "ra has unit h; convert it to decimal degrees", suffix=".fits",
         damage=set_card("TUNIT2", "h", ext=1))  # fmt: skip

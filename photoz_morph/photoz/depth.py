@@ -10,15 +10,16 @@ def at_depth(n_frames, depth):
 
     Parameters
     ----------
-    n_frames : ndarray, shape (n, n_bands)
-        Frames of the stack in each band; a galaxy is deep if all its bands are. A galaxy with NaN, unknown, is neither.
+    n_frames : ndarray, shape (n, n_bands) or (n,)
+        Frames of the stack in each band, or in all of them; a galaxy is deep if all its bands are. A galaxy with NaN,
+        unknown, is neither.
     depth : {"all", "deep", "shallow"}
 
     Returns
     -------
     ndarray of bool, shape (n,)
     """
-    n_frames = np.asarray(n_frames, float)
+    n_frames = np.asarray(n_frames, float).reshape(len(n_frames), -1)
     if depth == "all":
         return np.ones(len(n_frames), bool)
     known, deep = np.isfinite(n_frames).all(axis=1), (n_frames >= DEEP_FRAMES).all(axis=1)

@@ -4,6 +4,8 @@ PDFs on the `RedshiftGrid` are predicted from dereddened magnitudes and colours,
 networks, so that baselines and networks are scored on the same galaxies. The other method is in `boosting`.
 """
 
+import warnings
+
 import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import ndtr
@@ -12,7 +14,7 @@ from tqdm import tqdm
 from photoz_morph.photoz.baselines.boosting import boosting_pdf
 
 MODELS = {"knn": "k-NN", "boosting": "gradient boosting"}  # method -> its name in predictions and tables
-N_NEIGHBOURS = 100  # Beck et al. (2016)
+N_NEIGHBOURS = 100  # Beck et al. (2016); all training galaxies where there are fewer
 N_SIGMA = 3.0  # Beck et al. (2016): neighbours farther from the local fit are rejected
 SLICE_ROWS = 4_000  # galaxies fitted at once: 20 MB with 100 neighbours and 5 features
 
@@ -47,7 +49,7 @@ def photometric_features(mags, ebv, survey, petro_r=None):
     return np.column_stack([r_mag - ebv * extinction[r], dereddened[:, :-1] - dereddened[:, 1:]])
 
 
-def knn_photoz(train_features, train_z, test_features, n_neighbours=N_NEIGHBOURS):
+def knn_photoz(train_features, train_z, test_features, n_neighbours=None):
     """Redshift by a linear fit to the nearest training galaxies, repeated after a 3 sigma clip.
 
     Parameters
@@ -57,7 +59,8 @@ def knn_photoz(train_features, train_z, test_features, n_neighbours=N_NEIGHBOURS
     train_z : ndarray, shape (n_train,)
         Spectroscopic redshifts.
     test_features : ndarray, shape (n_test, n_features)
-    n_neighbours : int
+    n_neighbours : int, optional
+        By default `N_NEIGHBOURS`, or all training galaxies where there are fewer.
 
     Returns
     -------
@@ -80,11 +83,12 @@ def knn_photoz(train_features, train_z, test_features, n_neighbours=N_NEIGHBOURS
     bad = np.count_nonzero(~(np.isfinite(train_features).all(axis=1) & np.isfinite(train_z)))
     if bad:
         raise ValueError(f"{bad} of {len(train_z)} training galaxies have a feature or z_spec that is not finite")
-    n_coefficients = train_features.shape[1] + 1
-    if not n_coefficients < n_neighbours <= len(train_z):
+    n_neighbours = n_neighbours or min(N_NEIGHBOURS, len(train_z))
+    least = 2 * (train_features.shape[1] + 1)  # our choice: as many degrees of freedom as coefficients
+    if not least <= n_neighbours <= len(train_z):
         raise ValueError(
-            f"k-NN needs {n_neighbours} training galaxies or more, and more than the {n_coefficients} coefficients of "
-            f"its fit; there are {len(train_z)}: give a catalogue with more z_spec"
+            f"k-NN needs {max(least, n_neighbours)} training galaxies or more, twice the coefficients of its fit at "
+            f"least; there are {len(train_z)}: give a catalogue with more z_spec"
         )
     mean, spread = train_features.mean(axis=0), train_features.std(axis=0)
     train, test = (train_features - mean) / spread, (test_features - mean) / spread
@@ -146,6 +150,11 @@ def cross_validate(method, features, z_spec, fold, grid, progress=False):
     ------
     ValueError
         If the method is unknown, or the galaxies with z_spec are too few or all in one fold.
+
+    Warns
+    -----
+    UserWarning
+        If there are fewer training galaxies than the neighbours of k-NN.
     """
     if method not in MODELS:
         raise ValueError(f"unknown baseline {method!r}; choose one of {', '.join(MODELS)}")
@@ -159,6 +168,12 @@ def cross_validate(method, features, z_spec, fold, grid, progress=False):
             f"cross-validation needs galaxies with z_spec and all magnitudes in two folds or more; {trains.sum()} of "
             f"{len(z_spec)} have both, in {len(np.unique(fold[trains]))}"
         )
+    n_train = min(np.sum(trains & (fold != test_fold)) for test_fold in np.unique(fold))
+    if method == "knn" and n_train < N_NEIGHBOURS:
+        warnings.warn(
+            f"k-NN fits all {n_train} training galaxies of a fold, instead of the {N_NEIGHBOURS} nearest as in Beck et al. "
+            "(2016)", stacklevel=2,
+        )  # fmt: skip
     pdf = np.empty((len(z_spec), grid.n_bins), np.float32)
     for test_fold in tqdm(np.unique(fold), desc=MODELS[method], unit=" folds", disable=not progress):
         test, train = fold == test_fold, trains & (fold != test_fold)

@@ -69,6 +69,17 @@ def test_scatter_is_the_noise_of_the_neighbours():
     assert np.mean(scatter) == pytest.approx(0.9866 * noise.std(), rel=0.03)
 
 
+def test_all_galaxies_are_neighbours_where_there_are_fewer_than_a_hundred():
+    rng = np.random.default_rng(8)
+    train, fold = rng.normal(size=(60, 2)), np.arange(60) % 3
+    z = 0.1 + train @ [0.02, -0.01]
+    np.testing.assert_allclose(knn_photoz(train, z, train[:5])[0], z[:5], atol=1e-6)
+    np.testing.assert_array_equal(knn_photoz(train, z, train[:5]), knn_photoz(train, z, train[:5], 60))
+    with pytest.warns(UserWarning, match="k-NN fits all 40 training galaxies of a fold, instead of the 100 nearest"):
+        pdf = cross_validate("knn", train, z, fold, RedshiftGrid())
+    np.testing.assert_allclose(RedshiftGrid().expectation(pdf), z, atol=3e-3)
+
+
 def test_galaxy_without_a_feature_has_no_redshift():
     rng = np.random.default_rng(4)
     train, test = rng.normal(size=(300, 2)), np.array([[0.0, 0.0], [np.nan, 0.0]])
@@ -79,8 +90,10 @@ def test_galaxy_without_a_feature_has_no_redshift():
 
 def test_impossible_fits_are_refused():
     train, z = np.zeros((50, 5)), np.zeros(50)
-    with pytest.raises(ValueError, match="k-NN needs 100 training galaxies or more.*there are 50"):
-        knn_photoz(train, z, train)
+    with pytest.raises(ValueError, match="k-NN needs 12 training galaxies or more.*there are 11"):
+        knn_photoz(train[:11], z[:11], train)
+    with pytest.raises(ValueError, match="k-NN needs 60 training galaxies or more.*there are 50"):
+        knn_photoz(train, z, train, 60)
     with pytest.raises(ValueError, match="1 of 50 training galaxies"):
         knn_photoz(train, np.where(np.arange(50) == 3, np.nan, z), train, 20)
     with pytest.raises(ValueError, match="in two folds or more; 50 of 50 have both, in 1"):

@@ -143,6 +143,22 @@ def test_a_bad_pixel_flags_the_galaxy_unless_another_frame_covers_it(tmp_path, v
 
 
 @swarp_test
+@pytest.mark.parametrize(("value", "is_absurd"), [(1e12, True), (-1e12, True), (1e6, False)])
+def test_a_pixel_that_outshines_any_star_flags_the_galaxy_and_a_bright_star_does_not(tmp_path, value, is_absurd):
+    """A flipped exponent bit makes 1e12 nanomaggies; 1e6 are a star of magnitude 7.5."""
+    synthetic_survey_folder(tmp_path, 20.0, 5.0, (1, 1, 1, 1, 1))
+    path = tmp_path / "frame-g-000001-3-0001.fits"
+    image, header = fits.getdata(path, header=True)
+    image[75, 75] = value
+    fits.writeto(path, image, header, overwrite=True)
+    galaxy = Table({"obj_id": [1], "ra": [20.0], "dec": [5.0]})
+    summary = stack_catalog(galaxy, tmp_path, tmp_path / "out", progress=False)
+    images, table, _ = read_shard(summary.paths[0])
+    assert table["flag"][0] == is_absurd and np.isnan(images).all() == is_absurd
+    assert ("pixels of band g outshine any star; download its frames again" in table["flag_reason"][0]) == is_absurd
+
+
+@swarp_test
 def test_catalogue_that_no_frame_covers_is_all_flagged_and_remarked(tmp_path):
     galaxy = Table({"obj_id": [1, 2], "ra": [100.0, 300.0], "dec": [5.0, 80.0]})
     summary = stack_catalog(galaxy, DATA / "frames", tmp_path, progress=False)

@@ -46,6 +46,15 @@ def test_lengths_are_in_the_rows_of_their_galaxies(run, attack):
     assert measured.attack["n_attacked"] == 60 and measured.attack["n_flipped"] == 40
 
 
+def test_margins_of_the_right_are_those_of_rightly_classified_galaxies_alone(run):
+    table, kernel, bias = run
+    lengths = measure_latents(table, kernel, bias).lengths
+    right = np.asarray(table["probability_y10"])[:, 0].argmax(axis=1) == np.asarray(table["label"])
+    assert 0 < right.sum() < len(right)
+    np.testing.assert_array_equal(np.isfinite(lengths["margin_y10_right"]), right)
+    np.testing.assert_array_equal(lengths["margin_y10_right"][right], lengths["margin_y10"][right])
+
+
 def test_scores_hold_what_a_table_of_distances_needs(run, attack):
     scores = latent_scores(measure_latents(*run, attack), RESAMPLES)
     assert scores["data"] == "simulated" and scores["attack"]["search"] == "lattice"

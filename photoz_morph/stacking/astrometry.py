@@ -52,6 +52,8 @@ def celestial_wcs(path, header):
         warnings.simplefilter("ignore", FITSFixedWarning)  # old spellings in every SDSS header, harmless
         try:
             wcs, reason = WCS(header), ""
+            if "LONPOLE" not in header and wcs.wcs.crval[-1] == 90:
+                wcs.wcs.lonpole = 180.0  # as SWarp has it; the standard's 0 turns a frame around at the pole itself
         except NO_WCS as error:
             wcs, reason = None, f"; {_last_line(error)}"
     if wcs is None or not wcs.has_celestial or wcs.naxis != 2:

@@ -53,33 +53,27 @@ def missing_band(place):
     return "stack", GALAXIES, "frames"
 
 
+def damaged_frame(place, damage, plain):
+    """Damage one of the frames, compressed or not; returns the command that stacks them."""
+    path = place.frames() / "frame-i-004510-4-0030.fits.gz"
+    if plain:
+        path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+    damage(path.with_suffix("") if plain else path)
+    return "stack", GALAXIES, "frames"
+
+
 def frame(name, damage, *expected, plain=False):
-    """A case with one frame broken, compressed or not."""
-
-    def make(place):
-        path = place.frames() / "frame-i-004510-4-0030.fits.gz"
-        if plain:
-            path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
-            path.unlink()
-        damage(path.with_suffix("") if plain else path)
-        return "stack", GALAXIES, "frames"
-
-    case.add(name, make, "frame-i-004510-4-0030.fits", *expected, swarp=True)
+    """A case with one frame that is not what it should be."""
+    expected = ("frame-i-004510-4-0030.fits", *expected)
+    case.add(name, lambda place: damaged_frame(place, damage, plain), *expected, swarp=True)
 
 
 def set_card(keyword, value, ext=0):
     return lambda path: fits.setval(path, keyword, value=value, ext=ext)
 
 
-DAMAGED, NO_WCS = ("truncated or damaged frame", "download it again"), ("no celestial TAN WCS", "solve its astrometry")
-frame("truncated_frame", cut_short, *DAMAGED)
-frame("truncated_plain_frame", cut_short, *DAMAGED, plain=True)
-frame("frame_of_zero_size", emptied, *DAMAGED)
-frame("plain_frame_of_zero_size", emptied, *DAMAGED, plain=True)
-for position in (20, 5_000, 20_000):
-    frame(f"bit_flipped_at_byte_{position}_of_a_compressed_frame", flipped(offset=position, bit=3), *DAMAGED)
-frame("bit_flipped_in_bitpix", flipped(b"BITPIX"), *DAMAGED, plain=True)
-frame("bit_flipped_to_no_ascii", flipped(b"BUNIT", 2, bit=7), *DAMAGED, plain=True)
+NO_WCS = ("no celestial WCS", "solve its astrometry")
 frame("bit_flipped_in_the_unit", flipped(b"'nanomaggy", 1), "BUNIT is oanomaggy, sdss stacks are in", plain=True)
 frame("bit_flipped_in_the_projection", flipped(b"RA---TAN", 5, bit=1), *NO_WCS, plain=True)
 frame("frame_without_wcs", lambda path: [fits.delval(path, f"CTYPE{axis}") for axis in (1, 2)], "(CTYPE is None, None)",
@@ -251,6 +245,31 @@ def test_full_disk_is_named_and_with_room_the_same_command_resumes(place, free_k
 
 
 # What is no error: a flagged row with its reason, or a right result
+
+
+DAMAGED_FRAMES = {  # name -> damage, and whether the frame is not compressed
+    "truncated": (cut_short, False),
+    "truncated and plain": (cut_short, True),
+    "of zero size": (emptied, False),
+    "plain and of zero size": (emptied, True),
+    "bit flipped in bitpix": (flipped(b"BITPIX"), True),
+    "bit flipped to no ASCII": (flipped(b"BUNIT", 2, bit=7), True),
+    **{f"bit flipped at byte {offset}": (flipped(offset=offset, bit=3), False) for offset in (20, 5_000, 20_000)},
+}
+
+
+@swarp_test
+@pytest.mark.parametrize("damage, plain", DAMAGED_FRAMES.values(), ids=DAMAGED_FRAMES)
+def test_a_damaged_frame_flags_its_galaxy_only_and_is_listed_once(place, damage, plain):
+    result, shown = run_command(damaged_frame(place, damage, plain))
+    lines = result.stderr.splitlines() + shown
+    assert result.exit_code == 0 and len(lines) == 1, lines
+    assert lines[0].startswith("frames/frame-i-004510-4-0030.fits") and ": truncated or damaged frame (" in lines[0]
+    remedy = "; download it again, or remove it, and run the same command again: 1 galaxies are flagged"
+    assert lines[0].endswith(remedy)
+    _, table, _ = read_shard("stacks/stacks-00000.fits")
+    assert table["flag"].tolist() == [0, 1]
+    assert table["flag_reason"][1].startswith("frame-i-004510-4-0030.fits")
 
 
 def test_truncated_shard_of_a_simulation_is_made_again(place):

@@ -3,7 +3,7 @@ import pytest
 
 from photoz_morph.morph.report.figures import classification
 from tests.support.morph import CLASSES, toy_history
-from tests.support.reports import two_arms
+from tests.support.reports import toy_baselines, two_arms
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,20 @@ def test_confusion_matrices_show_fractions_of_the_true_class(results):
     counts = np.array(results.runs[1]["scores"]["domains"]["Y1"]["confusion"])
     np.testing.assert_allclose(figure.axes[3].images[0].get_array(), counts / counts.sum(axis=1, keepdims=True))
     assert [label.get_text() for label in figure.axes[3].get_xticklabels()] == list(CLASSES)
+
+
+def test_baselines_have_grey_bars_and_runs_keep_their_colours(results):
+    scores = results.scores | {name: part["scores"] for name, part in toy_baselines(results.runs).items()}
+    colours = {}
+    for given in (results.scores, scores):
+        (axes,) = classification.accuracy_bars(given, "Simulated").axes
+        bars = [container.patches[0] for container in axes.containers]
+        assert len(bars) == 2 * len(given)
+        colours[len(given)] = [bar.get_facecolor()[:3] for bar in bars]
+        heights = [part["mean"]["accuracy"]["value"] for run in given.values() for part in run["domains"].values()]
+        assert np.allclose([bar.get_height() for bar in bars], heights)
+    assert colours[3][:4] == colours[2]
+    assert len(set(colours[3][4:])) == 1 and len(set(colours[3][4])) == 1  # grey: the same in red, green and blue
 
 
 @pytest.mark.parametrize("unused", [np.nan, 0.0])

@@ -171,8 +171,8 @@ def cross_validate(method, features, z_spec, fold, grid, progress=False):
     n_train = min(np.sum(trains & (fold != test_fold)) for test_fold in np.unique(fold))
     if method == "knn" and n_train < N_NEIGHBOURS:
         warnings.warn(
-            f"k-NN fits all {n_train} training galaxies of a fold, instead of the {N_NEIGHBOURS} nearest as in Beck et al. "
-            "(2016)", stacklevel=2,
+            f"k-NN fits all {n_train} training galaxies of a fold, instead of the {N_NEIGHBOURS} nearest as in Beck et "
+            "al. (2016)", stacklevel=2,
         )  # fmt: skip
     pdf = np.empty((len(z_spec), grid.n_bins), np.float32)
     for test_fold in tqdm(np.unique(fold), desc=MODELS[method], unit=" folds", disable=not progress):

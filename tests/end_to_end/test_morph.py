@@ -82,6 +82,8 @@ def test_the_report_is_one_page_with_its_figures(in_chain, chain):
     for section in ("One-pixel attack", "Latent geometry", "Perturbations", "Defences"):
         assert f". {section}</h2>" in page
     assert "3 x 3 median" in (folder / "defences.md").read_text()
+    assert "| boosting | accuracy |" in (folder / "table1.md").read_text() and "No baseline is compared" not in page
+    assert (chain[0] / RUNS["regular"] / "boosting_both.fits").exists()
 
 
 def test_attack_latent_and_perturb_name_the_runs_and_the_next_command(in_chain):

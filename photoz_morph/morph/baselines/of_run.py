@@ -22,7 +22,7 @@ from photoz_morph.system.pool import map_in_order, process_count
 
 # Baseline and file -> its name in tables, and the depths whose labelled images it is trained on. The networks see
 # labels of Y10 alone.
-MODELS = {"boosting": "boosting", "boosting_both": "boosting, labels of Y1 too"}
+MODELS = {"boosting": "boosting", "boosting_both": "boosting with Y1 labels"}
 TRAINED_ON = {"boosting": ("y10",), "boosting_both": ("y10", "y1")}
 N_SEEDS = 3
 BATCH_SIZE = 128  # stamps in memory at once in each process

@@ -64,7 +64,7 @@ def test_baselines_of_a_dataset_are_written_and_scored(morph_data_dir, tmp_path,
     result = baseline(morph_data_dir, "--seeds", 1, "--processes", 1)
     assert result.exit_code == 0, result.output
     assert {path.name for path in tmp_path.iterdir()} == {"baseline_boosting.fits", "baseline_boosting_both.fits"}
-    assert "| boosting | accuracy |" in result.output and "| boosting, labels of Y1 too | accuracy |" in result.output
+    assert "| boosting | accuracy |" in result.output and "| boosting with Y1 labels | accuracy |" in result.output
 
 
 def test_a_baseline_of_a_run_is_compared_and_its_scores_leave_those_of_the_run(morph_data_dir, tmp_path):

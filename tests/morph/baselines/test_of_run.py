@@ -66,7 +66,7 @@ def test_the_number_of_processes_changes_nothing(builder, tables, monkeypatch):
 def test_arms_are_named_after_the_baselines(tables):
     assert arm_names([table.meta for table in tables.values()]) == list(MODELS.values())
     comparison = compare_morph(*tables.values(), n_bootstrap=20)
-    assert comparison["arms"] == ["boosting", "boosting, labels of Y1 too"]
+    assert comparison["arms"] == ["boosting", "boosting with Y1 labels"]
 
 
 def test_the_first_baseline_sees_no_one_year_image_in_training(builder, tables, monkeypatch):

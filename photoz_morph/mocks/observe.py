@@ -61,7 +61,7 @@ def expected_image(scene, survey=LSST):
     -----
     Pixels coarser than `FINE_ENOUGH` times those of the camera are divided by `subdivided` first. What was smaller than
     a pixel stays about as wide as one: in pixels of 1 kpc the peak of a Gaussian of sigma 1 kpc is 2 % too low, that of
-    an exponential disk with a half-light radius of 3 kpc 6 %, and that of a point half to two thirds.
+    an exponential disk with a half-light radius of 3 kpc 6 %, and that of a point a third to two thirds.
     """
     if abs(scene.pixel_kpc / NATIVE_PIXEL_KPC - 1) < 1e-6:
         bands = convolve_native(scene.image, survey)

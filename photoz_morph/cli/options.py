@@ -58,6 +58,8 @@ def output_file(*suffixes):
         path = Path(value) if value else None
         if path and suffixes and path.suffix not in suffixes:
             raise ValueError(f"{path}: {param.opts[0]} must end in {' or '.join(suffixes)}")
+        if path and path.parent.exists() and not path.parent.is_dir():
+            raise ValueError(f"{path}: Not a directory: {path.parent} is a file; give another {param.opts[0]}")
         if path and not path.parent.is_dir():
             raise ValueError(f"{path}: folder {path.parent} does not exist; create it or give another {param.opts[0]}")
         if path and path.suffix == ".hats" and path.exists():

@@ -131,7 +131,7 @@ def evaluate_of_an_empty_folder(place):
 
 FOLD_0, FOLD_2, REBUILD = "*fold_0.tfrecord*", "*fold_2.tfrecord*", "build the dataset again with --overwrite"
 DAMAGED = ("not a dataset, or a damaged one", "build it again with --overwrite")
-case.dataset("truncated_dataset", "predict", FOLD_0, cut_short, "data/sdss_ugriz", "TensorFlow: ", "truncated", REBUILD)
+case.dataset("truncated_dataset", "predict", FOLD_0, cut_short, "data/sdss_ugriz", "TensorFlow: ", REBUILD)
 case.dataset("bit_flipped_in_a_dataset", "predict", FOLD_0, flipped(offset=500_000), "sdss_ugriz", REBUILD)
 case.dataset("bit_flipped_in_a_training_set", "train", FOLD_2, flipped(offset=500_000), "corrupted", REBUILD)
 case.dataset("fold_missing_in_a_dataset", "predict", FOLD_0, os.unlink, "fold_0", REBUILD)

@@ -172,7 +172,7 @@ def test_neighbours_have_spectra_of_the_fold_of_the_galaxy(parents):
     for seed in range(30):
         rng = np.random.default_rng(seed)
         galaxy, others = draw_galaxy(parents, rng), copy.copy(parents)
-        inside = np.isin(np.arange(len(parents.fraction)), parents.in_fold(galaxy.parent_ids[0]))
+        inside = np.isin(np.arange(len(parents.fraction)), parents.in_fold(galaxy.parent_id))
         others.fraction = np.where(inside[:, None], parents.fraction, np.nan)
         neighbours = draw_observation(galaxy, others, SDSS, rng).neighbours
         assert all(np.isfinite(neighbour.flux).all() for neighbour in neighbours)

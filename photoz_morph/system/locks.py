@@ -40,7 +40,6 @@ def locked(path, remedy="give another folder", is_folder=True):
     lock = _lock_file(path, is_folder)
     is_new = not lock.parent.exists()
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
         file = _acquire(lock, path, remedy)
     except OSError as error:
         raise OSError(reason_and_remedy(error, path)) from error
@@ -89,7 +88,11 @@ def _lock_file(path, is_folder):
 def _acquire(lock, path, remedy):
     """Locked file with the name of this process in it."""
     while True:
-        file = lock.open("a+")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file = lock.open("a+")
+        except FileNotFoundError:
+            continue  # its owner has removed the folder, in which it wrote nothing, between our two calls
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

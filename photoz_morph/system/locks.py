@@ -88,11 +88,13 @@ def _lock_file(path, is_folder):
 def _acquire(lock, path, remedy):
     """Locked file with the name of this process in it."""
     while True:
-        lock.parent.mkdir(parents=True, exist_ok=True)
         try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
             file = lock.open("a+")
-        except FileNotFoundError:
-            continue  # its owner has removed the folder, in which it wrote nothing, between our two calls
+        except (FileNotFoundError, FileExistsError):
+            if lock.parent.exists() and not lock.parent.is_dir():
+                raise
+            continue  # an owner who wrote nothing has removed the folder in the midst of these calls
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

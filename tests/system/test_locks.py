@@ -11,6 +11,8 @@ from photoz_morph.system.locks import is_locked, locked, one_owner
 from tests.system.test_processes import wait_for
 
 OWNER = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 import sys, time
 from photoz_morph.system.locks import locked
 sys.argv = ["photoz", "simulate", "--seed", "2"]

@@ -98,6 +98,8 @@ def test_an_error_of_the_system_keeps_the_name_of_its_file(tmp_path):
 
 
 PARENT = """
+import signal
+
 from photoz_morph.training.workers import run_workers
 from tests.training.test_workers import FAST, chatter
 
@@ -109,6 +111,7 @@ def note(task, process):
         print(process, flush=True)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
     run_workers([0, 1], 2, chatter, note, **FAST)
 """
 

@@ -28,8 +28,8 @@ def test_baselines_train_on_the_part_that_the_networks_trained_on(run_dir, tmp_p
     sizes = json.loads((run / "dataset.json").read_text())["galaxies_per_fold"]
     config = load_config(run / "config.yaml", PhotozConfig, ["data.train_fraction=0.1"])
     save_config(config, run / "config.yaml")
-    n_train = sum(round(0.125 * size) for size in sizes[1:])  # too few for the fit, which says how many there are
-    with pytest.raises(ValueError, match=f"there are {n_train}"):
+    parts = [round(0.125 * size) for size in sizes]  # so few that k-NN says how many there are, in the smallest part
+    with pytest.warns(UserWarning, match=f"k-NN fits all {sum(parts) - max(parts)} training galaxies"):
         predict_baselines(run, ["knn"], progress=False)
 
 

@@ -1,8 +1,8 @@
 """Datasets and runs made of the samples of `tests.support.samples`, once a session."""
 
-import os
+from photoz_morph.training.quiet import quiet_tensorflow
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+quiet_tensorflow()  # before anything imports it: what it says would stand below pytest's summary
 
 import pytest
 

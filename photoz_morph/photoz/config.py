@@ -39,7 +39,8 @@ class DataConfig:
     Attributes
     ----------
     n_validation : int
-        Galaxies set aside from the training folds to score each epoch on [galaxies].
+        Galaxies set aside from the training folds to score each epoch on, and as many more as complete the last group
+        of one `group_id` [galaxies].
     batch_size : int
         Galaxies in one step of the optimizer [galaxies].
     train_fraction : float

@@ -143,7 +143,9 @@ def report(run, trials, region, data_dir, out, quiet):
     quiet_tensorflow()
     from photoz_morph.photoz.report_run import report_run
 
-    echo(f"Report in {report_run(run, out, data_dir, not quiet, trials, region)}.", quiet)
+    with remarks(quiet):
+        page = report_run(run, out, data_dir, not quiet, trials, region)
+    echo(f"Report in {page}.", quiet)
 
 
 def _is_catalog(path):
@@ -160,10 +162,12 @@ def _baseline_of_run(run, methods, out, data_dir, quiet):
     from photoz_morph.photoz.baselines.of_run import predict_baselines
     from photoz_morph.photoz.predictions import write_predictions
 
+    paths = {method: out or Path(run) / f"{method}.fits" for method in methods}
     if Path(run).is_dir():  # else its absence is the error
-        paths = {method: out or Path(run) / f"{method}.fits" for method in methods}
         _own_and_rehearse(paths, ONE_GALAXY, run)
-    for method, table in predict_baselines(run, methods, data_dir, progress=not quiet).items():
+    with remarks(quiet):
+        tables = predict_baselines(run, methods, data_dir, progress=not quiet)
+    for method, table in tables.items():
         path = paths[method]
         write_predictions(table, path)
         echo(f"{len(table)} galaxies in {path}. Next: photoz evaluate {run} --against {path}", quiet)
@@ -171,21 +175,20 @@ def _baseline_of_run(run, methods, out, data_dir, quiet):
 
 def _baseline_of_catalog(catalog, methods, out, simulated, z_max, quiet):
     """Write and score the baselines of a catalogue, or of the real galaxies shipped with the package."""
-    from photoz_morph.photoz.baselines.photometry import WRITTEN_COLUMNS, catalog_baselines, read_photometry
+    from photoz_morph.photoz.baselines.photometry import WRITTEN_COLUMNS, catalog_baselines
     from photoz_morph.photoz.evaluation.scores import evaluate as evaluate_table
     from photoz_morph.photoz.predictions import write_predictions
     from photoz_morph.photoz.report.tables.scores import scores_markdown
 
+    paths = {method: out or f"baseline_{method}.fits" for method in methods}
+
+    def check(table):
+        # `predict_catalog` refuses its own columns before it computes, in better words.
+        carried = table[[name for name in table.colnames if name not in WRITTEN_COLUMNS]]
+        _own_and_rehearse(paths, carried, catalog or "shipped")
+
     with remarks(quiet):
-        if catalog is None:
-            table = ONE_GALAXY
-        else:
-            table = read_photometry(catalog)[0]
-            # `predict_catalog` refuses its own columns before it computes, in better words.
-            table.remove_columns([name for name in WRITTEN_COLUMNS if name in table.colnames])
-        paths = {method: out or f"baseline_{method}.fits" for method in methods}
-        _own_and_rehearse(paths, table, catalog or "shipped")
-        for method, table, grid in catalog_baselines(catalog, methods, simulated, z_max, progress=not quiet):
+        for method, table, grid in catalog_baselines(catalog, methods, simulated, z_max, not quiet, check):
             if catalog is None and method == methods[0]:
                 echo(f"{len(table)} real galaxies of the SDSS Main Galaxy Sample (r < 17.8, z_spec <= 0.4).", quiet)
             path = paths[method]

@@ -70,7 +70,9 @@ def read_photometry(path):
     return table, "simulated" if "simulated" in {header["ORIGIN"] for header in headers} else "catalogue"
 
 
-def catalog_baselines(catalog=None, methods=tuple(MODELS), simulated=False, z_max=None, progress=False):
+def catalog_baselines(
+    catalog=None, methods=tuple(MODELS), simulated=False, z_max=None, progress=False, on_table=lambda table: None
+):
     """Predictions of the baselines for a catalogue, one method at a time.
 
     Parameters
@@ -84,6 +86,8 @@ def catalog_baselines(catalog=None, methods=tuple(MODELS), simulated=False, z_ma
     z_max : float, optional
         End of the redshift grid, 0.4 by default; the bins keep their width.
     progress : bool
+    on_table : callable
+        Called with the table before anything is computed, such as to check that its predictions can be written.
 
     Yields
     ------
@@ -98,6 +102,7 @@ def catalog_baselines(catalog=None, methods=tuple(MODELS), simulated=False, z_ma
         If columns u, g, r, i, z are taken for the magnitudes, or there is neither E(B-V) nor a position.
     """
     table, origin = (real_galaxies(), "catalogue") if catalog is None else read_photometry(catalog)
+    on_table(table)
     if "mags" not in table.colnames and magnitude_prefix(table, SDSS.bands) == "":
         warnings.warn(f"{catalog}: {', '.join(SDSS.bands)} are taken for the magnitudes", stacklevel=2)
     if not (np.isfinite(table["ebv"]) | _has_position(table)).any():

@@ -134,6 +134,7 @@ def test_a_table_of_skyserver_works_as_it_comes_and_says_what_was_taken_for_what
     result = run_baseline(path, "--method", "knn", "--out", out)
     assert result.exit_code == 0, result.output
     assert f"{path}: objID is taken for obj_id, redshift is taken for z_spec, z is taken for" in result.stderr
+    assert result.stderr.count("is taken for obj_id") == 1  # the table is read once
     assert f"{path}: u, g, r, i, z are taken for the magnitudes" in result.stderr
     assert "neither ebv nor positions (ra, dec), so the magnitudes are not corrected for Galactic" in result.stderr
     table, _ = read_predictions(out)

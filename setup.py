@@ -3,6 +3,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 DOCS = ["myst-nb>=1.4", "numpydoc>=1.10", "pydata-sphinx-theme>=0.17", "sphinx>=8.2", "sphinx-click>=6.1"]
+ONNX = ["onnx>=1.18", "onnxruntime>=1.20", "tf2onnx>=1.17"]
 
 setup(
     name="photoz-morph",
@@ -64,18 +65,27 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "beam": ["apache-beam>=2.77,<2.78"],
         "rail": ["pz-rail-base>=2.0.11", "qp-prob>=1.1"],
-        "hats": ["hats>=0.11"],
+        "hats": ["hats>=0.11", "lsdb>=0.11"],
+        "onnx": ONNX,
+        "dust": ["dustmaps>=1.0.14", "sfdmap2>=0.2.2"],
         "tables": ["kcorrect>=5.1.9", "speclite>=1.0"],  # only scripts/make_sdss_tables.py, which needs SDSS files too
         "docs": DOCS,
         "dev": [
             *DOCS,  # a test builds them
             "pytest>=8",
+            "pytest-timeout>=2.3",
             "pytest-xdist>=3.6",
             "jax[cpu]>=0.7",  # this and statmorph are compared with in tests
             "statmorph>=0.7",
-            "pz-rail-base>=2.0.11",  # as [rail] and [hats], which are tested
+            "pz-rail-base>=2.0.11",  # this and what follows as in the extras, which are tested
             "qp-prob>=1.1",
             "hats>=0.11",
+            "lsdb>=0.11",
+            "apache-beam>=2.77,<2.78",
+            *ONNX,
+            "dustmaps>=1.0.14",
+            "sfdmap2>=0.2.2",
+            "hypothesis>=6.100",
         ],
     },
     entry_points={

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from photoz_morph.system.files import reason_and_remedy
 
+ATTEMPTS = 100  # at what another process can undo between two calls; where all fail, it is not another process
+
 
 @contextlib.contextmanager
 def locked(path, remedy="give another folder", is_folder=True):
@@ -87,12 +89,12 @@ def _lock_file(path, is_folder):
 
 def _acquire(lock, path, remedy):
     """Locked file with the name of this process in it."""
-    while True:
+    for attempt in range(ATTEMPTS):
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
             file = lock.open("a+")
         except (FileNotFoundError, FileExistsError):
-            if lock.parent.exists() and not lock.parent.is_dir():
+            if attempt == ATTEMPTS - 1:
                 raise
             continue  # an owner who wrote nothing has removed the folder in the midst of these calls
         try:
@@ -111,7 +113,7 @@ def _acquire(lock, path, remedy):
             is_there = os.path.samestat(os.fstat(file.fileno()), lock.stat())
         except FileNotFoundError:
             is_there = False
-        if is_there:
+        if is_there or attempt == ATTEMPTS - 1:
             break
         file.close()  # its owner has removed it between our two calls
     file.truncate(0)

@@ -103,6 +103,19 @@ def test_a_folder_that_cannot_be_made_is_named_with_the_remedy(tmp_path):
             pass
 
 
+def test_a_folder_that_can_never_be_made_is_refused_at_once(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere" / "at_all")
+    for folder in (tmp_path / "link", "/proc/stacks", "/proc/self/stacks"):
+        with pytest.raises(OSError, match=f"{folder}: "), locked(folder):
+            pass
+
+
+def test_a_file_system_that_numbers_files_anew_at_each_call_is_written_to(tmp_path, monkeypatch):
+    monkeypatch.setattr(os.path, "samestat", lambda *_: False)
+    with locked(tmp_path / "stacks"):
+        assert (tmp_path / "stacks" / "lock").exists()
+
+
 def fill_with(name, folder):
     """Call the function behind one of the commands that fill a folder, with arguments that would fail later."""
     if name == "photoz simulate":

@@ -111,8 +111,7 @@ def pick_bands(names, survey):
 
 def _pick(band, names, survey):
     """Number of the one name that means a band."""
-    described = (getattr(getattr(survey, "frames", None), "bands", None) or {}).get(band, ())
-    known = {band, *([described] if isinstance(described, str) else described)}
+    known = {band, *(survey.names_of(band) if hasattr(survey, "names_of") else ())}
     ends = [re.split(r"[-_. :]", name)[-1] for name in names]
     for matches in (
         [number for number, name in enumerate(names) if name in known],

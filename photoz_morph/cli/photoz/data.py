@@ -30,22 +30,26 @@ def simulate(n_galaxies, seed, out, deep_fraction, processes, quiet):
 @click.argument("catalog", type=UserPath())
 @click.argument("frames", type=UserPath())
 @click.option("--out", default="stacks", show_default=True, type=UserPath(), help="Output folder.")
+@click.option("--survey", default="sdss", show_default=True, type=UserPath(),
+              help="Survey of the frames: a name of `photoz survey list`, or the path of its description.")  # fmt: skip
 @click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]),
               help="Combination of the frames.")  # fmt: skip
 @click.option("--swarp", type=UserPath(), help="SWarp executable, if not on the PATH.")
 @quiet_option
-def stack(catalog, frames, out, combine, swarp, quiet):
+def stack(catalog, frames, out, survey, combine, swarp, quiet):
     """Stack the frames in FRAMES around each galaxy of CATALOG with SWarp.
 
     CATALOG is a FITS, CSV or Parquet table with obj_id, ra, dec [deg] and optionally z_spec, ebv [mag]. FRAMES is a
-    folder of SDSS corrected frames, frame-BAND-RUN-CAMCOL-FIELD.fits[.bz2|.gz].
+    folder of images of the survey, for SDSS of corrected frames, frame-BAND-RUN-CAMCOL-FIELD.fits[.bz2|.gz].
     """
     from photoz_morph.catalogs.galaxies import read_galaxy_catalog
     from photoz_morph.stacking.stack import stack_catalog
+    from photoz_morph.surveys import get_survey
 
+    survey = get_survey(survey)
     with remarks(quiet):
         table = read_galaxy_catalog(catalog)
-    summary = stack_catalog(table, frames, out, combine=combine, swarp=swarp, progress=not quiet)
+    summary = stack_catalog(table, frames, out, survey, combine, swarp, progress=not quiet)
     for message in summary.messages:
         click.echo(message, err=True)
     echo(f"{summary.n_good} stacks in {out}/stacks-*.fits, {summary.n_flagged} galaxies flagged. "
@@ -65,8 +69,10 @@ def build(stacks, data_dir, overwrite, quiet):
 def build_dataset(stacks, data_dir, overwrite, quiet):
     """Build the dataset and print its contents."""
     quiet_tensorflow()
+    from photoz_morph.shards.stacks import survey_of_folder
     from tfds_builders.sdss_ugriz import build as build_dataset
 
     counts = build_dataset(stacks, data_dir, overwrite, progress=not quiet)
     left_out = ", ".join(f"{number} {reason}" for reason, number in counts.items() if reason != "galaxies")
-    echo(f"{counts['galaxies']} galaxies in {data_dir}/sdss_ugriz; left out: {left_out}. Next: photoz train", quiet)
+    folder = f"{data_dir}/{survey_of_folder(stacks).dataset_name}"
+    echo(f"{counts['galaxies']} galaxies in {folder}; left out: {left_out}. Next: photoz train", quiet)

@@ -122,13 +122,13 @@ def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
     model = load_exported_model(model)
     if frames:
         stacks = Path(out).with_name(f"{Path(out).stem}_stacks")
-        made = stack_catalog(galaxies, frames, stacks, combine=combine, swarp=swarp, progress=not quiet)
+        made = stack_catalog(galaxies, frames, stacks, model.survey, combine, swarp, progress=not quiet)
         for message in made.messages:
             click.echo(message, err=True)
     table = infer_shards(model, stacks, progress=not quiet)
     write_predictions(table, out)
     echo(f"{len(table)} galaxies in {out}, {(table['flag'] != 0).sum()} of them flagged without a PDF.", quiet)
-    _show(table, model.grid, stacks, figure, quiet)
+    _show(table, model, stacks, figure, quiet)
     if made:
         _remove_shards(made.paths)
 
@@ -150,7 +150,7 @@ def _remove_shards(paths):
         paths[0].parent.rmdir()
 
 
-def _show(table, grid, stacks, figure, quiet):
+def _show(table, model, stacks, figure, quiet):
     """Print the redshifts of a short table, and draw the first galaxies if a figure is asked for."""
     if len(table) <= MAX_SHOWN:
         from photoz_morph.photoz.report.tables.scores import redshifts_text
@@ -162,7 +162,7 @@ def _show(table, grid, stacks, figure, quiet):
         from photoz_morph.shards.stacks import find_shards, read_shard
 
         images = read_shard(find_shards(stacks)[0])[0][:MAX_SHOWN]
-        save_figure(galaxies_with_pdf(images, table[: len(images)], grid), figure)
+        save_figure(galaxies_with_pdf(images, table[: len(images)], model.grid, survey=model.survey), figure)
         echo(f"Figure in {figure}.", quiet)
 
 

@@ -23,6 +23,7 @@ from photoz_morph.surveys import ImagingSurvey
 
 ORIGINS = ("simulated", "stacked")
 PARTITION_ROWS = 1000  # galaxies of a partition where the format leaves the choice; 82 MB of SDSS stamps
+PARTITION_BYTES = 2**27  # of the images in the file, for larger images
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class ImageSource:
     def n_rows(self):
         """Number of galaxies."""
         return sum(partition.n_rows for partition in self.partitions)
+
+
+def rows_at_once(row_bytes):
+    """Galaxies of a partition where the format leaves the choice: `PARTITION_ROWS`, fewer of large images."""
+    return max(1, min(PARTITION_ROWS, PARTITION_BYTES // max(row_bytes, 1)))
 
 
 def fingerprint_of(*facts):

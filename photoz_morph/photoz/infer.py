@@ -227,16 +227,17 @@ def infer_source(model, source, out, settings=None, reddening=None, share=None, 
     """
     if source.survey.name != model.survey.name:
         raise ValueError(f"{source.path}: images of {source.survey.name}, {model.folder} takes {model.survey.name}")
-    out, partitions = Path(out), source.partitions
+    out = Path(out)
     facts = {"model": _model_id(model.folder), "images": source.fingerprint, "origin": source.origin}
-    work = open_working_folder(out, partitions, {**facts, **(settings or {})})
-    left = work.missing(share or (1, 1))
-    mine = sum(one.n_rows for one in partitions[(share or (1, 1))[0] - 1 :: (share or (1, 1))[1]])
-    n_left = sum(partitions[number].n_rows for number in left)
+    work = open_working_folder(out, source.partitions, {**facts, **(settings or {})})
+    left = work.missing(share)
     stacks = prefetched(_stacks(source, left))
-    with tqdm(total=mine, initial=mine - n_left, desc="infer", unit=" galaxies", disable=not progress) as bar:
+    mine = sum(work.sizes[number] for number in work.of_share(share))
+    n_left = sum(work.sizes[number] for number in left)
+    bar = tqdm(total=mine, initial=mine - n_left, desc="infer", unit=" galaxies", disable=not progress)
+    with bar, work.kept_if_begun():
         for number, (images, table) in zip(left, stacks):
-            name = partitions[number].name
+            name = work.names[number]
             work.write(name, infer_images(model, images, table, source.origin, name, reddening))
             bar.update(len(table))
             del images

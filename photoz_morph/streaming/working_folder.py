@@ -49,10 +49,14 @@ class WorkingFolder:
         """Path of a part."""
         return self.folder / f"{name}.parquet"
 
-    def missing(self, share=(1, 1)):
-        """Numbers, from 0, of the parts of a share that are not there, or not whole."""
-        number, count = share
-        mine = range(number - 1, len(self.names), count)
+    def of_share(self, share=None):
+        """Numbers, from 0, of the parts of a share (I, N), or of all."""
+        number, count = share or (1, 1)
+        return range(number - 1, len(self.names), count)
+
+    def missing(self, share=None):
+        """Numbers of the parts of a share that are not there, or not whole."""
+        mine = self.of_share(share)
         return [i for i in mine if not self._is_whole(self.path(self.names[i]), self.sizes[i])]
 
     @staticmethod
@@ -70,6 +74,16 @@ class WorkingFolder:
     def parts(self):
         """All parts, as one table; see `streaming.parts`."""
         return Parts([self.path(name) for name in self.names])
+
+    @contextlib.contextmanager
+    def kept_if_begun(self):
+        """Remove the folder when what is done inside a `with` statement fails before the first part is finished."""
+        try:
+            yield
+        except BaseException:
+            if not any(self.folder.glob("*.parquet")) and not any(self.folder.glob("share-*.lock")):
+                self.remove()
+            raise
 
     def remove(self):
         """Remove the folder; from the first moment on it does not count as one."""

@@ -47,7 +47,8 @@ WINGS = {
     "morph": [
         ["report_run"],
         ["report"],
-        ["robustness", "baselines"],
+        ["infer"],
+        ["robustness", "baselines", "stamp_source"],
         ["evaluation", "predict", "export", "exported_model"],
         ["experiment"],
         ["classify"],

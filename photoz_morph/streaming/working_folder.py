@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tqdm import tqdm
 
 from photoz_morph.streaming.owners import SETTINGS, is_begun, working_folder
 from photoz_morph.streaming.parts import Parts
+from photoz_morph.streaming.prefetch import prefetched
 from photoz_morph.system.files import reason_and_remedy, write_whole
 from photoz_morph.system.locks import locked
 from photoz_morph.system.tables import write_parquet
@@ -151,6 +153,35 @@ def _differences(there, wanted):
     )
 
 
+def fill(work, read, compute, share=None, unit=" galaxies", progress=True):
+    """Compute the missing parts of an output; the next is read while one is computed.
+
+    Parameters
+    ----------
+    work : WorkingFolder
+    read : callable
+        Numbers of parts, in order, to an iterator over what each is computed from; only a thread of its own uses it.
+    compute : callable
+        Name of a part and an item of `read` to the table of the part.
+    share : (int, int), optional
+        Number of a share of the parts, from 1, and number of shares; by default all.
+    unit : str
+        What a row is, for the progress bar.
+    progress : bool
+    """
+    left = work.missing(share)
+    mine = sum(work.sizes[number] for number in work.of_share(share))
+    done = mine - sum(work.sizes[number] for number in left)
+    items = prefetched(read(left))
+    with tqdm(total=mine, initial=done, desc="infer", unit=unit, disable=not progress) as bar:
+        with contextlib.closing(items), work.kept_if_begun():
+            for number in left:
+                item = next(items)
+                work.write(work.names[number], compute(work.names[number], item))
+                bar.update(work.sizes[number])
+                del item  # or it would be held beside the next one
+
+
 @contextlib.contextmanager
 def joining(work, share=None):
     """Whether the calling process joins the parts, inside a `with` statement.
@@ -177,3 +208,12 @@ def joining(work, share=None):
                 yield False
                 return
         yield is_begun(work.out) and not work.missing()  # it may have joined them in the meantime
+
+
+def folder_hash(folder):
+    """Hash of the files of a folder, such as a SavedModel, whatever its name."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(folder).rglob("*")):
+        if path.is_file():
+            digest.update(f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()[:16]

@@ -3,12 +3,16 @@
 from pathlib import Path
 
 from photoz_morph.sources.fits_shards import open_shards
+from photoz_morph.sources.fits_stacks import find_catalog, open_stack_files
 from photoz_morph.sources.hdf5 import open_hdf5
 from photoz_morph.sources.npz import open_arrays
 from photoz_morph.sources.source import check_origin
 from photoz_morph.surveys import SDSS, get_survey
 
-ACCEPTED = "a folder of shards stacks-*.fits, an uncompressed .npz file like sdss.npz, or an .hdf5 file of images"
+ACCEPTED = (
+    "a folder of shards stacks-*.fits, a folder of FITS stacks with a catalog.csv, an uncompressed .npz file like "
+    "sdss.npz, or an .hdf5 file of images"
+)
 HDF5_SUFFIXES = (".hdf5", ".h5", ".hdf")
 
 
@@ -18,8 +22,8 @@ def open_source(path, survey=None, origin=None):
     Parameters
     ----------
     path : path-like
-        A folder of FITS shards; an .npz file like the public `sdss.npz`, or a folder of its two arrays; or an HDF5 file
-        like GalaxiesML.
+        A folder of FITS shards, or of FITS stacks with a catalogue; an .npz file like the public `sdss.npz`, or a
+        folder of its two arrays; an HDF5 file like GalaxiesML.
     survey : str, path-like or ImagingSurvey, optional
         Name of a survey, path of its description, or the survey itself; by default what the files say, and SDSS for
         .npz.
@@ -52,6 +56,8 @@ def open_source(path, survey=None, origin=None):
         return open_arrays(path, survey or SDSS, origin or "stacked")
     if path.suffix in HDF5_SUFFIXES:
         return open_hdf5(path, _needed(survey, path), origin)
+    if find_catalog(path):
+        return open_stack_files(path, _needed(survey, path), origin or "stacked")
     raise ValueError(f"{path}: holds no galaxy images of a known format; give {ACCEPTED}")
 
 

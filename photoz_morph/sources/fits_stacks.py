@@ -207,15 +207,15 @@ def _hdu_names(images, survey):
 
 
 def _factor(header, survey, path):
-    """Factor from the pixels of an HDU to the survey's unit."""
+    """Factor from the pixels of an HDU to the survey's unit: by the header, else by the description of its frames."""
     frames = getattr(survey, "frames", None)
     own = getattr(frames, "zero_point_keyword", None)
-    unit = str(header.get("BUNIT") or getattr(frames, "unit", None) or "").strip()
+    unit = str(header.get("BUNIT") or "").strip()
     zero_point = next((header[card] for card in filter(None, (own, *ZERO_POINT_CARDS)) if card in header), None)
     if unit.lower() in UNIT_ZERO_POINTS:
-        return unit_factor(survey, path, unit)
-    if zero_point is None:
-        zero_point = getattr(frames, "zero_point", None)
+        zero_point = None
+    elif zero_point is None and not unit:
+        unit, zero_point = getattr(frames, "unit", None), getattr(frames, "zero_point", None)
     return unit_factor(survey, path, unit or None, zero_point)
 
 

@@ -42,8 +42,7 @@ def open_source(path, survey=None, origin=None):
         If it has none of the formats, is damaged, or is of another survey.
     """
     path = Path(path)
-    if survey is not None and not hasattr(survey, "image_shape"):
-        survey = get_survey(survey)
+    survey = None if survey is None else get_survey(survey)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder; give {ACCEPTED}")
     if any(path.glob("stacks-*.fits")):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from photoz_morph.sources.fits_shards import open_shards
 from photoz_morph.sources.fits_stacks import find_catalog, open_stack_files
+from photoz_morph.sources.hats import is_hats, open_hats
 from photoz_morph.sources.hdf5 import open_hdf5
 from photoz_morph.sources.npz import open_arrays
 from photoz_morph.sources.source import check_origin
@@ -11,7 +12,7 @@ from photoz_morph.surveys import SDSS, get_survey
 
 ACCEPTED = (
     "a folder of shards stacks-*.fits, a folder of FITS stacks with a catalog.csv, an uncompressed .npz file like "
-    "sdss.npz, or an .hdf5 file of images"
+    "sdss.npz, an .hdf5 file of images, or a HATS catalogue whose rows hold images"
 )
 HDF5_SUFFIXES = (".hdf5", ".h5", ".hdf")
 
@@ -23,7 +24,7 @@ def open_source(path, survey=None, origin=None):
     ----------
     path : path-like
         A folder of FITS shards, or of FITS stacks with a catalogue; an .npz file like the public `sdss.npz`, or a
-        folder of its two arrays; an HDF5 file like GalaxiesML.
+        folder of its two arrays; an HDF5 file like GalaxiesML; a HATS catalogue whose rows hold images.
     survey : str, path-like or ImagingSurvey, optional
         Name of a survey, path of its description, or the survey itself; by default what the files say, and SDSS for
         .npz.
@@ -57,6 +58,8 @@ def open_source(path, survey=None, origin=None):
         return open_hdf5(path, _needed(survey, path), origin)
     if find_catalog(path):
         return open_stack_files(path, _needed(survey, path), origin or "stacked")
+    if is_hats(path):
+        return open_hats(path, _needed(survey, path), origin or "stacked")
     raise ValueError(f"{path}: holds no galaxy images of a known format; give {ACCEPTED}")
 
 

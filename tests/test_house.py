@@ -20,7 +20,7 @@ SHELVES = {
     "shards": set(),
     "streaming": set(),
     "stacking": {"catalogs", "shards"},
-    "sources": {"catalogs", "shards"},
+    "sources": {"catalogs", "shards", "datasets"},
     "mocks": {"shards"},
     "simulation": {"catalogs", "mocks", "shards"},
     "robustness": {"metrics", "mocks.exposure"},

@@ -19,6 +19,7 @@ SHELVES = {
     "adaptation": set(), "models": set(),
     "shards": set(),
     "stacking": {"catalogs", "shards"},
+    "sources": {"catalogs", "shards"},
     "mocks": {"shards"},
     "simulation": {"catalogs", "mocks", "shards"},
     "robustness": {"metrics", "mocks.exposure"},

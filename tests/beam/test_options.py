@@ -1,8 +1,13 @@
+import importlib.machinery
 import importlib.util
+import shlex
+import sys
+from types import ModuleType
 
 import pytest
 
 from photoz_morph.beam.options import RUNNERS, beam_settings, check_beam
+from tests.support.paths import ROOT
 
 
 @pytest.mark.parametrize(
@@ -69,3 +74,18 @@ def test_all_runners_are_runners_of_beam():
     from apache_beam.options.pipeline_options import StandardOptions
 
     assert set(RUNNERS) <= set(StandardOptions.KNOWN_RUNNER_NAMES)
+
+
+def test_beam_knows_every_option_in_the_documentation(monkeypatch):
+    monkeypatch.setitem(sys.modules, "apitools", ModuleType("apitools"))  # Google's clients need not be there for this
+    sys.modules["apitools"].__spec__ = importlib.machinery.ModuleSpec("apitools", None)
+    text = (ROOT / "docs" / "scale.md").read_text().replace("\\\n", " ")
+    commands = [line for line in text.splitlines() if "--runner" in line and line.startswith(("photoz", "morph"))]
+    runners = set()
+    for words in map(shlex.split, commands):
+        assignments = [words[i + 1] for i, word in enumerate(words) if word == "--beam-option"]
+        runners.add(words[words.index("--runner") + 1])
+        options = beam_settings(words[words.index("--runner") + 1], assignments).options
+        found = options.get_all_options(drop_default=True)
+        assert {assignment.partition("=")[0] for assignment in assignments} <= set(found), words
+    assert runners == set(RUNNERS)

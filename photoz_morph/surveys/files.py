@@ -22,7 +22,7 @@ UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./*^()+-]{0,19}")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 BAND = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,15}")
 KEYWORD = re.compile(r"[A-Z0-9_-]{1,8}|HIERARCH [ -<>-~]{1,60}")  # FITS standard 4.0, Sec. 4.1.2.1
-MAX_PARTS, MAX_PATTERNS = 6, 20  # free parts of a file name, and patterns
+MAX_PARTS, MAX_STARS, MAX_PATTERNS = 6, 3, 20  # parts in braces and * of a file name; patterns
 HEADER_TEXT = re.compile(r"[!-~]([ -~]{0,66}[!-~])?")
 ZERO_POINT_TOLERANCE = 0.01  # between a unit and the zero point given for it [mag]
 
@@ -292,10 +292,11 @@ def _check_file_name(pattern, source):
     if "{" in rest or "}" in rest or repeated is not None:
         problem = f"{{{repeated}}} is twice in it" if repeated is not None else "it has a brace without a word"
         raise ValueError(f"{source}: 'frames.file_name' is {_shown(pattern)}; {problem}, write {{band}}, {{field}} ...")
-    if len(parts) + pattern.count("*") > MAX_PARTS or "[" in pattern or "**" in pattern or "}{" in pattern:
+    is_long = len(parts) > MAX_PARTS or pattern.count("*") > MAX_STARS
+    if is_long or "[" in pattern or re.search(r"\*\*|\}[{*?]", pattern):
         raise ValueError(
-            f"{source}: 'frames.file_name' is {_shown(pattern)}; give at most {MAX_PARTS} parts in braces and *, with "
-            "other characters between them, and no ["
+            f"{source}: 'frames.file_name' is {_shown(pattern)}; give at most {MAX_PARTS} parts in braces and "
+            f"{MAX_STARS} *, with other characters between them, and no ["
         )
 
 

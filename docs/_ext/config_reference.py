@@ -22,7 +22,10 @@ from photoz_morph.surveys import Survey
 KEYS = re.compile(r"<!-- config keys: (\w+) -->")
 CONFIGS = "<!-- shipped configs -->"
 UNIT = re.compile(r"\s*\[([^\[\]]+)\]\.?$")
-TYPES = {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null", Survey: "name, path or keys"}
+TYPES = {
+    int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null",
+    Survey: "name, path or keys",
+}  # fmt: skip
 COLUMNS = ("Key", "Type [unit]", "Default", "Meaning")
 
 

@@ -210,13 +210,13 @@ class PhotozConfig:
         crop = model.crop or survey.stamp_size
         if crop > survey.stamp_size:
             raise ValueError(
-                f"'model.crop' is {crop}, the stamps of {survey.name} have {survey.stamp_size} pixels; give less, or null "
-                "for the whole stamp"
+                f"'model.crop' is {crop}, the stamps of {survey.name} have {survey.stamp_size} pixels; give less, or "
+                "null for the whole stamp"
             )
         if model.photometric_inputs and survey.sky_sigma is None:
             raise ValueError(
-                f"'model.photometric_inputs' is true, but the description of survey {survey.name} has no sky_sigma, the "
-                "noise that scales them; add it there, or set model.photometric_inputs=false"
+                f"'model.photometric_inputs' is true, but the description of survey {survey.name} has no sky_sigma, "
+                "the noise that scales them; add it there, or set model.photometric_inputs=false"
             )
         for name in ("conv1_kernel", "conv1_stride"):
             if getattr(model, name) > crop:

@@ -8,9 +8,8 @@ repeated after an interruption has the same batches.
 import numpy as np
 import tensorflow as tf
 
-from photoz_morph.datasets import batches
+from photoz_morph.datasets import batches, reading
 from photoz_morph.datasets.augmentation import augment
-from photoz_morph.datasets import reading
 from photoz_morph.datasets.reading import CachedColumns, n_galaxies, read_galaxies
 from photoz_morph.photoz.depth import DEEP_FRAMES, at_depth
 
@@ -35,8 +34,8 @@ def open_dataset(folder, survey):
     different = reading.survey_of(builder).difference(survey)
     if different:
         raise ValueError(
-            f"{builder.data_dir}: was built from other stacks than the config describes as {survey.name} ({different}); "
-            "give the same description in both, or build it again"
+            f"{builder.data_dir}: was built from other stacks than the config describes as {survey.name} ({different}"
+            "); give the same description in both, or build it again"
         )
     return builder
 

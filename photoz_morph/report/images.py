@@ -1,8 +1,9 @@
 """Survey stamps as colour images, and grids of them.
 
 `rgb` turns calibrated fluxes into colours that are the same on every stamp: nothing is scaled to the single image, so
-that two galaxies of the same flux and colour look alike. Levels follow the noise of the survey. North is up and east left where stamps follow the package's
-convention (rows grow to the north, columns to the west): draw them with `origin="lower"`.
+that two galaxies of the same flux and colour look alike. Levels follow the survey's noise. North is up and east left
+where stamps follow the package's convention (rows grow to the north, columns to the west): draw them with
+`origin="lower"`.
 """
 
 import numpy as np
@@ -54,9 +55,9 @@ def rgb(stamps, survey, bands=None, softening=None, white=None, saturation=SATUR
     Lupton et al. (2004), Eqs. 1-2: the stretch acts on the mean of the three bands and a pixel brighter than white is
     divided by its largest colour, so hue survives. Saturation and gamma as in STIFF, Bertin (2012).
     """
+    flux = scaled_flux(stamps, survey, bands)
     noise = relative_noise(stamps, survey, bands)
     softening, white = softening or SOFTENING * noise, white or WHITE * noise
-    flux = scaled_flux(stamps, survey, bands)
     luminance = flux.mean(axis=-1, keepdims=True)
     stretched = np.arcsinh(np.maximum(luminance, 0) / softening) / np.arcsinh(white / softening)
     # The ratio colour / luminance diverges in the noise of the sky, so it fades to grey below the softening.

@@ -75,7 +75,9 @@ def open_shards(folder, survey=None):
                 )
     different = survey is not None and survey_of(paths[0], first).difference(survey)
     if different:
-        raise ValueError(f"{paths[0]}: stacks of {first['SURVEY']}, not of {survey.name} ({different}); give another folder")
+        raise ValueError(
+            f"{paths[0]}: stacks of {first['SURVEY']}, not of {survey.name} ({different}); give another folder"
+        )
     return ImageSource(
         Path(folder), survey or survey_of(paths[0], first), first["ORIGIN"], tuple(partitions), fingerprint_of(*facts)
     )

@@ -56,7 +56,8 @@ class ImagingSurvey:
         facts = ("name", "bands", "pixel_scale", "stamp_size", "image_unit", "zero_point")
         pairs = {fact: (getattr(self, fact, None), getattr(other, fact, None)) for fact in facts}
         return ", ".join(
-            f"{fact} {_text(one)} instead of {_text(another)}" for fact, (one, another) in pairs.items() if one != another
+            f"{fact} {_text(one)} instead of {_text(another)}"
+            for fact, (one, another) in pairs.items() if one != another
         )
 
 

@@ -20,7 +20,7 @@ SLICE_ROWS = 4_000  # galaxies fitted at once: 20 MB with 100 neighbours and 5 f
 
 
 def photometric_features(mags, ebv, survey, petro_r=None):
-    """Magnitude in the reference band, r where there is one, and colours of adjacent bands, corrected for Galactic dust.
+    """Magnitude in r (or another reference band) and colours of adjacent bands, corrected for Galactic dust.
 
     Parameters
     ----------

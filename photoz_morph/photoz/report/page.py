@@ -130,14 +130,16 @@ def _stack_figures(results, stacks, note):
     return [
         Entry(titles[0], "galaxies_with_pdf",
               f"{count(len(table[with_pdf]), 'random stamp')} beside the PDFs, with z_phot, its 68 % interval and "
-              f"z_spec; {scale}. Red, green and blue are {red}, {green} and {blue} with an asinh stretch (Lupton et al. "
-              "2004).",
-              lambda: galaxies_with_pdf(images[with_pdf], table[with_pdf], results.grid, "Random galaxies", 2, survey)),
+              f"z_spec; {scale}. Red, green and blue are {red}, {green} and {blue} with an asinh stretch (Lupton et "
+              "al. 2004).",
+              partial(galaxies_with_pdf, images[with_pdf], table[with_pdf], results.grid, "Random galaxies", 2,
+                      survey)),
         Entry(titles[1], "stamps",
               f"{count(len(table), 'random stamp')}, {scale}; z is z_spec, {band} the dereddened magnitude. Linear "
-              f"stretch of {red}, {green}, {blue} between the same black and white levels for all stamps, with enhanced "
-              "saturation and a gamma of 2.2 (Bertin 2012).",
-              lambda: random_stamps(images, survey, table["z_spec"], mags[rows], f"Random {results.galaxies}", 6, band)),
+              f"stretch of {red}, {green}, {blue} between the same black and white levels for all stamps, with "
+              "enhanced saturation and a gamma of 2.2 (Bertin 2012).",
+              partial(random_stamps, images, survey, table["z_spec"], mags[rows], f"Random {results.galaxies}", 6,
+                      band)),
     ]  # fmt: skip
 
 

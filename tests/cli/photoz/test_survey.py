@@ -30,7 +30,7 @@ def test_a_new_description_passes_its_check(tmp_path):
     [
         (["new", "sdss"], "sdss is the name of a survey that ships with the package"),
         (["new", "A B"], "'name' is 'A B'; give small letters"),
-        (["new", "mine", "--from", "lsst"], "--from lsst: is not described by a file; give another survey, such as lsst"),
+        (["new", "mine", "--from", "lsst"], "--from lsst: is not described by a file; give another survey, such as"),
         (["new", "mine", "-o", "mine.txt"], "--out must end in .yaml or .yml"),
         (["new", "taken"], "taken.yaml: exists; remove it or give another --out"),
         (["check", "lsst"], "single visits, which mocks are made of; photo-z uses lsst_coadd"),
@@ -48,7 +48,8 @@ def test_what_cannot_be_done_is_said_in_one_line(arguments, message, tmp_path):
 def test_the_check_of_real_frames_tells_their_facts():
     result = run("check", "sdss", DATA / "frames")
     assert result.exit_code == 0
-    assert "frame-r-003918-3-0213.fits.gz: HDU 0: band r, 150 x 150 pixels of 0.396 arcsec, BUNIT nanomaggy" in result.output
+    facts = "HDU 0: band r, 150 x 150 pixels of 0.396 arcsec, BUNIT nanomaggy, zero point 22.500"
+    assert f"frame-r-003918-3-0213.fits.gz: {facts}" in result.output
     assert "band z: 2 images, pixels of 0.3959 to 0.396 arcsec, zero points 22.5" in result.output
 
 

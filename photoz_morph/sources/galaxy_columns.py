@@ -29,7 +29,7 @@ NAMES = {
 }
 # Magnitudes of one band that become `mags`: terms that are added.
 MAGNITUDES = (("dered_petro_{}", "extinction_{}"), ("{}_cmodel_mag",))
-REASON_LENGTH = 80
+REASON_LENGTH = 160
 
 
 def galaxy_table(columns, bands, source, first_row=0, announce=False):

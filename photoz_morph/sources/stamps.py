@@ -11,10 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from photoz_morph.sources.galaxy_columns import flag_rows
+from photoz_morph.surveys.description import AB_ZERO_POINTS
 
-# AB magnitude of one unit: m = 8.90 - 2.5 log10(f / Jy), and 22.5 - 2.5 log10(f / nanomaggy) as SDSS defines it.
-UNIT_ZERO_POINTS = {"njy": 31.4, "ujy": 23.9, "microjansky": 23.9, "mjy": 16.4, "jy": 8.9, "nanojansky": 31.4,
-                    "nanomaggy": 22.5, "nanomaggies": 22.5, "nmgy": 22.5, "maggy": 0.0, "mgy": 0.0}  # fmt: skip
+# AB magnitude of one unit, in any letter case and in the spellings of public files.
+SPELLINGS = {"nanomaggies": "nanomaggy", "nmgy": "nanomaggy", "maggies": "maggy", "mgy": "maggy", "njansky": "nJy",
+             "nanojansky": "nJy", "microjansky": "uJy", "jansky": "Jy"}  # fmt: skip
+UNIT_ZERO_POINTS = {unit.lower(): zero_point for unit, zero_point in AB_ZERO_POINTS.items()}
+UNIT_ZERO_POINTS |= {spelled: AB_ZERO_POINTS[unit] for spelled, unit in SPELLINGS.items()}
 SCALE_TOLERANCE = 0.01  # relative; 0.6 of 64 pixels at the edge of a stamp
 
 
@@ -106,12 +109,13 @@ def pick_bands(names, survey):
     -------
     tuple of int or None
     """
-    return tuple(_pick(band, [_text(name) for name in names], survey) for band in survey.bands)
+    described = getattr(getattr(survey, "frames", None), "bands", None) or [()] * survey.n_bands
+    names = [_text(name) for name in names]
+    return tuple(_pick(names, band, {band, *others}) for band, others in zip(survey.bands, described))
 
 
-def _pick(band, names, survey):
-    """Number of the one name that means a band."""
-    known = {band, *(survey.names_of(band) if hasattr(survey, "names_of") else ())}
+def _pick(names, band, known):
+    """Number of the one name that means a band, which is also called by the known names."""
     ends = [re.split(r"[-_. :]", name)[-1] for name in names]
     for matches in (
         [number for number, name in enumerate(names) if name in known],

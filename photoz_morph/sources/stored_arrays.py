@@ -122,8 +122,8 @@ def _array(path, file, end, checksum=""):
         raise ValueError(f"{path}: is in Fortran order; save np.ascontiguousarray of it")
     if prod(shape) * dtype.itemsize > end - file.tell():
         raise ValueError(
-            f"{path}: {prod(shape) * dtype.itemsize} bytes are declared, {end - file.tell()} are there; it is truncated, "
-            "fetch it again"
+            f"{path}: {prod(shape) * dtype.itemsize} bytes are declared, {end - file.tell()} are there; it is "
+            "truncated, fetch it again"
         )
     return StoredArray(path, file.tell(), dtype, shape, checksum)
 

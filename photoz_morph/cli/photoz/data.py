@@ -6,6 +6,9 @@ import click
 
 from photoz_morph.cli.options import (
     UserPath,
+    beam_options,
+    beam_settings_of,
+    build_pipeline,
     data_dir_option,
     echo,
     output_file,
@@ -98,17 +101,19 @@ def stack(catalog, frames, out, combine, swarp, quiet):
 @click.argument("stacks", default="stacks", type=UserPath())
 @data_dir_option
 @overwrite_option
+@beam_options
 @quiet_option
-def build(stacks, data_dir, overwrite, quiet):
+def build(stacks, data_dir, overwrite, runner, beam_option, quiet):
     """Build the TFDS dataset, one split per fold, from a folder of STACKS."""
-    build_dataset(stacks, data_dir, overwrite, quiet)
+    build_dataset(stacks, data_dir, overwrite, quiet, beam_settings_of(runner, beam_option))
 
 
-def build_dataset(stacks, data_dir, overwrite, quiet):
-    """Build the dataset and print its contents."""
+def build_dataset(stacks, data_dir, overwrite, quiet, beam=None):
+    """Build the dataset, with the settings of Beam if there are any, and print its contents."""
     quiet_tensorflow()
+    pipeline = build_pipeline(beam)
     from tfds_builders.sdss_ugriz import build as build_dataset
 
-    counts = build_dataset(stacks, data_dir, overwrite, progress=not quiet)
+    counts = build_dataset(stacks, data_dir, overwrite, progress=not quiet, pipeline=pipeline)
     left_out = ", ".join(f"{number} {reason}" for reason, number in counts.items() if reason != "galaxies")
     echo(f"{counts['galaxies']} galaxies in {data_dir}/sdss_ugriz; left out: {left_out}. Next: photoz train", quiet)

@@ -17,8 +17,7 @@ from tqdm import tqdm
 from photoz_morph.catalogs.dust import EBV_SOURCE, sfd_ebv
 from photoz_morph.photoz.formats.hats import check_positions
 from photoz_morph.photoz.predictions import predictions_table, rehearse_predictions, write_predictions_parts
-from photoz_morph.streaming.prefetch import prefetched
-from photoz_morph.streaming.working_folder import joining, open_working_folder
+from photoz_morph.streaming.working_folder import fill, folder_hash, joining, open_working_folder
 
 HEAD = 20  # galaxies of the summary
 
@@ -227,19 +226,14 @@ def infer_source(model, source, out, settings=None, reddening=None, share=None, 
     """
     if source.survey.name != model.survey.name:
         raise ValueError(f"{source.path}: images of {source.survey.name}, {model.folder} takes {model.survey.name}")
-    out, partitions = Path(out), source.partitions
-    facts = {"model": _model_id(model.folder), "images": source.fingerprint, "origin": source.origin}
-    work = open_working_folder(out, partitions, {**facts, **(settings or {})})
-    left = work.missing(share or (1, 1))
-    mine = sum(one.n_rows for one in partitions[(share or (1, 1))[0] - 1 :: (share or (1, 1))[1]])
-    n_left = sum(partitions[number].n_rows for number in left)
-    stacks = prefetched(_stacks(source, left))
-    with tqdm(total=mine, initial=mine - n_left, desc="infer", unit=" galaxies", disable=not progress) as bar:
-        for number, (images, table) in zip(left, stacks):
-            name = partitions[number].name
-            work.write(name, infer_images(model, images, table, source.origin, name, reddening))
-            bar.update(len(table))
-            del images
+    out = Path(out)
+    facts = {"model": folder_hash(model.folder), "images": source.fingerprint, "origin": source.origin}
+    work = open_working_folder(out, source.partitions, {**facts, **(settings or {})})
+
+    def compute(name, stacks):
+        return infer_images(model, *stacks, source.origin, name, reddening)
+
+    fill(work, lambda numbers: _stacks(source, numbers), compute, share, progress=progress)
     with joining(work, share) as is_mine:
         if not is_mine:
             return InferSummary(source.n_rows, None, len(work.missing()), None)
@@ -288,12 +282,3 @@ def _head(parts):
         if n_rows >= HEAD:
             break
     return vstack(first, metadata_conflicts="silent")
-
-
-def _model_id(folder):
-    """Hash of the files of a SavedModel, whatever the name of its folder."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(folder).rglob("*")):
-        if path.is_file():
-            digest.update(f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()[:16]

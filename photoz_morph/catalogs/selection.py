@@ -5,10 +5,15 @@ of the query, and the number of galaxies that each one keeps is recorded. A gala
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from astropy.table import Table
 
 from photoz_morph.catalogs.numbers import floats
+from photoz_morph.system.columns import plain_columns
+from photoz_morph.system.files import write_whole
+from photoz_morph.system.tables import write_fits, write_parquet
 
 FAINTEST = 17.8  # mag, r Petrosian without Galactic dust; Pasquet et al. (2019), Sec. 2
 Z_MAX = 0.4  # the same
@@ -100,6 +105,43 @@ def select_main_sample(table, source, skip=()):
             selected &= cut.passes(*values)
         counts.append((cut.name, cut.rule, int(selected.sum())))
     return selected, counts
+
+
+def write_sample(table, counts, n_read, path):
+    """Write a sample with the number of galaxies that each cut kept.
+
+    Parameters
+    ----------
+    table : Table
+        The rows that were selected.
+    counts : list of (str, str, int)
+        From `select_main_sample`.
+    n_read : int
+        Rows before the cuts.
+    path : path-like
+        The suffix decides: `.fits` (N_READ, CUT_1, KEPT_1, ... in the header of the table), `.parquet` (the same in its
+        metadata) or `.csv` (in lines that begin with #).
+
+    Raises
+    ------
+    ValueError
+        If a column cannot be written.
+    OSError
+        With the remedy.
+    """
+    table = plain_columns(Table(table, copy=True))
+    table.meta = {"n_read": n_read}
+    for number, (name, rule, kept) in enumerate(counts, 1):
+        table.meta |= {f"cut_{number}": f"{name}: {rule}", f"kept_{number}": kept}
+    with write_whole(path) as part:
+        if Path(path).suffix == ".fits":
+            write_fits(table, part, "CATALOG")
+        elif Path(path).suffix == ".parquet":
+            write_parquet(table, part)
+        else:
+            with part.open("w", newline="") as file:
+                file.writelines(f"# {key} = {value}\n" for key, value in table.meta.items())
+                table.write(file, format="ascii.csv")
 
 
 def _alternative(cut, column_of):

@@ -102,8 +102,8 @@ class ExportedMorphModel:
         Returns
         -------
         Table
-            `obj_id`, `group_id` and, where known, `copy`, `ra` and `dec`; `flag` and `flag_reason`; `class` ("" where there is
-            none), `probability`, shape (n, n_classes), and `latent`.
+            `obj_id`, `group_id` and, where known, `copy`, `ra` and `dec`; `flag` and `flag_reason`; `class`, "" where
+            there is none; `probability`, shape (n, n_classes), and `latent`.
         """
         reasons = _reasons(images, table)
         good = reasons == ""

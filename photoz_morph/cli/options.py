@@ -1,6 +1,7 @@
 """Options shared by the commands, and errors on one line."""
 
 import contextlib
+import functools
 import importlib.util
 import os
 import re
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from photoz_morph.beam.options import RUNNERS
 from photoz_morph.streaming.owners import owned, working_folder
 from photoz_morph.system.files import check_writable, reason_and_remedy
 
@@ -50,6 +52,38 @@ part_option = click.option(
     help="Compute every Nth partition only, from the Ith; for several machines, whose shares are joined by the last.",
 )  # fmt: skip
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an existing dataset.")
+
+
+def beam_options(command):
+    """Decorator that adds --runner and --beam-option to a command; see `beam_settings_of`."""
+    of_beam = click.option(
+        "--beam-option", "beam_option", multiple=True, metavar="KEY=VALUE",
+        help="Pipeline option of Apache Beam, such as direct_num_workers=2; may be repeated.",
+    )  # fmt: skip
+    return click.option(
+        "--runner", type=click.Choice(RUNNERS),
+        help="Runner of Apache Beam that does the work, perhaps on a cluster; by default this process does it.",
+    )(of_beam(command))  # fmt: skip
+
+
+def beam_settings_of(runner, beam_option):
+    """Runner and pipeline options from --runner and --beam-option; None without --runner."""
+    if runner is None:
+        if beam_option:
+            raise click.UsageError("--beam-option needs --runner")
+        return None
+    from photoz_morph.beam.options import beam_settings
+
+    return beam_settings(runner, beam_option)
+
+
+def build_pipeline(settings):
+    """Maker of the pipeline of a build, from settings of Beam; None without them."""
+    if settings is None:
+        return None
+    from photoz_morph.beam.build import BeamBuild
+
+    return functools.partial(BeamBuild, settings)
 
 
 def share_of_work(text):

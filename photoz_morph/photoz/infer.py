@@ -193,7 +193,7 @@ def rehearse_source(source, out, progress=True):
             rehearse_predictions(table, out, source.path)
 
 
-def infer_source(model, source, out, settings=None, reddening=None, share=None, progress=True):
+def infer_source(model, source, out, settings=None, reddening=None, share=None, progress=True, compute=None):
     """Predict all galaxies of a source and write the predictions, whose suffix gives the format.
 
     The caller owns the output, or the share of it; see `streaming.owners.owned`.
@@ -213,6 +213,9 @@ def infer_source(model, source, out, settings=None, reddening=None, share=None, 
         Number of this process's share of the partitions, from 1, and number of shares. The process that finds all
         partitions finished writes the output.
     progress : bool
+    compute : callable, optional
+        Computes and writes the partitions of some numbers, as `photoz_morph.beam.infer.infer_photoz` without its first
+        argument; by default this process does.
 
     Returns
     -------
@@ -232,14 +235,8 @@ def infer_source(model, source, out, settings=None, reddening=None, share=None, 
     work = open_working_folder(out, partitions, {**facts, **(settings or {})})
     left = work.missing(share or (1, 1))
     mine = sum(one.n_rows for one in partitions[(share or (1, 1))[0] - 1 :: (share or (1, 1))[1]])
-    n_left = sum(partitions[number].n_rows for number in left)
-    stacks = prefetched(_stacks(source, left))
-    with tqdm(total=mine, initial=mine - n_left, desc="infer", unit=" galaxies", disable=not progress) as bar:
-        for number, (images, table) in zip(left, stacks):
-            name = partitions[number].name
-            work.write(name, infer_images(model, images, table, source.origin, name, reddening))
-            bar.update(len(table))
-            del images
+    n_done = mine - sum(partitions[number].n_rows for number in left)
+    (compute or _compute)(model, source, work, left, reddening, n_done, progress)
     with joining(work, share) as is_mine:
         if not is_mine:
             return InferSummary(source.n_rows, None, len(work.missing()), None)
@@ -250,6 +247,18 @@ def infer_source(model, source, out, settings=None, reddening=None, share=None, 
         head = _head(parts)
         work.remove()
     return InferSummary(source.n_rows, n_flagged, 0, head)
+
+
+def _compute(model, source, work, numbers, reddening, n_done, progress):
+    """Compute partitions in this process, which reads the next one meanwhile."""
+    stacks = prefetched(_stacks(source, numbers))
+    n_rows = n_done + sum(work.sizes[number] for number in numbers)
+    with tqdm(total=n_rows, initial=n_done, desc="infer", unit=" galaxies", disable=not progress) as bar:
+        for number, (images, table) in zip(numbers, stacks):
+            name = work.names[number]
+            work.write(name, infer_images(model, images, table, source.origin, name, reddening))
+            bar.update(len(table))
+            del images
 
 
 def _stacks(source, numbers):

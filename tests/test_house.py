@@ -20,7 +20,7 @@ SHELVES = {
     "shards": set(),
     "streaming": set(),
     "stacking": {"catalogs", "shards"},
-    "sources": {"catalogs", "shards"},
+    "sources": {"catalogs", "shards", "datasets"},
     "mocks": {"shards"},
     "simulation": {"catalogs", "mocks", "shards"},
     "robustness": {"metrics", "mocks.exposure"},
@@ -47,7 +47,8 @@ WINGS = {
     "morph": [
         ["report_run"],
         ["report"],
-        ["robustness", "baselines"],
+        ["infer"],
+        ["robustness", "baselines", "stamp_source"],
         ["evaluation", "predict", "export", "exported_model"],
         ["experiment"],
         ["classify"],

@@ -17,8 +17,7 @@ from tqdm import tqdm
 from photoz_morph.catalogs.dust import EBV_SOURCE, sfd_ebv
 from photoz_morph.photoz.formats.hats import check_positions
 from photoz_morph.photoz.predictions import predictions_table, rehearse_predictions, write_predictions_parts
-from photoz_morph.streaming.prefetch import prefetched
-from photoz_morph.streaming.working_folder import joining, open_working_folder
+from photoz_morph.streaming.working_folder import fill, folder_hash, joining, open_working_folder
 
 HEAD = 20  # galaxies of the summary
 
@@ -193,7 +192,7 @@ def rehearse_source(source, out, progress=True):
             rehearse_predictions(table, out, source.path)
 
 
-def infer_source(model, source, out, settings=None, reddening=None, share=None, progress=True, compute=None):
+def infer_source(model, source, out, settings=None, reddening=None, share=None, progress=True):
     """Predict all galaxies of a source and write the predictions, whose suffix gives the format.
 
     The caller owns the output, or the share of it; see `streaming.owners.owned`.
@@ -213,9 +212,6 @@ def infer_source(model, source, out, settings=None, reddening=None, share=None, 
         Number of this process's share of the partitions, from 1, and number of shares. The process that finds all
         partitions finished writes the output.
     progress : bool
-    compute : callable, optional
-        Computes and writes the partitions of some numbers, as `photoz_morph.beam.infer.infer_photoz` without its first
-        argument; by default this process does.
 
     Returns
     -------
@@ -230,13 +226,14 @@ def infer_source(model, source, out, settings=None, reddening=None, share=None, 
     """
     if source.survey.name != model.survey.name:
         raise ValueError(f"{source.path}: images of {source.survey.name}, {model.folder} takes {model.survey.name}")
-    out, partitions = Path(out), source.partitions
-    facts = {"model": _model_id(model.folder), "images": source.fingerprint, "origin": source.origin}
-    work = open_working_folder(out, partitions, {**facts, **(settings or {})})
-    left = work.missing(share or (1, 1))
-    mine = sum(one.n_rows for one in partitions[(share or (1, 1))[0] - 1 :: (share or (1, 1))[1]])
-    n_done = mine - sum(partitions[number].n_rows for number in left)
-    (compute or _compute)(model, source, work, left, reddening, n_done, progress)
+    out = Path(out)
+    facts = {"model": folder_hash(model.folder), "images": source.fingerprint, "origin": source.origin}
+    work = open_working_folder(out, source.partitions, {**facts, **(settings or {})})
+
+    def compute(name, stacks):
+        return infer_images(model, *stacks, source.origin, name, reddening)
+
+    fill(work, lambda numbers: _stacks(source, numbers), compute, share, progress=progress)
     with joining(work, share) as is_mine:
         if not is_mine:
             return InferSummary(source.n_rows, None, len(work.missing()), None)
@@ -247,18 +244,6 @@ def infer_source(model, source, out, settings=None, reddening=None, share=None, 
         head = _head(parts)
         work.remove()
     return InferSummary(source.n_rows, n_flagged, 0, head)
-
-
-def _compute(model, source, work, numbers, reddening, n_done, progress):
-    """Compute partitions in this process, which reads the next one meanwhile."""
-    stacks = prefetched(_stacks(source, numbers))
-    n_rows = n_done + sum(work.sizes[number] for number in numbers)
-    with tqdm(total=n_rows, initial=n_done, desc="infer", unit=" galaxies", disable=not progress) as bar:
-        for number, (images, table) in zip(numbers, stacks):
-            name = work.names[number]
-            work.write(name, infer_images(model, images, table, source.origin, name, reddening))
-            bar.update(len(table))
-            del images
 
 
 def _stacks(source, numbers):
@@ -297,12 +282,3 @@ def _head(parts):
         if n_rows >= HEAD:
             break
     return vstack(first, metadata_conflicts="silent")
-
-
-def _model_id(folder):
-    """Hash of the files of a SavedModel, whatever the name of its folder."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(folder).rglob("*")):
-        if path.is_file():
-            digest.update(f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()[:16]

@@ -7,12 +7,11 @@ their writers flag what they could not make, so that it is damage.
 from dataclasses import dataclass
 from pathlib import Path
 
-from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard
+from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard, survey_of
 from photoz_morph.sources.source import ImageSource, fingerprint_of
-from photoz_morph.surveys import get_survey
 from photoz_morph.system.fits import open_fits
 
-SAME = ("SURVEY", "BANDS", "PIXSCALE", "BUNIT", "ORIGIN")  # cards that all shards of a folder share
+SAME = ("SURVEY", "SURVDESC", "BANDS", "PIXSCALE", "BUNIT", "ORIGIN")  # cards that all shards of a folder share
 
 
 @dataclass(frozen=True)
@@ -66,13 +65,17 @@ def open_shards(folder, survey=None):
             facts.append((path.name, *(hdus[name].header.get("DATASUM") for name in ("IMAGE", "CATALOG"))))
             partitions.append(ShardPartition(path, catalog["NAXIS2"]))
         for keyword in SAME:
-            if header.get(keyword) != first[keyword]:
+            if header.get(keyword) != first.get(keyword):
+                if keyword == "SURVDESC":
+                    raise ValueError(f"{path}: SURVDESC differs from that in {paths[0].name}; keep stacks made with "
+                                     "different descriptions of a survey in folders of their own")  # fmt: skip
                 raise ValueError(
                     f"{path}: {keyword} is {header.get(keyword)}, in {paths[0].name} it is {first[keyword]}; keep "
                     "stacks of different surveys, and simulated and stacked ones, in folders of their own"
                 )
-    if survey is not None and first["SURVEY"] != survey.name:
-        raise ValueError(f"{paths[0]}: stacks of {first['SURVEY']}, not of {survey.name}; give another folder")
+    different = survey is not None and survey_of(paths[0], first).difference(survey)
+    if different:
+        raise ValueError(f"{paths[0]}: stacks of {first['SURVEY']}, not of {survey.name} ({different}); give another folder")
     return ImageSource(
-        Path(folder), survey or get_survey(first["SURVEY"]), first["ORIGIN"], tuple(partitions), fingerprint_of(*facts)
+        Path(folder), survey or survey_of(paths[0], first), first["ORIGIN"], tuple(partitions), fingerprint_of(*facts)
     )

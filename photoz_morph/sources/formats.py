@@ -4,14 +4,16 @@ from pathlib import Path
 
 from photoz_morph.sources.fits_shards import open_shards
 from photoz_morph.sources.fits_stacks import find_catalog, open_stack_files
+from photoz_morph.sources.hats import is_hats, open_hats
 from photoz_morph.sources.hdf5 import open_hdf5
 from photoz_morph.sources.npz import open_arrays
 from photoz_morph.sources.source import check_origin
+from photoz_morph.sources.tfds_folder import find_dataset, open_tfds
 from photoz_morph.surveys import SDSS, get_survey
 
 ACCEPTED = (
     "a folder of shards stacks-*.fits, a folder of FITS stacks with a catalog.csv, an uncompressed .npz file like "
-    "sdss.npz, or an .hdf5 file of images"
+    "sdss.npz, an .hdf5 file of images, a HATS catalogue whose rows hold images, or a dataset of `photoz build`"
 )
 HDF5_SUFFIXES = (".hdf5", ".h5", ".hdf")
 
@@ -23,7 +25,8 @@ def open_source(path, survey=None, origin=None):
     ----------
     path : path-like
         A folder of FITS shards, or of FITS stacks with a catalogue; an .npz file like the public `sdss.npz`, or a
-        folder of its two arrays; an HDF5 file like GalaxiesML.
+        folder of its two arrays; an HDF5 file like GalaxiesML; a HATS catalogue whose rows hold images; a dataset that
+        `photoz build` wrote.
     survey : str, path-like or ImagingSurvey, optional
         Name of a survey, path of its description, or the survey itself; by default what the files say, and SDSS for
         .npz.
@@ -45,8 +48,9 @@ def open_source(path, survey=None, origin=None):
     survey = None if survey is None else get_survey(survey)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder; give {ACCEPTED}")
-    if any(path.glob("stacks-*.fits")):
-        source = open_shards(path, survey)
+    own = open_shards if any(path.glob("stacks-*.fits")) else open_tfds if find_dataset(path) else None
+    if own:
+        source = own(path, survey)
         if origin not in (None, source.origin):
             raise ValueError(f"{path}: the stacks are {source.origin}, not {origin}; give another folder")
         return source
@@ -57,6 +61,8 @@ def open_source(path, survey=None, origin=None):
         return open_hdf5(path, _needed(survey, path), origin)
     if find_catalog(path):
         return open_stack_files(path, _needed(survey, path), origin or "stacked")
+    if is_hats(path):
+        return open_hats(path, _needed(survey, path), origin or "stacked")
     raise ValueError(f"{path}: holds no galaxy images of a known format; give {ACCEPTED}")
 
 

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tqdm import tqdm
 
 from photoz_morph.streaming.owners import SETTINGS, is_begun, working_folder
 from photoz_morph.streaming.parts import Parts
+from photoz_morph.streaming.prefetch import prefetched
 from photoz_morph.system.files import reason_and_remedy, write_whole
 from photoz_morph.system.locks import locked
 from photoz_morph.system.tables import write_parquet
@@ -49,10 +51,14 @@ class WorkingFolder:
         """Path of a part."""
         return self.folder / f"{name}.parquet"
 
-    def missing(self, share=(1, 1)):
-        """Numbers, from 0, of the parts of a share that are not there, or not whole."""
-        number, count = share
-        mine = range(number - 1, len(self.names), count)
+    def of_share(self, share=None):
+        """Numbers, from 0, of the parts of a share (I, N), or of all."""
+        number, count = share or (1, 1)
+        return range(number - 1, len(self.names), count)
+
+    def missing(self, share=None):
+        """Numbers of the parts of a share that are not there, or not whole."""
+        mine = self.of_share(share)
         return [i for i in mine if not self._is_whole(self.path(self.names[i]), self.sizes[i])]
 
     @staticmethod
@@ -70,6 +76,16 @@ class WorkingFolder:
     def parts(self):
         """All parts, as one table; see `streaming.parts`."""
         return Parts([self.path(name) for name in self.names])
+
+    @contextlib.contextmanager
+    def kept_if_begun(self):
+        """Remove the folder when what is done inside a `with` statement fails before the first part is finished."""
+        try:
+            yield
+        except BaseException:
+            if not any(self.folder.glob("*.parquet")) and not any(self.folder.glob("share-*.lock")):
+                self.remove()
+            raise
 
     def remove(self):
         """Remove the folder; from the first moment on it does not count as one."""
@@ -137,6 +153,35 @@ def _differences(there, wanted):
     )
 
 
+def fill(work, read, compute, share=None, unit=" galaxies", progress=True):
+    """Compute the missing parts of an output; the next is read while one is computed.
+
+    Parameters
+    ----------
+    work : WorkingFolder
+    read : callable
+        Numbers of parts, in order, to an iterator over what each is computed from; only a thread of its own uses it.
+    compute : callable
+        Name of a part and an item of `read` to the table of the part.
+    share : (int, int), optional
+        Number of a share of the parts, from 1, and number of shares; by default all.
+    unit : str
+        What a row is, for the progress bar.
+    progress : bool
+    """
+    left = work.missing(share)
+    mine = sum(work.sizes[number] for number in work.of_share(share))
+    done = mine - sum(work.sizes[number] for number in left)
+    items = prefetched(read(left))
+    with tqdm(total=mine, initial=done, desc="infer", unit=unit, disable=not progress) as bar:
+        with contextlib.closing(items), work.kept_if_begun():
+            for number in left:
+                item = next(items)
+                work.write(work.names[number], compute(work.names[number], item))
+                bar.update(work.sizes[number])
+                del item  # or it would be held beside the next one
+
+
 @contextlib.contextmanager
 def joining(work, share=None):
     """Whether the calling process joins the parts, inside a `with` statement.
@@ -163,3 +208,12 @@ def joining(work, share=None):
                 yield False
                 return
         yield is_begun(work.out) and not work.missing()  # it may have joined them in the meantime
+
+
+def folder_hash(folder):
+    """Hash of the files of a folder, such as a SavedModel, whatever its name."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(folder).rglob("*")):
+        if path.is_file():
+            digest.update(f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()[:16]

@@ -148,6 +148,22 @@ class Survey(ImagingSurvey):
         """Band of the magnitude that stands for the brightness of a galaxy: r, or the middle one of the survey's."""
         return "r" if "r" in self.bands else self.bands_by_wavelength[self.n_bands // 2]
 
+    def names_of(self, band):
+        """Names that files have for a band, as a tuple: its own unless `frames.bands` gives others."""
+        of_bands = self.frames.bands if self.frames else None
+        return of_bands[self.bands.index(band)] if of_bands else (band,)
+
+    def difference(self, other):
+        """What makes stacks of another survey other stacks: text of the facts that differ, "" if none does.
+
+        These are name, bands, pixel scale, stamp size, unit and zero point; the rest is no property of the pixels.
+        """
+        facts = ("name", "bands", "pixel_scale", "stamp_size", "image_unit", "zero_point")
+        pairs = {fact: (getattr(self, fact), getattr(other, fact, None)) for fact in facts}
+        return ", ".join(
+            f"{fact} {_text(one)} instead of {_text(another)}" for fact, (one, another) in pairs.items() if one != another
+        )
+
     def asinh_magnitude(self, flux):
         """Asinh magnitudes of fluxes: defined at and below zero, equal to AB magnitudes when bright.
 
@@ -204,3 +220,8 @@ class Survey(ImagingSurvey):
                 f"survey {self.name}: its description has no asinh_softening, so it has no asinh magnitudes; add it"
             )
         return np.asarray(self.asinh_softening)
+
+
+def _text(value):
+    """A fact in a message."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -88,7 +88,7 @@ def import_checkpoint(checkpoint, bins, out, quiet):
 @click.argument("source", required=False, type=UserPath())
 @click.option("--catalog", type=UserPath(),
               help="Catalogue of the galaxies to stack; with SOURCE, of their E(B-V).")  # fmt: skip
-@click.option("--frames", type=UserPath(), help="Folder of survey frames; with --catalog.")
+@click.option("--frames", type=UserPath(), help="Folder of survey frames, or their index; with --catalog.")
 @click.option("--stacks", type=UserPath(), help="The same as SOURCE.")
 @click.option("--out", default="predictions.fits", show_default=True, type=UserPath(),
               help=f"Output file: {', '.join(FORMATS)}.", callback=output_file(*FORMATS))  # fmt: skip

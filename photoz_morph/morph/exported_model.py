@@ -11,6 +11,7 @@ from photoz_morph.models.loading import BATCH_SIZE
 from photoz_morph.models.saved_model import load_saved_model, read_description
 from photoz_morph.shards.mocks import read_mock_catalog, read_mock_shard
 from photoz_morph.surveys import LSST
+from photoz_morph.system.columns import plain_columns
 
 KEPT = ("obj_id", "group_id", "copy", "ra", "dec")  # columns of the input in the table of classes
 FACTS = ("binning", "pixscale")  # of the training mocks; new stamps must have the same
@@ -101,13 +102,13 @@ class ExportedMorphModel:
         Returns
         -------
         Table
-            `obj_id`, `group_id` and, where known, `copy`, `ra` and `dec`; `flag` and `flag_reason`; `class` ("" where there is
-            none), `probability`, shape (n, n_classes), and `latent`.
+            `obj_id`, `group_id` and, where known, `copy`, `ra` and `dec`; `flag` and `flag_reason`; `class`, "" where
+            there is none; `probability`, shape (n, n_classes), and `latent`.
         """
         reasons = _reasons(images, table)
         good = reasons == ""
         outputs = self.predict(images[good], source, years)
-        found = Table({name: table[name] for name in KEPT if name in table.colnames})
+        found = plain_columns(Table({name: table[name] for name in KEPT if name in table.colnames}))
         found.meta = {"model": self.description["model"], "classes": ",".join(self.classes), "years": years}
         values = {name: _spread(part, good) for name, part in outputs.items()}
         reasons[good & np.isnan(values["probability"][:, 0])] = "the network gives no finite probabilities"

@@ -162,7 +162,8 @@ def _reasons(images, table, survey):
         counts = (~np.isfinite(images[row])).sum(axis=(0, 1))
         band = int(np.argmax(counts))
         reasons[row] = f"{counts[band]} pixels in band {survey.bands[band]} are not finite"
-    reasons[(reasons == "") & ~np.isfinite(np.asarray(table["ebv"], float))] = "no E(B-V), nor a position for the dust map"
+    unknown = ~np.isfinite(np.asarray(table["ebv"], float))
+    reasons[unknown & (reasons == "")] = "no E(B-V), nor a position for the dust map"
     return reasons
 
 

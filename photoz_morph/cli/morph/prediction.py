@@ -85,9 +85,9 @@ def export(run, out, defence, quiet):
 def infer(model, source, years, fragility, max_queries, out, share, quiet):
     """Classify new stamps with an exported MODEL.
 
-    SOURCE is a folder of mock shards, or one of them, a dataset of `morph build`, or stamps of another format, which are
-    of the depth --years. Classes, probabilities and latents are written to a table. Those of each partition of SOURCE
-    are kept in the folder OUT.parts as soon as they are computed; if interrupted, run the same command again.
+    SOURCE is a folder of mock shards, or one of them, a dataset of `morph build`, or stamps of another format, which
+    are of the depth --years. Classes, probabilities and latents are written to a table. Those of each partition of
+    SOURCE are kept in the folder OUT.parts as soon as they are computed; if interrupted, run the same command again.
     """
     if max_queries is not None and not fragility:
         raise click.UsageError("--max-queries needs --fragility")

@@ -103,6 +103,32 @@ def stack(catalog, frames, out, survey, combine, swarp, quiet):
 
 
 @click.command()
+@click.argument("catalog", type=UserPath())
+@click.option("-o", "--out", default="selected.fits", show_default=True, type=UserPath(),
+              callback=output_file(".fits", ".parquet", ".csv"), help="The galaxies that are left.")  # fmt: skip
+@click.option("--skip", multiple=True, metavar="CUT", help="Leave out a cut; those that can be are named in an error.")
+@quiet_option
+def select(catalog, out, skip, quiet):
+    """Select the Main Galaxy Sample of Pasquet et al. (2019), Appendix A, from CATALOG.
+
+    CATALOG is a FITS, CSV or Parquet table with the columns of their query, or an .npz file like the public sdss.npz.
+    The number of galaxies that each cut keeps is printed and stored in the output.
+    """
+    from photoz_morph.catalogs.selection import select_main_sample, write_sample
+    from photoz_morph.catalogs.table_files import read_table_file
+    from photoz_morph.sources.npz import read_labels
+
+    own_output(out)
+    table = read_labels(catalog) if Path(catalog).suffix == ".npz" else read_table_file(catalog)
+    selected, counts = select_main_sample(table, catalog, skip)
+    write_sample(table[selected], counts, len(table), out)
+    echo(f"{len(table):>9} galaxies in {catalog}", quiet)
+    for name, rule, kept in counts:
+        echo(f"{kept:>9} after {name}: {rule}", quiet)
+    echo(f"{selected.sum()} galaxies in {out}.", quiet)
+
+
+@click.command()
 @click.argument("stacks", default="stacks", type=UserPath())
 @data_dir_option
 @overwrite_option

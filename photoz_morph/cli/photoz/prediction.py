@@ -1,5 +1,6 @@
 """The prediction commands of `photoz`: predict, convert, export, import-checkpoint, infer."""
 
+import functools
 from pathlib import Path
 
 import click
@@ -7,6 +8,8 @@ import click
 from photoz_morph.cli.options import (
     FORMATS,
     UserPath,
+    beam_options,
+    beam_settings_of,
     check_new_folder,
     echo,
     output_file,
@@ -95,8 +98,11 @@ def import_checkpoint(checkpoint, bins, out, quiet):
               help="Combination of the frames.")  # fmt: skip
 @click.option("--swarp", type=UserPath(), help="SWarp executable, if not on the PATH.")
 @part_option
+@beam_options
 @quiet_option
-def infer(model, source, catalog, frames, stacks, out, figure, combine, swarp, share, quiet):
+def infer(
+    model, source, catalog, frames, stacks, out, figure, combine, swarp, share, runner, beam_option, quiet
+):  # fmt: skip
     """Predict redshift PDFs of new galaxies with an exported MODEL.
 
     The images are read from SOURCE, or stacked from --frames around the galaxies of --catalog, a thousand at a time.
@@ -109,6 +115,9 @@ def infer(model, source, catalog, frames, stacks, out, figure, combine, swarp, s
     source = source or stacks
     if bool(source) == bool(frames) or (frames and not catalog):
         raise click.UsageError("give SOURCE, or --catalog and --frames")
+    beam = beam_settings_of(runner, beam_option)
+    if beam:  # its workers may be in another folder
+        source, frames = (path and Path(path).absolute() for path in (source, frames))
     from photoz_morph.photoz.infer import CatalogReddening, infer_source, rehearse_source
     from photoz_morph.photoz.predictions import rehearse_predictions
     from photoz_morph.streaming.owners import is_begun
@@ -140,7 +149,12 @@ def infer(model, source, catalog, frames, stacks, out, figure, combine, swarp, s
             settings = {"ebv": reddening.fingerprint}
         if not is_begun(out):
             rehearse_source(images, out, progress=not quiet)
-    made = infer_source(model, images, out, settings, reddening, share, progress=not quiet)
+    compute = None
+    if beam:
+        from photoz_morph.beam.infer import infer_photoz
+
+        compute = functools.partial(infer_photoz, beam)
+    made = infer_source(model, images, out, settings, reddening, share, not quiet, compute)
     if made.head is None:
         echo(f"--part {share[0]}/{share[1]} is finished, {made.n_missing} partitions of other parts are not. The part "
              f"that finishes last writes {out}.", quiet)  # fmt: skip
@@ -163,7 +177,7 @@ def _show(made, source, grid, figure, quiet):
         from photoz_morph.report.style import save_figure
 
         images = first_images(source, MAX_SHOWN)
-        save_figure(galaxies_with_pdf(images, made.head[: len(images)], grid), figure)
+        save_figure(galaxies_with_pdf(images, made.head[: len(images)], grid, survey=source.survey), figure)
         echo(f"Figure in {figure}.", quiet)
 
 

@@ -1,8 +1,8 @@
 """Inference as a Beam pipeline: the parts of an output are computed by the workers of a runner.
 
-A worker loads the model once. It reads what a part is computed from, computes it and writes it with the name and content
-that it has without Beam, whole or not at all, so that either can go on where the other was killed. What the workers need
-waits for them in a folder beside the parts, and the pipeline itself is small for any number of parts.
+A worker loads the model once. It reads what a part is computed from, computes it and writes it with the name and
+content that it has without Beam, whole or not at all, so that either can go on where the other was killed. What the
+workers need waits for them in a folder beside the parts: the pipeline itself is small for any number of parts.
 """
 
 import contextlib

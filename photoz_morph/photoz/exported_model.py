@@ -11,8 +11,8 @@ from photoz_morph.models.saved_model import load_saved_model, read_description
 from photoz_morph.photoz.export import OUTPUTS
 from photoz_morph.photoz.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.shards.stacks import check_finite, find_shards, read_catalog, read_shard
-from photoz_morph.surveys import get_survey
+from photoz_morph.shards.stacks import check_finite, find_shards, read_catalog, read_shard, survey_of
+from photoz_morph.surveys import SURVEYS, survey_from_dict
 
 
 class ExportedModel:
@@ -28,14 +28,15 @@ class ExportedModel:
     FileNotFoundError
         If there is no exported model.
     ValueError
-        If it is damaged, or its survey differs from the one of that name in this version.
+        If it is damaged, contradicts itself, or was exported before it described its survey and this version knows none
+        of that name with these bands, scale, size and unit.
     """
 
     def __init__(self, folder):
         self.folder, described = Path(folder), Path(folder) / "estimator.json"
         self.description = read_description(folder, "photoz")
         try:
-            self.survey = get_survey(self.description["survey"])
+            self.survey = _survey_of(self.description)
             self.grid = RedshiftGrid(**self.description["redshift"])
             stated = tuple(self.description[key] for key in ("bands", "pixel_scale_arcsec", "image_size", "image_unit"))
             self.description["model"], self.description["n_members"]
@@ -46,7 +47,7 @@ class ExportedModel:
             raise ValueError(f"{described}: describes no exported model ({reason}); export the model again") from error
         facts = (list(self.survey.bands), self.survey.pixel_scale, self.survey.stamp_size, self.survey.image_unit)
         if facts != stated:
-            raise ValueError(f"{described}: was exported for {stated}, this version has {self.survey.name} as {facts}")
+            raise ValueError(f"{described}: was exported for {stated}, but has {self.survey.name} as {facts}")
         self._model = load_saved_model(folder)
 
     def __reduce__(self):
@@ -130,6 +131,19 @@ class ExportedModel:
         )  # fmt: skip
 
 
+def _survey_of(description):
+    """Survey that an `estimator.json` describes whole, or that this version knows by its name."""
+    name = description["survey"]
+    if "survey_description" not in description:  # exported by version 0.1
+        if name not in SURVEYS:
+            raise ValueError(f"unknown survey {name!r}")
+        return SURVEYS[name]
+    survey = survey_from_dict(description["survey_description"], "survey_description")
+    if survey.name != name:
+        raise ValueError(f"survey_description describes {survey.name}, survey is {name}")
+    return survey
+
+
 def load_exported_model(folder):
     """Load the exported model in a folder; see `ExportedModel`."""
     return ExportedModel(folder)
@@ -167,8 +181,11 @@ def infer_shards(model, folder, progress=True):
     paths = find_shards(folder)
     headers = [read_catalog(path)[1] for path in paths]
     for path, header in zip(paths, headers):
-        if header["SURVEY"] != model.survey.name:
-            raise ValueError(f"{path}: stacks of {header['SURVEY']}, {model.folder} takes {model.survey.name}")
+        different = survey_of(path, header).difference(model.survey)
+        if different:
+            raise ValueError(
+                f"{path}: stacks of {header['SURVEY']}, {model.folder} takes {model.survey.name} ({different})"
+            )
     origins = {header["ORIGIN"] for header in headers}
     if len(origins) > 1:
         raise ValueError(f"{folder}: simulated and stacked shards in one folder; keep them apart")

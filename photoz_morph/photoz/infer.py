@@ -227,8 +227,11 @@ def infer_source(model, source, out, settings=None, reddening=None, share=None, 
     OSError
         With a message that names the file and the remedy.
     """
-    if source.survey.name != model.survey.name:
-        raise ValueError(f"{source.path}: images of {source.survey.name}, {model.folder} takes {model.survey.name}")
+    different = source.survey.difference(model.survey)
+    if different:
+        raise ValueError(
+            f"{source.path}: images of {source.survey.name}, {model.folder} takes {model.survey.name} ({different})"
+        )
     out = Path(out)
     facts = {"model": folder_hash(model.folder), "images": source.fingerprint, "origin": source.origin}
     work = open_working_folder(out, source.partitions, {**facts, **(settings or {})})

@@ -174,7 +174,7 @@ def _show(made, source, grid, figure, quiet):
         from photoz_morph.report.style import save_figure
 
         images = first_images(source, MAX_SHOWN)
-        save_figure(galaxies_with_pdf(images, made.head[: len(images)], grid), figure)
+        save_figure(galaxies_with_pdf(images, made.head[: len(images)], grid, survey=source.survey), figure)
         echo(f"Figure in {figure}.", quiet)
 
 

@@ -91,7 +91,7 @@ def import_checkpoint(checkpoint, bins, out, quiet):
 @click.option("--frames", type=UserPath(), help="Folder of survey frames, or their index; with --catalog.")
 @click.option("--stacks", type=UserPath(), help="The same as SOURCE.")
 @click.option("--out", default="predictions.fits", show_default=True, type=UserPath(),
-              help=f"Output file: {', '.join(FORMATS)}.", callback=output_file(*FORMATS))  # fmt: skip
+              help=f"Output file: {', '.join(FORMATS)}.", callback=output_file(*FORMATS, in_parts=True))  # fmt: skip
 @click.option("--figure", type=UserPath(), callback=output_file(".png", ".pdf"),
               help=f"Figure of the first {MAX_SHOWN} galaxies and their PDFs, a .png or .pdf file.")  # fmt: skip
 @click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]),

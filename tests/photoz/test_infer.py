@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from photoz_morph.photoz.infer import (
     rehearse_source,
 )
 from photoz_morph.photoz.predictions import read_predictions, write_predictions
+from photoz_morph.streaming.working_folder import WorkingFolder
 from tests.support.streams import SIZES, MadePartition, NumpyModel, made_source
 
 FORMATS = ("p.fits", "p.parquet", "p.hdf5", "p.hats")
@@ -98,7 +100,7 @@ def test_reddening_is_the_catalogues_then_the_tables_then_the_maps_and_is_record
 
 
 def test_a_table_without_reddening_and_flag_gets_both(model):
-    images, table = MadePartition(0, 3).read()
+    images, table = MadePartition(0, 2).read()
     table.remove_columns(["ebv", "flag", "flag_reason"])
     found = infer_images(model, images, table, "stacked")
     np.testing.assert_allclose(found["ebv"], sfd_ebv(table["ra"], table["dec"]))
@@ -141,6 +143,21 @@ def test_a_share_says_how_many_partitions_are_missing(tmp_path, model, whole):
     made = infer_source(model, made_source(SIZES), tmp_path / "p.fits", progress=False)  # the whole takes over
     assert made.n_missing == 0
     assert_same(read_predictions(tmp_path / "p.fits")[0], whole)
+
+
+@pytest.mark.parametrize("out", ["p.fits", "p.hats"])
+def test_killed_after_the_join_it_only_removes_the_parts(tmp_path, model, whole, out, monkeypatch):
+    if out == "p.hats":
+        pytest.importorskip("hats")
+    with monkeypatch.context() as patch:
+        patch.setattr(WorkingFolder, "remove", lambda work: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception, match="killed"):
+            infer_source(model, made_source(SIZES), tmp_path / out, progress=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [out, f"{out}.parts"]
+    monkeypatch.setattr(MadePartition, "read", lambda *_: pytest.fail("computed again"))
+    infer_source(model, made_source(SIZES), tmp_path / out, progress=False)
+    assert_same(read_predictions(tmp_path / out)[0], whole)
+    assert [path.name for path in tmp_path.iterdir()] == [out]
 
 
 def test_finished_parts_are_not_computed_again(tmp_path, model, monkeypatch):
@@ -201,7 +218,7 @@ def test_a_position_that_hats_needs_is_asked_for_before_the_work(tmp_path):
 
 def test_a_source_of_another_survey_is_refused(tmp_path, model):
     source = made_source(SIZES)
-    source.survey = type("Survey", (), {"name": "legacy"})
+    source.survey = replace(source.survey, name="legacy")
     with pytest.raises(ValueError, match="made: images of legacy, .*model takes sdss"):
         infer_source(model, source, tmp_path / "p.fits", progress=False)
     assert not list(tmp_path.iterdir())

@@ -8,6 +8,7 @@ from photoz_morph.catalogs.folds import N_FOLDS, assign_fold, storage_order
 from photoz_morph.catalogs.per_band import PER_BAND, PER_GALAXY, check_quantities, gather, per_galaxy
 from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard
 from photoz_morph.surveys import SDSS
+from photoz_morph.system.provenance import code_version, header_facts, joined_facts
 from tfds_builders.prepare import ContentHash, prepare
 
 
@@ -24,8 +25,9 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
     RELEASE_NOTES = {"1.0.0": "First release."}
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Make shards with `photoz simulate` or `photoz stack`."
 
-    def __init__(self, *, origin="stacked", on_galaxy=None, **kwargs):
+    def __init__(self, *, origin="stacked", facts=None, on_galaxy=None, **kwargs):
         self.origin = origin  # "simulated" or "stacked": every number made from the dataset repeats it
+        self.facts = facts or {}  # of the images; see `system.provenance`
         self.on_galaxy = on_galaxy or (lambda: None)  # called once a galaxy, for a progress bar
         self._content = ContentHash()
         super().__init__(**kwargs)
@@ -51,7 +53,7 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
                 }
             ),
             supervised_keys=None,
-            metadata=tfds.core.MetadataDict(origin=self.origin, order="group_id"),
+            metadata=tfds.core.MetadataDict(origin=self.origin, order="group_id", **self.facts),
             disable_shuffling=True,  # sort by the key, not by its hash
             citation="Pasquet et al. 2019, A&A 621, A26",
         )
@@ -120,21 +122,23 @@ def build(stacks_dir, data_dir, overwrite=False, progress=True):
         If the dataset exists, a shard is broken or of another survey, two rows share an obj_id, simulated and
         stacked shards are mixed, no row is usable, or a fold would be empty. An existing dataset is kept on error.
     """
-    origin, counts = _check_catalogs(find_shards(stacks_dir))
+    origin, facts, counts = _check_catalogs(find_shards(stacks_dir))
     with tqdm(total=counts["galaxies"], desc="build", unit=" galaxies", disable=not progress) as bar:
-        prepare(SdssUgriz(origin=origin, on_galaxy=bar.update, data_dir=data_dir), stacks_dir, overwrite)
+        builder = SdssUgriz(origin=origin, facts=facts, on_galaxy=bar.update, data_dir=data_dir)
+        prepare(builder, stacks_dir, overwrite)
     return counts
 
 
 def _check_catalogs(paths):
-    """Origin of the shards and counts of rows, after the checks that need no pixels."""
-    origins, ids, groups, seen = set(), [], [], {"flagged": 0, "without z_spec": 0, "without E(B-V)": 0}
+    """Origin of the shards, facts of their images and counts of rows, after the checks that need no pixels."""
+    origins, facts, ids, groups, seen = set(), [], [], [], {"flagged": 0, "without z_spec": 0, "without E(B-V)": 0}
     for path in paths:
         table, header = read_catalog(path)
         if header["SURVEY"] != SDSS.name:
             raise ValueError(f"{path}: stacks of survey {header['SURVEY']}, this dataset holds {SDSS.name}")
         check_quantities(table, SDSS.bands, path)  # before TFDS, whose message would be the whole example
         origins.add(header["ORIGIN"])
+        facts.append(header_facts(header))
         seen["flagged"] += int(np.sum(table["flag"] != 0))
         seen["without z_spec"] += int(np.sum((table["flag"] == 0) & ~np.isfinite(table["z_spec"])))
         seen["without E(B-V)"] += int(np.sum((table["flag"] == 0) & ~np.isfinite(table["ebv"])))
@@ -155,4 +159,4 @@ def _check_catalogs(paths):
             f"{paths[0].parent}: {len(groups)} different galaxies fall in {np.sum(per_fold > 0)} of {N_FOLDS} folds; "
             "give more galaxies, a dataset needs some in each"
         )
-    return origins.pop(), {"galaxies": len(ids), **seen}
+    return origins.pop(), {**joined_facts(facts), "code": code_version()}, {"galaxies": len(ids), **seen}

@@ -9,6 +9,7 @@ from photoz_morph.mocks.labels import MERGER
 from photoz_morph.mocks.released_arrays import open_released
 from photoz_morph.shards.mocks import find_mock_shards, read_mock_catalog, read_mock_shard
 from photoz_morph.surveys import LSST
+from photoz_morph.system.provenance import code_version, image_facts
 from tfds_builders.prepare import ContentHash, prepare
 
 INTEGERS = ("obj_id", "group_id", "label", "label_g", "intended_type", "subhalo_id", "snapshot")  # -1 where unknown
@@ -56,9 +57,14 @@ class TngLsstMocks(tfds.core.GeneratorBasedBuilder):
                 }
             ),
             supervised_keys=None,
-            metadata=tfds.core.MetadataDict(origin=self.origin, **self.facts),
+            metadata=tfds.core.MetadataDict(origin=self.origin, **self.facts, **self._provenance()),
             citation="Ciprijanovic et al. 2021, arXiv:2111.00961",
         )
+
+    def _provenance(self):
+        """Survey, bands and unit of the images, and the code that built the dataset."""
+        facts = {key: value for key, value in image_facts(LSST).items() if key in ("survey", "bands", "unit")}
+        return facts | {"code": code_version()} | ({"unit": "unknown"} if self.origin == "released" else {})
 
     def _split_generators(self, dl_manager):
         return {split: self._generate_examples(split) for split in SPLITS}

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from google.protobuf import json_format
 
+IMAGE_METADATA = ("survey", "bands", "pixel_scale", "unit", "engine", "combine", "code")
 BUILD_COMMANDS = {"sdss_ugriz": "photoz build STACKS", "tng_lsst_mocks": "morph build MOCKS"}
 
 
@@ -131,6 +132,11 @@ class CachedColumns:
 def content_hash(builder):
     """Hash of all examples, from when the dataset was built; None for datasets built before 0.2, which have none."""
     return builder.info.metadata.get("content_hash")
+
+
+def image_metadata(builder):
+    """How the images of a dataset were made and by which code, from when it was built; see `system.provenance`."""
+    return {key: builder.info.metadata[key] for key in IMAGE_METADATA if builder.info.metadata.get(key)}
 
 
 def read_galaxies(builder, split, features):

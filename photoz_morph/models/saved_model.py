@@ -10,7 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from photoz_morph.system.files import reason_and_remedy
+from photoz_morph.system.json_files import read_json
 from photoz_morph.system.locks import one_owner
+from photoz_morph.system.provenance import code_version, folder_hash
 
 
 @one_owner("out_dir", "give another --out", is_folder=False)
@@ -31,6 +33,11 @@ def write_saved_model(out_dir, functions, description):
     description : dict
         Content of `estimator.json`.
 
+    Returns
+    -------
+    dict
+        Content of `estimator.json`: the description with `code` and `model_id` (see `model_hash`).
+
     Raises
     ------
     ValueError
@@ -50,6 +57,7 @@ def write_saved_model(out_dir, functions, description):
         archive.add_endpoint(name=f"{name}_dict", fn=_of_dictionary(traced), input_signature=[named])
     try:
         archive.write_out(str(part), verbose=False)
+        description = {**description, "code": code_version(), "model_id": model_hash(part)}
         (part / "estimator.json").write_text(json.dumps(description, indent=1))
         part.replace(out_dir)
     except (OSError, tf.errors.OpError) as error:  # TensorFlow's names a temporary file
@@ -57,6 +65,22 @@ def write_saved_model(out_dir, functions, description):
         raise OSError(reason_and_remedy(reason, out_dir)) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+    return description
+
+
+def model_hash(folder):
+    """Identifier of the SavedModel in a folder: a hash of its graph and weights, not of the folder's name.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits, the `model_id` of all that the model predicts.
+    """
+    return folder_hash(folder, ("saved_model.pb", "variables/*", "assets/*"))
 
 
 def nan_unless_finite(outputs, *inputs):
@@ -134,7 +158,7 @@ def load_saved_model(folder):
     Raises
     ------
     ValueError
-        If it is damaged, or has no function `serve`.
+        If it is damaged, has no function `serve`, or is not the model that its `estimator.json` describes.
     """
     try:
         model = tf.saved_model.load(str(folder))
@@ -142,4 +166,17 @@ def load_saved_model(folder):
         raise ValueError(f"{folder}: not a SavedModel, or truncated ({error}); export the model again") from error
     if not hasattr(model, "serve"):
         raise ValueError(f"{folder}: its SavedModel has no function `serve`; export the model again")
+    _check_model_id(folder)
     return model
+
+
+def _check_model_id(folder):
+    """Raise a ValueError if the SavedModel has changed since it was exported; older exports have no identifier."""
+    path = Path(folder) / "estimator.json"
+    stated = read_json(path).get("model_id") if path.exists() else None
+    found = model_hash(folder) if stated else None
+    if stated != found:
+        raise ValueError(
+            f"{folder}: its SavedModel is not the one that estimator.json describes (model_id {stated}, found "
+            f"{found}): a file was changed or damaged; export the model again"
+        )

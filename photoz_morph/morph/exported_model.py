@@ -8,9 +8,10 @@ from tqdm import tqdm
 
 from photoz_morph.metrics.classification import predicted_class
 from photoz_morph.models.loading import BATCH_SIZE
-from photoz_morph.models.saved_model import load_saved_model, read_description
+from photoz_morph.models.saved_model import load_saved_model, model_hash, read_description
 from photoz_morph.shards.mocks import read_mock_catalog, read_mock_shard
 from photoz_morph.surveys import LSST
+from photoz_morph.system.provenance import check_images, code_version, described_facts, header_facts
 
 FACTS = ("binning", "pixscale")  # of the training mocks; new stamps must have the same
 
@@ -41,6 +42,15 @@ class ExportedMorphModel:
             raise ValueError(f"{path}: {', '.join(missing)} missing; export the model again")
         self.classes = tuple(self.description["classes"])
         self._model = load_saved_model(folder)
+        self.model_id = self.description.get("model_id") or model_hash(folder)  # older exports do not say
+        self.trained_on = described_facts(self.description)
+
+    def provenance(self):
+        """Keys of the model for the header of what it predicts; see `system.provenance`."""
+        return {
+            "code": code_version(), "model_id": self.model_id, "data_id": self.description.get("data_id") or "",
+            **{key: self.trained_on[key] for key in ("survey", "bands", "unit")},
+        }  # fmt: skip
 
     def predict(self, image, source="stamps", years=10):
         """Predict class probabilities and latents of stamps.
@@ -119,23 +129,16 @@ def infer_mocks(model, paths, years, progress=True):
         tables.append(table)
     table = vstack(tables, metadata_conflicts="silent")
     table.meta = {"model": model.description["model"], "classes": ",".join(model.classes), "years": years}
+    table.meta |= model.provenance()
     return table
 
 
 def _check_settings(model, path, years):
     """Raise a ValueError unless a shard has the survey, unit and settings of the training mocks."""
     _, header = read_mock_catalog(path)
-    if header["SURVEY"] != model.description["survey"]:
-        raise ValueError(
-            f"{path}: stamps of {header['SURVEY']}, {model.folder} was trained on {model.description['survey']}"
-        )
+    check_images(model.trained_on, header_facts(header), path, model.folder)
     if str(years) not in header["YEARS"].split(","):
         raise ValueError(f"{path}: holds depths {header['YEARS']}, not {years}; give one of these as --years")
-    if model.description["image_unit"] != header["BUNIT"]:
-        raise ValueError(
-            f"{path}: stamps in {header['BUNIT']}, {model.folder} was trained on those in "
-            f"{model.description['image_unit']}; give it stamps in that unit"
-        )
     for name in FACTS:
         expected, found = model.description["mocks"].get(name), header[name.upper()]
         if expected is not None and expected != found:

@@ -30,6 +30,7 @@ from photoz_morph.system.columns import ascii_text
 from photoz_morph.system.locks import one_owner
 
 WCS_CONVENTION = "TAN, north up, east left, galaxy at CRPIX 32.5 of 64"
+ENGINE_CARD = ("ENGINE", "swarp", "what resampled and combined the frames")
 FRAME_KEY = ("band", "run", "camcol", "field")
 WRITTEN_COLUMNS = ("ebv_source", "n_frames", "weight", "flag", "flag_reason")
 
@@ -103,7 +104,7 @@ def stack_catalog(catalog, frames_dir, out_dir, survey=SDSS, combine="median", s
             if path not in kept:
                 frames = _frames(part, run)
                 images, table = _stack_part(part, frames, run, bar)
-                cards = _header(part, frames, run) + _unusable_cards(frames, run)
+                cards = [ENGINE_CARD, *_header(part, frames, run), *_unusable_cards(frames, run)]
                 write_shard(path, images, table, survey, "stacked", cards)
                 n_flagged += int(np.sum(table["flag"]))
     n_good = len(run.catalog) - n_flagged

@@ -91,8 +91,10 @@ def import_checkpoint(checkpoint, bins, out, quiet):
 @click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]),
               help="Combination of the frames.")  # fmt: skip
 @click.option("--swarp", type=UserPath(), help="SWarp executable, if not on the PATH.")
+@click.option("--same-engine", is_flag=True,
+              help="Refuse stacks made otherwise than those of the training data; by default a remark.")  # fmt: skip
 @quiet_option
-def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
+def infer(model, catalog, frames, stacks, out, figure, combine, swarp, same_engine, quiet):
     """Predict redshift PDFs of new galaxies with an exported MODEL.
 
     The images are stacked from --frames around the galaxies of --catalog, or read from --stacks. Until the predictions
@@ -118,14 +120,18 @@ def infer(model, catalog, frames, stacks, out, figure, combine, swarp, quiet):
         rehearse_predictions(table, out, stacks)
     quiet_tensorflow()
     from photoz_morph.photoz.exported_model import infer_shards, load_exported_model
+    from photoz_morph.system.provenance import check_engine
 
     model = load_exported_model(model)
     if frames:
+        with remarks(quiet):  # of the stacks that will be made, before they are
+            check_engine(model.trained_on, {"engine": "swarp", "combine": combine}, frames, model.folder, same_engine)
         stacks = Path(out).with_name(f"{Path(out).stem}_stacks")
         made = stack_catalog(galaxies, frames, stacks, combine=combine, swarp=swarp, progress=not quiet)
         for message in made.messages:
             click.echo(message, err=True)
-    table = infer_shards(model, stacks, progress=not quiet)
+    with remarks(quiet or made):
+        table = infer_shards(model, stacks, progress=not quiet, same_engine=same_engine)
     write_predictions(table, out)
     echo(f"{len(table)} galaxies in {out}, {(table['flag'] != 0).sum()} of them flagged without a PDF.", quiet)
     _show(table, model.grid, stacks, figure, quiet)

@@ -38,7 +38,7 @@ setup(
     # The YAML files of configs/ are installed as photoz_morph.configs, so commands work in an empty folder.
     packages=[*find_packages(include=["photoz_morph*", "tfds_builders*"]), "photoz_morph.configs"],
     package_dir={"photoz_morph.configs": "configs"},
-    package_data={"photoz_morph": ["data/*"], "photoz_morph.configs": ["*.yaml"]},
+    package_data={"photoz_morph": ["data/*", "data/surveys/*"], "photoz_morph.configs": ["*.yaml"]},
     install_requires=[
         "astropy>=7",
         "astropy-healpix>=1.0",

@@ -22,19 +22,28 @@ class ContentHash:
 
     def add(self, split, example):
         """Add an example, a dict of numbers and arrays of the types of the features, of a split."""
-        digest = hashlib.blake2b(split.encode(), digest_size=16)
-        for name in sorted(example):
-            values = np.ascontiguousarray(example[name])
-            digest.update(f"{name} {values.shape}".encode())
-            digest.update(values.astype(values.dtype.newbyteorder("<"), copy=False))
-        self._sum = (self._sum + int.from_bytes(digest.digest(), "little")) % 2**128
+        self.add_digest(example_digest(split, example))
+
+    def add_digest(self, digest):
+        """Add an example by its `example_digest`, or several by the sum of theirs."""
+        self._sum = (self._sum + digest) % 2**128
 
     def hexdigest(self):
         """32 hexadecimal digits."""
         return f"{self._sum:032x}"
 
 
-def prepare(builder, source_dir, overwrite=False):
+def example_digest(split, example):
+    """Hash of one example of a split, an int of 128 bits."""
+    digest = hashlib.blake2b(split.encode(), digest_size=16)
+    for name in sorted(example):
+        values = np.ascontiguousarray(example[name])
+        digest.update(f"{name} {values.shape}".encode())
+        digest.update(values.astype(values.dtype.newbyteorder("<"), copy=False))
+    return int.from_bytes(digest.digest(), "little")
+
+
+def prepare(builder, source_dir, overwrite=False, pipeline=None):
     """Write the dataset of a builder; an existing one is kept until the new one is complete.
 
     Parameters
@@ -44,6 +53,8 @@ def prepare(builder, source_dir, overwrite=False):
         Folder that the builder reads.
     overwrite : bool
         Whether to replace an existing dataset.
+    pipeline : BeamBuild, optional
+        Makes the examples; by default this process does.
 
     Raises
     ------
@@ -53,10 +64,10 @@ def prepare(builder, source_dir, overwrite=False):
     if builder.data_path.exists() and not overwrite:
         raise ValueError(f"{builder.data_path}: the dataset exists; use it, or replace it with --overwrite")
     with locked(builder.data_path.parent, "give another --data-dir"):
-        _replace(builder, source_dir)
+        _replace(builder, source_dir, pipeline)
 
 
-def _replace(builder, source_dir):
+def _replace(builder, source_dir, pipeline):
     """Write the dataset; an earlier one is moved aside until the new one is complete."""
     for abandoned in builder.data_path.parent.glob("incomplete.*"):
         abandoned.rmtree()
@@ -66,9 +77,12 @@ def _replace(builder, source_dir):
             earlier.rmtree()
         builder.data_path.rename(earlier)
     tfds.disable_progress_bar()
-    settings = tfds.download.DownloadConfig(manual_dir=str(source_dir))
+    settings, run = tfds.download.DownloadConfig(manual_dir=str(source_dir)), contextlib.nullcontext()
+    if pipeline:
+        settings.beam_runner, settings.beam_options = pipeline.settings.runner, pipeline.settings.options
+        run = pipeline.run()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # TFDS reports downloads, and there are none
+        with run, contextlib.redirect_stdout(io.StringIO()):  # TFDS reports downloads, and there are none
             builder.download_and_prepare(download_config=settings)
     except BaseException:
         if earlier.exists() and not builder.data_path.exists():

@@ -9,7 +9,7 @@ from photoz_morph.catalogs.per_band import PER_BAND, PER_GALAXY, check_quantitie
 from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard
 from photoz_morph.surveys import SDSS
 from photoz_morph.system.provenance import code_version, header_facts, joined_facts
-from tfds_builders.prepare import ContentHash, prepare
+from tfds_builders.prepare import ContentHash, example_digest, prepare
 
 
 class SdssUgriz(tfds.core.GeneratorBasedBuilder):
@@ -25,10 +25,11 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
     RELEASE_NOTES = {"1.0.0": "First release."}
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Make shards with `photoz simulate` or `photoz stack`."
 
-    def __init__(self, *, origin="stacked", facts=None, on_galaxy=None, **kwargs):
+    def __init__(self, *, origin="stacked", facts=None, on_galaxy=None, pipeline=None, **kwargs):
         self.origin = origin  # "simulated" or "stacked": every number made from the dataset repeats it
         self.facts = facts or {}  # of the images; see `system.provenance`
         self.on_galaxy = on_galaxy or (lambda: None)  # called once a galaxy, for a progress bar
+        self.pipeline = pipeline  # a BeamBuild that makes the examples, or None: this process does
         self._content = ContentHash()
         super().__init__(**kwargs)
 
@@ -59,24 +60,36 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
+        if self.pipeline:
+            return self.pipeline.generators([f"fold_{fold}" for fold in range(N_FOLDS)], self.data_dir)
         paths = find_shards(dl_manager.manual_dir)
         return {f"fold_{fold}": self._generate_examples(paths, fold) for fold in range(N_FOLDS)}
 
     def _generate_examples(self, paths, fold):
         for path in paths:
-            table, _ = read_catalog(path)
-            rows = np.flatnonzero(usable(table) & (assign_fold(table["group_id"]) == fold))
-            images, table, _ = read_shard(path, rows, with_checksum=fold == 0)  # once is enough
-            quantities = _quantities(table, path)
-            keys = storage_order(table["group_id"], table["obj_id"])
-            for index, (key, image, row) in enumerate(zip(keys, images, table)):
-                example = {name: row[name].item() for name in ("ebv", "z_spec", "obj_id", "group_id", "ra", "dec")}
-                example |= {name: values[index] for name, values in quantities.items()}
+            for split, key, example in shard_examples(path, (fold,), with_checksum=fold == 0):  # once is enough
                 self.on_galaxy()
-                example["image"] = image
-                self._content.add(f"fold_{fold}", example)
+                self._content.add(split, example)
                 yield key, example
         self.info.metadata["content_hash"] = self._content.hexdigest()
+
+    def _process_pipeline_result(self, pipeline_result):
+        self._content.add_digest(self.pipeline.digest(self.data_dir))
+        self.info.metadata["content_hash"] = self._content.hexdigest()
+
+
+def shard_examples(path, folds=range(N_FOLDS), with_checksum=True):
+    """Iterate over the usable galaxies of one shard in some folds: name of the split, key of the order, example."""
+    table, _ = read_catalog(path)
+    rows = np.flatnonzero(usable(table) & np.isin(assign_fold(table["group_id"]), folds))
+    images, table, _ = read_shard(path, rows, with_checksum=with_checksum)
+    quantities = _quantities(table, path)
+    keys = storage_order(table["group_id"], table["obj_id"])
+    for index, (fold, key, image, row) in enumerate(zip(assign_fold(table["group_id"]), keys, images, table)):
+        example = {name: row[name].item() for name in ("ebv", "z_spec", "obj_id", "group_id", "ra", "dec")}
+        example |= {name: values[index] for name, values in quantities.items()}
+        example["image"] = image
+        yield f"fold_{fold}", key, example
 
 
 def _quantities(table, source):
@@ -95,7 +108,7 @@ def usable(table):
     return (table["flag"] == 0) & np.isfinite(table["z_spec"]) & np.isfinite(table["ebv"])
 
 
-def build(stacks_dir, data_dir, overwrite=False, progress=True):
+def build(stacks_dir, data_dir, overwrite=False, progress=True, pipeline=None):
     """Build the dataset from a folder of shards.
 
     Parameters
@@ -108,6 +121,9 @@ def build(stacks_dir, data_dir, overwrite=False, progress=True):
         Whether to replace an existing dataset.
     progress : bool
         Whether to show a progress bar.
+    pipeline : callable, optional
+        (partitions, read, digest, number of examples) to the `photoz_morph.beam.build.BeamBuild` that makes the
+        examples; by default this process does.
 
     Returns
     -------
@@ -122,10 +138,13 @@ def build(stacks_dir, data_dir, overwrite=False, progress=True):
         If the dataset exists, a shard is broken or of another survey, two rows share an obj_id, simulated and
         stacked shards are mixed, no row is usable, or a fold would be empty. An existing dataset is kept on error.
     """
-    origin, facts, counts = _check_catalogs(find_shards(stacks_dir))
-    with tqdm(total=counts["galaxies"], desc="build", unit=" galaxies", disable=not progress) as bar:
-        builder = SdssUgriz(origin=origin, facts=facts, on_galaxy=bar.update, data_dir=data_dir)
-        prepare(builder, stacks_dir, overwrite)
+    paths = find_shards(stacks_dir)
+    origin, facts, counts = _check_catalogs(paths)
+    if pipeline:
+        pipeline = pipeline([path.absolute() for path in paths], shard_examples, example_digest, counts["galaxies"])
+    with tqdm(total=counts["galaxies"], desc="build", unit=" galaxies", disable=not progress or bool(pipeline)) as bar:
+        builder = SdssUgriz(origin=origin, facts=facts, on_galaxy=bar.update, pipeline=pipeline, data_dir=data_dir)
+        prepare(builder, stacks_dir, overwrite, pipeline)
     return counts
 
 

@@ -1,5 +1,7 @@
 """TFDS dataset of Y10 and Y1 mocks, with both images of a galaxy in one example; `morph build` writes it."""
 
+from functools import partial
+
 import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
@@ -10,8 +12,9 @@ from photoz_morph.mocks.released_arrays import open_released
 from photoz_morph.shards.mocks import find_mock_shards, read_mock_catalog, read_mock_shard
 from photoz_morph.surveys import LSST
 from photoz_morph.system.provenance import code_version, image_facts
-from tfds_builders.prepare import ContentHash, prepare
+from tfds_builders.prepare import ContentHash, example_digest, prepare
 
+ROWS_AT_ONCE = 500  # of the released arrays, in one partition of a pipeline
 INTEGERS = ("obj_id", "group_id", "label", "label_g", "intended_type", "subhalo_id", "snapshot")  # -1 where unknown
 FLOATS = ("gini", "m20", "gini_g", "m20_g")  # NaN where unknown
 # Copies of a merger: the original, the three of Ciprijanovic et al. (2021), Sec. 2 (up/down flip, rotations by 90 and
@@ -36,11 +39,12 @@ class TngLsstMocks(tfds.core.GeneratorBasedBuilder):
     RELEASE_NOTES = {"1.0.0": "First release."}
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Make mocks with `morph simulate` and `morph mock`."
 
-    def __init__(self, *, origin="simulated", facts=None, examples=None, on_galaxy=None, **kwargs):
+    def __init__(self, *, origin="simulated", facts=None, examples=None, on_galaxy=None, pipeline=None, **kwargs):
         self.origin = origin  # "simulated", "tng", "images" or "released": every number made from it repeats it
         self.facts = facts or {}  # how the mocks were made
-        self.examples = examples  # split -> iterator of examples
+        self.examples = examples  # split -> iterator of (split, key, example)
         self.on_galaxy = on_galaxy or (lambda: None)  # called once an image pair, for a progress bar
+        self.pipeline = pipeline  # a BeamBuild that makes the examples, or None: this process does
         self._content = ContentHash()
         super().__init__(**kwargs)
 
@@ -67,17 +71,23 @@ class TngLsstMocks(tfds.core.GeneratorBasedBuilder):
         return facts | {"code": code_version()} | ({"unit": "unknown"} if self.origin == "released" else {})
 
     def _split_generators(self, dl_manager):
+        if self.pipeline:
+            return self.pipeline.generators(SPLITS, self.data_dir)
         return {split: self._generate_examples(split) for split in SPLITS}
 
     def _generate_examples(self, split):
-        for example in self.examples(split):
+        for _, key, example in self.examples(split):
             self.on_galaxy()
             self._content.add(split, example)
-            yield f"{example['obj_id']}_{example['copy']}", example
+            yield key, example
+        self.info.metadata["content_hash"] = self._content.hexdigest()
+
+    def _process_pipeline_result(self, pipeline_result):
+        self._content.add_digest(self.pipeline.digest(self.data_dir))
         self.info.metadata["content_hash"] = self._content.hexdigest()
 
 
-def build(mocks_dir, data_dir, merger_copies=0, overwrite=False, progress=True):
+def build(mocks_dir, data_dir, merger_copies=0, overwrite=False, progress=True, pipeline=None):
     """Build the dataset from a folder of mock shards.
 
     Parameters
@@ -93,6 +103,9 @@ def build(mocks_dir, data_dir, merger_copies=0, overwrite=False, progress=True):
         Whether to replace an existing dataset.
     progress : bool
         Whether to show a progress bar.
+    pipeline : callable, optional
+        (partitions, read, digest, number of examples) to the `photoz_morph.beam.build.BeamBuild` that makes the
+        examples; by default this process does.
 
     Returns
     -------
@@ -111,41 +124,50 @@ def build(mocks_dir, data_dir, merger_copies=0, overwrite=False, progress=True):
         raise ValueError(f"--merger-copies is {merger_copies}, must be 0 to {len(COPIES) - 1}")
     paths = find_mock_shards(mocks_dir)
     origin, facts, counts = _check_catalogs(paths, merger_copies)
+    total = sum(counts[split] for split in SPLITS)
+    if pipeline:
+        read = partial(shard_examples, merger_copies=merger_copies)
+        pipeline = pipeline([path.absolute() for path in paths], read, example_digest, total)
 
     def examples(split):
         for path in paths:
-            table, _ = read_mock_catalog(path)
-            rows = np.flatnonzero(usable(table) & (assign_split(table["group_id"]) == split))
-            if len(rows) == 0:
-                continue
-            images, table, _ = read_mock_shard(path, rows)
-            for index, row in enumerate(table):
-                for copy in range(1 + (merger_copies if row["label"] == MERGER else 0)):
-                    yield {
-                        "image_y10": np.ascontiguousarray(COPIES[copy](images[10][index])),
-                        "image_y1": np.ascontiguousarray(COPIES[copy](images[1][index])),
-                        "copy": copy,
-                        **{name: _integer(row, name) for name in INTEGERS},
-                        **{name: np.float32(row[name]) for name in FLOATS},
-                    }
+            yield from shard_examples(path, (split,), merger_copies)
 
-    total = sum(counts[split] for split in SPLITS)
-    with tqdm(total=total, desc="build", unit=" galaxies", disable=not progress) as bar:
+    with tqdm(total=total, desc="build", unit=" galaxies", disable=not progress or bool(pipeline)) as bar:
         builder = TngLsstMocks(
-            origin=origin, facts=facts, examples=examples, on_galaxy=bar.update, data_dir=data_dir
+            origin=origin, facts=facts, examples=examples, on_galaxy=bar.update, pipeline=pipeline, data_dir=data_dir
         )
-        prepare(builder, mocks_dir, overwrite)
+        prepare(builder, mocks_dir, overwrite, pipeline)
     return counts
 
 
-def build_released(arrays_dir, data_dir, overwrite=False, progress=True):
+def shard_examples(path, splits=SPLITS, merger_copies=0):
+    """Iterate over the images of one shard in some splits: name of the split, key of the order, example."""
+    table, _ = read_mock_catalog(path)
+    rows = np.flatnonzero(usable(table) & np.isin(assign_split(table["group_id"]), splits))
+    if len(rows) == 0:
+        return
+    images, table, _ = read_mock_shard(path, rows)
+    for index, (split, row) in enumerate(zip(assign_split(table["group_id"]).tolist(), table)):
+        for copy in range(1 + (merger_copies if row["label"] == MERGER else 0)):
+            example = {
+                "image_y10": np.ascontiguousarray(COPIES[copy](images[10][index])),
+                "image_y1": np.ascontiguousarray(COPIES[copy](images[1][index])),
+                "copy": copy,
+                **{name: _integer(row, name) for name in INTEGERS},
+                **{name: np.float32(row[name]) for name in FLOATS},
+            }
+            yield split, _key(example), example
+
+
+def build_released(arrays_dir, data_dir, overwrite=False, progress=True, pipeline=None):
     """Build the dataset from the authors' released arrays, in their released split.
 
     Parameters
     ----------
     arrays_dir : path-like
         Folder of `images_Y10_train.npy` and so on (Zenodo 5514180).
-    data_dir, overwrite, progress
+    data_dir, overwrite, progress, pipeline
         As of `build`.
 
     Returns
@@ -156,16 +178,40 @@ def build_released(arrays_dir, data_dir, overwrite=False, progress=True):
     arrays = open_released(arrays_dir)
     counts = arrays.sizes
 
-    def examples(split):
-        unknown = {name: np.float32(np.nan) for name in FLOATS} | {name: -1 for name in INTEGERS}
-        for example in arrays.iter_examples(split):
-            obj_id = int(example["obj_id"])
-            yield {**unknown, "copy": 0, "group_id": obj_id, **example, "label": int(example["label"])}
+    total = sum(counts.values())
+    if pipeline:
+        parts = [(split, range(start, min(start + ROWS_AT_ONCE, n_rows)))
+                 for split, n_rows in counts.items() for start in range(0, n_rows, ROWS_AT_ONCE)]  # fmt: skip
+        read = partial(_released_part, arrays.folder.absolute())
+        pipeline = pipeline(parts, read, example_digest, total)
 
-    with tqdm(total=sum(counts.values()), desc="build", unit=" galaxies", disable=not progress) as bar:
-        builder = TngLsstMocks(origin="released", examples=examples, on_galaxy=bar.update, data_dir=data_dir)
-        prepare(builder, arrays_dir, overwrite)
+    def examples(split):
+        return _released_examples(arrays, split)
+
+    with tqdm(total=total, desc="build", unit=" galaxies", disable=not progress or bool(pipeline)) as bar:
+        builder = TngLsstMocks(
+            origin="released", examples=examples, on_galaxy=bar.update, pipeline=pipeline, data_dir=data_dir
+        )
+        prepare(builder, arrays_dir, overwrite, pipeline)
     return counts
+
+
+def _released_part(folder, part):
+    """Examples of some rows of a split, as of `shard_examples`."""
+    return _released_examples(open_released(folder), *part)
+
+
+def _released_examples(arrays, split, rows=None):
+    """Iterate over the galaxies of a split, as `shard_examples`."""
+    unknown = {name: np.float32(np.nan) for name in FLOATS} | {name: -1 for name in INTEGERS}
+    for found in arrays.iter_examples(split, rows):
+        example = {**unknown, "copy": 0, "group_id": int(found["obj_id"]), **found, "label": int(found["label"])}
+        yield split, _key(example), example
+
+
+def _key(example):
+    """Key of an example, whose hash is its place in the dataset."""
+    return f"{example['obj_id']}_{example['copy']}"
 
 
 def usable(table):

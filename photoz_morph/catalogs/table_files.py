@@ -110,13 +110,36 @@ def _wide_integers(column):
 
 def _read_parquet(path):
     """All columns of a Parquet file."""
-    import pyarrow as pa  # here, because it loads longer than the rest of the module and few files need it
-    import pyarrow.parquet
+    import pyarrow.parquet  # here, because it loads longer than the rest of the module and few files need it
 
     with pyarrow.parquet.ParquetFile(path) as file:
         check_parquet(file.metadata, path.stat().st_size)
         content = file.read()
-    require_distinct_names(content.column_names, path)
+    return columns_of_arrow(content, path)
+
+
+def columns_of_arrow(content, source):
+    """Table of an Arrow table that other programs wrote.
+
+    Parameters
+    ----------
+    content : pyarrow.Table
+    source : path-like
+        Origin of the table, for messages.
+
+    Returns
+    -------
+    Table
+        Null is masked. Lists of equally many numbers are vectors, other nested columns are of objects.
+
+    Raises
+    ------
+    ValueError
+        If names of columns differ only in letter case.
+    """
+    import pyarrow as pa
+
+    require_distinct_names(content.column_names, source)
     table = Table()
     for name, values in _pandas_index(content).items():
         table[name] = values

@@ -1,6 +1,7 @@
 """Options shared by the commands, and errors on one line."""
 
 import contextlib
+import functools
 import importlib.util
 import os
 import re
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import click
 
+from photoz_morph.beam.options import RUNNERS
+from photoz_morph.streaming.owners import owned, working_folder
 from photoz_morph.system.files import check_writable, reason_and_remedy
-from photoz_morph.system.locks import locked
 
 DEFAULT_CONFIG = "photoz_simulated.yaml"
 
@@ -45,7 +47,54 @@ strategy_option = click.option(
 jobs_option = click.option(
     "--jobs", type=click.IntRange(min=1), help="Number of networks trained at once on CPUs; by default one per core."
 )
+part_option = click.option(
+    "--part", "share", metavar="I/N", callback=lambda ctx, param, value: share_of_work(value),
+    help="Compute every Nth partition only, from the Ith; for several machines, whose shares are joined by the last.",
+)  # fmt: skip
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an existing dataset.")
+
+
+def beam_options(command):
+    """Decorator that adds --runner and --beam-option to a command; see `beam_settings_of`."""
+    of_beam = click.option(
+        "--beam-option", "beam_option", multiple=True, metavar="KEY=VALUE",
+        help="Pipeline option of Apache Beam, such as direct_num_workers=2; may be repeated.",
+    )  # fmt: skip
+    return click.option(
+        "--runner", type=click.Choice(RUNNERS),
+        help="Runner of Apache Beam that does the work, perhaps on a cluster; by default this process does it.",
+    )(of_beam(command))  # fmt: skip
+
+
+def beam_settings_of(runner, beam_option):
+    """Runner and pipeline options from --runner and --beam-option; None without --runner."""
+    if runner is None:
+        if beam_option:
+            raise click.UsageError("--beam-option needs --runner")
+        return None
+    from photoz_morph.beam.options import beam_settings
+
+    return beam_settings(runner, beam_option)
+
+
+def build_pipeline(settings):
+    """Maker of the pipeline of a build, from settings of Beam; None without them."""
+    if settings is None:
+        return None
+    from photoz_morph.beam.build import BeamBuild
+
+    return functools.partial(BeamBuild, settings)
+
+
+def share_of_work(text):
+    """Numbers (I, N) of a share I/N of the work, None where the whole is asked for."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    number, count = map(int, found.groups()) if found else (0, 0)
+    if not 1 <= number <= count:
+        raise click.UsageError(f"--part is {text!r}; give I/N with I from 1 to N, such as 2/3")
+    return number, count
 
 
 def output_file(*suffixes):
@@ -62,7 +111,7 @@ def output_file(*suffixes):
             raise ValueError(f"{path}: Not a directory: {path.parent} is a file; give another {param.opts[0]}")
         if path and not path.parent.is_dir():
             raise ValueError(f"{path}: folder {path.parent} does not exist; create it or give another {param.opts[0]}")
-        if path and path.suffix == ".hats" and path.exists():
+        if path and path.suffix == ".hats" and path.exists() and not working_folder(path).exists():
             raise ValueError(f"{path}: exists; remove it or give another {param.opts[0]}")
         if path and path.suffix == ".hats" and importlib.util.find_spec("hats") is None:
             raise ValueError(f"{path}: needs the package hats, which is not installed; `pip install hats`")
@@ -82,9 +131,12 @@ def check_new_folder(path):
     check_writable(path)
 
 
-def own_output(path, remedy="give another --out"):
-    """Own an output file, or a folder that is written as a whole, until the command ends; see `system.locks.locked`."""
-    click.get_current_context().with_resource(locked(path, remedy, is_folder=False))
+def own_output(path, remedy="give another --out", share=None):
+    """Own an output file, a folder that is written as a whole, or a share of an output, until the command ends.
+
+    See `streaming.owners.owned`.
+    """
+    click.get_current_context().with_resource(owned(path, share, remedy))
 
 
 class OneLineErrors(click.Group):

@@ -13,6 +13,7 @@ from photoz_morph.shards.mocks import read_mock_catalog, read_mock_shard
 from photoz_morph.surveys import LSST
 from photoz_morph.system.provenance import check_images, code_version, described_facts, header_facts
 
+KEPT = ("obj_id", "group_id", "copy", "ra", "dec")  # columns of the input in the table of classes
 FACTS = ("binning", "pixscale")  # of the training mocks; new stamps must have the same
 
 
@@ -93,8 +94,62 @@ class ExportedMorphModel:
         return {name: np.concatenate([batch[name].numpy() for batch in batches]) for name in ("probability", "latent")}
 
 
+    def classify(self, images, table, years=10, source="stamps"):
+        """Classify stamps; one that is flagged or not finite keeps its row, without a class and with the reason.
+
+        Parameters
+        ----------
+        images : ndarray, shape (n, 100, 100, 3)
+            [image unit of the model]
+        table : Table
+            One row per stamp, with `obj_id` and `group_id`; where it has a `flag`, 1 is a stamp without pixels.
+        years : int
+            Depth of the stamps.
+        source : str
+            Named in errors.
+
+        Returns
+        -------
+        Table
+            `obj_id`, `group_id` and, where known, `copy`, `ra` and `dec`; `flag` and `flag_reason`; `class` ("" where
+            there is none), `probability`, shape (n, n_classes), and `latent`.
+        """
+        reasons = _reasons(images, table)
+        good = reasons == ""
+        outputs = self.predict(images[good], source, years)
+        found = Table({name: table[name] for name in KEPT if name in table.colnames})
+        found.meta = {"model": self.description["model"], "classes": ",".join(self.classes), "years": years}
+        found.meta |= self.provenance()
+        values = {name: _spread(part, good) for name, part in outputs.items()}
+        reasons[good & np.isnan(values["probability"][:, 0])] = "the network gives no finite probabilities"
+        found["flag"], found["flag_reason"] = (reasons != "").astype(np.int16), reasons.astype(str)
+        found["class"] = np.array([*self.classes, ""])[predicted_class(values["probability"])]
+        for name, part in values.items():
+            found[name] = part
+        return found
+
+
+def _reasons(images, table):
+    """Why each stamp cannot be classified, "" where it can; an array of objects."""
+    flagged = np.asarray(table["flag"]) != 0 if "flag" in table.colnames else np.zeros(len(table), bool)
+    reasons = np.full(len(table), "", object)
+    for row in np.flatnonzero(flagged):
+        said = str(table["flag_reason"][row]) if "flag_reason" in table.colnames else ""
+        reasons[row] = said or "flagged in the input"
+    for row in np.flatnonzero(~flagged & ~np.isfinite(images).all(axis=(1, 2, 3))):
+        reasons[row] = f"{np.sum(~np.isfinite(images[row]))} pixels are not finite"
+    return reasons
+
+
+def _spread(values, good):
+    """Values of the good rows in an array of all rows, NaN elsewhere."""
+    spread = np.full((len(good), *values.shape[1:]), np.nan, values.dtype)
+    spread[good] = values
+    return spread
+
+
 def infer_mocks(model, paths, years, progress=True):
-    """Classify the stamps of mock shards.
+    """Classify the stamps of mock shards, in memory; `morph.infer` does so one shard at a time.
 
     Parameters
     ----------
@@ -108,8 +163,7 @@ def infer_mocks(model, paths, years, progress=True):
     Returns
     -------
     Table
-        `obj_id`, `group_id`, `class` ("" where the network gives no probabilities), `probability`, shape
-        (n, n_classes), and `latent`.
+        As from `ExportedMorphModel.classify`.
 
     Raises
     ------
@@ -117,31 +171,38 @@ def infer_mocks(model, paths, years, progress=True):
         If a shard is damaged, lacks the depth, or has another survey, unit, binning or pixel size than the model.
     """
     for path in paths:
-        _check_settings(model, path, years)
+        check_mock_shard(model, path, years)
     tables = []
     for path in tqdm(paths, desc="infer", unit=" shards", disable=not progress):
         images, catalog, _ = read_mock_shard(path, years=(years,))
-        outputs = model.predict(images[years], path, years)
-        table = Table({name: catalog[name] for name in ("obj_id", "group_id")})
-        table["class"] = np.array([*model.classes, ""])[predicted_class(outputs["probability"])]
-        for name, values in outputs.items():
-            table[name] = values
-        tables.append(table)
-    table = vstack(tables, metadata_conflicts="silent")
-    table.meta = {"model": model.description["model"], "classes": ",".join(model.classes), "years": years}
-    table.meta |= model.provenance()
-    return table
+        tables.append(model.classify(images[years], catalog[["obj_id", "group_id"]], years, path))
+    return vstack(tables, metadata_conflicts="silent")
 
 
-def _check_settings(model, path, years):
-    """Raise a ValueError unless a shard has the survey, unit and settings of the training mocks."""
+def check_mock_shard(model, path, years):
+    """Raise a ValueError unless a shard has a depth, and the survey, unit and settings of the training mocks."""
     _, header = read_mock_catalog(path)
-    check_images(model.trained_on, header_facts(header), path, model.folder)
     if str(years) not in header["YEARS"].split(","):
+        check_facts(model, path, {"SURVEY": header["SURVEY"]})
         raise ValueError(f"{path}: holds depths {header['YEARS']}, not {years}; give one of these as --years")
+    check_facts(model, path, header)
+
+
+def check_facts(model, source, facts):
+    """Raise a ValueError unless stamps have the survey, unit and settings of the training mocks.
+
+    Parameters
+    ----------
+    model : ExportedMorphModel
+    source : path-like
+        Of the stamps, named in errors.
+    facts : dict or Header
+        SURVEY, BANDS, BUNIT, BINNING and PIXSCALE, as far as they are known.
+    """
+    check_images(model.trained_on, header_facts(facts), source, model.folder)
     for name in FACTS:
-        expected, found = model.description["mocks"].get(name), header[name.upper()]
-        if expected is not None and expected != found:
+        expected, found = model.description["mocks"].get(name), facts.get(name.upper())
+        if None not in (expected, found) and expected != found:
             raise ValueError(
-                f"{path}: {name.upper()} is {found}, {model.folder} was trained on {expected}; mock again with it"
+                f"{source}: {name.upper()} is {found}, {model.folder} was trained on {expected}; mock again with it"
             )

@@ -24,11 +24,13 @@ from photoz_morph.photoz.formats.compact import compact, edges_metadata, expand
 from photoz_morph.photoz.formats.hats import read_hats_predictions, write_hats
 from photoz_morph.photoz.formats.qp import read_qp, write_qp
 from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.streaming.joined_files import join_fits, join_parquet
+from photoz_morph.streaming.parts import OnePart
 from photoz_morph.surveys import SDSS
 from photoz_morph.system.columns import plain_columns, require_distinct_names
 from photoz_morph.system.files import reason_and_remedy, write_whole
 from photoz_morph.system.provenance import code_version
-from photoz_morph.system.tables import read_fits, read_parquet, write_fits, write_parquet
+from photoz_morph.system.tables import read_fits, read_parquet
 
 TABLE_ORIGINS = ("simulated", "stacked", "catalogue")  # keys of runs.scores.ORIGINS
 ESTIMATES = {
@@ -183,16 +185,43 @@ def write_predictions(table, path, max_cdf_error=None):
         if path.suffix == ".hdf5":
             raise ValueError(f"{path}: qp reads whole PDFs only; write compact ones as .fits, .parquet or .hats")
         table = compact(table, grid, max_cdf_error)
+    _write(OnePart(table), path, grid)
+
+
+def write_predictions_parts(parts, path):
+    """Write predictions that come in parts to a temporary name, then rename it; one part at a time is in memory.
+
+    Parameters
+    ----------
+    parts : Parts or OnePart
+        See `streaming.parts`.
+    path : path-like
+        As for `write_predictions`.
+
+    Raises
+    ------
+    ValueError
+        As from `write_predictions`.
+    OSError
+        With a message that names `path` and the remedy.
+    """
+    path = Path(path)
+    _check_suffix(path)
+    _write(parts, path, _grid_of(parts.template, path))
+
+
+def _write(parts, path, grid):
+    """Write checked parts in the format of the suffix."""
     if path.suffix == ".hats":
-        write_hats(table, path)
+        write_hats(parts, path)
         return
     with write_whole(path) as part:
         if path.suffix == ".hdf5":
-            write_qp(table, grid, part)
+            write_qp(parts, grid, part)
         elif path.suffix == ".fits":
-            write_fits(table, part)
+            join_fits(parts, part)
         else:
-            write_parquet(table, part, edges_metadata(table.meta))
+            join_parquet(parts, part, edges_metadata(parts.template.meta))
 
 
 def rehearse_predictions(catalog_columns, path, source="catalogue"):

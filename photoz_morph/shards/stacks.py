@@ -4,7 +4,8 @@
 `stacks-00000.fits`, `stacks-00001.fits`, ...; each holds
 
 - the primary header: SURVEY, BANDS (comma separated, in the order of the last image axis), PIXSCALE [arcsec],
-  BUNIT, ORIGIN (`simulated` or `stacked`), and further cards of the writer (a seed, settings of SWarp);
+  BUNIT, ORIGIN (`simulated` or `stacked`), and further cards of the writer (a seed, settings of SWarp). SURVDESC is
+  the whole description of the survey as JSON; SDSS has none, whose numbers are those of the paper;
 - HDU `IMAGE`: float32, shape (n, size, size, n_bands);
 - HDU `CATALOG`: one row per galaxy, in the order of the cube. `obj_id`, `group_id`, `ra`, `dec` [deg], `z_spec`
   (NaN where unknown), `ebv` [mag] and `flag` are always there. `flag` is 0 for a good stack and 1 for one that could
@@ -13,12 +14,13 @@
 Each HDU has its checksum (FITS standard 4.0, Appendix J), so that any later change of a bit is detected.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 
-from photoz_morph.surveys import get_survey
+from photoz_morph.surveys import SDSS, SURVEYS, survey_from_dict, survey_to_dict
 from photoz_morph.system.files import write_whole
 from photoz_morph.system.fits import open_fits, primary_hdu, read_table, require_cards, require_columns
 
@@ -63,6 +65,7 @@ def write_shard(path, images, table, survey, origin, header=()):
         ("PIXSCALE", survey.pixel_scale, "[arcsec] side of a pixel"),
         ("BUNIT", survey.image_unit, "unit of a pixel value"),
         ("ORIGIN", origin, "simulated or stacked"),
+        *([] if survey == SDSS else [("SURVDESC", json.dumps(survey_to_dict(survey)), "")]),
         *header,
     ]
     image = fits.ImageHDU(np.ascontiguousarray(images, np.float32), name="IMAGE")
@@ -129,18 +132,46 @@ def read_shard(path, rows=None, with_checksum=True):
         images = np.asarray(hdus["IMAGE"].data[rows], np.float32)
     table = table[rows]
     good = table["flag"] == 0
-    check_finite(images[good], table["obj_id"][good], get_survey(header["SURVEY"]), path)
+    check_finite(images[good], table["obj_id"][good], survey_of(path, header), path)
     return images, table, header
+
+
+def survey_of(path, header):
+    """Survey of a shard with this primary header.
+
+    Parameters
+    ----------
+    path : path-like
+        Named in errors.
+    header : Header
+
+    Returns
+    -------
+    Survey
+
+    Raises
+    ------
+    ValueError
+        If its description is damaged or contradicts SURVEY, or there is none and this version knows no such survey.
+    """
+    try:
+        if "SURVDESC" not in header:
+            if header["SURVEY"] not in SURVEYS:  # a path there is nothing that a file may have read
+                raise ValueError(f"unknown survey {header['SURVEY']!r}, and no SURVDESC in its header describes it")
+            return SURVEYS[header["SURVEY"]]
+        survey = survey_from_dict(json.loads(str(header["SURVDESC"])), "SURVDESC")
+        if survey.name != header["SURVEY"]:
+            raise ValueError(f"SURVDESC describes {survey.name}, SURVEY is {header['SURVEY']}")
+        return survey
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: {' '.join(str(error).split())}; make the stacks again") from error
 
 
 def _checked_catalog(path, hdus):
     """Table and primary header of an open shard."""
     header = hdus[0].header
     require_cards(path, header, ("SURVEY", "BANDS", "ORIGIN", "PIXSCALE", "BUNIT"), "a shard of stacks")
-    try:
-        survey = get_survey(header["SURVEY"])
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}; make the stacks again") from error
+    survey = survey_of(path, header)
     if header["BANDS"] != ",".join(survey.bands):
         raise ValueError(f"{path}: bands are {header['BANDS']}, {survey.name} needs {','.join(survey.bands)} in order")
     values = {"PIXSCALE": survey.pixel_scale, "BUNIT": survey.image_unit}

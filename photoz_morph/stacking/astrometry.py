@@ -7,13 +7,19 @@ positions of astropy. A plain TAN WCS, that of SDSS, is used as it is, in a few 
 
 import re
 import warnings
+from functools import lru_cache
 
 import numpy as np
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
 
 LARGEST_ERROR = 0.001  # of a position in a TAN WCS without polynomials [pixel]; SWarp itself allows as much
 LARGEST_POLYNOMIAL_ERROR = 0.02  # [pixel]
+WCS_CARD = re.compile(
+    r"WCSAXES|(CTYPE|CRVAL|CRPIX|CDELT|CROTA|CUNIT)\d|(CD|PC)\d+_\d+|PC\d{6}|P[VS]\d+_\d+|(A|B|AP|BP)_(\d+_\d+|ORDER|DMAX)"
+    r"|LONPOLE|LATPOLE|RADE(SYS|CSYS)|EQUINOX|EPOCH|MJD-OBS|DATE-OBS|NAXIS\d?"
+)
 NO_WCS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, RuntimeError)  # of astropy
 
 
@@ -64,6 +70,17 @@ def celestial_wcs(path, header):
     return wcs
 
 
+def wcs_cards(header):
+    """Cards of a header that its WCS depends on, one a line, for `header_wcs`."""
+    return "\n".join(card.image for card in header.cards if WCS_CARD.fullmatch(card.keyword))
+
+
+@lru_cache(maxsize=256)
+def header_wcs(path, cards):
+    """WCS of the cards kept by `wcs_cards`; one of astropy takes a millisecond, so the last are remembered."""
+    return celestial_wcs(path, fits.Header.fromstring(cards, sep="\n"))
+
+
 def footprint(path, wcs, shape):
     """Place of a frame on the sky.
 
@@ -88,8 +105,8 @@ def footprint(path, wcs, shape):
         Unit vector.
     radius : float
         Of the circle around it [deg].
-    wcs : WCS or None
-        None if the WCS is plain TAN in ICRS as given by `crval`, `crpix` and `cd`.
+    is_plain : bool
+        Whether the WCS is plain TAN in ICRS as given by `crval`, `crpix` and `cd`.
 
     Raises
     ------
@@ -111,7 +128,7 @@ def footprint(path, wcs, shape):
     is_plain = np.allclose(_tan_pixels(crval, crpix, cd, ra, dec), [x, y], rtol=0, atol=LARGEST_ERROR)
     center, *others = (unit_vector(*position) for position in zip(ra, dec))
     radius = max(np.degrees(2 * np.arcsin(0.5 * np.linalg.norm(other - center))) for other in others)
-    return crval, crpix, cd, shape, center, radius, None if is_plain else wcs
+    return crval, crpix, cd, shape, center, radius, is_plain
 
 
 def to_pixels(frame, ra, dec):
@@ -119,8 +136,8 @@ def to_pixels(frame, ra, dec):
 
     Parameters
     ----------
-    frame : Row
-        Of `index_frames`.
+    frame : dict
+        Of a `FrameIndex`.
     ra, dec : ndarray or float
         Positions within 90 deg of the frame [deg].
 
@@ -155,8 +172,8 @@ def local_tan(frame, corner, shape, ra, dec):
 
     Parameters
     ----------
-    frame : Row
-        Of `frames.index_frames`, with its `wcs`.
+    frame : dict
+        Of a `FrameIndex`, with its `wcs`.
     corner : tuple of int
         Column and row of the first pixel of the cut, from 0.
     shape : tuple of int
@@ -206,7 +223,7 @@ def local_tan(frame, corner, shape, ra, dec):
 
 
 def unit_vector(ra, dec):
-    """Direction of a position given in degrees, shape (3,)."""
+    """Direction of a position given in degrees, shape (3,) or (3, n)."""
     ra, dec = np.radians(ra), np.radians(dec)
     return np.array([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
 

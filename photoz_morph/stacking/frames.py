@@ -1,9 +1,8 @@
-"""Survey frames in a folder: index, footprints on the sky, and pixels.
+"""Survey frames on disk: names, headers, footprints on the sky, and pixels.
 
-Frames are SDSS corrected frames, `frame-BAND-RUN-CAMCOL-FIELD.fits`, also compressed (.bz2, .gz), anywhere below
-the folder. Only HDU 0 is used: a 2-D image with a celestial WCS. `index_frames` reads every header once and refuses
-frames that would fail hours later; `overlapping_frames` picks the frames of one stamp. A frame whose pixels are damaged
-spoils the stamps that it overlaps, no others: `read_frame` and `blank_value` say so.
+Frames are SDSS corrected frames, `frame-BAND-RUN-CAMCOL-FIELD.fits`, also compressed (.bz2, .gz). Only HDU 0 is used: a
+2-D image with a celestial WCS. `frame_rows` reads and checks the header of one file for `frame_index`. A frame whose
+pixels are damaged spoils the stamps that it overlaps, no others: `read_frame` and `blank_value` say so.
 """
 
 import bz2
@@ -16,18 +15,9 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
-from tqdm import tqdm
 
-from photoz_morph.stacking.astrometry import (
-    celestial_wcs,
-    footprint,
-    from_tangent_plane,
-    local_tan,
-    to_pixels,
-    unit_vector,
-)
+from photoz_morph.stacking.astrometry import celestial_wcs, footprint, local_tan, to_pixels, wcs_cards
 from photoz_morph.system.sizes import read_past
 
 FRAME_NAME = re.compile(r"frame-([a-zA-Z]+)-(\d+)-(\d+)-(\d+)\.fits(?:\.bz2|\.gz)?")
@@ -42,109 +32,50 @@ UNREADABLE = (
 )  # fmt: skip
 
 
-def index_frames(folder, survey, progress=False):
-    """Table of all frames below a folder, checked by their headers.
+def frame_name(name, survey):
+    """Band and identity that a file name tells, or None if it is not that of a frame of the survey."""
+    match = FRAME_NAME.fullmatch(name)
+    if match is None or match[1] not in survey.bands:
+        return None
+    return match[1], "-".join(str(int(number)) for number in match.groups()[1:])
+
+
+def frame_rows(path, survey):
+    """Rows of an index for the images in one file, as far as its header tells.
 
     Parameters
     ----------
-    folder : path-like
+    path : str
+        A file for which `frame_name` is not None.
     survey : Survey
-    progress : bool
-        Whether to show a progress bar.
 
     Returns
     -------
-    Table
-        One row per frame: `band`, `run`, `camcol`, `field`, `path`; the footprint, which is the WCS (`crval`
-        [deg], `crpix`, `cd` [deg / pixel]) and the image's `shape` (rows, columns); the image centre as a unit
-        vector `center` and the `radius` [deg] of the circle around it; `wcs`, that of astropy, or None where it is a
-        plain TAN WCS as given by the columns before; `damage`, why its pixels cannot be read, or "".
-        A frame whose header cannot be read has the footprint of its field in another band.
-        `meta["n_ignored"]` counts other files.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder does not exist, or has no frame of some band.
-    ValueError
-        If the header of a frame cannot be read and the folder has no other band of its field to tell where it lies, or
-        the frame is twice in the folder, in another band than its name says, in another unit than the survey's, or has
-        no WCS that astropy understands.
-
-    Notes
-    -----
-    A compressed frame whose end is intact has no `damage` here even if damaged inside; `read_frame` then refuses it.
+    list of dict
+        With the columns of `FrameIndex`, except size and time. `radius` is None if the header cannot be read; `error`,
+        if there is one, says why the frame can never be used.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder; give the folder with the frame-*.fits files")
-    rows, paths, unplaced, n_ignored = [], {}, [], 0
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    for path in tqdm(files, desc="index frames", unit="frame", disable=not progress):
-        match = FRAME_NAME.fullmatch(path.name)
-        if match is None or match[1] not in survey.bands:
-            n_ignored += 1
-            continue
-        name = (match[1], *map(int, match.groups()[1:]))
-        if name in paths:
-            raise ValueError(f"{path}: the same frame is also in {paths[name]}; keep one, or it would count twice")
-        paths[name] = path
-        header, damage = _read_header(path)
-        if header is None:
-            unplaced.append((name, path, damage))
-        else:
-            rows.append((*name, str(path), damage, *_checked_footprint(path, header, match[1], survey)))
-    for name, path, damage in unplaced:
-        # The five bands of a field are images of the same sky.
-        same_field = next((row for row in rows if row[1:4] == name[1:]), None)
-        if same_field is None:
-            raise ValueError(damage)
-        rows.append((*name, str(path), damage, *same_field[6:]))
-    for band in survey.bands:
-        if not any(row[0] == band for row in rows):
-            raise FileNotFoundError(
-                f"missing band {band}: no frame-{band}-*.fits in {folder} ({len(rows)} frames of other bands, "
-                f"{n_ignored} other files); download the frames of all bands {', '.join(survey.bands)}"
-            )
-    names = ("band", "run", "camcol", "field", "path", "damage", "crval", "crpix", "cd", "shape", "center", "radius")
-    *columns, wcs = zip(*rows)
-    index = Table(dict(zip(names, columns)), meta={"n_ignored": n_ignored})
-    index["wcs"] = np.empty(len(rows), object)  # astropy would take a WCS for an array
-    index["wcs"][:] = wcs
-    index.sort(["band", "run", "camcol", "field"])
-    return index
+    band, identity = frame_name(Path(path).name, survey)
+    row = {"band": band, "identity": identity, "path": path, "hdu": 0, "plane": -1, "factor": 1.0, "radius": None}
+    header, row["damage"] = _read_header(path)
+    if header is not None:
+        try:
+            wcs = _checked_wcs(path, header, band, survey)
+            names = ("crval", "crpix", "cd", "shape", "center", "radius", "is_plain")
+            row |= zip(names, footprint(path, wcs, (header["NAXIS2"], header["NAXIS1"])))
+        except ValueError as error:
+            return [row | {"error": str(error)}]
+        row["header"] = "" if row["is_plain"] else wcs_cards(header)
+    return [row]
 
 
-def overlapping_frames(index, ra, dec, size_arcsec):
-    """Rows of the frames that overlap a north-up square on the sky.
+def read_frame(path, hdu=0):
+    """Read the pixels of a frame, shape (rows, columns), float32; NaN are kept.
 
     Parameters
     ----------
-    index : Table
-        From `index_frames`.
-    ra, dec : float
-        Centre of the square [deg].
-    size_arcsec : float
-        Its side [arcsec].
-
-    Returns
-    -------
-    Table
-        The rows, in the order of the index.
-    """
-    half = size_arcsec / 7200  # deg
-    direction = unit_vector(ra, dec)
-    reach = np.radians(np.asarray(index["radius"]) + half * np.sqrt(2))
-    near = np.flatnonzero(np.asarray(index["center"]) @ direction > np.cos(reach))
-    # Corners in order, in the tangent plane of the square's centre, where north is up even beside a pole.
-    xi, eta = half * np.array([[-1, 1, 1, -1], [-1, -1, 1, 1]])
-    corner_ra, corner_dec = from_tangent_plane(xi, eta, ra, dec)
-    overlap = [i for i in near if _overlaps(*to_pixels(index[i], corner_ra, corner_dec), index["shape"][i])]
-    return index[overlap]
-
-
-def read_frame(path):
-    """Read the pixels of HDU 0 [unit of the survey], shape (rows, columns), float32; NaN are kept.
+    path : path-like
+    hdu : int
 
     Raises
     ------
@@ -155,7 +86,7 @@ def read_frame(path):
         with _open(path) as stream, warnings.catch_warnings():
             warnings.filterwarnings("error", message=".*truncated")  # only a warning to astropy
             with fits.open(io.BytesIO(stream.read()), memmap=False) as hdus:
-                image = np.asarray(hdus[0].data, np.float32)
+                image = np.asarray(hdus[hdu].data, np.float32)
         if not np.isfinite(image).any():
             raise ValueError("none of its pixels is finite")
     except UNREADABLE as error:
@@ -180,14 +111,29 @@ def blank_value(frame, image, ra, dec, side_arcsec):
         The value [unit of the survey]; None where there is noise, as there should be.
     """
     for side, margin in ((side_arcsec, CUT_MARGIN), (side_arcsec, 0), (side_arcsec / 4, 0)):
-        pixels = cut_frame(frame, image, ra, dec, side, margin).data
-        pixels = pixels[np.isfinite(pixels)]
-        if len(pixels) < FEWEST_PIXELS:
+        pixels = image[cut_slices(frame, image.shape, ra, dec, side, margin)]
+        # Of pixels that are mostly of one value, two that follow each other have it: a test that takes no time.
+        flat = pixels.ravel()
+        if not (flat[1:] == flat[:-1]).any() and np.isfinite(flat).all():
             continue
-        middle = np.median(pixels)
-        if np.count_nonzero(pixels == middle) > len(pixels) / 2:
+        finite = flat[np.isfinite(flat)]
+        if len(finite) < FEWEST_PIXELS:
+            continue
+        middle = np.median(finite)
+        if np.count_nonzero(finite == middle) > len(finite) / 2:
             return float(middle)
     return None
+
+
+def cut_slices(frame, shape, ra, dec, side_arcsec, margin=CUT_MARGIN):
+    """Rows and columns of an image of that shape that `cut_frame` takes."""
+    x, y = to_pixels(frame, ra, dec)
+    pixel_scale = 3600 * np.sqrt(abs(np.linalg.det(frame["cd"])))
+    half = side_arcsec / pixel_scale / np.sqrt(2) + margin
+    return tuple(
+        slice(max(int(position - half), 0), min(max(int(position + half) + 1, 0), n))
+        for position, n in zip((y, x), shape)
+    )
 
 
 def cut_frame(frame, image, ra, dec, side_arcsec, margin=CUT_MARGIN):
@@ -195,8 +141,8 @@ def cut_frame(frame, image, ra, dec, side_arcsec, margin=CUT_MARGIN):
 
     Parameters
     ----------
-    frame : Row
-        Of `index_frames`.
+    frame : dict
+        Of a `FrameIndex`.
     image : ndarray, shape (rows, columns)
         The pixels of the whole frame.
     ra, dec : float
@@ -211,11 +157,9 @@ def cut_frame(frame, image, ra, dec, side_arcsec, margin=CUT_MARGIN):
     PrimaryHDU
         The pixels, with the WCS as the only header.
     """
-    x, y = to_pixels(frame, ra, dec)
-    pixel_scale = 3600 * np.sqrt(abs(np.linalg.det(frame["cd"])))
-    half = side_arcsec / pixel_scale / np.sqrt(2) + margin
-    left, bottom = (max(int(position - half), 0) for position in (x, y))
-    hdu = fits.PrimaryHDU(image[bottom : max(int(y + half) + 1, 0), left : max(int(x + half) + 1, 0)])
+    cut = cut_slices(frame, image.shape, ra, dec, side_arcsec, margin)
+    bottom, left = (part.start for part in cut)
+    hdu = fits.PrimaryHDU(image[cut])
     crval, crpix, cd, polynomials = frame["crval"], frame["crpix"], frame["cd"], {}
     if frame["wcs"] is not None:
         crval = (ra, dec)
@@ -231,8 +175,8 @@ def cut_frame(frame, image, ra, dec, side_arcsec, margin=CUT_MARGIN):
     return hdu
 
 
-def _checked_footprint(path, header, band, survey):
-    """Footprint of one frame, after the checks of its header."""
+def _checked_wcs(path, header, band, survey):
+    """WCS of one frame, after the checks of its header."""
     if header.get("NAXIS") != 2:
         raise ValueError(f"{path}: HDU 0 has {header.get('NAXIS')} axes, not a 2-D image; download it again")
     if str(header.get("FILTER", band)).strip() != band:
@@ -244,8 +188,7 @@ def _checked_footprint(path, header, band, survey):
         raise ValueError(
             f"{path}: BUNIT is {unit}, {survey.name} stacks are in {survey.image_unit}; give corrected frames"
         )
-    shape = (header["NAXIS2"], header["NAXIS1"])
-    return footprint(path, celestial_wcs(path, header), shape)
+    return celestial_wcs(path, header)
 
 
 def _is_unit(text, unit):
@@ -300,19 +243,3 @@ def _damaged(path, error):
 def _first_line(error):
     """First line of an error, or its type."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def _overlaps(x, y, shape):
-    """True if a square, given by its corners in order, overlaps an image of that shape.
-
-    Two convex figures are apart exactly if a line along a side of one of them separates them.
-    """
-    square = np.stack([x, y], axis=-1)
-    image = np.array(
-        [[-0.5, -0.5], [shape[1] - 0.5, -0.5], [shape[1] - 0.5, shape[0] - 0.5], [-0.5, shape[0] - 0.5]]
-    )
-    for side in ([1.0, 0.0], [0.0, 1.0], square[1] - square[0], square[2] - square[1]):
-        normal = np.array([-side[1], side[0]])
-        if (square @ normal).max() <= (image @ normal).min() or (square @ normal).min() >= (image @ normal).max():
-            return False
-    return True

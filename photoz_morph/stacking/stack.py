@@ -22,7 +22,7 @@ from photoz_morph.catalogs.dust import EBV_SOURCE, sfd_ebv
 from photoz_morph.catalogs.galaxies import check_galaxy_catalog
 from photoz_morph.catalogs.per_band import check_quantities
 from photoz_morph.shards.stacks import SHARD_SIZE, read_shard, shard_path, write_shard
-from photoz_morph.stacking.frames import index_frames, overlapping_frames
+from photoz_morph.stacking.frame_index import open_frames, overlapping_frames
 from photoz_morph.stacking.pixels import FramePixels
 from photoz_morph.stacking.swarp import COMBINE_TYPES, RESAMPLING, find_swarp, stack_band
 from photoz_morph.surveys import SDSS
@@ -31,7 +31,7 @@ from photoz_morph.system.locks import one_owner
 
 WCS_CONVENTION = "TAN, north up, east left, galaxy at CRPIX 32.5 of 64"
 ENGINE_CARD = ("ENGINE", "swarp", "what resampled and combined the frames")
-FRAME_KEY = ("band", "run", "camcol", "field")
+FRAME_KEY = ("band", "identity")
 WRITTEN_COLUMNS = ("ebv_source", "n_frames", "weight", "flag", "flag_reason")
 
 
@@ -173,7 +173,7 @@ def _prepare(catalog, frames_dir, survey, combine, swarp, progress):
             reason = str(error).splitlines()[0]
             raise ValueError(f"catalogue: column {name} cannot be kept in FITS ({reason}); remove it") from error
     program, version = find_swarp(swarp)
-    index = index_frames(frames_dir, survey, progress)
+    index = open_frames(frames_dir, survey, progress)
     known = np.isfinite(catalog["ebv"])
     catalog["ebv"] = np.where(known, catalog["ebv"], sfd_ebv(catalog["ra"], catalog["dec"]))
     catalog["ebv_source"] = np.where(known, "catalogue", EBV_SOURCE)
@@ -241,7 +241,7 @@ def _stack_part(part, frames, run, bar):
 
 def _header(part, frames, run):
     """Cards of the primary header: the settings, and which frames the rows were made from."""
-    names = sorted({"-".join(map(str, key)) for table in frames for key in table.iterrows(*FRAME_KEY)})
+    names = sorted({"-".join(map(str, key)) for table in frames for key in zip(*(table[name] for name in FRAME_KEY))})
     return [
         ("COMBINE", run.combine.upper(), "SWarp COMBINE_TYPE"),
         ("RESAMPLE", RESAMPLING, "SWarp RESAMPLING_TYPE"),

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from photoz_morph.stacking.frames import cut_frame, overlapping_frames, read_frame
+from photoz_morph.stacking.frame_index import overlapping_frames
+from photoz_morph.stacking.frames import cut_frame, read_frame
 
 COMBINE_TYPES = ("median", "average")
 RESAMPLING = "LANCZOS3"  # Pasquet et al. (2019), Sec. 2
@@ -25,8 +26,7 @@ def stack_galaxy(index, ra, dec, survey, combine="median", swarp="SWarp"):
 
     Parameters
     ----------
-    index : Table
-        From `index_frames`.
+    index : FrameIndex
     ra, dec : float
         Position [deg].
     survey : Survey
@@ -54,8 +54,8 @@ def stack_band(frames, ra, dec, survey, combine="median", swarp="SWarp", read=re
 
     Parameters
     ----------
-    frames : Table
-        Rows of `index_frames`, all of one band, that overlap the stamp.
+    frames : FrameIndex
+        Frames of one band that overlap the stamp.
     ra, dec : float
         Position [deg].
     survey : Survey

@@ -106,6 +106,11 @@ def header_facts(header):
     return found
 
 
+def stacking_facts(header):
+    """`engine` and `combine` of a shard of stacks, from its primary header, where it says them."""
+    return {key: value for key, value in header_facts(header).items() if key in MAY_DIFFER}
+
+
 def described_facts(description):
     """Facts of the training images of an exported model, from its `estimator.json`: those of `image_facts`."""
     names = {

@@ -218,19 +218,10 @@ case.model("graph_missing", "saved_model.pb", os.unlink, NO_MODEL)
 case.model("saved_model_of_another_program", "saved_model.pb", of_another_program, "has no function `serve`")
 case.command("infer_with_a_run_instead_of_its_export", "infer {run} --stacks {stacks}", "not an exported model")
 case.command("infer_without_a_model", "infer nowhere --stacks {stacks}", "nowhere: not an exported model")
-case.command("infer_of_nothing", "infer {model}", "give --catalog and --frames, or --stacks", "see `main infer --help`")
-case.command("infer_without_frames", f"infer {{model}} --catalog {GALAXIES}", "give --catalog and --frames, or --sta")
+case.command("infer_of_nothing", "infer {model}", "give SOURCE, or --catalog and --frames", "see `main infer --help`")
+case.command("infer_without_frames", f"infer {{model}} --catalog {GALAXIES}", "give SOURCE, or --catalog and --fra")
 case.command("figure_of_unknown_suffix", "infer {model} --stacks {stacks} --figure table.jpeg",
              "table.jpeg: --figure must end in .png or .pdf")  # fmt: skip
-
-
-@case("E(B-V) of galaxy 5 is nan (1 such galaxies); give it a value in mag")
-def galaxy_without_reddening_at_infer(place):
-    def damage(path):
-        with fits.open(path, mode="update") as hdus:
-            hdus["CATALOG"].data["ebv"][5] = np.nan
-
-    return "infer", place.model, "--stacks", place.shard(damage=damage).parent
 
 
 @case("galaxies.csv: column ra is missing", "add it, or rename")

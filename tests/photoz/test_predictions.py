@@ -22,6 +22,7 @@ from photoz_morph.photoz.predictions import (
     write_predictions,
 )
 from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.streaming.parts import OnePart
 from photoz_morph.surveys import SDSS
 from photoz_morph.system.tables import write_fits, write_parquet
 
@@ -129,7 +130,7 @@ def test_keys_of_earlier_versions_are_understood(tmp_path, suffix):
         table.meta[earlier] = table.meta.pop(key, 0.5)
     path = tmp_path / f"p.{suffix}"
     if suffix == "hdf5":
-        write_qp(table, GRID, path)
+        write_qp(OnePart(table), GRID, path)
     else:
         {"fits": write_fits, "parquet": write_parquet}[suffix](table, path)
     back = read_predictions(path)[0]

@@ -5,9 +5,11 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard, write_shard
+from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard, survey_of, write_shard
+from photoz_morph.sources.formats import open_source
 from photoz_morph.surveys import SDSS
 from tests.support.samples import colour_stacks
+from tests.support.surveys import THREE_BANDS
 
 
 @pytest.fixture
@@ -113,3 +115,50 @@ def test_astropy_writes_the_table_of_a_shard_again_without_a_warning(shard, tmp_
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Table.read(shard[0], hdu="CATALOG").write(tmp_path / "again.fits")
+
+
+def tiny_stacks(n):
+    """Images and table of galaxies of the survey of three bands."""
+    table = Table({"obj_id": np.arange(n), "group_id": np.arange(n), "ra": np.zeros(n), "dec": np.zeros(n)})
+    table["z_spec"], table["ebv"], table["flag"] = 0.1, 0.02, np.zeros(n, np.int32)
+    return np.random.default_rng(0).normal(size=(n, *THREE_BANDS.image_shape)).astype(np.float32), table
+
+
+def test_a_shard_describes_a_survey_that_no_installation_knows(tmp_path):
+    path = tmp_path / "stacks-00000.fits"
+    images, table = tiny_stacks(4)
+    write_shard(path, images, table, THREE_BANDS, "stacked")
+    read_images, _, header = read_shard(path)
+    assert np.array_equal(read_images, images) and survey_of(path, header) == THREE_BANDS
+    assert open_source(tmp_path).survey == THREE_BANDS
+
+
+def test_shards_of_sdss_have_the_cards_that_they_always_had(shard):
+    header = fits.getheader(shard[0])
+    assert [keyword for keyword in header if keyword not in ("SIMPLE", "BITPIX", "NAXIS", "EXTEND")] == [
+        "SURVEY", "BANDS", "PIXSCALE", "BUNIT", "ORIGIN", "SEED", "CHECKSUM", "DATASUM",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "keyword, value, message",
+    [
+        ("SURVDESC", None, "unknown survey 'tiny', and no SURVDESC in its header describes it; make the stacks again"),
+        ("SURVDESC", "{", "; make the stacks again"),
+        ("SURVDESC", "[1]", "SURVDESC: holds"),
+        ("SURVEY", "other", "SURVDESC describes tiny, SURVEY is other; make the stacks again"),
+        ("BANDS", "B,V,R", "bands are B,V,R, tiny needs V,R,B in order"),
+        ("PIXSCALE", 0.5, "PIXSCALE is 0.5, tiny stacks have 0.6"),
+    ],
+)
+def test_a_damaged_description_of_a_survey_is_named(tmp_path, keyword, value, message):
+    path = tmp_path / "stacks-00000.fits"
+    write_shard(path, *tiny_stacks(2), THREE_BANDS, "stacked")
+    with fits.open(path, mode="update") as hdus:
+        if value is None:
+            del hdus[0].header[keyword]
+        else:
+            hdus[0].header[keyword] = value
+    with pytest.raises(ValueError, match=message) as caught:
+        read_catalog(path)
+    assert str(caught.value).startswith(f"{path}: ")

@@ -8,7 +8,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from photoz_morph.catalogs.galaxies import read_galaxy_catalog
-from photoz_morph.stacking.frames import index_frames, overlapping_frames
+from photoz_morph.stacking.frame_index import index_frames, overlapping_frames
 from photoz_morph.stacking.swarp import coadd, find_swarp, stack_band, stack_galaxy
 from photoz_morph.surveys import SDSS
 from tests.support.frames import PROGRAM, R_ONLY, SIDE_ARCSEC, frame_header, swarp_test, write_frame
@@ -92,7 +92,7 @@ def test_two_real_frames_of_stripe_82_lower_the_sky_noise():
     index = index_frames(FULL_FRAMES, SDSS)
     ra, dec = 38.3400, -0.1050
     pair = overlapping_frames(index[index["band"] == "u"], ra, dec, SIDE_ARCSEC)
-    assert sorted(pair["run"]) == [2820, 4948]
+    assert sorted(pair["identity"]) == ["2820-3-122", "4948-3-199"]
     noise = []
     for frames in (pair[:1], pair[1:], pair):
         image, weight, n_frames = stack_band(frames, ra, dec, SDSS, swarp=PROGRAM)

@@ -4,9 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from astropy.io import fits
 
+from photoz_morph.stacking.astrometry import from_tangent_plane, unit_vector
+from photoz_morph.stacking.frame_index import ARRAYS, TEXTS, FrameIndex, survey_description
 from photoz_morph.stacking.swarp import find_swarp
 from photoz_morph.surveys import SDSS
 
@@ -49,3 +52,20 @@ def synthetic_survey_folder(folder, ra, dec, band_counts, shape=(150, 150), seed
             write_frame(
                 folder, rng.normal(size=shape), frame_header(ra, dec, 20.0 * run, shape), band, run=run + 1
             )
+
+
+def synthetic_index(rng, ra, dec, n_frames, extent, survey=R_ONLY, shape=(300, 400)):
+    """Index of frames that are not there, rotated at random, within a square of sky of a side of `extent` degrees."""
+    columns = {name: np.zeros((n_frames, *item), dtype) for name, (dtype, item) in ARRAYS.items()}
+    columns["crval"] = np.transpose(from_tangent_plane(*rng.uniform(-extent / 2, extent / 2, (2, n_frames)), ra, dec))
+    angle, scale = rng.uniform(0, 2 * np.pi, n_frames), rng.uniform(0.2, 0.8, n_frames) / 3600
+    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
+    columns["cd"] = np.moveaxis(np.array([[-cosine, sine], [sine, cosine]]), -1, 0)
+    columns["crpix"][:], columns["shape"][:] = (np.array(shape[::-1]) + 1) / 2, shape
+    columns["center"] = unit_vector(*columns["crval"].T).T
+    columns["radius"] = scale * np.hypot(*shape) / 2
+    columns["factor"][:], columns["plane"][:] = 1, -1
+    columns |= {name: pa.array([""] * n_frames, pa.large_string()) for name in TEXTS}
+    columns["path"] = pa.array([f"frame-r-{i:06d}-1-0001.fits" for i in range(n_frames)], pa.large_string())
+    meta = {"survey": survey_description(survey), "n_ignored": 0, "n_read": 0}
+    return FrameIndex(columns, survey.bands, ".", meta)

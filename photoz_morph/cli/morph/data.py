@@ -5,7 +5,15 @@ from pathlib import Path
 
 import click
 
-from photoz_morph.cli.options import UserPath, echo, overwrite_option, quiet_option
+from photoz_morph.cli.options import (
+    UserPath,
+    beam_options,
+    beam_settings_of,
+    build_pipeline,
+    echo,
+    overwrite_option,
+    quiet_option,
+)
 from photoz_morph.training.quiet import quiet_tensorflow
 
 IMAGE_OPTIONS = ("unit", "pixel_kpc", "redshift", "band_axis", "dataset")  # of `mock`, for image files
@@ -104,10 +112,12 @@ def mock(scenes, out, years, binning, field_kpc, nested, seed, tng, morphologies
 @click.option("--merger-copies", default=0, show_default=True, type=click.IntRange(0, 4),
               help="Flipped and rotated copies of each merger, added to its split; 4 in the paper.")  # fmt: skip
 @overwrite_option
+@beam_options
 @quiet_option
-def build(mocks, data_dir, released, merger_copies, overwrite, quiet):
+def build(mocks, data_dir, released, merger_copies, overwrite, runner, beam_option, quiet):
     """Build the TFDS dataset, split 70:10:20 by galaxy, from a folder of MOCKS."""
-    build_dataset(mocks, data_dir, released, merger_copies, overwrite, quiet)
+    beam = beam_settings_of(runner, beam_option)
+    build_dataset(mocks, data_dir, released, merger_copies, overwrite, quiet, beam)
 
 
 def listed(counts):
@@ -115,13 +125,14 @@ def listed(counts):
     return ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in counts.items())
 
 
-def build_dataset(mocks, data_dir, released, merger_copies, overwrite, quiet):
-    """Build the dataset and print its contents."""
+def build_dataset(mocks, data_dir, released, merger_copies, overwrite, quiet, beam=None):
+    """Build the dataset, with the settings of Beam if there are any, and print its contents."""
     quiet_tensorflow()
+    options = {"progress": not quiet, "pipeline": build_pipeline(beam)}
     from tfds_builders import tng_lsst_mocks
 
     if released:
-        counts = tng_lsst_mocks.build_released(released, data_dir, overwrite, progress=not quiet)
+        counts = tng_lsst_mocks.build_released(released, data_dir, overwrite, **options)
     else:
-        counts = tng_lsst_mocks.build(mocks, data_dir, merger_copies, overwrite, progress=not quiet)
+        counts = tng_lsst_mocks.build(mocks, data_dir, merger_copies, overwrite, **options)
     echo(f"{listed(counts)} in {data_dir}/tng_lsst_mocks. Next: morph train", quiet)

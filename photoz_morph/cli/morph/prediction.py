@@ -12,6 +12,7 @@ from photoz_morph.cli.options import (
     echo,
     output_file,
     own_output,
+    part_option,
     quiet_option,
     run_argument,
 )
@@ -70,43 +71,42 @@ def export(run, out, defence, quiet):
 
 @click.command()
 @click.argument("model", type=UserPath())
-@click.argument("mocks", type=UserPath())
+@click.argument("source", type=UserPath())
 @click.option("--years", default=10, show_default=True, type=click.IntRange(1, 10),
-              help="Depth of MOCKS to classify, in years.")  # fmt: skip
+              help="Depth of the stamps of SOURCE to classify, in years.")  # fmt: skip
 @click.option("--fragility", is_flag=True,
-              help="Flag galaxies whose class one pixel value within the range of MOCKS changes.")  # fmt: skip
+              help="Flag galaxies whose class one pixel value within the range of SOURCE changes.")  # fmt: skip
 @click.option("--max-queries", type=click.IntRange(min=1),
               help="With --fragility: maximum number of queries of the model per galaxy; 400 by default.")  # fmt: skip
-@click.option("--out", default="classes.fits", show_default=True, type=UserPath(), callback=output_file(".fits"),
-              help="A .fits file.")  # fmt: skip
+@click.option("--out", default="classes.fits", show_default=True, type=UserPath(),
+              callback=output_file(".fits", ".parquet"), help="A .fits or .parquet file.")  # fmt: skip
+@part_option
 @quiet_option
-def infer(model, mocks, years, fragility, max_queries, out, quiet):
+def infer(model, source, years, fragility, max_queries, out, share, quiet):
     """Classify new stamps with an exported MODEL.
 
-    MOCKS is a folder of shards, or one of them. Classes, probabilities and latents are written to a FITS table.
+    SOURCE is a folder of mock shards, or one of them, a dataset of `morph build`, or stamps of another format, which are
+    of the depth --years. Classes, probabilities and latents are written to a table. Those of each partition of SOURCE
+    are kept in the folder OUT.parts as soon as they are computed; if interrupted, run the same command again.
     """
-    from photoz_morph.shards.mocks import find_mock_shards
-
-    paths = find_mock_shards(mocks) if Path(mocks).is_dir() else [Path(mocks)]
-    quiet_tensorflow()
-    from photoz_morph.morph.exported_model import ExportedMorphModel, infer_mocks
-    from photoz_morph.system.files import write_whole
-
-    model = ExportedMorphModel(model)
     if max_queries is not None and not fragility:
         raise click.UsageError("--max-queries needs --fragility")
-    own_output(out)
-    table = infer_mocks(model, paths, years, progress=not quiet)
-    if fragility:
-        from photoz_morph.morph.robustness.fragility import flag_fragile
+    own_output(out, share=share)
+    quiet_tensorflow()
+    from photoz_morph.morph.exported_model import ExportedMorphModel
+    from photoz_morph.morph.infer import infer_stamps
+    from photoz_morph.morph.stamp_source import open_stamps
 
-        flag_fragile(model, table, paths, years, max_queries or 400, progress=not quiet)
-    with write_whole(out, keep_suffix=True) as part:
-        table.write(part, overwrite=True)
-    counts = {name: int((table["class"] == name).sum()) for name in table.meta["classes"].split(",")}
-    echo(f"{len(table)} galaxies in {out}: {listed(counts)}.", quiet)
+    model = ExportedMorphModel(model)
+    stamps = open_stamps(source, model, years)
+    made = infer_stamps(model, stamps, out, years, (max_queries or 400) if fragility else None, share, not quiet)
+    if made.counts is None:
+        echo(f"--part {share[0]}/{share[1]} is finished, {made.n_missing} partitions of other parts are not. The part "
+             f"that finishes last writes {out}.", quiet)  # fmt: skip
+        return
+    echo(f"{made.n_rows} galaxies in {out}: {listed(made.counts)}.", quiet)
     if fragility:
-        echo(f"One pixel changes the class of {int(table['fragile'].sum())} of them; see column fragile.", quiet)
+        echo(f"One pixel changes the class of {made.n_fragile} of them; see column fragile.", quiet)
 
 
 def predictions_of(path, quiet, data_dir=None):

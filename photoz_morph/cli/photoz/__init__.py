@@ -4,7 +4,7 @@ import click
 
 from photoz_morph import __version__
 from photoz_morph.cli.options import OneLineErrors
-from photoz_morph.cli.photoz.data import build, simulate, stack
+from photoz_morph.cli.photoz.data import build, index, simulate, stack
 from photoz_morph.cli.photoz.evaluation import baseline, compare, evaluate, report
 from photoz_morph.cli.photoz.prediction import convert, export, import_checkpoint, infer, predict
 from photoz_morph.cli.photoz.training import status, summary, train
@@ -21,7 +21,7 @@ def main():
 
 
 for command in (
-    simulate, stack, build, train, status, summary, predict, convert, export, import_checkpoint, infer,
+    simulate, index, stack, build, train, status, summary, predict, convert, export, import_checkpoint, infer,
     baseline, evaluate, compare, report,
 ):  # fmt: skip
     main.add_command(command)

@@ -1,8 +1,22 @@
 """The dataset commands of `photoz`: simulate, stack, build."""
 
+from pathlib import Path
+
 import click
 
-from photoz_morph.cli.options import UserPath, data_dir_option, echo, overwrite_option, quiet_option, remarks
+from photoz_morph.cli.options import (
+    UserPath,
+    beam_options,
+    beam_settings_of,
+    build_pipeline,
+    data_dir_option,
+    echo,
+    output_file,
+    overwrite_option,
+    own_output,
+    quiet_option,
+    remarks,
+)
 from photoz_morph.training.quiet import quiet_tensorflow
 
 
@@ -27,6 +41,37 @@ def simulate(n_galaxies, seed, out, deep_fraction, processes, quiet):
 
 
 @click.command()
+@click.argument("frames", nargs=-1, required=True, type=UserPath())
+@click.option("--out", "-o", default="frames.parquet", show_default=True, type=UserPath(),
+              callback=output_file(".parquet"), help="Output file.")  # fmt: skip
+@click.option("--survey", default="sdss", show_default=True, type=UserPath(), help="Name or file of the survey.")
+@click.option("--processes", type=click.IntRange(min=1), help="Number of processes; all cores by default.")
+@quiet_option
+def index(frames, out, survey, processes, quiet):
+    """Index FRAMES, folders or files, for `photoz stack` and `photoz infer`.
+
+    Every header is read once. If OUT is there, only new and changed files are read, and files that are gone are left
+    out. Frames that cannot be used are listed.
+    """
+    from photoz_morph.stacking.frame_index import index_frames, read_frame_index, survey_description
+    from photoz_morph.surveys import get_survey
+
+    survey = get_survey(survey)
+    own_output(out)
+    known = read_frame_index(out) if Path(out).exists() else None
+    if known is not None and known.meta["survey"] != survey_description(survey):
+        raise ValueError(f"{out}: is an index of another survey, {known.meta['survey']['name']}; give another --out")
+    found = index_frames(frames, survey, not quiet, processes, known, keep_bad=True)
+    found.write(out)
+    bad = [reason for reason in found["damage"] if reason]
+    for reason in bad:
+        click.echo(reason, err=True)
+    counts = ", ".join(f"{number} {band}" for band, number in found.counts().items())
+    echo(f"{len(found)} frames in {out} ({counts}); {found.meta['n_read']} headers read, {len(bad)} frames cannot be "
+         f"used, {found.meta['n_ignored']} other files. Next: photoz stack CATALOG {out}", quiet)  # fmt: skip
+
+
+@click.command()
 @click.argument("catalog", type=UserPath())
 @click.argument("frames", type=UserPath())
 @click.option("--out", default="stacks", show_default=True, type=UserPath(), help="Output folder.")
@@ -38,7 +83,7 @@ def stack(catalog, frames, out, combine, swarp, quiet):
     """Stack the frames in FRAMES around each galaxy of CATALOG with SWarp.
 
     CATALOG is a FITS, CSV or Parquet table with obj_id, ra, dec [deg] and optionally z_spec, ebv [mag]. FRAMES is a
-    folder of SDSS corrected frames, frame-BAND-RUN-CAMCOL-FIELD.fits[.bz2|.gz].
+    folder of SDSS corrected frames, frame-BAND-RUN-CAMCOL-FIELD.fits[.bz2|.gz], or an index of `photoz index`.
     """
     from photoz_morph.catalogs.galaxies import read_galaxy_catalog
     from photoz_morph.stacking.stack import stack_catalog
@@ -56,17 +101,19 @@ def stack(catalog, frames, out, combine, swarp, quiet):
 @click.argument("stacks", default="stacks", type=UserPath())
 @data_dir_option
 @overwrite_option
+@beam_options
 @quiet_option
-def build(stacks, data_dir, overwrite, quiet):
+def build(stacks, data_dir, overwrite, runner, beam_option, quiet):
     """Build the TFDS dataset, one split per fold, from a folder of STACKS."""
-    build_dataset(stacks, data_dir, overwrite, quiet)
+    build_dataset(stacks, data_dir, overwrite, quiet, beam_settings_of(runner, beam_option))
 
 
-def build_dataset(stacks, data_dir, overwrite, quiet):
-    """Build the dataset and print its contents."""
+def build_dataset(stacks, data_dir, overwrite, quiet, beam=None):
+    """Build the dataset, with the settings of Beam if there are any, and print its contents."""
     quiet_tensorflow()
+    pipeline = build_pipeline(beam)
     from tfds_builders.sdss_ugriz import build as build_dataset
 
-    counts = build_dataset(stacks, data_dir, overwrite, progress=not quiet)
+    counts = build_dataset(stacks, data_dir, overwrite, progress=not quiet, pipeline=pipeline)
     left_out = ", ".join(f"{number} {reason}" for reason, number in counts.items() if reason != "galaxies")
     echo(f"{counts['galaxies']} galaxies in {data_dir}/sdss_ugriz; left out: {left_out}. Next: photoz train", quiet)

@@ -11,6 +11,7 @@ from photoz_morph.cli.options import (
     echo,
     output_file,
     own_output,
+    part_option,
     quiet_option,
     remarks,
     run_argument,
@@ -81,9 +82,11 @@ def import_checkpoint(checkpoint, bins, out, quiet):
 
 @click.command()
 @click.argument("model", type=UserPath())
-@click.option("--catalog", type=UserPath(), help="Catalogue of the galaxies to stack; with --frames.")
-@click.option("--frames", type=UserPath(), help="Folder of survey frames; with --catalog.")
-@click.option("--stacks", type=UserPath(), help="Folder of stacks, instead of --catalog and --frames.")
+@click.argument("source", required=False, type=UserPath())
+@click.option("--catalog", type=UserPath(),
+              help="Catalogue of the galaxies to stack; with SOURCE, of their E(B-V).")  # fmt: skip
+@click.option("--frames", type=UserPath(), help="Folder of survey frames, or their index; with --catalog.")
+@click.option("--stacks", type=UserPath(), help="The same as SOURCE.")
 @click.option("--out", default="predictions.fits", show_default=True, type=UserPath(),
               help=f"Output file: {', '.join(FORMATS)}.", callback=output_file(*FORMATS))  # fmt: skip
 @click.option("--figure", type=UserPath(), callback=output_file(".png", ".pdf"),
@@ -93,82 +96,77 @@ def import_checkpoint(checkpoint, bins, out, quiet):
 @click.option("--swarp", type=UserPath(), help="SWarp executable, if not on the PATH.")
 @click.option("--same-engine", is_flag=True,
               help="Refuse stacks made otherwise than those of the training data; by default a remark.")  # fmt: skip
+@part_option
 @quiet_option
-def infer(model, catalog, frames, stacks, out, figure, combine, swarp, same_engine, quiet):
+def infer(model, source, catalog, frames, stacks, out, figure, combine, swarp, same_engine, share, quiet):
     """Predict redshift PDFs of new galaxies with an exported MODEL.
 
-    The images are stacked from --frames around the galaxies of --catalog, or read from --stacks. Until the predictions
-    are written the stacks are kept in the folder OUT_stacks beside them; if interrupted, run the same command again: it
-    resumes after the last finished shard.
+    The images are read from SOURCE, or stacked from --frames around the galaxies of --catalog, a thousand at a time.
+    The predictions of each partition of SOURCE, or thousand galaxies, are kept in the folder OUT.parts as soon as they
+    are computed; if interrupted, run the same command again: it goes on after the last of them. At the end they are
+    joined to OUT, and the folder is removed.
     """
-    if (stacks is None) == (catalog is None or frames is None):
-        raise click.UsageError("give --catalog and --frames, or --stacks")
-    from photoz_morph.photoz.predictions import rehearse_predictions, write_predictions
+    if source and stacks:
+        raise click.UsageError("give SOURCE or --stacks, not both")
+    source = source or stacks
+    if bool(source) == bool(frames) or (frames and not catalog):
+        raise click.UsageError("give SOURCE, or --catalog and --frames")
+    from photoz_morph.photoz.infer import CatalogReddening, infer_source, rehearse_source
+    from photoz_morph.photoz.predictions import rehearse_predictions
+    from photoz_morph.streaming.owners import is_begun
 
-    made = None
-    if frames:  # first, so that a broken catalogue is named before TensorFlow's five seconds
+    settings, reddening = {}, None
+    if catalog:  # first, so that a broken catalogue is named before TensorFlow's five seconds
         from photoz_morph.catalogs.galaxies import read_galaxy_catalog
-        from photoz_morph.stacking.stack import stack_catalog
 
         with remarks(quiet):
-            galaxies = read_galaxy_catalog(catalog)
-        own_output(out)
+            galaxies = read_galaxy_catalog(catalog, needs=("ra", "dec") if frames else ())
+    own_output(out, share=share)
+    if frames and not is_begun(out):
         rehearse_predictions(galaxies, out, catalog)
-    else:
-        table = _catalog_of(stacks)
-        own_output(out)
-        rehearse_predictions(table, out, stacks)
     quiet_tensorflow()
-    from photoz_morph.photoz.exported_model import infer_shards, load_exported_model
-    from photoz_morph.system.provenance import check_engine
+    from photoz_morph.photoz.exported_model import load_exported_model
 
     model = load_exported_model(model)
     if frames:
-        with remarks(quiet):  # of the stacks that will be made, before they are
-            check_engine(model.trained_on, {"engine": "swarp", "combine": combine}, frames, model.folder, same_engine)
-        stacks = Path(out).with_name(f"{Path(out).stem}_stacks")
-        made = stack_catalog(galaxies, frames, stacks, combine=combine, swarp=swarp, progress=not quiet)
-        for message in made.messages:
-            click.echo(message, err=True)
-    with remarks(quiet or made):
-        table = infer_shards(model, stacks, progress=not quiet, same_engine=same_engine)
-    write_predictions(table, out)
-    echo(f"{len(table)} galaxies in {out}, {(table['flag'] != 0).sum()} of them flagged without a PDF.", quiet)
-    _show(table, model.grid, stacks, figure, quiet)
-    if made:
-        _remove_shards(made.paths)
+        from photoz_morph.photoz.catalog_source import CatalogSource
+
+        settings = {"combine": combine}
+        images = CatalogSource(galaxies, frames, model.survey, {"combine": combine, "swarp": swarp}, not quiet)
+    else:
+        from photoz_morph.sources.formats import open_source
+
+        images = open_source(source, model.survey)
+        if catalog:
+            reddening = CatalogReddening(galaxies)
+            settings = {"ebv": reddening.fingerprint}
+        if not is_begun(out):
+            rehearse_source(images, out, progress=not quiet)
+    with remarks(quiet):
+        made = infer_source(model, images, out, settings, reddening, share, not quiet, same_engine)
+    if made.head is None:
+        echo(f"--part {share[0]}/{share[1]} is finished, {made.n_missing} partitions of other parts are not. The part "
+             f"that finishes last writes {out}.", quiet)  # fmt: skip
+        return
+    echo(f"{made.n_rows} galaxies in {out}, {made.n_flagged} of them flagged without a PDF.", quiet)
+    if frames and made.n_flagged == made.n_rows:
+        click.echo(f"No galaxy has a complete stamp; are the frames in {frames} those of this catalogue?", err=True)
+    _show(made, images, model.grid, figure, quiet)
 
 
-def _catalog_of(stacks):
-    """Table of all shards in a folder of stacks."""
-    from astropy.table import vstack
-
-    from photoz_morph.shards.stacks import find_shards, read_catalog
-
-    return vstack([read_catalog(path)[0] for path in find_shards(stacks)], metadata_conflicts="silent")
-
-
-def _remove_shards(paths):
-    """Remove shards, and their folder if nothing else is in it."""
-    for path in paths:
-        path.unlink()
-    if not any(paths[0].parent.iterdir()):
-        paths[0].parent.rmdir()
-
-
-def _show(table, grid, stacks, figure, quiet):
+def _show(made, source, grid, figure, quiet):
     """Print the redshifts of a short table, and draw the first galaxies if a figure is asked for."""
-    if len(table) <= MAX_SHOWN:
+    if made.n_rows <= MAX_SHOWN:
         from photoz_morph.photoz.report.tables.scores import redshifts_text
 
-        echo(redshifts_text(table), quiet)
+        echo(redshifts_text(made.head), quiet)
     if figure:
+        from photoz_morph.photoz.infer import first_images
         from photoz_morph.photoz.report.figures.pdfs import galaxies_with_pdf
         from photoz_morph.report.style import save_figure
-        from photoz_morph.shards.stacks import find_shards, read_shard
 
-        images = read_shard(find_shards(stacks)[0])[0][:MAX_SHOWN]
-        save_figure(galaxies_with_pdf(images, table[: len(images)], grid), figure)
+        images = first_images(source, MAX_SHOWN)
+        save_figure(galaxies_with_pdf(images, made.head[: len(images)], grid), figure)
         echo(f"Figure in {figure}.", quiet)
 
 

@@ -7,22 +7,33 @@ of the logits.
 
 import numpy as np
 from astropy.table import Table
-from tqdm import tqdm
 
 from photoz_morph.metrics.classification import predicted_class
 from photoz_morph.robustness.one_pixel.attack import AttackOptions, CallableQueries, one_pixel_attack
 from photoz_morph.robustness.one_pixel.bounds import pixel_bounds
-from photoz_morph.shards.mocks import read_mock_shard
 
 SMALLEST = 1e-37  # about the smallest normal float32
+NOT_SEARCHED = {"fragile": False, "fragile_class": "", "fragile_row": -1, "fragile_column": -1, "fragile_queries": 0}
 
 
-def pixel_range(paths, years):
-    """Lowest and highest pixel value of each band over the stamps of mock shards, shape (n_bands,) each [nJy]."""
+def pixel_range(stamps):
+    """Lowest and highest pixel value of each band over stamps.
+
+    Parameters
+    ----------
+    stamps : iterable of ndarray, shape (n, 100, 100, n_bands)
+        Parts of all stamps [nJy]; those with a value that is not finite are left out.
+
+    Returns
+    -------
+    low, high : ndarray, shape (n_bands,)
+        [nJy]; infinite where there is no stamp.
+    """
     low, high = np.inf, -np.inf
-    for path in paths:
-        images = read_mock_shard(path, years=(years,))[0][years]
-        low, high = np.minimum(low, images.min(axis=(0, 1, 2))), np.maximum(high, images.max(axis=(0, 1, 2)))
+    for images in stamps:
+        images = images[np.isfinite(images).all(axis=(1, 2, 3))]
+        if len(images):
+            low, high = np.minimum(low, images.min(axis=(0, 1, 2))), np.maximum(high, images.max(axis=(0, 1, 2)))
     return low, high
 
 
@@ -74,32 +85,30 @@ def fragile_columns(estimator, images, obj_ids, years, low, high, max_queries, s
     return Table({name: columns[name] for name in order})
 
 
-def flag_fragile(estimator, table, paths, years, max_queries, progress=True):
-    """Add `fragile_columns` to the table of `infer_mocks`, with the pixel range of all its stamps as bounds.
+def flag_fragile(estimator, table, images, years, low, high, max_queries):
+    """Add `fragile_columns` to classified stamps.
 
     Parameters
     ----------
     estimator : ExportedMorphModel
     table : Table
-        From `infer_mocks` of the same paths.
-    paths : list of path-like
-        Shards.
-    years, max_queries : int
-    progress : bool
+        From its `classify`; stamps that are flagged are not searched.
+    images : ndarray, shape (n, 100, 100, 3)
+        The same stamps [nJy].
+    years : int
+    low, high : ndarray, shape (3,)
+        From `pixel_range` of all stamps [nJy].
+    max_queries : int
     """
-    low, high = pixel_range(paths, years)
-    start = 0
-    with tqdm(total=len(table), desc="fragility", unit=" stamps", disable=not progress) as bar:
-        parts = []
-        for path in paths:
-            images = read_mock_shard(path, years=(years,))[0][years]
-            obj_ids = np.asarray(table["obj_id"])[start : start + len(images)]
-            parts.append(
-                fragile_columns(estimator, images, obj_ids, years, low, high, max_queries, on_done=bar.update)
-            )
-            start += len(images)
-    for name in parts[0].colnames:
-        table[name] = np.concatenate([part[name] for part in parts])
+    good = np.asarray(table["flag"]) == 0
+    obj_ids = np.asarray(table["obj_id"])[good]
+    found = good.any() and fragile_columns(estimator, images[good], obj_ids, years, low, high, max_queries)
+    for name, missing in NOT_SEARCHED.items():
+        values = np.asarray(found[name]) if found else np.array([missing])
+        column = np.full(len(table), missing, values.dtype)
+        if found:
+            column[good] = values
+        table[name] = column
     table.meta["budget"] = max_queries  # queries; FITS keywords have at most eight letters
 
 

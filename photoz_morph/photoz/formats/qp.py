@@ -18,6 +18,7 @@ from astropy.table import Column, Table
 
 from photoz_morph.metrics.redshifts.pdf_scores import SLICE_ROWS, in_slices
 from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.streaming.joined_files import text_widths
 from photoz_morph.system.columns import require_distinct_names
 from photoz_morph.system.sizes import check_hdf5
 
@@ -30,13 +31,13 @@ ADDED_NAMES = ("z_q2p5", "z_97p5", "z_std", "distribution_type")  # z_97p5 witho
 POSTERIOR = 1  # of RAIL's DistributionType
 
 
-def write_qp(table, grid, path):
-    """Write predictions as a `hist` ensemble.
+def write_qp(parts, grid, path):
+    """Write predictions as a `hist` ensemble, part by part.
 
     Parameters
     ----------
-    table : Table
-        From `predictions_table`.
+    parts : Parts or OnePart
+        Of a table from `predictions_table`; see `streaming.parts`.
     grid : RedshiftGrid
     path : path-like
 
@@ -46,44 +47,76 @@ def write_qp(table, grid, path):
         If a column of the catalogue has a name that RAIL uses for another quantity, or names of columns differ only in
         letter case.
     """
-    require_distinct_names(table.colnames)
-    taken = [name for name in (*RAIL_NAMES, *ADDED_NAMES) if name in table.colnames and RAIL_NAMES.get(name) != name]
+    template, n_rows = parts.template, parts.n_rows
+    require_distinct_names(template.colnames)
+    taken = [
+        name for name in (*RAIL_NAMES, *ADDED_NAMES) if name in template.colnames and RAIL_NAMES.get(name) != name
+    ]
     if taken:
         raise ValueError(f"catalogue column {', '.join(taken)} has a name that RAIL uses for its own; rename it")
-    pdf = np.asarray(table["pdf"])
+    widths = text_widths(parts, "utf-8")
     with h5py.File(path, "w") as file:
-        file.attrs["photoz_morph"] = json.dumps(table.meta, default=lambda number: number.item())
-        file.attrs["columns"] = json.dumps(table.colnames)
+        file.attrs["photoz_morph"] = json.dumps(template.meta, default=lambda number: number.item())
+        file.attrs["columns"] = json.dumps(template.colnames)
         meta = file.create_group("meta")
         meta["pdf_name"], meta["pdf_version"] = np.array([b"hist"]), np.array([0])
         meta["bins"] = grid.edges[None]
-        densities = file.create_dataset("data/pdfs", pdf.shape, np.float32)
-        densities.attrs["description"] = table["pdf"].description or ""
-        for start in range(0, len(pdf), SLICE_ROWS):
-            rows = slice(start, start + SLICE_ROWS)
-            densities[rows] = pdf[rows] / grid.width
-        _write_ancil(table, pdf, grid, file.create_group("ancil"))
+        densities = file.create_dataset("data/pdfs", (n_rows, grid.n_bins), np.float32)
+        densities.attrs["description"] = template["pdf"].description or ""
+        ancil = file.create_group("ancil")
+        _make_ancil(template, n_rows, widths, ancil)
+        start = 0
+        for table in parts.tables():
+            pdf = np.asarray(table["pdf"])
+            rows = slice(start, start + len(table))
+            for first in range(0, len(table), SLICE_ROWS):
+                part = pdf[first : first + SLICE_ROWS]
+                densities[start + first : start + first + len(part)] = part / grid.width
+            for name in table.colnames:
+                if name != "pdf":
+                    values = np.asarray(table[name])
+                    ancil[name][rows] = np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values
+            for name, values in _derived(pdf, grid, template.meta).items():
+                ancil[name][rows] = values
+            start += len(table)
 
 
-def _write_ancil(table, pdf, grid, ancil):
-    """Write the columns, RAIL's names for some of them, and the further quantities of RAIL."""
-    for name in table.colnames:
+def _make_ancil(template, n_rows, widths, ancil):
+    """Make empty datasets of the columns, RAIL's names for some of them, and the further quantities of RAIL."""
+    for name in template.colnames:
         if name == "pdf":
             continue
-        column = table[name]
-        values = np.asarray(column)
-        ancil[name] = np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values
+        column = template[name]
+        dtype = f"S{widths[name]}" if name in widths else column.dtype
+        ancil.create_dataset(name, (n_rows, *column.shape[1:]), dtype)
         ancil[name].attrs.update(unit=str(column.unit or ""), description=column.description or "")
-    is_mean = table.meta.get("zphot_at", "midpoints") == "midpoints"
     for name, ours in RAIL_NAMES.items():
-        if name != ours and ours in ancil and (name != "z_mean" or is_mean):
+        if name != ours and ours in ancil and (name != "z_mean" or _is_mean(template.meta)):
             ancil[name] = ancil[ours]  # a hard link: the numbers are stored once
-    if not is_mean:
-        ancil["z_mean"] = in_slices(grid.expectation, pdf)
-    ancil["z_q2p5"] = in_slices(lambda part: grid.quantile(part, 0.025), pdf)
-    ancil["z_97p5"] = in_slices(lambda part: grid.quantile(part, 0.975), pdf)
-    ancil["z_std"] = in_slices(lambda part: _standard_deviation(part, grid), pdf)
-    ancil["distribution_type"] = np.full(len(pdf), POSTERIOR)
+    for name in _derived_names(template.meta):
+        ancil.create_dataset(name, (n_rows,), np.int64 if name == "distribution_type" else np.float64)
+
+
+def _is_mean(meta):
+    """True if z_phot is the mean over bin midpoints, as qp's."""
+    return meta.get("zphot_at", "midpoints") == "midpoints"
+
+
+def _derived_names(meta):
+    """Names of the quantities of RAIL that no column of the table holds."""
+    return ADDED_NAMES if _is_mean(meta) else ("z_mean", *ADDED_NAMES)
+
+
+def _derived(pdf, grid, meta):
+    """The quantities of `_derived_names` of some PDFs."""
+    functions = {
+        "z_mean": grid.expectation,
+        "z_q2p5": lambda part: grid.quantile(part, 0.025),
+        "z_97p5": lambda part: grid.quantile(part, 0.975),
+        "z_std": lambda part: _standard_deviation(part, grid),
+    }
+    values = {name: in_slices(functions[name], pdf) for name in _derived_names(meta) if name in functions}
+    return {**values, "distribution_type": np.full(len(pdf), POSTERIOR)}
 
 
 def _standard_deviation(pdf, grid):

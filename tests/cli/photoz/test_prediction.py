@@ -5,7 +5,7 @@ import pytest
 from astropy.table import Table
 
 from photoz_morph.cli.photoz import prediction
-from photoz_morph.photoz import predictions
+from photoz_morph.photoz import infer, predictions
 from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.stacking import stack
 from tests.support.broken_input import run_command
@@ -65,7 +65,7 @@ def test_columns_of_a_usual_catalogue_pass_the_rehearsal_and_nothing_is_left(tmp
 
 
 @swarp_test
-def test_stacks_outlive_a_failed_infer_and_are_used_by_the_next(tmp_path, model, monkeypatch):
+def test_parts_outlive_a_failed_infer_and_are_used_by_the_next(tmp_path, model, monkeypatch):
     made = []
 
     def stack_part(part, *arguments):
@@ -78,14 +78,16 @@ def test_stacks_outlive_a_failed_infer_and_are_used_by_the_next(tmp_path, model,
     _stack_part = stack._stack_part
     monkeypatch.setattr(stack, "_stack_part", stack_part)
     words = ("infer", model, "--catalog", DATA / "galaxies.csv", "--frames", DATA / "frames")
-    words = (*words, "--out", tmp_path / "p.fits", "--figure", tmp_path / "p.png")
+    words = (*words, "--out", tmp_path / "p.fits")
     with monkeypatch.context() as patch:
-        patch.setattr(predictions, "write_predictions", write)
-        patch.setattr(predictions, "rehearse_predictions", lambda *_: None)
+        patch.setattr(infer, "write_predictions_parts", write)
         result, _ = run_command(words)
     assert "No space left" in result.stderr and made == [2]
-    assert [path.name for path in (tmp_path / "p_stacks").iterdir()] == ["stacks-00000.fits"]
-    assert run_command(words)[0].exit_code == 0 and made == [2]
+    assert sorted(path.name for path in (tmp_path / "p.fits.parts").iterdir()) == [
+        "settings.json", "stacks-00000.parquet",
+    ]  # fmt: skip
+    assert run_command([*words, "--figure", tmp_path / "p.png"])[0].exit_code == 0
+    assert made == [2, 2]  # the second time for the figure only
     table, _ = read_predictions(tmp_path / "p.fits")
     np.testing.assert_allclose(table["z_phot"], 0.15)
     assert table.meta["origin"] == "stacked"
@@ -98,7 +100,7 @@ def test_a_second_infer_of_the_same_output_is_told_of_the_first(tmp_path, model)
     first = owner(tmp_path / "p.fits", is_folder=False)
     try:
         result, _ = run_command([*words, tmp_path / "p.fits"])
-        assert f"p.fits: process {first.pid} on " in result.stderr and not (tmp_path / "p_stacks").exists()
+        assert f"p.fits: process {first.pid} on " in result.stderr and not (tmp_path / "p.fits.parts").exists()
         assert run_command([*words, tmp_path / "q.fits"])[0].exit_code == 0
     finally:
         first.kill()

@@ -10,6 +10,7 @@ from hats.io.validation import is_valid_catalog
 from photoz_morph.photoz.formats import hats as hats_files
 from photoz_morph.photoz.predictions import predictions_table, read_predictions, write_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
+from photoz_morph.streaming.parts import OnePart
 from photoz_morph.surveys import SDSS
 
 GRID = RedshiftGrid(0.0, 0.4, 40)
@@ -35,7 +36,7 @@ def predictions(**changes):
 def folder(tmp_path_factory):
     """A catalogue of at most 100 rows a file."""
     path = tmp_path_factory.mktemp("hats") / "p.hats"
-    hats_files.write_hats(predictions(), path, max_rows=100)
+    hats_files.write_hats(OnePart(predictions()), path, max_rows=100)
     return path
 
 
@@ -61,14 +62,15 @@ def test_partitions_hold_the_galaxies_of_their_pixel_in_order(folder):
     assert sorted(rows) == list(range(N))
 
 
-def test_cone_search_finds_the_crowd_and_pdfs_are_lists(folder):
+def test_cone_search_finds_the_crowd_and_pdfs_are_nested(folder):
     near = hats.read_hats(folder).filter_by_cone(180.5, 30.5, 3600)
     parts = [near.read_pixel_to_pandas(pixel) for pixel in near.get_healpix_pixels()]
     assert 200 <= sum(map(len, parts)) < N
     table = predictions()
     for part in parts:
         row = part["catalog_row"].iloc[0]
-        np.testing.assert_array_equal(part["pdf"].iloc[0], np.asarray(table["pdf"][row]))
+        np.testing.assert_array_equal(part["pdf"].iloc[0]["probability"], np.asarray(table["pdf"][row]))
+        np.testing.assert_allclose(part["pdf"].iloc[0]["z"], GRID.midpoints)
 
 
 def test_edges_and_units_are_in_the_schema(folder):

@@ -1,0 +1,84 @@
+"""Folder of FITS shards, as `photoz stack` and `photoz simulate` write them; a shard is a partition.
+
+A pixel that is not finite in a galaxy without a flag is an error here, not a flagged row: the shards have checksums and
+their writers flag what they could not make, so that it is damage.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard, survey_of
+from photoz_morph.sources.source import ImageSource, fingerprint_of
+from photoz_morph.system.fits import open_fits
+from photoz_morph.system.provenance import joined_facts, stacking_facts
+
+SAME = ("SURVEY", "SURVDESC", "BANDS", "PIXSCALE", "BUNIT", "ORIGIN")  # cards that all shards of a folder share
+
+
+@dataclass(frozen=True)
+class ShardPartition:
+    """One shard; see `sources.source`."""
+
+    path: Path
+    n_rows: int
+
+    @property
+    def name(self):
+        """Name of the file without its suffix."""
+        return self.path.stem
+
+    def read(self, rows=None, with_checksum=True):
+        """Images and table; the checksum is that of the whole file, which is read for it."""
+        images, table, _ = read_shard(self.path, rows, with_checksum)
+        return images, table
+
+    def read_table(self):
+        """Table without pixels."""
+        return read_catalog(self.path)[0]
+
+
+def open_shards(folder, survey=None):
+    """Open a folder of shards.
+
+    Parameters
+    ----------
+    folder : path-like
+    survey : ImagingSurvey, optional
+        That the shards must be of.
+
+    Returns
+    -------
+    ImageSource
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are none.
+    ValueError
+        If a shard is truncated or no shard, of another survey or origin than the others, or not of `survey`.
+    """
+    paths = find_shards(folder)
+    first = read_catalog(paths[0])[1]
+    partitions, facts, stacked = [], [], []
+    for path in paths:
+        with open_fits(path, "a shard of stacks") as hdus:
+            header, catalog = hdus[0].header, hdus["CATALOG"].header
+            facts.append((path.name, *(hdus[name].header.get("DATASUM") for name in ("IMAGE", "CATALOG"))))
+            partitions.append(ShardPartition(path, catalog["NAXIS2"]))
+            stacked.append(stacking_facts(header))
+        for keyword in SAME:
+            if header.get(keyword) != first.get(keyword):
+                if keyword == "SURVDESC":
+                    raise ValueError(f"{path}: SURVDESC differs from that in {paths[0].name}; keep stacks made with "
+                                     "different descriptions of a survey in folders of their own")  # fmt: skip
+                raise ValueError(
+                    f"{path}: {keyword} is {header.get(keyword)}, in {paths[0].name} it is {first[keyword]}; keep "
+                    "stacks of different surveys, and simulated and stacked ones, in folders of their own"
+                )
+    different = survey is not None and survey_of(paths[0], first).difference(survey)
+    if different:
+        raise ValueError(f"{paths[0]}: stacks of {first['SURVEY']}, not of {survey.name} ({different}); give another folder")
+    return ImageSource(
+        Path(folder), survey or survey_of(paths[0], first), first["ORIGIN"], tuple(partitions), fingerprint_of(*facts),
+        joined_facts(stacked),
+    )  # fmt: skip

@@ -1,0 +1,91 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from photoz_morph.streaming.owners import is_begun
+from photoz_morph.streaming.working_folder import joining, open_working_folder
+from photoz_morph.system.locks import locked
+
+PARTITIONS = [SimpleNamespace(name=f"stacks-{number}", n_rows=3) for number in range(5)]
+SETTINGS = {"model": "abc", "combine": "median"}
+
+
+def filled(out, numbers):
+    """Working folder of an output with some parts."""
+    work = open_working_folder(out, PARTITIONS, SETTINGS)
+    for number in numbers:
+        work.write(PARTITIONS[number].name, Table({"obj_id": np.arange(3) + 3 * number}))
+    return work
+
+
+def test_finished_parts_are_found_again_and_shares_are_every_nth(tmp_path):
+    filled(tmp_path / "p.fits", [0, 3])
+    work = open_working_folder(tmp_path / "p.fits", PARTITIONS, SETTINGS)
+    assert work.missing() == [1, 2, 4]
+    assert work.missing((1, 2)) == [2, 4] and work.missing((2, 2)) == [1]
+    assert is_begun(tmp_path / "p.fits") and not is_begun(tmp_path / "q.fits")
+
+
+def test_a_part_that_is_cut_off_or_of_other_rows_is_missing(tmp_path):
+    work = filled(tmp_path / "p.fits", range(5))
+    path = work.path("stacks-1")
+    path.write_bytes(path.read_bytes()[:-5])
+    work.write("stacks-2", Table({"obj_id": [1]}))
+    assert work.missing() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("partitions", "settings", "message"),
+    [
+        (PARTITIONS, {**SETTINGS, "combine": "average"},
+         r"computed with combine median \(this run has average\); remove the folder to begin anew, or give another"),
+        (PARTITIONS, {"model": "abc"}, r"combine median \(this run has none\)"),
+        (PARTITIONS, {**SETTINGS, "engine": "swarp"}, r"engine unknown \(this run has swarp\)"),
+        (PARTITIONS[:4], SETTINGS, r"partitions 5, \w+ \(this run has 4, \w+\)"),
+    ],
+)  # fmt: skip
+def test_parts_of_another_computation_are_refused_with_what_differs(tmp_path, partitions, settings, message):
+    filled(tmp_path / "p.fits", [0])
+    with pytest.raises(ValueError, match=message):
+        open_working_folder(tmp_path / "p.fits", partitions, settings)
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{", "null"])
+def test_damaged_settings_are_one_line(tmp_path, content):
+    filled(tmp_path / "p.fits", [0])
+    (tmp_path / "p.fits.parts" / "settings.json").write_text(content)
+    if content == "null":  # as if there were none
+        assert open_working_folder(tmp_path / "p.fits", PARTITIONS, SETTINGS).missing() == [1, 2, 3, 4]
+        return
+    with pytest.raises(ValueError, match="p.fits.parts.*; remove the folder to begin anew"):
+        open_working_folder(tmp_path / "p.fits", PARTITIONS, SETTINGS)
+
+
+def test_two_partitions_of_one_name_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="two partitions of the input have the same name"):
+        open_working_folder(tmp_path / "p.fits", [PARTITIONS[0], PARTITIONS[0]], SETTINGS)
+
+
+def test_the_process_that_finds_all_parts_joins_them(tmp_path):
+    work = filled(tmp_path / "p.fits", range(4))
+    with joining(work) as is_mine:
+        assert not is_mine
+    work = filled(tmp_path / "p.fits", [4])
+    with joining(work) as is_mine:
+        assert is_mine
+        assert np.concatenate([one["obj_id"] for one in work.parts().tables()]).tolist() == list(range(15))
+        work.remove()
+    assert not list(tmp_path.iterdir())
+
+
+def test_of_two_shares_that_finish_together_one_joins(tmp_path):
+    work = filled(tmp_path / "p.fits", range(5))
+    with locked(tmp_path / "p.fits", is_folder=False), joining(work, (2, 3)) as is_mine:
+        assert not is_mine
+    with joining(work, (2, 3)) as is_mine:
+        assert is_mine
+        work.remove()
+    with joining(work, (3, 3)) as is_mine:  # it had seen them before the other removed them
+        assert not is_mine

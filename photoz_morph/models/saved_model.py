@@ -9,14 +9,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from photoz_morph.models.onnx_file import write_onnx
 from photoz_morph.system.files import reason_and_remedy
 from photoz_morph.system.json_files import read_json
 from photoz_morph.system.locks import one_owner
-from photoz_morph.system.provenance import code_version, folder_hash
+from photoz_morph.system.provenance import code_version, file_hash, folder_hash
 
 
 @one_owner("out_dir", "give another --out", is_folder=False)
-def write_saved_model(out_dir, functions, description):
+def write_saved_model(out_dir, functions, description, with_onnx=False):
     """Write functions as the signatures of one SavedModel, whole or not at all.
 
     Beside each function `NAME` stands `NAME_dict`, the same with its inputs in one dictionary: a layer of Keras 3, such
@@ -32,16 +33,19 @@ def write_saved_model(out_dir, functions, description):
         Serving calls.
     description : dict
         Content of `estimator.json`.
+    with_onnx : bool
+        Whether to write `model.onnx` for `serve`, `model_y1.onnx` for `serve_y1` beside it; see `onnx_file`.
 
     Returns
     -------
     dict
-        Content of `estimator.json`: the description with `code` and `model_id` (see `model_hash`).
+        Content of `estimator.json`: the description with `code` and `model_id` (see `model_hash`), and `onnx`, the hash
+        of each ONNX file.
 
     Raises
     ------
     ValueError
-        If the folder exists.
+        If the folder exists, or an ONNX file is asked for and cannot be written.
     OSError
         With the remedy, if it cannot be written.
     """
@@ -58,6 +62,11 @@ def write_saved_model(out_dir, functions, description):
     try:
         archive.write_out(str(part), verbose=False)
         description = {**description, "code": code_version(), "model_id": model_hash(part)}
+        if with_onnx:
+            paths = {name: part / f"model{name.removeprefix('serve')}.onnx" for name in functions}
+            for name, (function, signature) in functions.items():
+                write_onnx(paths[name], _guarded(function), signature, description)
+            description["onnx"] = {path.name: file_hash(path) for path in paths.values()}
         (part / "estimator.json").write_text(json.dumps(description, indent=1))
         part.replace(out_dir)
     except (OSError, tf.errors.OpError) as error:  # TensorFlow's names a temporary file

@@ -12,7 +12,7 @@ from photoz_morph.runs.progress import members_of_complete_fold
 from photoz_morph.surveys import LSST
 
 
-def export_morph(run_dir, out_dir, defence=None):
+def export_morph(run_dir, out_dir, defence=None, with_onnx=False):
     """Write all networks of a run as one SavedModel that includes the scaling and the test-time defence.
 
     Parameters
@@ -20,6 +20,8 @@ def export_morph(run_dir, out_dir, defence=None):
     run_dir, out_dir : path-like
     defence : {"none", "d4", "median"}, optional
         Test-time defence; by default that of the run's config.
+    with_onnx : bool
+        Whether to write `model.onnx`, and `model_y1.onnx` for `serve_y1`, beside the SavedModel.
 
     Returns
     -------
@@ -68,4 +70,4 @@ def export_morph(run_dir, out_dir, defence=None):
         **run_provenance(dataset, members),
         "weights": [weights_hash(path) for path in members],
     }
-    return write_saved_model(out_dir, functions, description)
+    return write_saved_model(out_dir, functions, description, with_onnx)

@@ -18,7 +18,7 @@ from photoz_morph.surveys import get_survey
 OUTPUTS = ("pdf", "z_phot", "z_median", "z_mode", "z_lower", "z_upper")
 
 
-def export(run_dir, out_dir, fold=0):
+def export(run_dir, out_dir, fold=0, with_onnx=False):
     """Export the ensemble of a fold as a SavedModel with its `estimator.json`.
 
     Parameters
@@ -26,6 +26,8 @@ def export(run_dir, out_dir, fold=0):
     run_dir, out_dir : path-like
     fold : int
         Fold whose networks are exported; they were not trained on its galaxies.
+    with_onnx : bool
+        Whether to write `model.onnx` beside the SavedModel.
 
     Returns
     -------
@@ -50,11 +52,11 @@ def export(run_dir, out_dir, fold=0):
         "weights": [weights_hash(path) for path in members],
     }
     return export_network(
-        load_ensemble(members), get_survey(config.survey), config.redshift, out_dir, facts
+        load_ensemble(members), get_survey(config.survey), config.redshift, out_dir, facts, with_onnx=with_onnx
     )
 
 
-def export_network(network, survey, grid, out_dir, facts, z_phot_bins="midpoints"):
+def export_network(network, survey, grid, out_dir, facts, z_phot_bins="midpoints", with_onnx=False):
     """Export a network and its point estimates as a SavedModel with its `estimator.json`.
 
     Parameters
@@ -69,6 +71,8 @@ def export_network(network, survey, grid, out_dir, facts, z_phot_bins="midpoints
         For `estimator.json`: at least "model", "n_members" and "trained_on" with its "name" and "origin".
     z_phot_bins : {"midpoints", "left-edges"}
         Redshifts averaged in z_phot; see `RedshiftGrid.positions`.
+    with_onnx : bool
+        Whether to write `model.onnx` beside the SavedModel.
 
     Returns
     -------
@@ -100,7 +104,7 @@ def export_network(network, survey, grid, out_dir, facts, z_phot_bins="midpoints
     def serve(image, ebv):
         return point_estimates(network({"image": image, "ebv": ebv}), grid, z_phot_bins)
 
-    return write_saved_model(out_dir, {"serve": (serve, signature)}, description)
+    return write_saved_model(out_dir, {"serve": (serve, signature)}, description, with_onnx)
 
 
 def point_estimates(pdf, grid, z_phot_bins="midpoints"):

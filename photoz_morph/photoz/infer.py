@@ -14,7 +14,7 @@ import numpy as np
 from astropy.table import Table, vstack
 from tqdm import tqdm
 
-from photoz_morph.catalogs.dust import EBV_SOURCE, sfd_ebv
+from photoz_morph.catalogs.dust import EBV_SOURCE, open_dust
 from photoz_morph.photoz.formats.hats import check_positions
 from photoz_morph.photoz.predictions import predictions_table, rehearse_predictions, write_predictions_parts
 from photoz_morph.streaming.working_folder import fill, folder_hash, joining, open_working_folder
@@ -73,7 +73,7 @@ class CatalogReddening:
         return np.where(self._obj_id[rows] == obj_id, self._ebv[rows], np.nan)
 
 
-def infer_partition(model, partition, origin, reddening=None, facts=None):
+def infer_partition(model, partition, origin, reddening=None, facts=None, dust="auto"):
     """Predict one partition of a source.
 
     Parameters
@@ -87,6 +87,8 @@ def infer_partition(model, partition, origin, reddening=None, facts=None):
         E(B-V) that goes before that of the partition.
     facts : dict, optional
         `engine` and `combine` of the stacks, for the header.
+    dust : str
+        Dust map where E(B-V) is unknown, or from the shipped map; see `catalogs.dust.open_dust`.
 
     Returns
     -------
@@ -94,10 +96,10 @@ def infer_partition(model, partition, origin, reddening=None, facts=None):
         As from `infer_images`.
     """
     images, table = partition.read()
-    return infer_images(model, images, table, origin, partition.name, reddening, facts)
+    return infer_images(model, images, table, origin, partition.name, reddening, facts, dust)
 
 
-def infer_images(model, images, table, origin, source="stacks", reddening=None, facts=None):
+def infer_images(model, images, table, origin, source="stacks", reddening=None, facts=None, dust="auto"):
     """Predict galaxies; one that cannot be predicted keeps its row, with NaN, flag 1 and the reason.
 
     Parameters
@@ -114,13 +116,15 @@ def infer_images(model, images, table, origin, source="stacks", reddening=None, 
     reddening : CatalogReddening, optional
     facts : dict, optional
         `engine` and `combine` of the stacks, for the header.
+    dust : str
+        As for `infer_partition`.
 
     Returns
     -------
     Table
         From `predictions_table`, with `ebv_source` and `flag_reason` beside the columns of `table`.
     """
-    table = _with_reddening(table, reddening)
+    table = _with_reddening(table, reddening, dust)
     reasons = _reasons(images, table, model.survey)
     good = reasons == ""
     pdf = np.full((len(table), model.grid.n_bins), np.nan, np.float32)
@@ -135,7 +139,7 @@ def infer_images(model, images, table, origin, source="stacks", reddening=None, 
     )  # fmt: skip
 
 
-def _with_reddening(table, reddening):
+def _with_reddening(table, reddening, dust):
     """Copy of a table with E(B-V) from a catalogue, the table or the dust map, in this order, and `ebv_source`."""
     table = table.copy(copy_data=False)
     columns = table.colnames
@@ -145,11 +149,12 @@ def _with_reddening(table, reddening):
         found = reddening.of(table["obj_id"])
         known = np.isfinite(found)
         ebv[known], source[known] = found[known], "catalogue"
-    unknown = ~np.isfinite(ebv)
+    unknown = ~np.isfinite(ebv) | (source == EBV_SOURCE)  # formats without E(B-V) are read with the shipped map
     if unknown.any() and {"ra", "dec"} <= set(columns):
         ra, dec = (np.asarray(table[name], float) for name in ("ra", "dec"))
         unknown &= np.isfinite(ra) & (np.abs(dec) <= 90)
-        ebv[unknown], source[unknown] = sfd_ebv(ra[unknown], dec[unknown]), EBV_SOURCE
+        map_ebv, name = open_dust(dust)
+        ebv[unknown], source[unknown] = map_ebv(ra[unknown], dec[unknown]), name
     source[~np.isfinite(ebv)] = ""
     table["ebv"], table["ebv_source"] = ebv, source.astype(str)
     return table
@@ -197,7 +202,9 @@ def rehearse_source(source, out, progress=True):
             rehearse_predictions(table, out, source.path)
 
 
-def infer_source(model, source, out, settings=None, reddening=None, share=None, progress=True, same_engine=False):
+def infer_source(
+    model, source, out, settings=None, reddening=None, share=None, progress=True, same_engine=False, dust="auto"
+):
     """Predict all galaxies of a source and write the predictions, whose suffix gives the format.
 
     The caller owns the output, or the share of it; see `streaming.owners.owned`.
@@ -219,6 +226,8 @@ def infer_source(model, source, out, settings=None, reddening=None, share=None, 
     progress : bool
     same_engine : bool
         Whether stacks of another engine or combination than the training data's are an error, not a warning.
+    dust : str
+        As for `infer_partition`.
 
     Returns
     -------
@@ -237,10 +246,11 @@ def infer_source(model, source, out, settings=None, reddening=None, share=None, 
     check_engine(model.trained_on, given, source.path, model.folder, same_engine)
     out = Path(out)
     facts = {"model": folder_hash(model.folder), "images": source.fingerprint, "origin": source.origin}
+    facts["dust"] = open_dust(dust)[1]
     work = open_working_folder(out, source.partitions, {**facts, **(settings or {})})
 
     def compute(name, stacks):
-        return infer_images(model, *stacks, source.origin, name, reddening, source.facts)
+        return infer_images(model, *stacks, source.origin, name, reddening, source.facts, dust)
 
     fill(work, lambda numbers: _stacks(source, numbers), compute, share, progress=progress)
     with joining(work, share) as is_mine:

@@ -18,7 +18,7 @@ from astropy.io import fits
 from astropy.table import Table
 from tqdm import tqdm
 
-from photoz_morph.catalogs.dust import EBV_SOURCE, sfd_ebv
+from photoz_morph.catalogs.dust import fill_ebv
 from photoz_morph.catalogs.galaxies import check_galaxy_catalog
 from photoz_morph.catalogs.per_band import check_quantities
 from photoz_morph.shards.stacks import SHARD_SIZE, read_shard, shard_path, write_shard
@@ -47,13 +47,15 @@ class StackSummary:
 
 
 @one_owner("out_dir")
-def stack_catalog(catalog, frames_dir, out_dir, survey=SDSS, combine="median", swarp=None, progress=True):
+def stack_catalog(
+    catalog, frames_dir, out_dir, survey=SDSS, combine="median", swarp=None, progress=True, dust="auto"
+):
     """Stack every galaxy of a catalogue and write shards; an interrupted run resumes at its first missing shard.
 
     Parameters
     ----------
     catalog : Table
-        From `read_galaxy_catalog`. Where `ebv` is NaN the shipped dust map is used.
+        From `read_galaxy_catalog`. Where `ebv` is NaN it is taken from `dust`.
     frames_dir : path-like
         Folder of `frame-BAND-RUN-CAMCOL-FIELD.fits`, also .bz2 and .gz, also in sub-folders.
     out_dir : path-like
@@ -66,6 +68,8 @@ def stack_catalog(catalog, frames_dir, out_dir, survey=SDSS, combine="median", s
         Name or path of the program; by default `SWarp` or `swarp`, whichever is found.
     progress : bool
         Whether to show progress bars.
+    dust : str
+        Dust map; see `catalogs.dust.open_dust`.
 
     Returns
     -------
@@ -91,7 +95,7 @@ def stack_catalog(catalog, frames_dir, out_dir, survey=SDSS, combine="median", s
     that neighbours share a shard.
     """
     check_quantities(catalog, survey.bands, "catalogue")  # `photoz build` would fail on them after hours of stacking
-    run = _prepare(catalog, frames_dir, survey, combine, swarp, progress)
+    run = _prepare(catalog, frames_dir, survey, combine, swarp, progress, dust)
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     parts = _parts(run.catalog)
@@ -118,12 +122,12 @@ def stack_catalog(catalog, frames_dir, out_dir, survey=SDSS, combine="median", s
     return StackSummary(n_good, n_flagged, len(kept), tuple(paths), tuple(remarks))
 
 
-def iter_stacks(catalog, frames_dir, survey=SDSS, combine="median", swarp=None, progress=True):
+def iter_stacks(catalog, frames_dir, survey=SDSS, combine="median", swarp=None, progress=True, dust="auto"):
     """Stack the galaxies of a catalogue in memory, up to 1,000 at a time; same rows as `stack_catalog`.
 
     Parameters
     ----------
-    catalog, frames_dir, survey, combine, swarp, progress
+    catalog, frames_dir, survey, combine, swarp, progress, dust
         As for `stack_catalog`, which also lists the errors.
 
     Returns
@@ -132,7 +136,7 @@ def iter_stacks(catalog, frames_dir, survey=SDSS, combine="median", swarp=None, 
         Stacks of shape (n, size, size, n_bands), float32 [unit of the survey], NaN where flagged, and their rows. The
         catalogue and the frames are checked before the iterator is returned.
     """
-    return _stacks_of(_prepare(catalog, frames_dir, survey, combine, swarp, progress), progress)
+    return _stacks_of(_prepare(catalog, frames_dir, survey, combine, swarp, progress, dust), progress)
 
 
 def _stacks_of(run, progress):
@@ -156,7 +160,7 @@ class _Run:
     messages: list
 
 
-def _prepare(catalog, frames_dir, survey, combine, swarp, progress):
+def _prepare(catalog, frames_dir, survey, combine, swarp, progress, dust):
     """Run all checks that can be made before the first stack."""
     if combine not in COMBINE_TYPES:
         raise ValueError(f"combine is {combine!r}; it must be one of {', '.join(COMBINE_TYPES)}")
@@ -174,9 +178,7 @@ def _prepare(catalog, frames_dir, survey, combine, swarp, progress):
             raise ValueError(f"catalogue: column {name} cannot be kept in FITS ({reason}); remove it") from error
     program, version = find_swarp(swarp)
     index = open_frames(frames_dir, survey, progress)
-    known = np.isfinite(catalog["ebv"])
-    catalog["ebv"] = np.where(known, catalog["ebv"], sfd_ebv(catalog["ra"], catalog["dec"]))
-    catalog["ebv_source"] = np.where(known, "catalogue", EBV_SOURCE)
+    fill_ebv(catalog, dust)
     return _Run(catalog, index, survey, combine, program, version, FramePixels(survey), [])
 
 

@@ -8,7 +8,11 @@ from photoz_morph.cli.options import (
     FORMATS,
     UserPath,
     check_new_folder,
+    check_onnx,
+    dust_option,
     echo,
+    echo_dust,
+    onnx_option,
     output_file,
     own_output,
     part_option,
@@ -28,12 +32,14 @@ ONE_GALAXY = {"obj_id": [1], "ra": [0.0], "dec": [0.0]}  # for a rehearsal where
 @click.option("--fold", default=0, show_default=True, type=click.IntRange(min=0),
               help="Fold whose networks are exported.")  # fmt: skip
 @click.option("--out", type=UserPath(), help="Folder of the SavedModel; by default RUN/export.")
+@onnx_option
 @quiet_option
-def export(run, fold, out, quiet):
+def export(run, fold, out, with_onnx, quiet):
     """Export the ensemble of a fold of RUN as one SavedModel, with its model card.
 
     The SavedModel includes the image scaling and the point estimates.
     """
+    check_onnx(with_onnx)
     quiet_tensorflow()
     from photoz_morph.photoz.export import export as export_run
     from photoz_morph.photoz.report.model_card import model_card
@@ -44,7 +50,7 @@ def export(run, fold, out, quiet):
     check_new_folder(out)
     path = Path(run) / "scores.json"
     scores = read_scores(path) if path.exists() else None
-    write_text(model_card(export_run(run, out, fold), scores), out / "MODEL_CARD.md")
+    write_text(model_card(export_run(run, out, fold, with_onnx), scores), out / "MODEL_CARD.md")
     echo(f"SavedModel in {out}. Next: photoz infer {out} --catalog CATALOG --frames FRAMES", quiet)
 
 
@@ -96,9 +102,10 @@ def import_checkpoint(checkpoint, bins, out, quiet):
 @click.option("--swarp", type=UserPath(), help="SWarp executable, if not on the PATH.")
 @click.option("--same-engine", is_flag=True,
               help="Refuse stacks made otherwise than those of the training data; by default a remark.")  # fmt: skip
+@dust_option
 @part_option
 @quiet_option
-def infer(model, source, catalog, frames, stacks, out, figure, combine, swarp, same_engine, share, quiet):
+def infer(model, source, catalog, frames, stacks, out, figure, combine, swarp, same_engine, dust, share, quiet):
     """Predict redshift PDFs of new galaxies with an exported MODEL.
 
     The images are read from SOURCE, or stacked from --frames around the galaxies of --catalog, a thousand at a time.
@@ -132,7 +139,9 @@ def infer(model, source, catalog, frames, stacks, out, figure, combine, swarp, s
         from photoz_morph.photoz.catalog_source import CatalogSource
 
         settings = {"combine": combine}
-        images = CatalogSource(galaxies, frames, model.survey, {"combine": combine, "swarp": swarp}, not quiet)
+        echo_dust(galaxies, dust, quiet)
+        options = {"combine": combine, "swarp": swarp, "dust": dust}
+        images = CatalogSource(galaxies, frames, model.survey, options, not quiet)
     else:
         from photoz_morph.sources.formats import open_source
 
@@ -143,7 +152,7 @@ def infer(model, source, catalog, frames, stacks, out, figure, combine, swarp, s
         if not is_begun(out):
             rehearse_source(images, out, progress=not quiet)
     with remarks(quiet):
-        made = infer_source(model, images, out, settings, reddening, share, not quiet, same_engine)
+        made = infer_source(model, images, out, settings, reddening, share, not quiet, same_engine, dust)
     if made.head is None:
         echo(f"--part {share[0]}/{share[1]} is finished, {made.n_missing} partitions of other parts are not. The part "
              f"that finishes last writes {out}.", quiet)  # fmt: skip

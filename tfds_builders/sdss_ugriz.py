@@ -1,4 +1,4 @@
-"""TFDS dataset of stacks and their table, with one split per fold; `photoz build` writes it."""
+"""TFDS dataset of the stacks of a survey and their table, with one split per fold; `photoz build` writes it."""
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -6,14 +6,16 @@ from tqdm import tqdm
 
 from photoz_morph.catalogs.folds import N_FOLDS, assign_fold, storage_order
 from photoz_morph.catalogs.per_band import PER_BAND, PER_GALAXY, check_quantities, gather, per_galaxy
-from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard
-from photoz_morph.surveys import SDSS
+from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard, survey_of, survey_of_folder
+from photoz_morph.surveys import SDSS, survey_to_dict
 from photoz_morph.system.provenance import code_version, header_facts, joined_facts
 from tfds_builders.prepare import ContentHash, example_digest, prepare
 
 
 class SdssUgriz(tfds.core.GeneratorBasedBuilder):
-    """*ugriz* stacks of galaxies with spectroscopic redshift, in splits `fold_0` ... `fold_4`.
+    """Stacks of galaxies with spectroscopic redshift, in splits `fold_0` ... `fold_4`: *ugriz* of SDSS.
+
+    `builder_class` gives the same builder for the bands and stamps of any other survey.
 
     A galaxy's fold is the stable hash of its `group_id`, so all copies of a galaxy share a split and a galaxy keeps
     its fold when others are added. Inside a fold the galaxies of a group are stored side by side, and the groups in
@@ -23,6 +25,7 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}
+    survey = SDSS
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Make shards with `photoz simulate` or `photoz stack`."
 
     def __init__(self, *, origin="stacked", facts=None, on_galaxy=None, pipeline=None, **kwargs):
@@ -34,14 +37,16 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
         super().__init__(**kwargs)
 
     def _info(self):
-        per_band = tfds.features.Tensor(shape=(SDSS.n_bands,), dtype=np.float32)
+        per_band = tfds.features.Tensor(shape=(self.survey.n_bands,), dtype=np.float32)
+        # The numbers of SDSS are those of the paper; its datasets never held them.
+        described = {} if self.survey == SDSS else {"survey": survey_to_dict(self.survey)}
         # As bytes: a TFRecord's list of floats has single precision only, 0.1" at RA 350.
         double = tfds.features.Tensor(shape=(), dtype=np.float64, encoding="bytes")
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(
                 {
                     # Raw bytes are written 14 times faster than a list of floats and take no more space.
-                    "image": tfds.features.Tensor(shape=SDSS.image_shape, dtype=np.float32, encoding="bytes"),
+                    "image": tfds.features.Tensor(shape=self.survey.image_shape, dtype=np.float32, encoding="bytes"),
                     "ebv": np.float32,  # [mag]
                     "z_spec": double,
                     "obj_id": np.int64,
@@ -54,7 +59,7 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
                 }
             ),
             supervised_keys=None,
-            metadata=tfds.core.MetadataDict(origin=self.origin, order="group_id", **self.facts),
+            metadata=tfds.core.MetadataDict(origin=self.origin, order="group_id", **self.facts, **described),
             disable_shuffling=True,  # sort by the key, not by its hash
             citation="Pasquet et al. 2019, A&A 621, A26",
         )
@@ -80,10 +85,10 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
 
 def shard_examples(path, folds=range(N_FOLDS), with_checksum=True):
     """Iterate over the usable galaxies of one shard in some folds: name of the split, key of the order, example."""
-    table, _ = read_catalog(path)
+    table, header = read_catalog(path)
     rows = np.flatnonzero(usable(table) & np.isin(assign_fold(table["group_id"]), folds))
     images, table, _ = read_shard(path, rows, with_checksum=with_checksum)
-    quantities = _quantities(table, path)
+    quantities = _quantities(table, survey_of(path, header).bands, path)
     keys = storage_order(table["group_id"], table["obj_id"])
     for index, (fold, key, image, row) in enumerate(zip(assign_fold(table["group_id"]), keys, images, table)):
         example = {name: row[name].item() for name in ("ebv", "z_spec", "obj_id", "group_id", "ra", "dec")}
@@ -92,11 +97,19 @@ def shard_examples(path, folds=range(N_FOLDS), with_checksum=True):
         yield f"fold_{fold}", key, example
 
 
-def _quantities(table, source):
+def builder_class(survey):
+    """Builder class of the dataset of a survey, whose name is `survey.dataset_name`."""
+    if survey == SDSS:
+        return SdssUgriz
+    facts = {"name": survey.dataset_name, "survey": survey, "__module__": __name__}
+    return type("".join(map(str.title, survey.dataset_name.split("_"))), (SdssUgriz,), facts, skip_registration=True)
+
+
+def _quantities(table, bands, source):
     """Values of `PER_BAND`, shape (n, n_bands), and `PER_GALAXY`, shape (n,), float32; NaN where there are none."""
-    found = {name: gather(table, name, SDSS.bands, source) for name in PER_BAND}
+    found = {name: gather(table, name, bands, source) for name in PER_BAND}
     found |= {name: per_galaxy(table, name, source) for name in PER_GALAXY}
-    shapes = dict.fromkeys(PER_BAND, (len(table), SDSS.n_bands))
+    shapes = dict.fromkeys(PER_BAND, (len(table), len(bands)))
     return {
         name: np.full(shapes.get(name, len(table)), np.nan, np.float32) if values is None else values.astype(np.float32)
         for name, values in found.items()
@@ -116,7 +129,7 @@ def build(stacks_dir, data_dir, overwrite=False, progress=True, pipeline=None):
     stacks_dir : path-like
         Folder of shards.
     data_dir : path-like
-        The dataset is written to data_dir/sdss_ugriz/1.0.0.
+        The dataset is written to data_dir/sdss_ugriz/1.0.0, or the `dataset_name` of the stacks' survey.
     overwrite : bool
         Whether to replace an existing dataset.
     progress : bool
@@ -138,26 +151,33 @@ def build(stacks_dir, data_dir, overwrite=False, progress=True, pipeline=None):
         If the dataset exists, a shard is broken or of another survey, two rows share an obj_id, simulated and
         stacked shards are mixed, no row is usable, or a fold would be empty. An existing dataset is kept on error.
     """
-    paths = find_shards(stacks_dir)
-    origin, facts, counts = _check_catalogs(paths)
+    paths, survey = find_shards(stacks_dir), survey_of_folder(stacks_dir)
+    origin, facts, counts = _check_catalogs(paths, survey)
     if pipeline:
         pipeline = pipeline([path.absolute() for path in paths], shard_examples, example_digest, counts["galaxies"])
     with tqdm(total=counts["galaxies"], desc="build", unit=" galaxies", disable=not progress or bool(pipeline)) as bar:
-        builder = SdssUgriz(origin=origin, facts=facts, on_galaxy=bar.update, pipeline=pipeline, data_dir=data_dir)
+        builder_of = builder_class(survey)
+        builder = builder_of(
+            origin=origin, facts=facts, on_galaxy=bar.update, pipeline=pipeline, data_dir=data_dir
+        )
         prepare(builder, stacks_dir, overwrite, pipeline)
     return counts
 
 
-def _check_catalogs(paths):
+def _check_catalogs(paths, survey):
     """Origin of the shards, facts of their images and counts of rows, after the checks that need no pixels."""
     origins, facts, ids, groups, seen = set(), [], [], [], {"flagged": 0, "without z_spec": 0, "without E(B-V)": 0}
     for path in paths:
         table, header = read_catalog(path)
-        if header["SURVEY"] != SDSS.name:
-            raise ValueError(f"{path}: stacks of survey {header['SURVEY']}, this dataset holds {SDSS.name}")
-        check_quantities(table, SDSS.bands, path)  # before TFDS, whose message would be the whole example
+        if survey_of(path, header) != survey:
+            different = survey_of(path, header).difference(survey) or "the descriptions differ"
+            raise ValueError(
+                f"{path}: stacks of another survey than those of {paths[0].name} ({different}); keep them in folders "
+                "of their own"
+            )
+        check_quantities(table, survey.bands, path)  # before TFDS, whose message would be the whole example
         origins.add(header["ORIGIN"])
-        facts.append(header_facts(header))
+        facts.append({key: value for key, value in header_facts(header).items() if key != "survey"})  # described whole
         seen["flagged"] += int(np.sum(table["flag"] != 0))
         seen["without z_spec"] += int(np.sum((table["flag"] == 0) & ~np.isfinite(table["z_spec"])))
         seen["without E(B-V)"] += int(np.sum((table["flag"] == 0) & ~np.isfinite(table["ebv"])))

@@ -42,7 +42,7 @@ def split_sizes(builder):
 
 def describe(builder):
     """Description of the dataset for the run folder."""
-    others = ("content_hash", *reading.IMAGE_METADATA)
+    others = ("content_hash", "survey", *reading.IMAGE_METADATA)
     metadata = {key: value for key, value in builder.info.metadata.items() if key not in others}
     return {
         "path": str(Path(builder.data_dir).resolve()),

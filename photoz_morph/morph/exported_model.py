@@ -11,6 +11,7 @@ from photoz_morph.models.loading import BATCH_SIZE
 from photoz_morph.models.saved_model import load_saved_model, model_hash, read_description
 from photoz_morph.shards.mocks import read_mock_catalog, read_mock_shard
 from photoz_morph.surveys import LSST
+from photoz_morph.system.columns import plain_columns
 from photoz_morph.system.provenance import check_images, code_version, described_facts, header_facts
 
 KEPT = ("obj_id", "group_id", "copy", "ra", "dec")  # columns of the input in the table of classes
@@ -52,6 +53,9 @@ class ExportedMorphModel:
             "code": code_version(), "model_id": self.model_id, "data_id": self.description.get("data_id") or "",
             **{key: self.trained_on[key] for key in ("survey", "bands", "unit")},
         }  # fmt: skip
+
+    def __reduce__(self):
+        return ExportedMorphModel, (self.folder.absolute(),)  # another process loads it
 
     def predict(self, image, source="stamps", years=10):
         """Predict class probabilities and latents of stamps.
@@ -111,13 +115,13 @@ class ExportedMorphModel:
         Returns
         -------
         Table
-            `obj_id`, `group_id` and, where known, `copy`, `ra` and `dec`; `flag` and `flag_reason`; `class` ("" where
-            there is none), `probability`, shape (n, n_classes), and `latent`.
+            `obj_id`, `group_id` and, where known, `copy`, `ra` and `dec`; `flag` and `flag_reason`; `class`, "" where
+            there is none; `probability`, shape (n, n_classes), and `latent`.
         """
         reasons = _reasons(images, table)
         good = reasons == ""
         outputs = self.predict(images[good], source, years)
-        found = Table({name: table[name] for name in KEPT if name in table.colnames})
+        found = plain_columns(Table({name: table[name] for name in KEPT if name in table.colnames}))
         found.meta = {"model": self.description["model"], "classes": ",".join(self.classes), "years": years}
         found.meta |= self.provenance()
         values = {name: _spread(part, good) for name, part in outputs.items()}

@@ -13,7 +13,7 @@ from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predict import load_ensemble
 from photoz_morph.runs.folder import read_run, run_provenance, weights_hash
 from photoz_morph.runs.progress import members_of_complete_fold
-from photoz_morph.surveys import get_survey
+from photoz_morph.surveys import survey_to_dict
 
 OUTPUTS = ("pdf", "z_phot", "z_median", "z_mode", "z_lower", "z_upper")
 
@@ -52,7 +52,7 @@ def export(run_dir, out_dir, fold=0, with_onnx=False):
         "weights": [weights_hash(path) for path in members],
     }
     return export_network(
-        load_ensemble(members), get_survey(config.survey), config.redshift, out_dir, facts, with_onnx=with_onnx
+        load_ensemble(members), config.survey, config.redshift, out_dir, facts, with_onnx=with_onnx
     )
 
 
@@ -90,6 +90,7 @@ def export_network(network, survey, grid, out_dir, facts, z_phot_bins="midpoints
         "pixel_scale_arcsec": survey.pixel_scale,
         "image_size": survey.stamp_size,
         "image_unit": survey.image_unit,
+        "survey_description": survey_to_dict(survey),
         "ebv_unit": "mag",
         "redshift": {"z_min": grid.z_min, "z_max": grid.z_max, "n_bins": grid.n_bins},
         "z_phot_bins": z_phot_bins,

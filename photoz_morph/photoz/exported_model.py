@@ -11,8 +11,8 @@ from photoz_morph.models.saved_model import load_saved_model, model_hash, read_d
 from photoz_morph.photoz.export import OUTPUTS
 from photoz_morph.photoz.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.shards.stacks import check_finite, find_shards, read_catalog, read_shard
-from photoz_morph.surveys import get_survey
+from photoz_morph.shards.stacks import check_finite, find_shards, read_catalog, read_shard, survey_of
+from photoz_morph.surveys import SURVEYS, survey_from_dict
 from photoz_morph.system.provenance import check_engine, check_images, described_facts, header_facts, joined_facts
 
 
@@ -29,14 +29,15 @@ class ExportedModel:
     FileNotFoundError
         If there is no exported model.
     ValueError
-        If it is damaged, or its survey differs from the one of that name in this version.
+        If it is damaged, contradicts itself, or was exported before it described its survey and this version knows none
+        of that name with these bands, scale, size and unit.
     """
 
     def __init__(self, folder):
         self.folder, described = Path(folder), Path(folder) / "estimator.json"
         self.description = read_description(folder, "photoz")
         try:
-            self.survey = get_survey(self.description["survey"])
+            self.survey = _survey_of(self.description)
             self.grid = RedshiftGrid(**self.description["redshift"])
             stated = tuple(self.description[key] for key in ("bands", "pixel_scale_arcsec", "image_size", "image_unit"))
             self.description["model"], self.description["n_members"]
@@ -47,10 +48,13 @@ class ExportedModel:
             raise ValueError(f"{described}: describes no exported model ({reason}); export the model again") from error
         facts = (list(self.survey.bands), self.survey.pixel_scale, self.survey.stamp_size, self.survey.image_unit)
         if facts != stated:
-            raise ValueError(f"{described}: was exported for {stated}, this version has {self.survey.name} as {facts}")
+            raise ValueError(f"{described}: was exported for {stated}, but has {self.survey.name} as {facts}")
         self._model = load_saved_model(folder)
         self.model_id = self.description.get("model_id") or model_hash(folder)  # older exports do not say
         self.trained_on = described_facts(self.description)
+
+    def __reduce__(self):
+        return ExportedModel, (self.folder.absolute(),)  # another process loads it
 
     def predict(self, image, ebv, source="stacks"):
         """Predict stacks.
@@ -140,6 +144,19 @@ class ExportedModel:
         return {"model_id": self.model_id, "data_id": self.description.get("data_id") or "", **engine}
 
 
+def _survey_of(description):
+    """Survey that an `estimator.json` describes whole, or that this version knows by its name."""
+    name = description["survey"]
+    if "survey_description" not in description:  # exported by version 0.1
+        if name not in SURVEYS:
+            raise ValueError(f"unknown survey {name!r}")
+        return SURVEYS[name]
+    survey = survey_from_dict(description["survey_description"], "survey_description")
+    if survey.name != name:
+        raise ValueError(f"survey_description describes {survey.name}, survey is {name}")
+    return survey
+
+
 def load_exported_model(folder):
     """Load the exported model in a folder; see `ExportedModel`."""
     return ExportedModel(folder)
@@ -193,6 +210,11 @@ def infer_shards(model, folder, progress=True, same_engine=False):
     facts = joined_facts(header_facts(header) for header in headers)
     for path, header in zip(paths, headers):
         check_images(model.trained_on, header_facts(header), path, model.folder)
+        different = survey_of(path, header).difference(model.survey)
+        if different:
+            raise ValueError(
+                f"{path}: stacks of {header['SURVEY']}, {model.folder} takes {model.survey.name} ({different})"
+            )
     check_engine(model.trained_on, facts, folder, model.folder, same_engine)
     origins = {header["ORIGIN"] for header in headers}
     if len(origins) > 1:

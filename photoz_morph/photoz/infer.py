@@ -172,7 +172,8 @@ def _reasons(images, table, survey):
         counts = (~np.isfinite(images[row])).sum(axis=(0, 1))
         band = int(np.argmax(counts))
         reasons[row] = f"{counts[band]} pixels in band {survey.bands[band]} are not finite"
-    reasons[(reasons == "") & ~np.isfinite(np.asarray(table["ebv"], float))] = "no E(B-V), nor a position for the dust map"
+    unknown = ~np.isfinite(np.asarray(table["ebv"], float))
+    reasons[unknown & (reasons == "")] = "no E(B-V), nor a position for the dust map"
     return reasons
 
 
@@ -203,8 +204,9 @@ def rehearse_source(source, out, progress=True):
 
 
 def infer_source(
-    model, source, out, settings=None, reddening=None, share=None, progress=True, same_engine=False, dust="auto"
-):
+    model, source, out, settings=None, reddening=None, share=None, progress=True, fill_parts=fill, *,
+    same_engine=False, dust="auto",
+):  # fmt: skip
     """Predict all galaxies of a source and write the predictions, whose suffix gives the format.
 
     The caller owns the output, or the share of it; see `streaming.owners.owned`.
@@ -224,6 +226,8 @@ def infer_source(
         Number of this process's share of the partitions, from 1, and number of shares. The process that finds all
         partitions finished writes the output.
     progress : bool
+    fill_parts : callable
+        Computes and writes the parts: `fill` in this process, or a partial of `beam.infer.fill_on_beam`.
     same_engine : bool
         Whether stacks of another engine or combination than the training data's are an error, not a warning.
     dust : str
@@ -243,16 +247,18 @@ def infer_source(
     """
     given = image_facts(source.survey, **source.facts)
     check_images(model.trained_on, given, source.path, model.folder)
+    different = source.survey.difference(model.survey)
+    if different:
+        raise ValueError(
+            f"{source.path}: images of {source.survey.name}, {model.folder} takes {model.survey.name} ({different})"
+        )
     check_engine(model.trained_on, given, source.path, model.folder, same_engine)
     out = Path(out)
     facts = {"model": folder_hash(model.folder), "images": source.fingerprint, "origin": source.origin}
     facts["dust"] = open_dust(dust)[1]
     work = open_working_folder(out, source.partitions, {**facts, **(settings or {})})
-
-    def compute(name, stacks):
-        return infer_images(model, *stacks, source.origin, name, reddening, source.facts, dust)
-
-    fill(work, lambda numbers: _stacks(source, numbers), compute, share, progress=progress)
+    parts = _Parts(model, source, reddening, dust)
+    fill_parts(work, parts.read, parts.compute, share, progress=progress)
     with joining(work, share) as is_mine:
         if not is_mine:
             return InferSummary(source.n_rows, None, len(work.missing()), None)
@@ -265,13 +271,27 @@ def infer_source(
     return InferSummary(source.n_rows, n_flagged, 0, head)
 
 
-def _stacks(source, numbers):
-    """Images and tables of the partitions of these numbers, read when they are asked for."""
-    if hasattr(source, "iter_stacks"):
-        yield from source.iter_stacks(numbers)
-    else:
-        for number in numbers:
-            yield source.partitions[number].read()
+@dataclass(frozen=True)
+class _Parts:
+    """What the parts of an output are computed from, and how; it can be sent to another process."""
+
+    model: object
+    source: object
+    reddening: CatalogReddening
+    dust: str
+
+    def read(self, numbers):
+        """Images and tables of the partitions of these numbers, read when they are asked for."""
+        if hasattr(self.source, "iter_stacks"):
+            yield from self.source.iter_stacks(numbers)
+        else:
+            for number in numbers:
+                yield self.source.partitions[number].read()
+
+    def compute(self, name, stacks):
+        """Predictions of the partition of a name."""
+        source = self.source
+        return infer_images(self.model, *stacks, source.origin, name, self.reddening, source.facts, self.dust)
 
 
 def first_images(source, n_rows):

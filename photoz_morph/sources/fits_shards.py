@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard, survey_of
-from photoz_morph.sources.source import ImageSource, fingerprint_of
+from photoz_morph.sources.source import ImageSource, check_survey, fingerprint_of
 from photoz_morph.system.fits import open_fits
 from photoz_morph.system.provenance import joined_facts, stacking_facts
 
@@ -75,10 +75,8 @@ def open_shards(folder, survey=None):
                     f"{path}: {keyword} is {header.get(keyword)}, in {paths[0].name} it is {first[keyword]}; keep "
                     "stacks of different surveys, and simulated and stacked ones, in folders of their own"
                 )
-    different = survey is not None and survey_of(paths[0], first).difference(survey)
-    if different:
-        raise ValueError(f"{paths[0]}: stacks of {first['SURVEY']}, not of {survey.name} ({different}); give another folder")
+    own = survey_of(paths[0], first)
+    check_survey(own, survey, paths[0])
     return ImageSource(
-        Path(folder), survey or survey_of(paths[0], first), first["ORIGIN"], tuple(partitions), fingerprint_of(*facts),
-        joined_facts(stacked),
-    )  # fmt: skip
+        Path(folder), survey or own, first["ORIGIN"], tuple(partitions), fingerprint_of(*facts), joined_facts(stacked)
+    )

@@ -77,6 +77,13 @@ def file_facts(path):
     return Path(path).name, status.st_size, status.st_mtime_ns
 
 
+def check_survey(own, survey, source):
+    """Raise a ValueError if stacks that say which survey they are of, `own`, are not of `survey`; None passes."""
+    different = survey is not None and own.difference(survey)
+    if different:
+        raise ValueError(f"{source}: stacks of {own.name}, not of {survey.name} ({different}); give another folder")
+
+
 def check_origin(origin, source):
     """Raise a ValueError unless an origin is one of `ORIGINS`."""
     if origin not in ORIGINS:

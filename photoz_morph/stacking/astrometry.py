@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
-from astropy.wcs import WCS, FITSFixedWarning
+from astropy.wcs import WCS, FITSFixedWarning, NoConvergence
 
 LARGEST_ERROR = 0.001  # of a position in a TAN WCS without polynomials [pixel]; SWarp itself allows as much
 LARGEST_POLYNOMIAL_ERROR = 0.02  # [pixel]
@@ -151,7 +151,12 @@ def to_pixels(frame, ra, dec):
     Calabretta & Greisen (2002), Sec. 5.1.3; astropy.wcs needs a millisecond to be set up for each frame.
     """
     if frame["wcs"] is not None:
-        return frame["wcs"].world_to_pixel(SkyCoord(ra, dec, unit="deg"))
+        try:
+            return frame["wcs"].world_to_pixel(SkyCoord(ra, dec, unit="deg"))
+        except (*NO_WCS, NoConvergence) as error:
+            raise ValueError(
+                f"{frame['path']}: its WCS gives no pixels ({_last_line(error)}); solve its astrometry, or remove it"
+            ) from error
     return _tan_pixels(*(frame[name] for name in ("crval", "crpix", "cd")), ra, dec)
 
 
@@ -199,7 +204,7 @@ def local_tan(frame, corner, shape, ra, dec):
         *(np.linspace(first - 0.5, first + n - 0.5, 9) for first, n in zip(corner, shape[::-1]))
     ))  # fmt: skip
     x0, y0 = (float(position) for position in to_pixels(frame, ra, dec))
-    sky = np.array(_tan_pixels((ra, dec), (1, 1), np.eye(2), *_positions(frame["wcs"], x, y)))  # xi, eta [deg]
+    sky = offsets_of_pixels(frame, x, y, ra, dec)
     offsets = np.array([x - x0, y - y0])
     cd = np.linalg.lstsq(offsets.T, sky.T, rcond=None)[0].T
     pixel = np.sqrt(abs(np.linalg.det(cd)))  # [deg]
@@ -220,6 +225,21 @@ def local_tan(frame, corner, shape, ra, dec):
             f"{max(shape)} pixels; solve its astrometry again, or remove it"
         )
     return (x0 + 1, y0 + 1), cd, cards
+
+
+def offsets_of_pixels(frame, x, y, ra, dec):
+    """Offsets east and north [deg] of pixels, from 0, of a frame in the plane that touches the sky, shape (2, n)."""
+    return np.array(_tan_pixels((ra, dec), (1, 1), np.eye(2), *_positions(frame["wcs"], x, y)))
+
+
+def tangent_axes(ra, dec):
+    """Unit vectors east, north and outwards at a position [deg], shape (3, 3)."""
+    ra, dec = np.radians(ra), np.radians(dec)
+    return np.array([
+        [-np.sin(ra), np.cos(ra), 0.0],
+        [-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)],
+        [np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)],
+    ])  # fmt: skip
 
 
 def unit_vector(ra, dec):

@@ -21,7 +21,10 @@ from scipy.spatial import cKDTree
 from tqdm import tqdm
 
 from photoz_morph.stacking.astrometry import header_wcs, to_pixels, unit_vector
-from photoz_morph.stacking.frames import frame_name, frame_rows
+from photoz_morph.stacking.frame_format import require_frames
+from photoz_morph.stacking.frame_names import match_name
+from photoz_morph.stacking.frames import frame_rows
+from photoz_morph.surveys import survey_to_dict
 from photoz_morph.system.files import write_whole
 from photoz_morph.system.pool import map_in_order, process_count
 
@@ -49,14 +52,15 @@ class FrameIndex:
     folder : Path
         The column `path` is relative to it.
     meta : dict
-        `survey`, the name, and `n_ignored`, files that are no frames of it.
+        `survey`, what of it decides how frames are read; `n_ignored`, files that are no frames of it; `is_file`,
+        whether the index comes from a file, so that frames may have changed since.
 
     Notes
     -----
-    The columns are `band`; `identity`, which the images of one exposure have in common; `path`, `hdu`, `plane` (-1
-    where the image is no cube); `factor` to the survey's unit; the footprint: `crval` [deg], `crpix`, `cd`
-    [deg / pixel], `shape` (rows, columns), `center` (unit vector), `radius` [deg] of the circle around it, NaN if the
-    frame cannot be placed and is never found; `header`, the cards of a WCS that is not plain TAN as given by these
+    The columns are `band`, "" if nothing tells it; `identity`, which the images of one exposure have in common; `path`,
+    `hdu`, `plane` (-1 where the image is no cube); `factor` to the survey's unit; the footprint: `crval` [deg], `crpix`,
+    `cd` [deg / pixel], `shape` (rows, columns), `center` (unit vector), `radius` [deg] of the circle around it, NaN if
+    the frame cannot be placed and is never found; `header`, the cards of a WCS that is not plain TAN as given by these
     columns, or ""; `damage`, why the pixels cannot be used, or ""; `size` [byte] and `mtime` [ns] of the file.
     """
 
@@ -74,7 +78,7 @@ class FrameIndex:
         if isinstance(key, str):
             column = self._columns[key]
             if key == "band":
-                return np.array(self.bands)[column]
+                return np.array([*self.bands, ""])[column]
             if key == "path":
                 return np.array([str(self.folder / name) for name in column.to_pylist()])
             return np.array(column.to_pylist()) if key in TEXTS else column
@@ -95,7 +99,7 @@ class FrameIndex:
         frame = {
             name: column[row].as_py() if name in TEXTS else column[row] for name, column in self._columns.items()
         }
-        frame["band"] = self.bands[frame["band"]]
+        frame["band"] = (*self.bands, "")[frame["band"]]
         frame["path"] = str(self.folder / frame["path"])
         frame["shape"] = tuple(map(int, frame["shape"]))
         frame["wcs"] = header_wcs(frame["path"], frame["header"]) if frame["header"] else None
@@ -103,7 +107,8 @@ class FrameIndex:
 
     def counts(self):
         """Number of frames of each band, as a dict."""
-        return dict(zip(self.bands, np.bincount(self._columns["band"], minlength=len(self.bands)).tolist()))
+        counts = np.bincount(self._columns["band"] + 1, minlength=len(self.bands) + 1)  # the first are of no band
+        return dict(zip(self.bands, counts[1:].tolist()))
 
     def overlaps(self, ra, dec, side_arcsec):
         """Frames that overlap north-up squares on the sky.
@@ -210,7 +215,7 @@ class FrameIndex:
                 flat = column.reshape(len(column), -1)
                 keys = [name] if flat.shape[1] == 1 else [f"{name}_{i}" for i in range(flat.shape[1])]
                 columns |= {key: pa.array(np.ascontiguousarray(values)) for key, values in zip(keys, flat.T)}
-        meta = {"format": FORMAT, "bands": self.bands, **self.meta}
+        meta = {"format": FORMAT, "bands": self.bands} | {name: self.meta[name] for name in ("survey", "n_ignored")}
         table = pa.table(columns).replace_schema_metadata({"photoz_morph": json.dumps(meta)})
         with write_whole(path) as part:
             pq.write_table(table, part, compression="zstd", write_page_checksum=True)
@@ -293,12 +298,12 @@ def read_frame_index(path, survey=None):
                 for i, key in enumerate(keys):
                     values[:, i] = _read_column(file, key).to_numpy()
                 columns[name] = values.reshape(-1, *shape)
-        if len(columns["band"]) and not 0 <= columns["band"].min() <= columns["band"].max() < len(bands):
+        if len(columns["band"]) and not -1 <= columns["band"].min() <= columns["band"].max() < len(bands):
             raise ValueError("a band has no name")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException) as error:
         reason = (" ".join(str(error).split()) or type(error).__name__)[:200]
         raise ValueError(f"{path}: is no index of frames ({reason}); make it with `photoz index`") from error
-    index = FrameIndex(columns, bands, path.parent, meta)
+    index = FrameIndex(columns, bands, path.parent, meta | {"is_file": True})
     if survey is not None:
         check_survey(index, survey, path)
     return index
@@ -327,8 +332,8 @@ def check_survey(index, survey, source):
 
 def survey_description(survey):
     """What of a survey decides how its frames are read, as JSON keeps it."""
-    described = {"name": survey.name, "bands": list(survey.bands), "unit": survey.image_unit}
-    return json.loads(json.dumps(described | {"frames": getattr(survey, "frames", None)}, default=repr))
+    described = survey_to_dict(survey)
+    return {name: described.get(name) for name in ("name", "bands", "image_unit", "zero_point", "frames")}
 
 
 def require_bands(index, survey, source):
@@ -425,6 +430,7 @@ def index_frames(frames, survey, progress=False, n_processes=1, known=None, keep
     -----
     A compressed frame whose end is intact has no `damage` here even if damaged inside; `read_frame` then refuses it.
     """
+    require_frames(survey)
     sources = [Path(frames)] if isinstance(frames, (str, os.PathLike)) else [Path(path) for path in frames]
     folder = sources[0] if len(sources) == 1 and sources[0].is_dir() else Path(os.path.commonpath(
         [path.absolute() for path in sources]))  # fmt: skip
@@ -437,7 +443,7 @@ def index_frames(frames, survey, progress=False, n_processes=1, known=None, keep
             rows += found
             bar.update(CHUNK)
     rows = _placed(sorted(rows, key=lambda row: row["path"]), keep_bad)
-    rows.sort(key=lambda row: (row["band"], _natural(row["identity"]), row["path"], row["hdu"], row["plane"]))
+    rows.sort(key=lambda row: (row["band"] or "", _natural(row["identity"]), row["path"], row["hdu"], row["plane"]))
     meta = {"survey": survey_description(survey), "n_ignored": n_ignored, "n_read": len(to_read)}
     index = FrameIndex(_columns_of(rows, survey.bands, folder), survey.bands, folder, meta)
     if not keep_bad:
@@ -458,7 +464,7 @@ def _frame_files(sources, survey):
         else:
             raise FileNotFoundError(f"{source}: no such folder; give the folder with the frames")
         for path in found:
-            if frame_name(path.name, survey) is None:
+            if match_name(path.name, survey) is None:
                 n_ignored += 1
             else:
                 there = path.stat()
@@ -530,7 +536,7 @@ def _columns_of(rows, bands, folder):
     columns = {name: np.empty((len(rows), *shape), dtype) for name, (dtype, shape) in ARRAYS.items()}
     for number, row in enumerate(rows):
         for name, column in columns.items():
-            column[number] = bands.index(row["band"]) if name == "band" else row[name]
+            column[number] = (bands.index(row["band"]) if row["band"] else -1) if name == "band" else row[name]
     for name in TEXTS:
         texts = (_relative(row["path"], folder) if name == "path" else row[name] for row in rows)
         columns[name] = pa.array(list(texts), pa.large_string())

@@ -1,96 +1,101 @@
-"""Survey frames on disk: names, headers, footprints on the sky, and pixels.
+"""Survey frames on disk: their rows in an index, their pixels, and cuts of these.
 
-Frames are SDSS corrected frames, `frame-BAND-RUN-CAMCOL-FIELD.fits`, also compressed (.bz2, .gz). Only HDU 0 is used: a
-2-D image with a celestial WCS. `frame_rows` reads and checks the header of one file for `frame_index`. A frame whose
-pixels are damaged spoils the stamps that it overlaps, no others: `read_frame` and `blank_value` say so.
+`frame_format` says which images a file holds; `frame_rows` adds their footprints on the sky, for `frame_index`. A frame
+whose pixels are damaged spoils the stamps that it overlaps, no others: `read_frame` and `blank_value` say so.
 """
 
-import bz2
-import gzip
 import io
-import re
+import math
 import warnings
-import zlib
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 
 from photoz_morph.stacking.astrometry import celestial_wcs, footprint, local_tan, to_pixels, wcs_cards
-from photoz_morph.system.sizes import read_past
+from photoz_morph.stacking.frame_format import images_of
+from photoz_morph.stacking.frame_headers import DAMAGES, damaged, open_stream, read_headers
+from photoz_morph.stacking.frame_names import match_name
+from photoz_morph.system.sizes import check_fits, read_past
 
-FRAME_NAME = re.compile(r"frame-([a-zA-Z]+)-(\d+)-(\d+)-(\d+)\.fits(?:\.bz2|\.gz)?")
 # SWarp estimates the noise of a frame (its weight) from the pixels it is given: 80 around a stamp bring that
 # within some per cent of the whole frame's. Resampling alone needs 3.
 CUT_MARGIN = 80
-SPELLINGS = {"nanomaggy": {"nanomaggy", "nanomaggies", "nanomaggys", "nmgy"}}  # unit -> others for it, in lower case
 FEWEST_PIXELS = 16  # of which half have one value by chance in no frame
-UNREADABLE = (
-    OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, zlib.error, fits.VerifyError,
-    AstropyWarning,
-)  # fmt: skip
-
-
-def frame_name(name, survey):
-    """Band and identity that a file name tells, or None if it is not that of a frame of the survey."""
-    match = FRAME_NAME.fullmatch(name)
-    if match is None or match[1] not in survey.bands:
-        return None
-    return match[1], "-".join(str(int(number)) for number in match.groups()[1:])
 
 
 def frame_rows(path, survey):
-    """Rows of an index for the images in one file, as far as its header tells.
+    """Rows of an index for the images of a survey in one file, as far as its headers tell.
 
     Parameters
     ----------
     path : str
-        A file for which `frame_name` is not None.
     survey : Survey
 
     Returns
     -------
     list of dict
-        With the columns of `FrameIndex`, except size and time. `radius` is None if the header cannot be read; `error`,
-        if there is one, says why the frame can never be used.
+        With the columns of `FrameIndex`, except size and time; none if the file is not of the survey, or of another
+        band. `radius` is None if the headers cannot be read; `error`, if there is one, says why the frame can never be
+        used; `band` is None if nothing tells it.
     """
-    band, identity = frame_name(Path(path).name, survey)
-    row = {"band": band, "identity": identity, "path": path, "hdu": 0, "plane": -1, "factor": 1.0, "radius": None}
-    header, row["damage"] = _read_header(path)
-    if header is not None:
-        try:
-            wcs = _checked_wcs(path, header, band, survey)
+    name = match_name(path, survey)
+    if name is None:
+        return []
+    row = {"band": name.band, "identity": _identity(path, name.parts), "path": path, "hdu": 0, "plane": -1}
+    row |= {"factor": 1.0, "radius": None, "damage": ""}
+    try:
+        headers = read_headers(path, survey.frames.hdu)
+    except ValueError as error:
+        return [row | {"damage": str(error)}]
+    rows = []
+    try:
+        for image in images_of(path, headers, survey):
+            wcs = celestial_wcs(path, image.header)
             names = ("crval", "crpix", "cd", "shape", "center", "radius", "is_plain")
-            row |= zip(names, footprint(path, wcs, (header["NAXIS2"], header["NAXIS1"])))
-        except ValueError as error:
-            return [row | {"error": str(error)}]
-        row["header"] = "" if row["is_plain"] else wcs_cards(header)
-    return [row]
+            place = dict(zip(names, footprint(path, wcs, image.shape)))
+            place["header"] = "" if place["is_plain"] else wcs_cards(image.header)
+            plane = -1 if image.plane is None else image.plane
+            rows.append(row | {"band": image.band, "hdu": image.hdu, "plane": plane, "factor": image.factor} | place)
+    except ValueError as error:
+        return [row | {"error": str(error)}]
+    damage = _damage_at_end(path, headers) if rows else ""
+    return [row | {"damage": damage} for row in rows]
 
 
-def read_frame(path, hdu=0):
-    """Read the pixels of a frame, shape (rows, columns), float32; NaN are kept.
+def _identity(path, parts):
+    """Text that frames of one exposure have in common; the path where the name has no parts that tell it."""
+    return "-".join(str(int(part)) if part.isascii() and part.isdigit() else part for part in parts) or str(path)
+
+
+def read_frame(frame):
+    """Read the pixels of a frame, shape (rows, columns), float32 [unit of the survey]; NaN are kept.
 
     Parameters
     ----------
-    path : path-like
-    hdu : int
+    frame : dict
+        Of a `FrameIndex`.
 
     Raises
     ------
     ValueError
         If the file is damaged, or no pixel is finite.
     """
+    path = frame["path"]
     try:
-        with _open(path) as stream, warnings.catch_warnings():
+        with open_stream(path) as stream, warnings.catch_warnings():
             warnings.filterwarnings("error", message=".*truncated")  # only a warning to astropy
             with fits.open(io.BytesIO(stream.read()), memmap=False) as hdus:
-                image = np.asarray(hdus[hdu].data, np.float32)
+                pixels = hdus[frame["hdu"]].data
+                image = np.asarray(pixels if frame["plane"] < 0 else pixels[frame["plane"]], np.float32)
+        if frame["factor"] != 1:
+            image = image * np.float32(frame["factor"])
+        if image.shape != tuple(frame["shape"]):
+            raise ValueError(f"its image is {image.shape}, {frame['shape']} in the index")
         if not np.isfinite(image).any():
             raise ValueError("none of its pixels is finite")
-    except UNREADABLE as error:
-        raise _damaged(path, error) from error
+    except DAMAGES as error:
+        raise damaged(path, error) from error
     return image
 
 
@@ -175,71 +180,26 @@ def cut_frame(frame, image, ra, dec, side_arcsec, margin=CUT_MARGIN):
     return hdu
 
 
-def _checked_wcs(path, header, band, survey):
-    """WCS of one frame, after the checks of its header."""
-    if header.get("NAXIS") != 2:
-        raise ValueError(f"{path}: HDU 0 has {header.get('NAXIS')} axes, not a 2-D image; download it again")
-    if str(header.get("FILTER", band)).strip() != band:
-        raise ValueError(
-            f"{path}: FILTER in its header is {header['FILTER']}, its name says {band}; rename the file"
-        )
-    unit = str(header.get("BUNIT", "missing")).strip()
-    if not _is_unit(unit, survey.image_unit):
-        raise ValueError(
-            f"{path}: BUNIT is {unit}, {survey.name} stacks are in {survey.image_unit}; give corrected frames"
-        )
-    return celestial_wcs(path, header)
-
-
-def _is_unit(text, unit):
-    """True if a text is one of the spellings of a unit; an image has it in each pixel."""
-    text = re.sub(r"\s*(/|per)\s*pix(el)?$", "", text.lower())
-    return text in SPELLINGS.get(unit, {unit.lower()})
-
-
-def _read_header(path):
-    """Header of HDU 0, None if it cannot be read; and what is wrong with the file as far as its end tells, or ""."""
+def _damage_at_end(path, headers):
+    """What is wrong with the end of a file, given its headers up to the image, or ""."""
     try:
-        with _open(path) as stream, warnings.catch_warnings():
-            warnings.filterwarnings("error", message="non-ASCII")
-            header = fits.Header.fromfile(stream)
-            for keyword in ("NAXIS", "FILTER", "BUNIT", "CTYPE1", "CTYPE2"):
-                header.get(keyword)  # a card that cannot be parsed raises here
-            n_bytes = abs(header["BITPIX"]) // 8 * header.get("NAXIS1", 0) * header.get("NAXIS2", 0)
-            return header, _damage_at_end(path, stream, n_bytes)
-    except UNREADABLE as error:
-        return None, str(_damaged(path, error))
-
-
-def _damage_at_end(path, stream, n_bytes):
-    """What is wrong with the end of a file, given its stream after the header and the length of the pixels."""
-    try:
-        if Path(path).suffix != ".bz2":
-            if read_past(stream, n_bytes) < n_bytes:
-                raise EOFError("its pixels are cut short")
-            return ""
-        # Decompressing all of a bzip2 file takes half a second. Its end mark and checksum, which need not begin at
-        # a byte, fill the last 80 bits before up to 7 bits of padding.
-        with open(path, "rb") as file:
-            file.seek(-11, io.SEEK_END)
-            tail = int.from_bytes(file.read(), "big")
-        if not any((tail >> (32 + shift)) % 2**48 == 0x177245385090 for shift in range(8)):
-            raise EOFError("the end of the bzip2 stream is missing")
-    except UNREADABLE as error:
-        return str(_damaged(path, error))
+        if Path(path).suffix == ".bz2":
+            # Decompressing all of a bzip2 file takes half a second. Its end mark and checksum, which need not begin at
+            # a byte, fill the last 80 bits before up to 7 bits of padding.
+            with open(path, "rb") as file:
+                file.seek(-11, io.SEEK_END)
+                tail = int.from_bytes(file.read(), "big")
+            if not any((tail >> (32 + shift)) % 2**48 == 0x177245385090 for shift in range(8)):
+                raise EOFError("the end of the bzip2 stream is missing")
+        elif len(headers) == 1:
+            lengths = [headers[0][f"NAXIS{axis}"] for axis in range(1, headers[0]["NAXIS"] + 1)]
+            n_bytes = abs(headers[0]["BITPIX"]) // 8 * math.prod(lengths)
+            with open_stream(path) as stream:
+                fits.Header.fromfile(stream)
+                if read_past(stream, n_bytes) < n_bytes:
+                    raise EOFError("its pixels are cut short")
+        else:
+            check_fits(path)
+    except DAMAGES as error:
+        return str(damaged(path, error))
     return ""
-
-
-def _open(path):
-    """Uncompressed byte stream of a frame."""
-    return {".bz2": bz2.open, ".gz": gzip.open}.get(Path(path).suffix, open)(path, "rb")
-
-
-def _damaged(path, error):
-    """Error for a file that cannot be read to its end."""
-    return ValueError(f"{path}: truncated or damaged frame ({_first_line(error)}); download it again")
-
-
-def _first_line(error):
-    """First line of an error, or its type."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

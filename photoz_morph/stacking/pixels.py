@@ -1,72 +1,94 @@
-"""Pixels of the frames of a run, and which frames turn out to be damaged or blank."""
+"""Pixels of the frames of a run, of which the last are held in memory, and which turn out to be damaged or blank."""
 
-import functools
-from collections import Counter
+from collections import Counter, OrderedDict
 from pathlib import Path
 
 import numpy as np
 
 from photoz_morph.stacking.frames import blank_value, read_frame
+from photoz_morph.stacking.noise import FrameNoise
 
-CACHED_FRAMES = 80  # 12 MB each, 1 GB in all; in Stripe 82 up to 64 frames of a band overlap
+HELD_BYTES = 400_000_000  # 32 frames of SDSS, by all processes together
 
 
 class FramePixels:
-    """Pixels of frames, of which the last are held in memory, and what is wrong with them.
+    """Pixels of frames and what is wrong with them.
 
     Attributes
     ----------
     unusable : dict of str to list of str
         Path of a frame -> what is wrong with it, and once more for each further stamp that it spoils.
+    not_finite : dict of str to int
+        Path of a frame -> number of its pixels that are not finite.
+    n_read : int
+        Frames read so far.
     """
 
-    def __init__(self, survey):
+    def __init__(self, survey, held_bytes=HELD_BYTES):
         self.side_arcsec = survey.stamp_size * survey.pixel_scale
-        self.unusable, self._n_not_finite = {}, {}
-        self._held = functools.lru_cache(maxsize=CACHED_FRAMES)(self._read)
+        self.unusable, self.not_finite, self.n_read = {}, {}, 0
+        self._held, self._held_bytes, self._n_bytes = OrderedDict(), held_bytes, 0
 
-    def __call__(self, path):
-        """Pixels of a frame; a ValueError if it is damaged."""
-        image, error = self._held(path)
+    def __call__(self, frame):
+        """Pixels of a frame and their noise; a ValueError if it is damaged."""
+        if frame["damage"]:
+            raise ValueError(frame["damage"])
+        key = (frame["path"], frame["hdu"], frame["plane"])
+        if key in self._held:
+            self._held.move_to_end(key)
+        else:
+            self._hold(key, self._read(frame))
+        image, noise, error = self._held[key]
         if error:
             raise ValueError(error)
-        return image
+        return image, noise
 
-    def _read(self, path):
-        """Pixels and "", or None and the error; a damaged frame is read once, too."""
+    def _hold(self, key, item):
+        """Keep a frame, and as many of those before as there is room for; a damaged one is read once, too."""
+        self._held[key] = item
+        self._n_bytes += item[0].nbytes
+        while self._n_bytes > self._held_bytes and len(self._held) > 1:
+            _, (image, *_) = self._held.popitem(last=False)
+            self._n_bytes -= image.nbytes
+
+    def _read(self, frame):
+        """Pixels, their noise and "", or an error at the end."""
+        self.n_read += 1
         try:
-            image = read_frame(path)
+            image = read_frame(frame)
         except ValueError as error:
-            return None, str(error)
+            return np.empty(0), None, str(error)
         n_bad = np.count_nonzero(~np.isfinite(image))
         if n_bad:
-            self._n_not_finite[path] = n_bad
-        return image, ""
+            self.not_finite[frame["path"]] = n_bad
+        return image, FrameNoise(image), ""
 
-    def why_unusable(self, frames, ra, dec):
-        """Reasons why a stamp cannot be made of frames, as they are kept in a table: without their folder."""
-        reasons = []
-        for frame in frames:
-            reason = frame["damage"]
-            try:
-                blank = None if reason else blank_value(frame, self(frame["path"]), ra, dec, self.side_arcsec)
-            except ValueError as error:
-                reason = str(error)
-            else:
-                if blank is not None:
-                    reason = f"{frame['path']}: blank ({blank:g} where there should be noise); download it again"
-            if reason:
-                self.unusable.setdefault(frame["path"], []).append(reason)
-                reasons.append(reason.split("; download")[0].replace(frame["path"], Path(frame["path"]).name))
-        return reasons
+    def why_blank(self, frame, image, ra, dec):
+        """Reason why a frame has no noise around a position, or ""."""
+        blank = blank_value(frame, image, ra, dec, self.side_arcsec)
+        return "" if blank is None else (
+            f"{frame['path']}: blank ({blank:g} where there should be noise); download it again"
+        )
 
-    def remarks(self):
-        """One line for each frame with bad pixels."""
-        lines = [
-            f"{path}: {n_bad} pixels are not finite; a stamp that no other frame covers there is flagged"
-            for path, n_bad in self._n_not_finite.items()
-        ]
-        for reasons in self.unusable.values():
-            reason, n_stamps = Counter(reasons).most_common(1)[0][0], len(reasons)
-            lines.append(f"{reason}, or remove it, and run the same command again: {n_stamps} galaxies are flagged")
-        return lines
+    def take_remarks(self):
+        """What was found since the last call: (unusable, not_finite)."""
+        found = self.unusable, self.not_finite
+        self.unusable, self.not_finite = {}, {}
+        return found
+
+    def spoils(self, frame, reason):
+        """Count a stamp that a frame spoils; the reason as it is kept in a table: without the folder."""
+        self.unusable.setdefault(frame["path"], []).append(reason)
+        return reason.split("; download")[0].replace(frame["path"], Path(frame["path"]).name)
+
+
+def remarks_on(unusable, not_finite):
+    """One line for each frame with bad pixels; see `FramePixels`."""
+    lines = [
+        f"{path}: {n_bad} pixels are not finite; a stamp that no other frame covers there is flagged"
+        for path, n_bad in not_finite.items()
+    ]
+    for reasons in unusable.values():
+        reason, n_stamps = Counter(reasons).most_common(1)[0][0], len(reasons)
+        lines.append(f"{reason}, or remove it, and run the same command again: {n_stamps} galaxies are flagged")
+    return lines

@@ -1,10 +1,10 @@
-"""Stacking of survey frames around galaxies with SWarp, as in Pasquet et al. (2019), Sec. 2.
+"""Stacking of survey frames around galaxies, as in Pasquet et al. (2019), Sec. 2.
 
-From a catalogue and a folder of SDSS corrected frames it makes stamps of (64, 64, 5) *ugriz* pixels, with the galaxy at
-the centre, on a TAN grid with north up, east left and 0.396 arcsec pixels. Resampling is LANCZOS3, background
+From a catalogue and frames it makes stamps, for SDSS of (64, 64, 5) *ugriz* pixels, with the galaxy at the centre, on a
+TAN grid with north up, east left and the survey's pixels (0.396 arcsec for SDSS). Resampling is LANCZOS3, background
 subtraction is off, everything else is SWarp's default (median of the frames, fluxes scaled by pixel area).
 `stack_catalog` writes shards (see `shards`), `iter_stacks` yields the same rows in memory. The other modules of this
-folder make one stamp.
+folder find the frames and make the stamps.
 """
 
 import hashlib
@@ -22,16 +22,19 @@ from photoz_morph.catalogs.dust import fill_ebv
 from photoz_morph.catalogs.galaxies import check_galaxy_catalog
 from photoz_morph.catalogs.per_band import check_quantities
 from photoz_morph.shards.stacks import SHARD_SIZE, read_shard, shard_path, write_shard
-from photoz_morph.stacking.frame_index import open_frames, overlapping_frames
-from photoz_morph.stacking.pixels import FramePixels
-from photoz_morph.stacking.swarp import COMBINE_TYPES, RESAMPLING, find_swarp, stack_band
+from photoz_morph.stacking.frame_index import open_frames
+from photoz_morph.stacking.lanczos import COMBINE_TYPES
+from photoz_morph.stacking.parts import Part, missing_remark, owned_part
+from photoz_morph.stacking.pixels import remarks_on
+from photoz_morph.stacking.stamps import ENGINES, StackSettings
+from photoz_morph.stacking.swarp import RESAMPLING, find_swarp
+from photoz_morph.stacking.work import WORTH_SORTING, Plan, Unsorted, run_jobs, stack_job, stack_unit
 from photoz_morph.surveys import SDSS
 from photoz_morph.system.columns import ascii_text
-from photoz_morph.system.locks import one_owner
+from photoz_morph.system.pool import process_count
 
-WCS_CONVENTION = "TAN, north up, east left, galaxy at CRPIX 32.5 of 64"
-ENGINE_CARD = ("ENGINE", "swarp", "what resampled and combined the frames")
-FRAME_KEY = ("band", "identity")
+WCS_CONVENTION = "TAN, north up, east left, galaxy at CRPIX {:g} of {}"
+DEFAULT_ENGINE = "lanczos"
 WRITTEN_COLUMNS = ("ebv_source", "n_frames", "weight", "flag", "flag_reason")
 
 
@@ -46,18 +49,18 @@ class StackSummary:
     messages: tuple
 
 
-@one_owner("out_dir")
 def stack_catalog(
-    catalog, frames_dir, out_dir, survey=SDSS, combine="median", swarp=None, progress=True, dust="auto"
-):
-    """Stack every galaxy of a catalogue and write shards; an interrupted run resumes at its first missing shard.
+    catalog, frames_dir, out_dir, survey=SDSS, combine="median", swarp=None, progress=True, engine=None, processes=1,
+    part=None, dust="auto",
+):  # fmt: skip
+    """Stack every galaxy of a catalogue and write shards; an interrupted run resumes where it was.
 
     Parameters
     ----------
     catalog : Table
         From `read_galaxy_catalog`. Where `ebv` is NaN it is taken from `dust`.
     frames_dir : path-like
-        Folder of `frame-BAND-RUN-CAMCOL-FIELD.fits`, also .bz2 and .gz, also in sub-folders.
+        Folder of frames, also .bz2 and .gz, also in sub-folders; or their index, a .parquet file of `photoz index`.
     out_dir : path-like
         Folder of the shards, created if needed. A shard that holds the same galaxies, made from the same frames with
         the same settings, is kept.
@@ -68,6 +71,13 @@ def stack_catalog(
         Name or path of the program; by default `SWarp` or `swarp`, whichever is found.
     progress : bool
         Whether to show progress bars.
+    engine : {"lanczos", "swarp"}, optional
+        What makes the stamps: the rules of SWarp in NumPy, or the program, which is the default if `swarp` is given.
+    processes : int or None
+        Number of processes; None for one per core. The shards do not depend on it.
+    part : str or Part, optional
+        "I/N" to stack the I-th of N parts of the shards only. Several processes can fill one folder with different
+        parts at the same time.
     dust : str
         Dust map; see `catalogs.dust.open_dust`.
 
@@ -91,43 +101,72 @@ def stack_catalog(
     (inverse variance of the central pixel as estimated by SWarp) have one value per band. Adjacent fields of one run
     repeat 128 rows of the same exposure, so two frames there do not mean less noise.
 
-    Within a shard frames are read once, and up to 1 GB of them is held. Sort a large catalogue by position, so
-    that neighbours share a shard.
+    A catalogue whose neighbours are far apart in it is stacked in the order of its frames, into the folder `unsorted`
+    below `out_dir`, which takes as much space as the shards until they are complete.
     """
     check_quantities(catalog, survey.bands, "catalogue")  # `photoz build` would fail on them after hours of stacking
-    run = _prepare(catalog, frames_dir, survey, combine, swarp, progress, dust)
+    part = Part.parse(part) if isinstance(part, str) else part
     out_dir = Path(out_dir)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    parts = _parts(run.catalog)
-    paths = [shard_path(out_dir, i) for i in range(len(parts))]
-    kept = _check_earlier_shards(out_dir, paths, parts, run)
-    n_flagged = sum(kept.values())
-    n_left = sum(len(part) for path, part in zip(paths, parts) if path not in kept)
-    with _progress_bar(n_left, survey, progress) as bar:
-        for path, part in zip(paths, parts):
-            if path not in kept:
-                frames = _frames(part, run)
-                images, table = _stack_part(part, frames, run, bar)
-                cards = [ENGINE_CARD, *_header(part, frames, run), *_unusable_cards(frames, run)]
-                write_shard(path, images, table, survey, "stacked", cards)
-                n_flagged += int(np.sum(table["flag"]))
-    n_good = len(run.catalog) - n_flagged
-    remarks = [*run.messages, *run.pixels.remarks()]
-    if run.index.meta["n_ignored"]:
-        remarks.insert(
-            0, f"{frames_dir}: {run.index.meta['n_ignored']} files are not frames of {survey.name}, ignored"
-        )
-    if n_good == 0:
-        remarks.append(f"no galaxy has a complete stamp; are the frames in {frames_dir} those of this catalogue?")
-    return StackSummary(n_good, n_flagged, len(kept), tuple(paths), tuple(remarks))
+    with owned_part(out_dir, part):
+        run = _prepare(catalog, frames_dir, survey, combine, swarp, progress, engine, processes, dust)
+        out_dir.mkdir(parents=True, exist_ok=True)
+        return _fill(out_dir, run, part, progress)
 
 
-def iter_stacks(catalog, frames_dir, survey=SDSS, combine="median", swarp=None, progress=True, dust="auto"):
+def _fill(out_dir, run, part, progress):
+    """Write the shards of a part of the catalogue that are not there yet; see `stack_catalog`."""
+    numbers = _parts(run.catalog)
+    paths = [shard_path(out_dir, i) for i in range(len(numbers))]
+    own = [i for i in range(len(paths)) if part is None or part.takes(i, len(paths))]
+    kept = _check_earlier_shards(out_dir, paths, numbers, own, run)
+    left = [i for i in own if paths[i] not in kept]
+    n_flagged, remarks = sum(kept.values()), []
+    if left:
+        files = _Shards(tuple(paths), tuple(numbers), run)
+        units, scattered = [numbers[i] for i in left], None
+        name = "unsorted" if part is None else f"unsorted-{part.number}-of-{part.n_parts}"
+        wanted = np.concatenate(units)
+        by_frame = run.plan.by_frame(wanted)
+        ordered = [by_frame[start : start + SHARD_SIZE] for start in range(0, len(by_frame), SHARD_SIZE)]
+        is_worth = run.plan.n_openings(units) > WORTH_SORTING * run.plan.n_openings(ordered)
+        settings, n_processes = run.plan.settings, min(run.plan.n_processes, len(left))
+        with _progress_bar(len(wanted), settings.survey, progress) as bar:
+            if (is_worth and len(left) > 1) or (out_dir / name).is_dir():
+                scattered = Unsorted(out_dir / name, run.plan, wanted, SHARD_SIZE)
+                jobs = list(scattered.jobs())
+                bar.total = sum(len(job.ra) for _, job in jobs) * settings.survey.n_bands
+                for n_done in run_jobs(stack_unit, jobs, n_processes, settings, bar):
+                    bar.update(n_done * settings.survey.n_bands if n_processes > 1 else 0)
+                n_flagged += sum(files.write(i, scattered.gather(numbers[i])) for i in left)
+                remarks = list(scattered.remarks())
+                scattered.remove()
+            else:
+                jobs = ((files.only(i), i, run.plan.job(numbers[i])) for i in left)
+                for n_bad, found in run_jobs(_stack_shard, jobs, n_processes, settings, bar):
+                    n_flagged += n_bad
+                    remarks.append(found)
+                    bar.update(SHARD_SIZE * settings.survey.n_bands if n_processes > 1 else 0)
+    n_good = sum(len(numbers[i]) for i in own) - n_flagged
+    messages = [*run.messages, *_together(remarks)]
+    if run.n_ignored:
+        name = run.plan.settings.survey.name
+        messages.insert(0, f"{run.source}: {run.n_ignored} files are not frames of {name}, ignored")
+    if n_good == 0 and own:
+        messages.append(f"no galaxy has a complete stamp; are the frames in {run.source} those of this catalogue?")
+    if part is not None and (missing := missing_remark(out_dir, len(paths))):
+        messages.append(missing)
+    return StackSummary(n_good, n_flagged, len(kept), tuple(paths[i] for i in own), tuple(messages))
+
+
+def iter_stacks(
+    catalog, frames_dir, survey=SDSS, combine="median", swarp=None, progress=True, engine=None, processes=1,
+    dust="auto",
+):  # fmt: skip
     """Stack the galaxies of a catalogue in memory, up to 1,000 at a time; same rows as `stack_catalog`.
 
     Parameters
     ----------
-    catalog, frames_dir, survey, combine, swarp, progress, dust
+    catalog, frames_dir, survey, combine, swarp, progress, engine, processes, dust
         As for `stack_catalog`, which also lists the errors.
 
     Returns
@@ -136,34 +175,87 @@ def iter_stacks(catalog, frames_dir, survey=SDSS, combine="median", swarp=None, 
         Stacks of shape (n, size, size, n_bands), float32 [unit of the survey], NaN where flagged, and their rows. The
         catalogue and the frames are checked before the iterator is returned.
     """
-    return _stacks_of(_prepare(catalog, frames_dir, survey, combine, swarp, progress, dust), progress)
+    run = _prepare(catalog, frames_dir, survey, combine, swarp, progress, engine, processes, dust)
+    return _stacks_of(run, progress)
 
 
 def _stacks_of(run, progress):
     """Yield the stacked parts of the catalogue."""
-    with _progress_bar(len(run.catalog), run.survey, progress) as bar:
-        for part in _parts(run.catalog):
-            yield _stack_part(part, _frames(part, run), run, bar)
+    numbers, settings = _parts(run.catalog), run.plan.settings
+    n_processes = min(run.plan.n_processes, len(numbers))
+    with _progress_bar(len(run.catalog), settings.survey, progress) as bar:
+        jobs = map(run.plan.job, numbers)
+        for rows, (stamps, _) in zip(numbers, run_jobs(stack_job, jobs, n_processes, settings, bar)):
+            bar.update(len(rows) * settings.survey.n_bands if n_processes > 1 else 0)
+            yield stamps.images, _table(run.catalog[rows], stamps)
 
 
 @dataclass(frozen=True)
 class _Run:
-    """Everything a part of the catalogue needs to be stacked, checked."""
+    """Everything that is needed to stack a catalogue, checked."""
 
     catalog: Table
-    index: Table
-    survey: object
-    combine: str
-    swarp: str
-    swarp_version: str
-    pixels: object
+    plan: Plan
+    source: object
+    n_ignored: int
     messages: list
 
 
-def _prepare(catalog, frames_dir, survey, combine, swarp, progress, dust):
+@dataclass(frozen=True)
+class _Shards:
+    """Shards of a run, each written by whoever has its stamps."""
+
+    paths: tuple
+    numbers: tuple
+    run: _Run
+
+    def only(self, i):
+        """What another process needs to write one of them."""
+        numbers, plan = self.numbers[i], self.run.plan
+        cards = _header(self.run.catalog[numbers], plan.names_of(numbers), plan.settings, len(self.paths))
+        return self.paths[i], self.run.catalog[numbers], cards, plan.settings.survey
+
+    def write(self, i, stamps):
+        """Write shard number i; the number of its flagged galaxies."""
+        return _write_shard(*self.only(i), stamps)
+
+
+def _stack_shard(pixels, bar, item):
+    """Stack and write one shard: the number of flagged galaxies, and the remarks on frames."""
+    shard, _, job = item
+    stamps, remarks = stack_job(pixels, bar, job)
+    return _write_shard(*shard, stamps), remarks
+
+
+def _write_shard(path, rows, cards, survey, stamps):
+    """Write one shard; the number of its flagged galaxies."""
+    unusable = sorted({path for paths in stamps.spoilers for path in paths})
+    cards = cards + [(f"BAD{number}", _named_hash(path), "unusable frame") for number, path in enumerate(unusable, 1)]
+    table = _table(rows, stamps)
+    write_shard(path, stamps.images, table, survey, "stacked", cards)
+    return int(np.sum(table["flag"]))
+
+
+def _together(remarks):
+    """Lines on the frames that several jobs found to be bad."""
+    unusable, not_finite = {}, {}
+    for of_job, n_bad in remarks:
+        not_finite |= n_bad
+        for path, reasons in of_job.items():
+            unusable.setdefault(path, []).extend(reasons)
+    return remarks_on(unusable, not_finite)
+
+
+def _prepare(catalog, frames_dir, survey, combine, swarp, progress, engine, processes, dust):
     """Run all checks that can be made before the first stack."""
     if combine not in COMBINE_TYPES:
         raise ValueError(f"combine is {combine!r}; it must be one of {', '.join(COMBINE_TYPES)}")
+    engine = engine or ("swarp" if swarp else DEFAULT_ENGINE)
+    if engine not in ENGINES:
+        raise ValueError(f"engine is {engine!r}; it must be one of {', '.join(ENGINES)}")
+    if swarp and engine != "swarp":
+        raise ValueError(f"engine is {engine}, which does not run {swarp}; give engine swarp, or no program")
+    n_processes = process_count(processes)
     catalog = check_galaxy_catalog(catalog, "catalogue")
     taken = [name for name in catalog.colnames if name.lower() in WRITTEN_COLUMNS]
     if taken:
@@ -176,15 +268,25 @@ def _prepare(catalog, frames_dir, survey, combine, swarp, progress, dust):
         except (ValueError, TypeError, KeyError) as error:
             reason = str(error).splitlines()[0]
             raise ValueError(f"catalogue: column {name} cannot be kept in FITS ({reason}); remove it") from error
-    program, version = find_swarp(swarp)
-    index = open_frames(frames_dir, survey, progress)
+    program, version = find_swarp(swarp) if engine == "swarp" else ("", "")
+    settings = StackSettings(survey, engine, combine, program, version)
+    index = open_frames(frames_dir, survey, progress, n_processes)
     fill_ebv(catalog, dust)
-    return _Run(catalog, index, survey, combine, program, version, FramePixels(survey), [])
+    ra, dec = (np.asarray(catalog[name], float) for name in ("ra", "dec"))
+    starts, rows = index.overlaps(ra, dec, survey.stamp_size * survey.pixel_scale)
+    messages = []
+    if index.meta.get("is_file"):
+        used = index[np.unique(rows)]
+        used.check_files(frames_dir)
+        if n_lost := int(np.sum(~np.isfinite(index["radius"]))):
+            messages.append(f"{frames_dir}: {n_lost} frames of the index cannot be used; `photoz index` lists them")
+    plan = Plan(ra, dec, index, starts, rows, settings, n_processes)
+    return _Run(catalog, plan, frames_dir, index.meta["n_ignored"], messages)
 
 
 def _parts(catalog):
-    """The catalogue cut into the rows of each shard."""
-    return [catalog[start : start + SHARD_SIZE] for start in range(0, len(catalog), SHARD_SIZE)]
+    """Numbers of the rows of each shard."""
+    return [np.arange(start, min(start + SHARD_SIZE, len(catalog))) for start in range(0, len(catalog), SHARD_SIZE)]
 
 
 def _progress_bar(n_galaxies, survey, progress):
@@ -192,74 +294,40 @@ def _progress_bar(n_galaxies, survey, progress):
     return tqdm(total=n_galaxies * survey.n_bands, desc="stack", unit="band", disable=not progress)
 
 
-def _frames(part, run):
-    """Frames that overlap the stamp of each row, one table a row."""
-    side_arcsec = run.survey.stamp_size * run.survey.pixel_scale
-    return [overlapping_frames(run.index, row["ra"], row["dec"], side_arcsec) for row in part]
-
-
-def _stack_part(part, frames, run, bar):
-    """Images and finished table of the rows of one shard."""
-    survey = run.survey
-    images = np.zeros((len(part), *survey.image_shape), np.float32)
-    n_frames = np.zeros((len(part), survey.n_bands), np.int32)
-    central_weight = np.zeros((len(part), survey.n_bands), np.float32)
-    reasons = [[] for _ in part]
-    center = survey.stamp_size // 2
-    brightest = 10 ** (0.4 * survey.zero_point)  # all of a star of magnitude 0 in one pixel
-    # One band after the other, neighbours on a frame together: each frame is read once, and few are held.
-    for b, band in enumerate(survey.bands):
-        of_band = [table[table["band"] == band] for table in frames]
-        for i in sorted(range(len(part)), key=lambda i: list(of_band[i]["path"])):
-            ra, dec = part["ra"][i], part["dec"][i]
-            unusable = run.pixels.why_unusable(of_band[i], ra, dec)
-            if unusable:
-                reasons[i] += unusable
-                n_frames[i, b] = len(of_band[i])
-                bar.update()
-                continue
-            image, weight, n_frames[i, b] = stack_band(
-                of_band[i], ra, dec, survey, run.combine, run.swarp, run.pixels
-            )
-            images[i, :, :, b] = image
-            central_weight[i, b] = weight[center, center]
-            n_empty = np.count_nonzero((weight <= 0) | ~np.isfinite(image))
-            n_absurd = np.count_nonzero(np.isfinite(image) & (np.abs(image) > brightest))
-            if n_frames[i, b] == 0:
-                reasons[i].append(f"no frame of band {band} covers it")
-            elif n_empty:
-                reasons[i].append(f"{n_empty} of {weight.size} pixels of band {band} have no data")
-            elif n_absurd:
-                reasons[i].append(f"{n_absurd} pixels of band {band} outshine any star; download its frames again")
-            bar.update()
+def _table(part, stamps):
+    """Finished table of some rows of the catalogue."""
     table = part.copy()
-    flagged = np.array([bool(reason) for reason in reasons])
-    images[flagged] = np.nan
-    table["n_frames"], table["weight"] = n_frames, central_weight
-    table["flag"] = flagged.astype(np.int32)
-    table["flag_reason"] = np.array(["; ".join(reason) for reason in reasons], dtype=str)
-    return images, table
+    table["n_frames"], table["weight"] = stamps.n_frames, stamps.weights
+    table["flag"] = np.array([bool(reason) for reason in stamps.reasons], np.int32)
+    table["flag_reason"] = np.array(stamps.reasons, dtype=str)
+    return table
 
 
-def _header(part, frames, run):
-    """Cards of the primary header: the settings, and which frames the rows were made from."""
-    names = sorted({"-".join(map(str, key)) for table in frames for key in zip(*(table[name] for name in FRAME_KEY))})
+def _header(part, names, settings, n_shards):
+    """Cards of the primary header: the settings, and the names of the frames that the rows were made from."""
     return [
-        ("COMBINE", run.combine.upper(), "SWarp COMBINE_TYPE"),
-        ("RESAMPLE", RESAMPLING, "SWarp RESAMPLING_TYPE"),
-        ("SUBBACK", "N", "SWarp SUBTRACT_BACK"),
-        ("SWARPVER", run.swarp_version, "version of SWarp"),
-        ("WCSCONV", WCS_CONVENTION, ""),
-        ("EBVSRC", ", ".join(sorted(set(part["ebv_source"]))), "source of ebv"),
+        *_setting_cards(part, settings),
+        ("NSHARDS", n_shards, "shards of the whole catalogue"),
         ("NFRAMES", len(names), "frames that these rows were made from"),
-        ("FRAMESID", hashlib.sha256(" ".join(names).encode()).hexdigest()[:16], "hash of their names"),
+        ("FRAMESID", _frames_id(names), "hash of their names"),
     ]
 
 
-def _unusable_cards(frames, run):
-    """Cards BAD1, BAD2, ... of the primary header: names and hashes of the unusable frames among these."""
-    paths = sorted({path for table in frames for path in table["path"]} & run.pixels.unusable.keys())
-    return [(f"BAD{number}", _named_hash(path), "unusable frame") for number, path in enumerate(paths, 1)]
+def _setting_cards(part, settings):
+    """Cards that must be the same in a shard that is kept."""
+    return [
+        ("COMBINE", settings.combine.upper(), "SWarp COMBINE_TYPE"),
+        ("RESAMPLE", RESAMPLING, "SWarp RESAMPLING_TYPE"),
+        ("SUBBACK", "N", "SWarp SUBTRACT_BACK"),
+        ("ENGINE", settings.engine, "swarp, or its rules in NumPy"),
+        ("SWARPVER", settings.swarp_version, "version of SWarp"),
+        ("WCSCONV", WCS_CONVENTION.format((settings.survey.stamp_size + 1) / 2, settings.survey.stamp_size), ""),
+        ("EBVSRC", ", ".join(sorted(set(part["ebv_source"]))), "source of ebv"),
+    ]
+
+
+def _frames_id(names):
+    return hashlib.sha256(" ".join(names).encode()).hexdigest()[:16]
 
 
 def _named_hash(path):
@@ -270,19 +338,23 @@ def _named_hash(path):
         return f"{Path(path).name} unreadable"
 
 
-def _check_earlier_shards(out_dir, paths, parts, run):
-    """Number of flagged rows of each shard that an earlier run finished and that is kept."""
-    frame_paths = {Path(path).name: path for path in run.index["path"]}
+def _check_earlier_shards(out_dir, paths, numbers, own, run):
+    """Number of flagged rows of each own shard that an earlier run finished and that is kept."""
+    frame_paths = {Path(path).name: path for path in run.plan.index[np.unique(run.plan.rows)]["path"]}
     kept, remedy = {}, "give another output folder, or delete the file to make its stacks again"
+    number_of = {path: i for i, path in enumerate(paths)}
     for path in sorted(out_dir.glob("stacks-*.fits")):
-        if path not in paths:
+        if path not in number_of:
             raise ValueError(f"{path}: exists, but this catalogue fills {len(paths)} shards only; {remedy}")
-        part = parts[paths.index(path)]
+        if number_of[path] not in own:
+            continue
+        part = run.catalog[numbers[number_of[path]]]
+        frames_id = _frames_id(run.plan.names_of(numbers[number_of[path]]))
         _, table, header = read_shard(path)
-        *settings, _, (_, frames_id, _) = _header(part, _frames(part, run), run)
-        for keyword, value, _ in settings:
-            if header.get(keyword) != value:
-                raise ValueError(f"{path}: {keyword} is {header.get(keyword)}, this run has {value}; {remedy}")
+        for keyword, value, _ in _setting_cards(part, run.plan.settings):
+            there = header.get(keyword, "swarp" if keyword == "ENGINE" else None)  # before version 0.2
+            if there != value:
+                raise ValueError(f"{path}: {keyword} is {there}, this run has {value}; {remedy}")
         for column in _as_read_back(part).itercols():
             name, nan = column.name, column.dtype.kind == "f"
             if name not in table.colnames or not np.array_equal(table[name], column, equal_nan=nan):

@@ -1,4 +1,4 @@
-"""Stack of one galaxy, made by SWarp (Bertin et al. 2002) from the frames that overlap it.
+"""Stamps by the program SWarp (Bertin et al. 2002), one process for each stamp and band.
 
 SWarp is given small cuts of frames around the galaxy instead of whole frames, which is three times faster, and HDU 0
 only: it would take the calibration vector in HDU 1 of a frame file for an image. Pixels made from
@@ -11,87 +11,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from astropy.io import fits
 
-from photoz_morph.stacking.frame_index import overlapping_frames
-from photoz_morph.stacking.frames import cut_frame, read_frame
-
-COMBINE_TYPES = ("median", "average")
 RESAMPLING = "LANCZOS3"  # Pasquet et al. (2019), Sec. 2
-
-
-def stack_galaxy(index, ra, dec, survey, combine="median", swarp="SWarp"):
-    """Stacks of one galaxy in all bands.
-
-    Parameters
-    ----------
-    index : FrameIndex
-    ra, dec : float
-        Position [deg].
-    survey : Survey
-    combine : {"median", "average"}
-    swarp : str
-        Name or path of the program.
-
-    Returns
-    -------
-    images : ndarray, shape (size, size, n_bands), float32
-        [unit of the survey], 0 where the weight is 0.
-    weights : ndarray, shape (size, size, n_bands), float32
-        Inverse variance [unit of the survey ** -2], 0 where no frame has a good pixel.
-    n_frames : ndarray of int, shape (n_bands,)
-        Number of frames used.
-    """
-    frames = overlapping_frames(index, ra, dec, survey.stamp_size * survey.pixel_scale)
-    bands = [stack_band(frames[frames["band"] == band], ra, dec, survey, combine, swarp) for band in survey.bands]
-    images, weights, n_frames = zip(*bands)
-    return np.stack(images, axis=-1), np.stack(weights, axis=-1), np.array(n_frames)
-
-
-def stack_band(frames, ra, dec, survey, combine="median", swarp="SWarp", read=read_frame):
-    """Stack of one galaxy in one band, made by SWarp from all given frames.
-
-    Parameters
-    ----------
-    frames : FrameIndex
-        Frames of one band that overlap the stamp.
-    ra, dec : float
-        Position [deg].
-    survey : Survey
-    combine : {"median", "average"}
-    swarp : str
-        Name or path of the program.
-    read : callable
-        Returns the pixels of a frame, given its path.
-
-    Returns
-    -------
-    image : ndarray, shape (size, size), float32
-        [unit of the survey], 0 where the weight is 0.
-    weight : ndarray, shape (size, size), float32
-        Inverse variance [unit of the survey ** -2], 0 where no frame has a good pixel.
-    n_frames : int
-        Number of frames used.
-
-    Raises
-    ------
-    RuntimeError
-        If SWarp fails.
-    """
-    size = survey.stamp_size
-    if len(frames) == 0:
-        return np.zeros((size, size), np.float32), np.zeros((size, size), np.float32), 0
-    side_arcsec = size * survey.pixel_scale
-    cuts = [cut_frame(frame, read(frame["path"]), ra, dec, side_arcsec) for frame in frames]
-    try:
-        image, weight = coadd(cuts, ra, dec, survey, combine, swarp)
-    except RuntimeError as error:
-        raise RuntimeError(
-            f"band {frames['band'][0]} at ra={ra:.6f}, dec={dec:.6f}, {len(frames)} frames, the first is "
-            f"{frames['path'][0]}: {error}"
-        ) from error
-    return image, weight, len(frames)
 
 
 def find_swarp(swarp=None):

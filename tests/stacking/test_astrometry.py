@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from photoz_morph.stacking.astrometry import to_pixels
 from photoz_morph.stacking.frame_index import index_frames, overlapping_frames
-from photoz_morph.stacking.swarp import stack_band
+from photoz_morph.stacking.stamps import stack_band
 from photoz_morph.surveys import SDSS
 from tests.support.frames import PROGRAM, R_ONLY, SIDE_ARCSEC, frame_header, swarp_test, write_frame
 

@@ -13,8 +13,15 @@ from photoz_morph.catalogs.galaxies import read_galaxy_catalog
 from photoz_morph.shards.stacks import read_shard
 from photoz_morph.stacking import stack
 from photoz_morph.stacking.stack import iter_stacks, stack_catalog
-from tests.support.frames import frame_header, swarp_test, synthetic_survey_folder, write_frame
+from tests.support.frames import PROGRAM, frame_header, synthetic_survey_folder, write_frame
 from tests.support.paths import DATA
+
+
+both_engines = pytest.mark.parametrize(
+    "engine",
+    ["lanczos", pytest.param("swarp", marks=[
+        pytest.mark.swarp, pytest.mark.skipif(PROGRAM is None, reason="SWarp is not installed")])],
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -43,9 +50,9 @@ def catalog():
     return table
 
 
-@swarp_test
-def test_every_row_is_kept_in_order_and_uncovered_ones_say_why(tmp_path, frames_of_two_galaxies, catalog):
-    summary = stack_catalog(catalog, frames_of_two_galaxies, tmp_path / "out", progress=False)
+@both_engines
+def test_every_row_is_kept_in_order_and_uncovered_ones_say_why(tmp_path, frames_of_two_galaxies, catalog, engine):
+    summary = stack_catalog(catalog, frames_of_two_galaxies, tmp_path / "out", engine=engine, progress=False)
     assert (summary.n_good, summary.n_flagged) == (2, 1)
     images, table, header = read_shard(summary.paths[0])
     assert table["obj_id"].tolist() == [12, 11, 10]
@@ -67,7 +74,6 @@ def test_every_row_is_kept_in_order_and_uncovered_ones_say_why(tmp_path, frames_
     np.testing.assert_allclose(table["weight"][0], [2, 1, 1, 1, 2.4], rtol=0.15)
 
 
-@swarp_test
 def test_stacks_in_memory_are_those_on_disk(tmp_path, frames_of_two_galaxies, catalog, monkeypatch):
     monkeypatch.setattr(stack, "SHARD_SIZE", 2)
     summary = stack_catalog(catalog, frames_of_two_galaxies, tmp_path / "out", progress=False)
@@ -79,8 +85,8 @@ def test_stacks_in_memory_are_those_on_disk(tmp_path, frames_of_two_galaxies, ca
         assert rows["obj_id"].tolist() == table["obj_id"].tolist()
 
 
-@swarp_test
-def test_interrupted_run_resumes_and_keeps_finished_shards(tmp_path, frames_of_two_galaxies, catalog, monkeypatch):
+@both_engines
+def test_interrupted_run_resumes_and_keeps_finished_shards(tmp_path, frames_of_two_galaxies, catalog, monkeypatch, engine):
     monkeypatch.setattr(stack, "SHARD_SIZE", 1)
     out = tmp_path / "out"
 
@@ -92,22 +98,21 @@ def test_interrupted_run_resumes_and_keeps_finished_shards(tmp_path, frames_of_t
     write_shard = stack.write_shard
     monkeypatch.setattr(stack, "write_shard", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        stack_catalog(catalog, frames_of_two_galaxies, out, progress=False)
+        stack_catalog(catalog, frames_of_two_galaxies, out, engine=engine, progress=False)
     finished = {path: path.stat().st_mtime_ns for path in out.iterdir()}
     assert sorted(path.name for path in finished) == ["stacks-00000.fits", "stacks-00001.fits"]
     monkeypatch.setattr(stack, "write_shard", write_shard)
-    summary = stack_catalog(catalog, frames_of_two_galaxies, out, progress=False)
+    summary = stack_catalog(catalog, frames_of_two_galaxies, out, engine=engine, progress=False)
     assert (summary.n_kept_shards, summary.n_good, summary.n_flagged) == (2, 2, 1)
     assert all(path.stat().st_mtime_ns == time for path, time in finished.items())
     # The missing frames of the flagged galaxy arrive: its shard alone is made anew.
     write_frame(frames_of_two_galaxies, noise(), frame_header(40.0, -8.0), "z", run=9)
     write_frame(frames_of_two_galaxies, noise(), frame_header(40.0, -8.0), "g", run=8)
-    summary = stack_catalog(catalog, frames_of_two_galaxies, out, progress=False)
+    summary = stack_catalog(catalog, frames_of_two_galaxies, out, engine=engine, progress=False)
     assert (summary.n_kept_shards, summary.n_good, summary.n_flagged) == (2, 3, 0)
     assert any("stacks-00001.fits: made again" in message for message in summary.messages)
 
 
-@swarp_test
 def test_shards_of_another_run_are_not_overwritten(tmp_path, frames_of_two_galaxies, catalog):
     out = tmp_path / "out"
     stack_catalog(catalog, frames_of_two_galaxies, out, progress=False)
@@ -124,9 +129,9 @@ def test_shards_of_another_run_are_not_overwritten(tmp_path, frames_of_two_galax
         stack_catalog(catalog, frames_of_two_galaxies, out, progress=False)
 
 
-@swarp_test
+@both_engines
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_bad_pixel_flags_the_galaxy_unless_another_frame_covers_it(tmp_path, value):
+def test_a_bad_pixel_flags_the_galaxy_unless_another_frame_covers_it(tmp_path, value, engine):
     synthetic_survey_folder(tmp_path, 20.0, 5.0, (1, 1, 1, 1, 2))
     for band in "gz":
         path = tmp_path / f"frame-{band}-000001-3-0001.fits"
@@ -134,7 +139,7 @@ def test_a_bad_pixel_flags_the_galaxy_unless_another_frame_covers_it(tmp_path, v
         image[75, 75] = value
         fits.writeto(path, image, header, overwrite=True)
     galaxy = Table({"obj_id": [1], "ra": [20.0], "dec": [5.0]})
-    summary = stack_catalog(galaxy, tmp_path, tmp_path / "out", progress=False)
+    summary = stack_catalog(galaxy, tmp_path, tmp_path / "out", engine=engine, progress=False)
     _, table, _ = read_shard(summary.paths[0])
     assert "pixels of band g have no data" in table["flag_reason"][0]
     if np.isnan(value):
@@ -142,9 +147,9 @@ def test_a_bad_pixel_flags_the_galaxy_unless_another_frame_covers_it(tmp_path, v
     assert any("frame-g-000001-3-0001.fits: 1 pixels are not finite" in message for message in summary.messages)
 
 
-@swarp_test
+@both_engines
 @pytest.mark.parametrize(("value", "is_absurd"), [(1e12, True), (-1e12, True), (1e6, False)])
-def test_a_pixel_that_outshines_any_star_flags_the_galaxy_and_a_bright_star_does_not(tmp_path, value, is_absurd):
+def test_a_pixel_that_outshines_any_star_flags_the_galaxy_and_a_bright_star_does_not(tmp_path, value, is_absurd, engine):
     """A flipped exponent bit makes 1e12 nanomaggies; 1e6 are a star of magnitude 7.5."""
     synthetic_survey_folder(tmp_path, 20.0, 5.0, (1, 1, 1, 1, 1))
     path = tmp_path / "frame-g-000001-3-0001.fits"
@@ -152,13 +157,12 @@ def test_a_pixel_that_outshines_any_star_flags_the_galaxy_and_a_bright_star_does
     image[75, 75] = value
     fits.writeto(path, image, header, overwrite=True)
     galaxy = Table({"obj_id": [1], "ra": [20.0], "dec": [5.0]})
-    summary = stack_catalog(galaxy, tmp_path, tmp_path / "out", progress=False)
+    summary = stack_catalog(galaxy, tmp_path, tmp_path / "out", engine=engine, progress=False)
     images, table, _ = read_shard(summary.paths[0])
     assert table["flag"][0] == is_absurd and np.isnan(images).all() == is_absurd
     assert ("pixels of band g outshine any star; download its frames again" in table["flag_reason"][0]) == is_absurd
 
 
-@swarp_test
 def test_catalogue_that_no_frame_covers_is_all_flagged_and_remarked(tmp_path):
     galaxy = Table({"obj_id": [1, 2], "ra": [100.0, 300.0], "dec": [5.0, 80.0]})
     summary = stack_catalog(galaxy, DATA / "frames", tmp_path, progress=False)
@@ -177,7 +181,6 @@ def test_column_that_the_stacks_write_is_refused(tmp_path):
         stack_catalog(galaxy, tmp_path, tmp_path)
 
 
-@swarp_test
 def test_columns_that_fits_cannot_hold_as_they_are_do_not_stop_the_stacks(tmp_path):
     galaxies = read_galaxy_catalog(DATA / "galaxies.csv")
     galaxies["profile"] = ["Sérsic", "disk"]
@@ -208,7 +211,6 @@ def test_columns_that_would_break_the_dataset_are_refused_before_stacking(tmp_pa
     assert not (tmp_path / "out").exists()
 
 
-@swarp_test
 def test_masked_values_of_carried_columns_do_not_stop_a_resumed_run(tmp_path):
     galaxies = read_galaxy_catalog(DATA / "galaxies.csv")
     galaxies["plate"] = MaskedColumn([266, 1], mask=[False, True])
@@ -242,9 +244,9 @@ def frame_damaged(how, path):
     return packed
 
 
-@swarp_test
+@both_engines
 @pytest.mark.parametrize("how", ["broken inside", "cut short", "unpacked cut short", "NaN", "zeros", "constant"])
-def test_a_damaged_frame_flags_its_galaxies_and_a_better_one_brings_them_back(tmp_path, how):
+def test_a_damaged_frame_flags_its_galaxies_and_a_better_one_brings_them_back(tmp_path, how, engine):
     frames, out = tmp_path / "frames", tmp_path / "out"
     frames.mkdir()
     synthetic_survey_folder(frames, 20.0, 5.0, (1, 1, 1, 1, 1))
@@ -254,7 +256,7 @@ def test_a_damaged_frame_flags_its_galaxies_and_a_better_one_brings_them_back(tm
     content = good.read_bytes()
     bad = frame_damaged(how, good)
     galaxies = Table({"obj_id": [1, 2], "ra": [20.0, 40.0], "dec": [5.0, -8.0]})
-    summary = stack_catalog(galaxies, frames, out, progress=False)
+    summary = stack_catalog(galaxies, frames, out, engine=engine, progress=False)
     images, table, header = read_shard(summary.paths[0])
     assert table["flag"].tolist() == [0, 1] and np.isfinite(images[0]).all() and np.isnan(images[1]).all()
     reason = {"zeros": "blank (0 where there should be noise)", "constant": "blank (7.5 where there should be noise)"}
@@ -263,19 +265,19 @@ def test_a_damaged_frame_flags_its_galaxies_and_a_better_one_brings_them_back(tm
     assert len(about) == 1 and about[0].endswith(
         "; download it again, or remove it, and run the same command again: 1 galaxies are flagged"
     )
-    again = stack_catalog(galaxies, frames, out, progress=False)
+    again = stack_catalog(galaxies, frames, out, engine=engine, progress=False)
     assert again.n_kept_shards == 1 and [message for message in again.messages if bad.name in message]
     if bad == good:
         good.write_bytes(content)
     else:
         bad.write_bytes(bz2.compress(content))
-    mended = stack_catalog(galaxies, frames, out, progress=False)
+    mended = stack_catalog(galaxies, frames, out, engine=engine, progress=False)
     assert (mended.n_kept_shards, mended.n_good) == (0, 2)
     assert any(f"made again, because {bad.name} could not be used before" in message for message in mended.messages)
 
 
-@swarp_test
-def test_a_frame_that_is_dead_in_one_part_flags_the_galaxies_there_only(tmp_path):
+@both_engines
+def test_a_frame_that_is_dead_in_one_part_flags_the_galaxies_there_only(tmp_path, engine):
     synthetic_survey_folder(tmp_path, 20.0, 5.0, (1, 1, 1, 1, 1), shape=(150, 600))
     path = tmp_path / "frame-i-000001-3-0001.fits"
     image, header = fits.getdata(path, header=True)
@@ -283,6 +285,6 @@ def test_a_frame_that_is_dead_in_one_part_flags_the_galaxies_there_only(tmp_path
     fits.writeto(path, image, header, overwrite=True)
     ra, dec = WCS(header).all_pix2world([60.0, 250.0, 520.0], [75.0, 75.0, 75.0], 0)
     galaxies = Table({"obj_id": [1, 2, 3], "ra": ra, "dec": dec})
-    (images, table), = iter_stacks(galaxies, tmp_path, progress=False)
+    (images, table), = iter_stacks(galaxies, tmp_path, engine=engine, progress=False)
     assert table["flag"].tolist() == [0, 1, 0]
     assert table["flag_reason"][1] == "frame-i-000001-3-0001.fits: blank (0 where there should be noise)"

@@ -9,7 +9,8 @@ from astropy.wcs import WCS
 
 from photoz_morph.catalogs.galaxies import read_galaxy_catalog
 from photoz_morph.stacking.frame_index import index_frames, overlapping_frames
-from photoz_morph.stacking.swarp import coadd, find_swarp, stack_band, stack_galaxy
+from photoz_morph.stacking.stamps import stack_band, stack_galaxy
+from photoz_morph.stacking.swarp import coadd, find_swarp
 from photoz_morph.surveys import SDSS
 from tests.support.frames import PROGRAM, R_ONLY, SIDE_ARCSEC, frame_header, swarp_test, write_frame
 from tests.support.paths import DATA, SHARED_DATA

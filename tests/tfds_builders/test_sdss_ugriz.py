@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -6,6 +8,7 @@ from photoz_morph.photoz import dataset
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.samples import colour_stacks
+from tests.support.surveys import THREE_BANDS
 from tfds_builders.sdss_ugriz import build
 
 
@@ -133,3 +136,49 @@ def test_broken_folders_are_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="simulated and stacked shards in one folder"):
         build(tmp_path / "mixed", tmp_path / "data", progress=False)
     assert not (tmp_path / "data").exists()
+
+
+def write_tiny(folder, n_galaxies=40, survey=THREE_BANDS, index=0):
+    images, table = colour_stacks(n_galaxies, first_id=n_galaxies * index)
+    table.remove_columns(["mags", "n_frames"])
+    for band in survey.bands:
+        table[f"mag_{band}"] = 20.0 + index
+    write_shard(shard_path(folder, index), images[:, 20:44, 20:44, 1:4], table, survey, "stacked")
+    return images[:, 20:44, 20:44, 1:4], table
+
+
+def test_the_dataset_of_another_survey_has_its_name_bands_stamps_and_description(tmp_path):
+    images, table = write_tiny(tmp_path)
+    counts = build(tmp_path, tmp_path / "data", progress=False)
+    assert counts["galaxies"] == 40 and (tmp_path / "data" / "tiny_VRB" / "1.0.0").is_dir()
+    builder = dataset.open_dataset(tmp_path / "data", THREE_BANDS)
+    assert reading.survey_of(builder) == THREE_BANDS
+    columns = reading.read_columns(builder, "fold_0+fold_1+fold_2+fold_3+fold_4")
+    assert columns["mags"].shape == (40, 3) and np.all(columns["mags"] == 20)
+    batch = next(dataset.image_batches(builder, "fold_0", 5).as_numpy_iterator())
+    row = list(table["obj_id"]).index(reading.read_columns(builder, "fold_0")["obj_id"][0])
+    np.testing.assert_array_equal(batch["image"][0], images[row])
+
+
+def test_the_dataset_of_sdss_describes_no_survey_as_before(tmp_path):
+    write(tmp_path)
+    build(tmp_path, tmp_path / "data", progress=False)
+    builder = reading.open_dataset(tmp_path / "data")
+    assert set(builder.info.metadata) == {"origin", "order", "content_hash"}
+    assert reading.survey_of(builder) == SDSS
+
+
+def test_stacks_of_two_surveys_are_not_mixed(tmp_path):
+    write_tiny(tmp_path)
+    write_tiny(tmp_path, survey=dataclasses.replace(THREE_BANDS, zero_point=26.0), index=1)
+    with pytest.raises(ValueError, match="00001.fits: stacks of another survey .*zero_point 26.0 instead of 27.0"):
+        build(tmp_path, tmp_path / "data", progress=False)
+
+
+def test_a_dataset_that_the_config_does_not_describe_is_refused_with_what_differs(tmp_path):
+    write_tiny(tmp_path)
+    build(tmp_path, tmp_path / "data", progress=False)
+    with pytest.raises(ValueError, match="was built from other stacks .* describes as tiny .pixel_scale 0.6 instead of"):
+        dataset.open_dataset(tmp_path / "data", dataclasses.replace(THREE_BANDS, pixel_scale=0.5))
+    with pytest.raises(FileNotFoundError, match="no prepared dataset found of sdss_ugriz, but of tiny_VRB; make one"):
+        dataset.open_dataset(tmp_path / "data", SDSS)

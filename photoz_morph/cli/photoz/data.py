@@ -77,28 +77,59 @@ def index(frames, out, survey, processes, quiet):
 @click.argument("catalog", type=UserPath())
 @click.argument("frames", type=UserPath())
 @click.option("--out", default="stacks", show_default=True, type=UserPath(), help="Output folder.")
+@click.option("--survey", default="sdss", show_default=True, type=UserPath(),
+              help="Survey of the frames: a name of `photoz survey list`, or the path of its description.")  # fmt: skip
 @click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]),
               help="Combination of the frames.")  # fmt: skip
 @click.option("--swarp", type=UserPath(), help="SWarp executable, if not on the PATH.")
 @dust_option
 @quiet_option
-def stack(catalog, frames, out, combine, swarp, dust, quiet):
+def stack(catalog, frames, out, survey, combine, swarp, dust, quiet):
     """Stack the frames in FRAMES around each galaxy of CATALOG with SWarp.
 
     CATALOG is a FITS, CSV or Parquet table with obj_id, ra, dec [deg] and optionally z_spec, ebv [mag]. FRAMES is a
-    folder of SDSS corrected frames, frame-BAND-RUN-CAMCOL-FIELD.fits[.bz2|.gz], or an index of `photoz index`.
+    folder of images of the survey, for SDSS of corrected frames, frame-BAND-RUN-CAMCOL-FIELD.fits[.bz2|.gz], or an
+    index of `photoz index`.
     """
     from photoz_morph.catalogs.galaxies import read_galaxy_catalog
     from photoz_morph.stacking.stack import stack_catalog
+    from photoz_morph.surveys import get_survey
 
+    survey = get_survey(survey)
     with remarks(quiet):
         table = read_galaxy_catalog(catalog)
     echo_dust(table, dust, quiet)
-    summary = stack_catalog(table, frames, out, combine=combine, swarp=swarp, progress=not quiet, dust=dust)
+    summary = stack_catalog(table, frames, out, survey, combine, swarp, progress=not quiet, dust=dust)
     for message in summary.messages:
         click.echo(message, err=True)
     echo(f"{summary.n_good} stacks in {out}/stacks-*.fits, {summary.n_flagged} galaxies flagged. "
         f"Next: photoz infer MODEL --stacks {out}, or photoz build {out}", quiet)  # fmt: skip
+
+
+@click.command()
+@click.argument("catalog", type=UserPath())
+@click.option("-o", "--out", default="selected.fits", show_default=True, type=UserPath(),
+              callback=output_file(".fits", ".parquet", ".csv"), help="The galaxies that are left.")  # fmt: skip
+@click.option("--skip", multiple=True, metavar="CUT", help="Leave out a cut; those that can be are named in an error.")
+@quiet_option
+def select(catalog, out, skip, quiet):
+    """Select the Main Galaxy Sample of Pasquet et al. (2019), Appendix A, from CATALOG.
+
+    CATALOG is a FITS, CSV or Parquet table with the columns of their query, or an .npz file like the public sdss.npz.
+    The number of galaxies that each cut keeps is printed and stored in the output.
+    """
+    from photoz_morph.catalogs.selection import select_main_sample, write_sample
+    from photoz_morph.catalogs.table_files import read_table_file
+    from photoz_morph.sources.npz import read_labels
+
+    own_output(out)
+    table = read_labels(catalog) if Path(catalog).suffix == ".npz" else read_table_file(catalog)
+    selected, counts = select_main_sample(table, catalog, skip)
+    write_sample(table[selected], counts, len(table), out)
+    echo(f"{len(table):>9} galaxies in {catalog}", quiet)
+    for name, rule, kept in counts:
+        echo(f"{kept:>9} after {name}: {rule}", quiet)
+    echo(f"{selected.sum()} galaxies in {out}.", quiet)
 
 
 @click.command()
@@ -115,9 +146,12 @@ def build(stacks, data_dir, overwrite, runner, beam_option, quiet):
 def build_dataset(stacks, data_dir, overwrite, quiet, beam=None):
     """Build the dataset, with the settings of Beam if there are any, and print its contents."""
     quiet_tensorflow()
+    from photoz_morph.shards.stacks import survey_of_folder
+
     pipeline = build_pipeline(beam)
     from tfds_builders.sdss_ugriz import build as build_dataset
 
     counts = build_dataset(stacks, data_dir, overwrite, progress=not quiet, pipeline=pipeline)
     left_out = ", ".join(f"{number} {reason}" for reason, number in counts.items() if reason != "galaxies")
-    echo(f"{counts['galaxies']} galaxies in {data_dir}/sdss_ugriz; left out: {left_out}. Next: photoz train", quiet)
+    folder = f"{data_dir}/{survey_of_folder(stacks).dataset_name}"
+    echo(f"{counts['galaxies']} galaxies in {folder}; left out: {left_out}. Next: photoz train", quiet)

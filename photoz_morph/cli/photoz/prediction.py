@@ -7,11 +7,14 @@ import click
 from photoz_morph.cli.options import (
     FORMATS,
     UserPath,
+    beam_options,
+    beam_settings_of,
     check_new_folder,
     check_onnx,
     dust_option,
     echo,
     echo_dust,
+    filling,
     onnx_option,
     output_file,
     own_output,
@@ -104,8 +107,12 @@ def import_checkpoint(checkpoint, bins, out, quiet):
               help="Refuse stacks made otherwise than those of the training data; by default a remark.")  # fmt: skip
 @dust_option
 @part_option
+@beam_options
 @quiet_option
-def infer(model, source, catalog, frames, stacks, out, figure, combine, swarp, same_engine, dust, share, quiet):
+def infer(
+    model, source, catalog, frames, stacks, out, figure, combine, swarp, same_engine, dust, share, runner, beam_option,
+    quiet
+):  # fmt: skip
     """Predict redshift PDFs of new galaxies with an exported MODEL.
 
     The images are read from SOURCE, or stacked from --frames around the galaxies of --catalog, a thousand at a time.
@@ -118,6 +125,9 @@ def infer(model, source, catalog, frames, stacks, out, figure, combine, swarp, s
     source = source or stacks
     if bool(source) == bool(frames) or (frames and not catalog):
         raise click.UsageError("give SOURCE, or --catalog and --frames")
+    beam = beam_settings_of(runner, beam_option)
+    if beam:  # its workers may be in another folder
+        source, frames = (path and Path(path).absolute() for path in (source, frames))
     from photoz_morph.photoz.infer import CatalogReddening, infer_source, rehearse_source
     from photoz_morph.photoz.predictions import rehearse_predictions
     from photoz_morph.streaming.owners import is_begun
@@ -142,6 +152,8 @@ def infer(model, source, catalog, frames, stacks, out, figure, combine, swarp, s
         echo_dust(galaxies, dust, quiet)
         options = {"combine": combine, "swarp": swarp, "dust": dust}
         images = CatalogSource(galaxies, frames, model.survey, options, not quiet)
+        if beam and Path(frames).is_dir():
+            images.index  # once, and not by every worker
     else:
         from photoz_morph.sources.formats import open_source
 
@@ -152,7 +164,9 @@ def infer(model, source, catalog, frames, stacks, out, figure, combine, swarp, s
         if not is_begun(out):
             rehearse_source(images, out, progress=not quiet)
     with remarks(quiet):
-        made = infer_source(model, images, out, settings, reddening, share, not quiet, same_engine, dust)
+        made = infer_source(
+            model, images, out, settings, reddening, share, not quiet, filling(beam), same_engine=same_engine, dust=dust
+        )
     if made.head is None:
         echo(f"--part {share[0]}/{share[1]} is finished, {made.n_missing} partitions of other parts are not. The part "
              f"that finishes last writes {out}.", quiet)  # fmt: skip
@@ -175,7 +189,7 @@ def _show(made, source, grid, figure, quiet):
         from photoz_morph.report.style import save_figure
 
         images = first_images(source, MAX_SHOWN)
-        save_figure(galaxies_with_pdf(images, made.head[: len(images)], grid), figure)
+        save_figure(galaxies_with_pdf(images, made.head[: len(images)], grid, survey=source.survey), figure)
         echo(f"Figure in {figure}.", quiet)
 
 

@@ -8,6 +8,7 @@ import pytest
 from hats.io.validation import is_valid_catalog
 
 from photoz_morph.photoz.formats import hats as hats_files
+from photoz_morph.photoz.formats.hats import POINT_NAMES
 from photoz_morph.photoz.predictions import predictions_table, read_predictions, write_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.streaming.parts import OnePart
@@ -71,6 +72,39 @@ def test_cone_search_finds_the_crowd_and_pdfs_are_nested(folder):
         row = part["catalog_row"].iloc[0]
         np.testing.assert_array_equal(part["pdf"].iloc[0]["probability"], np.asarray(table["pdf"][row]))
         np.testing.assert_allclose(part["pdf"].iloc[0]["z"], GRID.midpoints)
+
+
+def test_lsdb_opens_it_with_nested_pdfs_and_rubins_names(tmp_path):
+    lsdb = pytest.importorskip("lsdb")
+    table = predictions()
+    table.meta["model"] = "inception_photoz"
+    write_predictions(table, tmp_path / "p.hats")
+    found = lsdb.open_catalog(tmp_path / "p.hats").compute().sort_values("catalog_row")
+    for name, ours in POINT_NAMES.items():
+        np.testing.assert_array_equal(found[f"inception_{name}"], table[ours])
+    means = found["pdf"].map(lambda pdf: float((pdf["z"] * pdf["probability"]).sum(skipna=False)))
+    np.testing.assert_allclose(means, table["z_phot"], atol=1e-6)
+    back, _ = read_predictions(tmp_path / "p.hats")
+    assert back.colnames == table.colnames  # without Rubin's names, which hold the same
+
+
+def test_the_mean_of_rubins_names_is_over_midpoints_whatever_z_phot_is(tmp_path):
+    table = predictions()
+    left = predictions_table(table[["obj_id", "ra", "dec"]], table["pdf"], GRID, SDSS, "simulated", "KNN 2",
+                             meta={"zphot_at": "left-edges"})  # fmt: skip
+    write_predictions(left, tmp_path / "p.hats")
+    rows = hats.read_hats(tmp_path / "p.hats").read_pixel_to_pandas
+    found = np.concatenate([rows(pixel)[["catalog_row", "knn_2_z_mean"]].to_numpy(float) for pixel in
+                            hats.read_hats(tmp_path / "p.hats").get_healpix_pixels()])  # fmt: skip
+    np.testing.assert_allclose(found[np.argsort(found[:, 0]), 1], table["z_phot"], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["photoz_z_mean", "Photoz_Z_Mode", "catalog_row"])
+def test_a_column_with_a_name_of_the_format_is_refused(tmp_path, name):
+    table = predictions(**{name: np.zeros(N)})
+    with pytest.raises(ValueError, match=f"catalogue column {name} has a name of the HATS catalogue's own; rename it"):
+        write_predictions(table, tmp_path / "p.hats")
+    assert not list(tmp_path.iterdir())
 
 
 def test_edges_and_units_are_in_the_schema(folder):

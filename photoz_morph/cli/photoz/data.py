@@ -10,7 +10,9 @@ from photoz_morph.cli.options import (
     beam_settings_of,
     build_pipeline,
     data_dir_option,
+    dust_option,
     echo,
+    echo_dust,
     output_file,
     overwrite_option,
     own_output,
@@ -80,8 +82,9 @@ def index(frames, out, survey, processes, quiet):
 @click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]),
               help="Combination of the frames.")  # fmt: skip
 @click.option("--swarp", type=UserPath(), help="SWarp executable, if not on the PATH.")
+@dust_option
 @quiet_option
-def stack(catalog, frames, out, survey, combine, swarp, quiet):
+def stack(catalog, frames, out, survey, combine, swarp, dust, quiet):
     """Stack the frames in FRAMES around each galaxy of CATALOG with SWarp.
 
     CATALOG is a FITS, CSV or Parquet table with obj_id, ra, dec [deg] and optionally z_spec, ebv [mag]. FRAMES is a
@@ -95,7 +98,8 @@ def stack(catalog, frames, out, survey, combine, swarp, quiet):
     survey = get_survey(survey)
     with remarks(quiet):
         table = read_galaxy_catalog(catalog)
-    summary = stack_catalog(table, frames, out, survey, combine, swarp, progress=not quiet)
+    echo_dust(table, dust, quiet)
+    summary = stack_catalog(table, frames, out, survey, combine, swarp, progress=not quiet, dust=dust)
     for message in summary.messages:
         click.echo(message, err=True)
     echo(f"{summary.n_good} stacks in {out}/stacks-*.fits, {summary.n_flagged} galaxies flagged. "

@@ -55,6 +55,7 @@ RUNS = {
     "morph_mmd": (MorphConfig, MorphExperiment),
 }
 STOPPED = {"photoz": (1, 1), "morph_regular": (0, 1), "morph_mmd": (0, 1)}  # and the network that was stopped
+ADDED = ("code", "model_id", "data_id", "bands", "unit")  # what outputs of today also say
 ESTIMATES = ("z_phot", "z_median", "z_mode", "z_lower", "z_upper")
 
 # Sums of float32 in another order: 1e-6 of an activation, times the dozen layers that add it up.
@@ -205,6 +206,7 @@ def read_datasets(folder):
     found["facts"] = {"origin": stacks.info.metadata["origin"]} | stored(morph_pipeline.describe(mocks))
     del found["facts"]["path"]
     assert found["facts"].pop("content_hash") is None  # written before there was one
+    assert found["facts"].pop("images") == {}  # likewise
     return found
 
 
@@ -274,7 +276,7 @@ def read_exports(folder):
     found["photoz"] = {
         "description": estimator.description,
         "card": (exports / "photoz" / "MODEL_CARD.md").read_text().splitlines()[0],
-        "meta": facts(inferred),
+        "meta": {key: value for key, value in facts(inferred).items() if key not in ADDED},
         "computed": {
             "predict": {name: numbers(values) for name, values in estimator.predict(images, table["ebv"]).items()},
             "infer": {name: numbers(inferred[name]) for name in (*ESTIMATES, "pdf")},
@@ -330,6 +332,7 @@ def attack_and_latents_again(folder):
     run = folder / "runs" / "morph_regular"
     (attack,) = find_attacks(run)
     scores = latent_run(run, attack, n_bootstrap=20, progress=False)
+    scores = {key: value for key, value in scores.items() if key not in ADDED}
     return {"flips": list(count_flips_on_disk(run, attack)), "computed": stored(scores)}
 
 

@@ -16,7 +16,7 @@ from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE, name_of_trial
 from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.runs.folder import finished_members, read_run
+from photoz_morph.runs.folder import finished_members, is_same_dataset, read_run
 from photoz_morph.runs.progress import read_history, read_sessions
 from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.system.json_files import read_json
@@ -231,7 +231,8 @@ def _read_trials(trial_dirs, run_dir, config, dataset):
 def _read_trial(trial_dir, run_dir, run_config, dataset):
     """Predictions of a trial, which must be of the dataset of the run and differ from it in no other choice."""
     config, trial_dataset = read_run(trial_dir, PhotozConfig)
-    if {**trial_dataset, "path": None} != {**dataset, "path": None}:
+    is_same = trial_dataset.get("content_hash") == dataset.get("content_hash")
+    if not (is_same and is_same_dataset(trial_dataset, dataset)):
         raise ValueError(
             f"{trial_dir}: was trained on another dataset than {run_dir} ({trial_dataset['path']}, not "
             f"{dataset['path']}); a trial differs in one choice"

@@ -75,9 +75,9 @@ def stack_catalog(
         What makes the stamps: the rules of SWarp in NumPy, or the program, which is the default if `swarp` is given.
     processes : int or None
         Number of processes; None for one per core. The shards do not depend on it.
-    part : str or Part, optional
-        "I/N" to stack the I-th of N parts of the shards only. Several processes can fill one folder with different
-        parts at the same time.
+    part : (int, int), optional
+        (I, N) to stack the I-th of N parts of the shards only, from 1. Several processes can fill one folder with
+        different parts at the same time.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def stack_catalog(
     below `out_dir`, which takes as much space as the shards until they are complete.
     """
     check_quantities(catalog, survey.bands, "catalogue")  # `photoz build` would fail on them after hours of stacking
-    part = Part.parse(part) if isinstance(part, str) else part
+    part = None if part is None else Part(*part)
     out_dir = Path(out_dir)
     with owned_part(out_dir, part):
         run = _prepare(catalog, frames_dir, survey, combine, swarp, progress, engine, processes)

@@ -11,11 +11,14 @@ from photoz_morph.cli.options import (
     build_pipeline,
     data_dir_option,
     echo,
+    engine_option,
     output_file,
     overwrite_option,
     own_output,
     quiet_option,
     remarks,
+    share_of_work,
+    stacking_processes_option,
 )
 from photoz_morph.training.quiet import quiet_tensorflow
 
@@ -77,10 +80,16 @@ def index(frames, out, survey, processes, quiet):
 @click.option("--out", default="stacks", show_default=True, type=UserPath(), help="Output folder.")
 @click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]),
               help="Combination of the frames.")  # fmt: skip
+@engine_option
 @click.option("--swarp", type=UserPath(), help="SWarp executable, if not on the PATH.")
+@stacking_processes_option
+@click.option(
+    "--part", metavar="I/N", callback=lambda ctx, param, value: share_of_work(value),
+    help="Stack the Ith of N parts of the shards only; for several processes or machines that fill one folder.",
+)  # fmt: skip
 @quiet_option
-def stack(catalog, frames, out, combine, swarp, quiet):
-    """Stack the frames in FRAMES around each galaxy of CATALOG with SWarp.
+def stack(catalog, frames, out, combine, engine, swarp, processes, part, quiet):
+    """Stack the frames in FRAMES around each galaxy of CATALOG.
 
     CATALOG is a FITS, CSV or Parquet table with obj_id, ra, dec [deg] and optionally z_spec, ebv [mag]. FRAMES is a
     folder of SDSS corrected frames, frame-BAND-RUN-CAMCOL-FIELD.fits[.bz2|.gz], or an index of `photoz index`.
@@ -90,7 +99,10 @@ def stack(catalog, frames, out, combine, swarp, quiet):
 
     with remarks(quiet):
         table = read_galaxy_catalog(catalog)
-    summary = stack_catalog(table, frames, out, combine=combine, swarp=swarp, progress=not quiet)
+    summary = stack_catalog(
+        table, frames, out, combine=combine, swarp=swarp, progress=not quiet, engine=engine, processes=processes,
+        part=part,
+    )  # fmt: skip
     for message in summary.messages:
         click.echo(message, err=True)
     echo(f"{summary.n_good} stacks in {out}/stacks-*.fits, {summary.n_flagged} galaxies flagged. "

@@ -9,12 +9,14 @@ from photoz_morph.cli.options import (
     UserPath,
     check_new_folder,
     echo,
+    engine_option,
     output_file,
     own_output,
     part_option,
     quiet_option,
     remarks,
     run_argument,
+    stacking_processes_option,
 )
 from photoz_morph.cli.runs import current_predictions
 from photoz_morph.training.quiet import quiet_tensorflow
@@ -93,10 +95,12 @@ def import_checkpoint(checkpoint, bins, out, quiet):
               help=f"Figure of the first {MAX_SHOWN} galaxies and their PDFs, a .png or .pdf file.")  # fmt: skip
 @click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]),
               help="Combination of the frames.")  # fmt: skip
+@engine_option
 @click.option("--swarp", type=UserPath(), help="SWarp executable, if not on the PATH.")
+@stacking_processes_option
 @part_option
 @quiet_option
-def infer(model, source, catalog, frames, stacks, out, figure, combine, swarp, share, quiet):
+def infer(model, source, catalog, frames, stacks, out, figure, combine, engine, swarp, processes, share, quiet):
     """Predict redshift PDFs of new galaxies with an exported MODEL.
 
     The images are read from SOURCE, or stacked from --frames around the galaxies of --catalog, a thousand at a time.
@@ -128,9 +132,12 @@ def infer(model, source, catalog, frames, stacks, out, figure, combine, swarp, s
     model = load_exported_model(model)
     if frames:
         from photoz_morph.photoz.catalog_source import CatalogSource
+        from photoz_morph.stacking.stack import DEFAULT_ENGINE
 
-        settings = {"combine": combine}
-        images = CatalogSource(galaxies, frames, model.survey, {"combine": combine, "swarp": swarp}, not quiet)
+        engine = engine or ("swarp" if swarp else DEFAULT_ENGINE)
+        settings = {"combine": combine, "engine": engine}
+        how = {"combine": combine, "swarp": swarp, "engine": engine, "processes": processes}
+        images = CatalogSource(galaxies, frames, model.survey, how, not quiet)
     else:
         from photoz_morph.sources.formats import open_source
 

@@ -1,8 +1,8 @@
 """Configs: YAML files read into frozen dataclasses, overridden on the command line and saved with the run.
 
 A misspelt key or a wrong type stops the run with the file, the key and the nearest valid key. Values are converted by
-the declared type, since PyYAML reads `1e-4` as a string and `no` as False. Instrument facts are in `surveys`; a
-config only names the survey.
+the declared type, since PyYAML reads `1e-4` as a string and `no` as False. Instrument facts are in `surveys`; a config
+names the survey, or the file that describes it. A saved config holds that description whole.
 """
 
 import dataclasses
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from photoz_morph.surveys import SDSS, Survey, get_survey, survey_from_dict, survey_to_dict
 from photoz_morph.system.files import write_whole
 
 
@@ -68,6 +69,9 @@ def _read_values(path, above=()):
         raise ValueError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path}: expected `key: value` lines, got {values!r}")
+    survey = values.get("survey")
+    if isinstance(survey, str) and survey.endswith((".yaml", ".yml")) and (path.parent / survey).is_file():
+        values["survey"] = str(path.parent / survey)
     if "base" not in values:
         return values
     base = values.pop("base")
@@ -103,7 +107,7 @@ def save_config(config, path):
     """Write all values of a config to a YAML file that `load_config` reads back."""
     path = Path(path)
     with write_whole(path) as part:
-        part.write_text(yaml.safe_dump(_plain(config), sort_keys=False))
+        part.write_text(yaml.safe_dump(config_values(config), sort_keys=False))
 
 
 def differing_keys(config, other):
@@ -120,7 +124,7 @@ def _check_keys(cls, values, source, prefix="", root=None):
         name = f"{prefix}{key}"
         if key not in hints:
             raise ValueError(f"{source}: unknown key '{name}'.{_suggestion(name, root)}")
-        if not dataclasses.is_dataclass(hints[key]):
+        if not is_section(hints[key]):
             _convert(value, hints[key], source, name)
         elif isinstance(value, dict):
             _check_keys(hints[key], value, source, f"{name}.", root)
@@ -132,7 +136,7 @@ def _build(cls, values, source, prefix=""):
     """Instance of a config dataclass from a dictionary of known keys."""
     hints, kwargs = _field_types(cls), {}
     for key, value in values.items():
-        if dataclasses.is_dataclass(hints[key]):
+        if is_section(hints[key]):
             kwargs[key] = _build(hints[key], value, source, f"{prefix}{key}.")
         else:
             kwargs[key] = _convert(value, hints[key], source, f"{prefix}{key}")
@@ -140,6 +144,11 @@ def _build(cls, values, source, prefix=""):
         return cls(**kwargs)
     except ValueError as error:
         raise ValueError(f"{source}: '{prefix.rstrip('.')}': {error}") from error
+
+
+def is_section(hint):
+    """True if the type of a key makes it a group of keys; a survey is a value."""
+    return dataclasses.is_dataclass(hint) and hint is not Survey
 
 
 def _field_types(cls):
@@ -150,6 +159,8 @@ def _field_types(cls):
 
 def _convert(value, hint, source, key):
     """YAML value converted to the declared type."""
+    if hint is Survey:
+        return _survey(value, source, key)
     if isinstance(hint, types.UnionType):
         if value is None:
             return None
@@ -175,6 +186,24 @@ def _convert(value, hint, source, key):
             pass
     name = getattr(hint, "__name__", str(hint)) if typing.get_origin(hint) is None else "list"
     raise ValueError(f"{source}: '{key}' must be {name}, got {value!r}")
+
+
+def _survey(value, source, key):
+    """Survey of its name, the path of its description, or the description itself."""
+    if isinstance(value, dict):
+        return survey_from_dict(value, f"{source}: '{key}'")
+    if not isinstance(value, str):
+        raise ValueError(f"{source}: '{key}' must be the name of a survey or the path of its .yaml file, got {value!r}")
+    try:
+        survey = get_survey(value)
+    except (ValueError, OSError) as error:
+        raise type(error)(f"{source}: '{key}': {error}") from error
+    if not isinstance(survey, Survey):
+        raise ValueError(
+            f"{source}: '{key}' is {value!r}, single visits that morph makes mocks of; photo-z takes stacked images, "
+            f"those of {value}_coadd for example"
+        )
+    return survey
 
 
 def _read_override(override):
@@ -218,18 +247,20 @@ def _flatten(config, prefix=""):
     flat = {}
     for entry in dataclasses.fields(config):
         value = getattr(config, entry.name)
-        if dataclasses.is_dataclass(value):
+        if is_section(type(value)):
             flat |= _flatten(value, f"{prefix}{entry.name}.")
         else:
             flat[f"{prefix}{entry.name}"] = value
     return flat
 
 
-def _plain(value):
-    """Dataclasses and tuples as dictionaries and lists."""
+def config_values(value):
+    """Values of a config as they are saved: dataclasses and tuples as dictionaries and lists."""
+    if isinstance(value, Survey):  # whole, so that the run stays readable; the numbers of SDSS are those of the paper
+        return value.name if value == SDSS else survey_to_dict(value)
     if dataclasses.is_dataclass(value):
-        return {entry.name: _plain(getattr(value, entry.name)) for entry in dataclasses.fields(value)}
-    return [_plain(entry) for entry in value] if isinstance(value, tuple) else value
+        return {entry.name: config_values(getattr(value, entry.name)) for entry in dataclasses.fields(value)}
+    return [config_values(entry) for entry in value] if isinstance(value, tuple) else value
 
 
 def _suggestion(key, root):

@@ -78,6 +78,8 @@ ONLY = {
     "rail": {"rail"},
     "ceci": {"rail", "__main__"},
     "qp": {"rail"},
+    "onnx": {"models.onnx_file"},
+    "tf2onnx": {"models.onnx_file"},
 }
 
 

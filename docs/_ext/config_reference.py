@@ -16,10 +16,16 @@ from importlib import resources
 
 from numpydoc.docscrape import NumpyDocString
 
+from photoz_morph.config import is_section
+from photoz_morph.surveys import Survey
+
 KEYS = re.compile(r"<!-- config keys: (\w+) -->")
 CONFIGS = "<!-- shipped configs -->"
 UNIT = re.compile(r"\s*\[([^\[\]]+)\]\.?$")
-TYPES = {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null"}
+TYPES = {
+    int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null",
+    Survey: "name, path or keys",
+}  # fmt: skip
 COLUMNS = ("Key", "Type [unit]", "Default", "Meaning")
 
 
@@ -54,7 +60,7 @@ def config_sections(config_class):
     """Classes of the sections of a config class, by name."""
     hints = typing.get_type_hints(config_class)
     names = [entry.name for entry in dataclasses.fields(config_class)]
-    return {name: hints[name] for name in names if dataclasses.is_dataclass(hints[name])}
+    return {name: hints[name] for name in names if is_section(hints[name])}
 
 
 def keys_as_markdown(config_class):
@@ -99,7 +105,7 @@ def _keys_of(section_class, prefix, config_class):
     described = {attribute.name: " ".join(attribute.desc) for attribute in attributes}
     hints, keys = typing.get_type_hints(section_class), []
     for entry in dataclasses.fields(section_class):
-        if dataclasses.is_dataclass(hints[entry.name]):
+        if is_section(hints[entry.name]):
             continue
         name, meaning = prefix + entry.name, described.get(entry.name, "")
         unit = UNIT.search(meaning)
@@ -137,6 +143,8 @@ def _type_text(hint, plural=""):
 
 def _value_text(value):
     """A default as it would be written in YAML."""
+    if isinstance(value, Survey):
+        return value.name
     if isinstance(value, tuple):
         return f"[{', '.join(map(_value_text, value))}]"
     if value is None or isinstance(value, bool):

@@ -9,7 +9,6 @@ from photoz_morph.catalogs.numbers import UNKNOWN_LARGE, UNKNOWN_NUMBERS, floats
 
 # Magnitudes PREFIX_BAND, the first found in all bands being used; last, the plain u g r i z of SkyServer.
 MAGNITUDE_PREFIXES = ("mag", "modelMag", "cModelMag", "psfMag", "petroMag", "")
-PLAIN = "ugriz"  # what the last of them is called
 VALID_MAGNITUDES = (0, 50)  # other values mean missing, such as -9999 in SDSS and 99 elsewhere [mag]
 PER_BAND = ("mags", "mag_errs", "snr", "psf_fwhm", "n_frames", "sky_sigma", "true_mags")
 PER_GALAXY = ("petro_r", "axis_ratio", "n_neighbours", "r_e", "bulge_to_total", "is_early")

@@ -23,14 +23,14 @@ def dataset_or_default(config, data_dir, open_dataset, describe, make, quiet):
         Builder of the dataset in a folder; raises FileNotFoundError if there is none.
     describe : callable
         One line about a builder, or None.
-    make : callable
-        Simulates and builds the dataset.
+    make : callable, optional
+        Simulates and builds the dataset; None where nothing can be simulated.
     quiet : bool
     """
     try:
         builder = open_dataset(data_dir)
     except FileNotFoundError:
-        if config.simulation.n_galaxies is None:
+        if config.simulation.n_galaxies is None or make is None:
             raise
         make()
         return

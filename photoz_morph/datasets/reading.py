@@ -8,7 +8,10 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from google.protobuf import json_format
 
-BUILD_COMMANDS = {"sdss_ugriz": "photoz build STACKS", "tng_lsst_mocks": "morph build MOCKS"}
+from photoz_morph.surveys import SDSS, survey_from_dict
+
+IMAGE_METADATA = ("bands", "pixel_scale", "unit", "engine", "combine", "code")
+BUILD_COMMANDS = {"tng_lsst_mocks": "morph build MOCKS"}  # any other is of stacks
 
 
 def open_dataset(folder, name="sdss_ugriz"):
@@ -18,7 +21,8 @@ def open_dataset(folder, name="sdss_ugriz"):
     ----------
     folder : path-like
         The folder given to `build`, or the version folder in it.
-    name : {"sdss_ugriz", "tng_lsst_mocks"}
+    name : str
+        `Survey.dataset_name`, or "tng_lsst_mocks".
 
     Raises
     ------
@@ -30,8 +34,12 @@ def open_dataset(folder, name="sdss_ugriz"):
     folder = Path(folder)
     found = sorted(folder.glob(f"{name}/*/dataset_info.json")) or sorted(folder.glob("dataset_info.json"))
     if not found:
+        others = sorted({path.parent.parent.name for path in folder.glob("*/*/dataset_info.json")})
+        there = f" of {name}, but of {', '.join(others)}" if others else ""
+        command = BUILD_COMMANDS.get(name, "photoz build STACKS")
         raise FileNotFoundError(
-            f"{folder}: no prepared dataset found; make one with `{BUILD_COMMANDS[name]} --data-dir {folder}`"
+            f"{folder}: no prepared dataset found{there}; make one with `{command} --data-dir {folder}`"
+            + ", or give the config of that survey" * bool(others)
         )
     try:
         builder = tfds.builder_from_directory(found[-1].parent)
@@ -54,7 +62,8 @@ def open_run_dataset(dataset, data_dir, name, describe):
         From `dataset.json` of the run folder.
     data_dir : path-like, optional
         Folder of the copy; by default the path in `dataset`.
-    name : {"sdss_ugriz", "tng_lsst_mocks"}
+    name : str
+        As for `open_dataset`.
     describe : callable
         Builder to the entries of `dataset` in which a copy must agree; `content_hash` only where both know it.
 
@@ -71,6 +80,18 @@ def open_run_dataset(dataset, data_dir, name, describe):
                 "galaxy may have been trained on, or look otherwise; build the run's dataset again"
             )
     return builder
+
+
+def survey_of(builder):
+    """Survey whose stacks a dataset holds: by the description stored with it, or SDSS, which has none.
+
+    Raises
+    ------
+    ValueError
+        If the description is damaged.
+    """
+    stored = builder.info.metadata.get("survey")
+    return SDSS if stored is None else survey_from_dict(stored, f"{builder.data_dir}: metadata")
 
 
 def n_galaxies(builder, split):
@@ -131,6 +152,14 @@ class CachedColumns:
 def content_hash(builder):
     """Hash of all examples, from when the dataset was built; None for datasets built before 0.2, which have none."""
     return builder.info.metadata.get("content_hash")
+
+
+def image_metadata(builder):
+    """How the images of a dataset were made and by which code, from when it was built; see `system.provenance`."""
+    metadata = builder.info.metadata
+    found = {key: metadata[key] for key in IMAGE_METADATA if metadata.get(key)}
+    survey = metadata.get("survey", SDSS.name if found else "")  # a description, or not there for SDSS
+    return ({"survey": survey if isinstance(survey, str) else survey["name"]} if survey else {}) | found
 
 
 def read_galaxies(builder, split, features):

@@ -35,12 +35,12 @@ def inception_photoz(
 
     Parameters
     ----------
-    survey : str
+    survey : str or Survey
         Gives the image shape and, with `photometric_inputs`, noise and extinction per band.
     n_bins : int
         Redshift bins of the softmax.
-    crop : int
-        Side of the central square of the stamp that the network sees [pixel].
+    crop : int or None
+        Side of the central square of the stamp that the network sees; None for the whole stamp [pixel].
     conv1_filters, conv1_kernel, conv1_stride : int
         The first convolution, C1.
     conv1_pool : bool
@@ -73,11 +73,12 @@ def inception_photoz(
     as in the authors' code. Names are those of Table A1: convolutions C1 ... C29, pools P1 ..., concatenations Co1 ...
     Co5, FC1, FC2; inside a block the bottlenecks come first.
     """
-    if crop > get_survey(survey).stamp_size:
-        raise ValueError(f"model.crop is {crop}, the stamps of {survey} have {get_survey(survey).stamp_size} pixels")
+    survey = get_survey(survey)
+    crop = crop or survey.stamp_size
+    if crop > survey.stamp_size:
+        raise ValueError(f"model.crop is {crop}, the stamps of {survey.name} have {survey.stamp_size} pixels")
     if any(not 1 <= block <= len(blocks) for block in pool_after):
         raise ValueError(f"model.pool_after is {list(pool_after)}, the network has blocks 1 to {len(blocks)}")
-    survey = get_survey(survey)
     build = _LayerMaker(activation, seed)
     image = keras.Input(survey.image_shape, name="image")
     ebv = keras.Input((), name="ebv")

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.simulation.seeds import MAX_SEED
-from photoz_morph.surveys import SURVEYS, Survey, get_survey
+from photoz_morph.surveys import SDSS, Survey
 
 MAX_REDSHIFT = 20.0  # no galaxy is known beyond
 MAX_BLOCKS = 40  # of the network; its weights have 256 seeds
@@ -65,8 +65,8 @@ class InceptionConfig:
     ----------
     name : str
         Network, a key of the registry of models.
-    crop : int
-        Side of the central square of the stamp that the network sees [pixel].
+    crop : int, optional
+        Side of the central square of the stamp that the network sees; null for the whole stamp [pixel].
     conv1_filters : int
         Filters of the first convolution, C1 [filters].
     conv1_kernel : int
@@ -92,7 +92,7 @@ class InceptionConfig:
     """
 
     name: str = "inception_photoz"
-    crop: int = 64
+    crop: int | None = 64
     conv1_filters: int = 64
     conv1_kernel: int = 5
     conv1_stride: int = 1
@@ -144,14 +144,15 @@ class PhotozConfig:
     ----------
     task : str
         Chain that the config is for.
-    survey : str
-        Survey of the images, one of `photoz_morph.surveys`.
+    survey : Survey
+        Survey of the images: the name of a shipped one (`photoz survey list`), or the path of its description. A run
+        folder holds the description whole.
     seed : int
         Seed of weights, order and augmentation; each network derives its own from it.
     """
 
     task: str = "photoz"
-    survey: str = "sdss"
+    survey: Survey = SDSS
     seed: int = 1
     simulation: SimulationConfig = field(default_factory=SimulationConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -162,7 +163,6 @@ class PhotozConfig:
     DATASET_SIZES: ClassVar = "galaxies_per_fold"  # key of a run's dataset.json
     CHOICES: ClassVar = {
         "task": ("photoz",),
-        "survey": tuple(name for name, survey in SURVEYS.items() if isinstance(survey, Survey)),
         "data.train_on": ("all", "deep", "shallow"),
         "model.name": ("inception_photoz",),
         "model.activation": ("prelu", "relu"),
@@ -206,13 +206,22 @@ class PhotozConfig:
 
     def _check_network(self):
         """Raise a ValueError if the network cannot be built, or a choice of it does nothing."""
-        model, side = self.model, get_survey(self.survey).stamp_size
-        if model.crop > side:
-            raise ValueError(f"'model.crop' is {model.crop}, the stamps of {self.survey} have {side} pixels; give less")
+        model, survey = self.model, self.survey
+        crop = model.crop or survey.stamp_size
+        if crop > survey.stamp_size:
+            raise ValueError(
+                f"'model.crop' is {crop}, the stamps of {survey.name} have {survey.stamp_size} pixels; give less, or "
+                "null for the whole stamp"
+            )
+        if model.photometric_inputs and survey.sky_sigma is None:
+            raise ValueError(
+                f"'model.photometric_inputs' is true, but the description of survey {survey.name} has no sky_sigma, "
+                "the noise that scales them; add it there, or set model.photometric_inputs=false"
+            )
         for name in ("conv1_kernel", "conv1_stride"):
-            if getattr(model, name) > model.crop:
+            if getattr(model, name) > crop:
                 raise ValueError(
-                    f"'model.{name}' is {getattr(model, name)}, the network sees {model.crop} pixels ('model.crop'); "
+                    f"'model.{name}' is {getattr(model, name)}, the network sees {crop} pixels ('model.crop'); "
                     "give less"
                 )
         blocks, pools = model.blocks, model.pool_after
@@ -224,11 +233,11 @@ class PhotozConfig:
             raise ValueError(
                 f"'model.pool_after' is {list(pools)}; name each block once, of 1 to {len(blocks)} ('model.blocks')"
             )
-        side = -(-model.crop // model.conv1_stride)
+        side = -(-crop // model.conv1_stride)
         for _ in range(model.conv1_pool + len(pools)):
             if side == 1:
                 raise ValueError(
-                    f"'model.pool_after' {list(pools)}: with 'model.crop' {model.crop} and 'model.conv1_stride' "
+                    f"'model.pool_after' {list(pools)}: with 'model.crop' {crop} and 'model.conv1_stride' "
                     f"{model.conv1_stride} a map of one pixel would be pooled; pool less often"
                 )
             side = -(-side // 2)

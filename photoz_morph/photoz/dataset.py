@@ -8,10 +8,36 @@ repeated after an interruption has the same batches.
 import numpy as np
 import tensorflow as tf
 
-from photoz_morph.datasets import batches
+from photoz_morph.datasets import batches, reading
 from photoz_morph.datasets.augmentation import augment
 from photoz_morph.datasets.reading import CachedColumns, n_galaxies, read_galaxies
 from photoz_morph.photoz.depth import DEEP_FRAMES, at_depth
+
+
+def open_dataset(folder, survey):
+    """Builder of the dataset of the stacks of a survey.
+
+    Parameters
+    ----------
+    folder : path-like
+        The folder given to `photoz build`, or the version folder in it.
+    survey : Survey
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    ValueError
+        If it is damaged, another dataset, or of stacks of another pixel scale, size or unit than the survey's.
+    """
+    builder = reading.open_dataset(folder, survey.dataset_name)
+    different = reading.survey_of(builder).difference(survey)
+    if different:
+        raise ValueError(
+            f"{builder.data_dir}: was built from other stacks than the config describes as {survey.name} ({different}"
+            "); give the same description in both, or build it again"
+        )
+    return builder
 
 
 def split_sizes(builder):

@@ -29,7 +29,7 @@ class PhotozExperiment:
     """
 
     def __init__(self, config, data_dir):
-        self.config, self.builder = config, reading.open_dataset(data_dir)
+        self.config, self.builder = config, dataset.open_dataset(data_dir, config.survey)
         self.n_folds = len(dataset.split_sizes(self.builder))
         self._columns, self._splits_of = dataset.training_columns(self.builder), {}
 
@@ -41,6 +41,7 @@ class PhotozExperiment:
             "origin": self.builder.info.metadata["origin"],
             "galaxies_per_fold": dataset.split_sizes(self.builder),
             "content_hash": reading.content_hash(self.builder),
+            "images": reading.image_metadata(self.builder),
         }
 
     def n_training(self, fold):

@@ -13,8 +13,7 @@ from photoz_morph.models.loading import BATCH_SIZE, load_members
 from photoz_morph.photoz import dataset
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predictions import CATALOGUE, predictions_table
-from photoz_morph.runs.folder import finished_members, read_run
-from photoz_morph.surveys import get_survey
+from photoz_morph.runs.folder import finished_members, read_run, run_provenance
 
 
 def combine_pdfs(member_pdf):
@@ -70,7 +69,7 @@ def predict_run(run_dir, data_dir=None, progress=True):
         `pit_member`, shape (n, n_members), is the PIT of each member's own PDF.
     """
     config, trained_on = read_run(run_dir, PhotozConfig)
-    builder = open_run_dataset(trained_on, data_dir)
+    builder = open_run_dataset(config, trained_on, data_dir)
     members = finished_members(run_dir, PhotozConfig)
     n_members = {len(paths) for paths in members.values()}
     if len(n_members) > 1:
@@ -93,9 +92,12 @@ def predict_run(run_dir, data_dir=None, progress=True):
                 n_done += len(z_spec)
                 bar.update(len(z_spec))
     merged = {name: np.concatenate([part[name] for part in columns]) for name in known_first(columns[0])}
-    survey = get_survey(config.survey)
+    survey = config.survey
     origin = builder.info.metadata["origin"]
-    table = predictions_table(merged, np.concatenate(pdfs), grid, survey, origin, config.model.name, n_members.pop())
+    meta = run_provenance(trained_on, [path for paths in members.values() for path in paths])
+    table = predictions_table(
+        merged, np.concatenate(pdfs), grid, survey, origin, config.model.name, n_members.pop(), meta
+    )
     pit_member = np.concatenate(pits).astype(np.float32)
     table["pit_member"] = Column(pit_member, description="PIT of z_spec in the PDF of each member")
     return table
@@ -114,11 +116,11 @@ def _member_function(members):
     return tf.function(lambda batch: [member(batch) for member in members], reduce_retracing=True)
 
 
-def open_run_dataset(trained_on, data_dir):
+def open_run_dataset(config, trained_on, data_dir):
     """Builder of the dataset a run was trained on, or of a copy of it in `data_dir`."""
 
 
     def identity(builder):
         return {"galaxies_per_fold": dataset.split_sizes(builder), "content_hash": reading.content_hash(builder)}
 
-    return reading.open_run_dataset(trained_on, data_dir, "sdss_ugriz", identity)
+    return reading.open_run_dataset(trained_on, data_dir, config.survey.dataset_name, identity)

@@ -4,8 +4,9 @@
 the format: FITS, Parquet, qp's HDF5 or HATS; `photoz convert` converts between them. The table is an astropy Table of
 the catalogue's own columns, in the catalogue's order, followed by `flag`, `z_phot`, `z_median`,
 `z_mode`, `z_lower`, `z_upper` and `pdf`. Its meta, the FITS header of HDU `PREDICTIONS`, holds `survey`, the grid
-(`z_min`, `z_max`, `n_bins`), `origin` ("simulated", "stacked" or "catalogue"), `model`, `n_member` and further
-facts of the writer. A galaxy without a PDF keeps its row, with NaN and flag 1.
+(`z_min`, `z_max`, `n_bins`), `origin` ("simulated", "stacked" or "catalogue"), `model`, `n_member`, the provenance
+`bands`, `unit`, `code`, `model_id`, `data_id`, `engine`, `combine` (see `system.provenance`) and further facts of the
+writer. A galaxy without a PDF keeps its row, with NaN and flag 1.
 """
 
 import tempfile
@@ -28,6 +29,7 @@ from photoz_morph.streaming.parts import OnePart
 from photoz_morph.surveys import SDSS
 from photoz_morph.system.columns import plain_columns, require_distinct_names
 from photoz_morph.system.files import reason_and_remedy, write_whole
+from photoz_morph.system.provenance import code_version
 from photoz_morph.system.tables import read_fits, read_parquet
 
 TABLE_ORIGINS = ("simulated", "stacked", "catalogue")  # keys of runs.scores.ORIGINS
@@ -104,7 +106,8 @@ def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_me
     table = plain_columns(Table(catalog_columns, copy=True))
     table.meta = {"survey": survey.name, "origin": origin, "z_min": grid.z_min, "z_max": grid.z_max}
     table.meta |= {"n_bins": grid.n_bins, "zphot_at": "midpoints", "model": model, "n_member": n_members}
-    table.meta |= _present_keys(meta or {})
+    table.meta |= {"bands": ",".join(survey.bands), "unit": "mag" if origin == "catalogue" else survey.image_unit}
+    table.meta |= {"code": code_version(), **_present_keys(meta or {})}
     if "obj_id" not in table.colnames:
         raise ValueError(f"predictions need column obj_id, the catalogue has {', '.join(table.colnames)}")
     if table["obj_id"].dtype.kind not in "iu":
@@ -221,7 +224,7 @@ def _write(parts, path, grid):
             join_parquet(parts, part, edges_metadata(parts.template.meta))
 
 
-def rehearse_predictions(catalog_columns, path, source="catalogue"):
+def rehearse_predictions(catalog_columns, path, source="catalogue", model=""):
     """Write predictions of a catalogue with PDFs of one bin beside `path`, and remove them.
 
     What could not be written after hours of work is refused before it: a column with the name of a column of the
@@ -234,6 +237,8 @@ def rehearse_predictions(catalog_columns, path, source="catalogue"):
         As for `write_predictions`.
     source : path-like
         Named in errors about the catalogue.
+    model : str
+        Name of the network, which names of columns of a HATS catalogue begin with.
 
     Raises
     ------
@@ -246,7 +251,7 @@ def rehearse_predictions(catalog_columns, path, source="catalogue"):
     _check_suffix(path)
     n_galaxies = len(next(iter(Table(catalog_columns, copy=False).itercols())))
     try:
-        table = predictions_table(catalog_columns, np.ones((n_galaxies, 1)), grid, SDSS, "catalogue")
+        table = predictions_table(catalog_columns, np.ones((n_galaxies, 1)), grid, SDSS, "catalogue", model)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             part = Path(folder, path.name)
             try:

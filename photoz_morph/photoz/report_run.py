@@ -51,10 +51,11 @@ def report_run(run_dir, out_dir=None, data_dir=None, progress=True, trials=(), r
     """
     baseline_note = update_baselines(run_dir, data_dir, progress=progress)
     results = replace(current_results(run_dir, trials, region), baseline_note=baseline_note)
-    _, facts = read_run(run_dir, PhotozConfig)
+    config, facts = read_run(run_dir, PhotozConfig)
     folds, note, stacks = sorted(finished_members(run_dir, PhotozConfig)), "", None
     try:
-        stacks = random_stacks(reading.open_dataset(data_dir or facts["path"]), folds, N_STACKS)
+        builder = reading.open_dataset(data_dir or facts["path"], config.survey.dataset_name)
+        stacks = random_stacks(builder, folds, N_STACKS)
     except FileNotFoundError:
         if data_dir:
             raise

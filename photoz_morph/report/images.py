@@ -1,16 +1,20 @@
 """Survey stamps as colour images, and grids of them.
 
 `rgb` turns calibrated fluxes into colours that are the same on every stamp: nothing is scaled to the single image, so
-that two galaxies of the same flux and colour look alike. North is up and east left where stamps follow the package's
-convention (rows grow to the north, columns to the west): draw them with `origin="lower"`.
+that two galaxies of the same flux and colour look alike. Levels follow the survey's noise. North is up and east left
+where stamps follow the package's convention (rows grow to the north, columns to the west): draw them with
+`origin="lower"`.
 """
 
 import numpy as np
 from matplotlib.figure import Figure
 
-RGB_BANDS = ("i", "r", "g")  # as the SDSS colour images: red, green, blue
+from photoz_morph.surveys import SDSS
+
 # Our choice: a galaxy of g - r = 0.55 and r - i = 0.44, between disks and ellipticals at z = 0.1, comes out white.
 BAND_SCALES = {"i": 1.0, "r": 1.5, "g": 2.5}
+# Our choice: what the scales of g, r, i come to for bands of another A_band / E(B-V), which falls with wavelength.
+SCALE_PER_EXTINCTION = 0.57
 SOFTENING = 0.08  # our choice [nanomaggy per pixel, scaled]: about twice the noise of a single SDSS frame in i
 WHITE = 15.0  # our choice [nanomaggy per pixel, scaled]: cores of galaxies of r = 15 mag in SDSS
 SATURATION = 1.3  # our choice: 1 keeps the flux ratios, 0 gives grey
@@ -18,7 +22,7 @@ SCALE_BAR_ARCSEC = 5.0
 GAMMA = 1.4  # our choice: the display exponent is 2.2, but asinh has already lifted the faint end
 
 
-def rgb(stamps, survey, bands=RGB_BANDS, softening=SOFTENING, white=WHITE, saturation=SATURATION, gamma=GAMMA):
+def rgb(stamps, survey, bands=None, softening=None, white=None, saturation=SATURATION, gamma=GAMMA):
     """Colour images with an asinh stretch of the luminance.
 
     Parameters
@@ -26,10 +30,11 @@ def rgb(stamps, survey, bands=RGB_BANDS, softening=SOFTENING, white=WHITE, satur
     stamps : ndarray, shape (n, height, width, n_bands)
         Sky-subtracted stamps [unit of the survey].
     survey : Survey
-    bands : tuple of str
-        Bands shown as red, green and blue, each in `BAND_SCALES`.
-    softening, white : float
-        Luminance where the stretch turns from linear to logarithmic, and where it is white [nanomaggy per pixel].
+    bands : tuple of str, optional
+        Bands shown as red, green and blue; by default `survey.colour_bands`.
+    softening, white : float, optional
+        Luminance where the stretch turns from linear to logarithmic, and where it is white [nanomaggy per pixel]; by
+        default `SOFTENING` and `WHITE` times `relative_noise`.
     saturation : float
         Factor on the difference of each colour from grey.
     gamma : float
@@ -51,6 +56,8 @@ def rgb(stamps, survey, bands=RGB_BANDS, softening=SOFTENING, white=WHITE, satur
     divided by its largest colour, so hue survives. Saturation and gamma as in STIFF, Bertin (2012).
     """
     flux = scaled_flux(stamps, survey, bands)
+    noise = relative_noise(stamps, survey, bands)
+    softening, white = softening or SOFTENING * noise, white or WHITE * noise
     luminance = flux.mean(axis=-1, keepdims=True)
     stretched = np.arcsinh(np.maximum(luminance, 0) / softening) / np.arcsinh(white / softening)
     # The ratio colour / luminance diverges in the noise of the sky, so it fades to grey below the softening.
@@ -60,14 +67,44 @@ def rgb(stamps, survey, bands=RGB_BANDS, softening=SOFTENING, white=WHITE, satur
     return grey_where_missing(colour ** (1 / gamma), flux)
 
 
-def scaled_flux(stamps, survey, bands=RGB_BANDS):
-    """Fluxes of three bands in nanomaggies, multiplied by `BAND_SCALES`; arguments and errors of `rgb`."""
-    missing = [band for band in bands if band not in survey.bands or band not in BAND_SCALES]
+def scaled_flux(stamps, survey, bands=None):
+    """Fluxes of three bands in nanomaggies, times a scale of each band; arguments and errors of `rgb`.
+
+    The scales are `BAND_SCALES`; of other bands they rise with their extinction, from 1 for the first.
+    """
+    bands = bands or survey.colour_bands
+    missing = [band for band in bands if band not in survey.bands]
     if missing:
         raise ValueError(f"no colour for band {', '.join(missing)}: {survey.name} has {', '.join(survey.bands)}")
-    to_nanomaggy = 10 ** (-0.4 * (survey.zero_point - 22.5))
-    scales = np.array([BAND_SCALES[band] for band in bands]) * to_nanomaggy
-    return np.asarray(stamps, float)[..., [survey.bands.index(band) for band in bands]] * scales
+    columns = [survey.bands.index(band) for band in bands]
+    extinction = np.array(survey.extinction_per_ebv)[columns]
+    scales = np.exp(SCALE_PER_EXTINCTION * (extinction - extinction[0]))
+    if set(bands) <= BAND_SCALES.keys():
+        scales = np.array([BAND_SCALES[band] for band in bands])
+    return np.asarray(stamps, float)[..., columns] * scales * _to_nanomaggy(survey)
+
+
+def relative_noise(stamps, survey, bands=None):
+    """Noise of a pixel in the band shown as red, over that of SDSS in i, by which the levels of images are raised.
+
+    It is `sky_sigma` of the survey, or else measured in all the stamps together: 1.4826 times the median absolute
+    deviation of the pixels at their edges. Arguments are those of `rgb`.
+    """
+    red = survey.bands.index((bands or survey.colour_bands)[0])
+    if survey.sky_sigma is not None:
+        sigma = survey.sky_sigma[red]
+    else:
+        image = np.asarray(stamps, float)[..., red]
+        edge = np.concatenate([image[:, [0, -1], :].ravel(), image[:, :, [0, -1]].ravel()])
+        edge = edge[np.isfinite(edge)]
+        sigma = 1.4826 * np.median(np.abs(edge - np.median(edge))) if len(edge) else 0.0
+    relative = sigma * _to_nanomaggy(survey) / SDSS.sky_sigma[SDSS.bands.index("i")]
+    return relative if relative > 0 else 1.0  # stamps without any noise, or without any pixel
+
+
+def _to_nanomaggy(survey):
+    """Nanomaggies in one image unit of a survey."""
+    return 10 ** (-0.4 * (survey.zero_point - SDSS.zero_point))
 
 
 def grey_where_missing(colour, flux):

@@ -100,6 +100,12 @@ def find_shards(folder):
     return paths
 
 
+def survey_of_folder(folder):
+    """Survey of the first shard in a folder; errors are those of `find_shards` and `read_catalog`."""
+    path = find_shards(folder)[0]
+    return survey_of(path, read_catalog(path)[1])
+
+
 def read_catalog(path):
     """Read and check the table and primary header of one shard; no pixel is read.
 

@@ -16,7 +16,7 @@ from photoz_morph.sources.galaxy_columns import galaxy_table
 from photoz_morph.sources.source import ImageSource, file_facts, fingerprint_of, rows_at_once
 from photoz_morph.sources.stamps import StampLayout, flag_bad_pixels, settle_layout, to_stamps
 from photoz_morph.sources.stored_arrays import StoredArray, open_npy, open_npz
-from photoz_morph.surveys import ImagingSurvey
+from photoz_morph.surveys import SDSS, ImagingSurvey
 
 IMAGES, LABELS = "cube", "labels"
 
@@ -51,6 +51,30 @@ class ArrayPartition:
         return galaxy_table(columns, self.survey.bands, self.labels.path, self.first, announce)
 
 
+def read_labels(path):
+    """Labels of an .npz file like the public `sdss.npz`, all of them, with `obj_id` as in its partitions.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    ValueError
+        As `open_arrays`.
+    """
+    labels = _arrays(Path(path))[1]
+    records = labels.rows(np.arange(labels.shape[0]))
+    columns = Table({name: np.ascontiguousarray(records[name]) for name in records.dtype.names})
+    if "obj_id" not in columns.colnames:
+        columns.add_column(galaxy_table(columns, SDSS.bands, path)["obj_id"], 0)
+    return columns
+
+
 def open_arrays(path, survey, origin="stacked"):
     """Open an uncompressed .npz file, or a folder of `cube.npy` and `labels.npy`.
 
@@ -80,6 +104,23 @@ def open_arrays(path, survey, origin="stacked"):
         Which columns were taken for which.
     """
     path = Path(path)
+    cube, labels = _arrays(path)
+    if path.suffix == ".npz":
+        facts = [(array.shape, array.checksum) for array in (cube, labels)]
+    else:
+        facts = [file_facts(array.path) for array in (cube, labels)]
+    layout = settle_layout(cube.shape[1:], survey, cube.path)
+    n, step = cube.shape[0], rows_at_once(prod(cube.shape[1:]) * cube.dtype.itemsize)
+    partitions = tuple(
+        ArrayPartition(cube, labels, survey, layout, f"rows-{number:05d}", first, min(step, n - first))
+        for number, first in enumerate(range(0, n, step))
+    )
+    partitions[0]._table(announce=True)
+    return ImageSource(path, survey, origin, partitions, fingerprint_of(*facts))
+
+
+def _arrays(path):
+    """Images and labels, checked."""
     if path.suffix == ".npz":
         arrays = open_npz(path)
         missing = [name for name in (IMAGES, LABELS) if name not in arrays]
@@ -88,11 +129,9 @@ def open_arrays(path, survey, origin="stacked"):
                 f"{path}: has no array {' and '.join(missing)} (it has {', '.join(arrays) or 'none'}); a file like "
                 f"sdss.npz has {IMAGES} and {LABELS}"
             )
-        facts = [(name, arrays[name].shape, arrays[name].checksum) for name in (IMAGES, LABELS)]
     else:
         folder = path if path.is_dir() else path.parent
         arrays = {name: open_npy(folder / f"{name}.npy") for name in (IMAGES, LABELS)}
-        facts = [file_facts(arrays[name].path) for name in (IMAGES, LABELS)]
     cube, labels = arrays[IMAGES], arrays[LABELS]
     if cube.dtype.kind not in "fiu" or len(cube.shape) != 4:
         raise ValueError(f"{cube.path}: {IMAGES} is {cube.dtype} of shape {cube.shape}; give numbers of four axes")
@@ -103,11 +142,4 @@ def open_arrays(path, survey, origin="stacked"):
             f"{cube.path}: {IMAGES} has {cube.shape[0]} galaxies and {LABELS} {labels.shape[0]}; they need as many, "
             "and at least one"
         )
-    layout = settle_layout(cube.shape[1:], survey, cube.path)
-    n, step = cube.shape[0], rows_at_once(prod(cube.shape[1:]) * cube.dtype.itemsize)
-    partitions = tuple(
-        ArrayPartition(cube, labels, survey, layout, f"rows-{number:05d}", first, min(step, n - first))
-        for number, first in enumerate(range(0, n, step))
-    )
-    partitions[0]._table(announce=True)
-    return ImageSource(path, survey, origin, partitions, fingerprint_of(*facts))
+    return cube, labels

@@ -11,7 +11,7 @@ import numpy as np
 from astropy.table import Table
 
 from photoz_morph.sources.galaxy_columns import galaxy_table
-from photoz_morph.sources.source import ImageSource, fingerprint_of, rows_at_once
+from photoz_morph.sources.source import ImageSource, check_survey, fingerprint_of, rows_at_once
 from photoz_morph.sources.stamps import flag_bad_pixels
 from photoz_morph.surveys import SDSS, ImagingSurvey, survey_from_dict
 from photoz_morph.system.json_files import read_json
@@ -29,6 +29,7 @@ class TfdsPartition:
     name: str
     first: int  # in its fold
     n_rows: int
+    knows_flags = True
 
     def read(self, rows=None, with_checksum=True):
         """Images and table."""
@@ -85,8 +86,7 @@ def open_tfds(folder, survey=None):
         raise ValueError(f"{folder}: dataset {name} holds no stacks; give one that `photoz build` wrote")
     stored = builder.info.metadata.get("survey")
     own = SDSS if stored is None else survey_from_dict(stored, f"{folder}: metadata")
-    if survey is not None and survey.image_shape != own.image_shape or (survey or own).name != own.name:
-        raise ValueError(f"{folder}: stacks of {own.name}, not of {survey.name}; give another folder")
+    check_survey(own, survey, folder)
     step = rows_at_once(int(np.prod(own.image_shape)) * 4)
     partitions = tuple(
         TfdsPartition(folder, split, own, f"{split}-{number:05d}", first, min(step, info.num_examples - first))

@@ -68,9 +68,9 @@ class WorkingFolder:
         except (OSError, pa.ArrowException):
             return False
 
-    def write(self, name, table):
-        """Write a part, whole or not at all."""
-        with write_whole(self.path(name)) as part:
+    def write(self, name, table, is_shared=False):
+        """Write a part, whole or not at all; `is_shared` as of `system.files.write_whole`."""
+        with write_whole(self.path(name), is_shared=is_shared) as part:
             write_parquet(table, part)
 
     def parts(self):

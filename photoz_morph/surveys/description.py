@@ -48,6 +48,18 @@ class ImagingSurvey:
         """Shape of one stamp: (stamp_size, stamp_size, n_bands)."""
         return (self.stamp_size, self.stamp_size, self.n_bands)
 
+    def difference(self, other):
+        """What makes stacks of another survey other stacks: text of the facts that differ, "" if none does.
+
+        These are name, bands, pixel scale, stamp size, unit and zero point; the rest is no property of the pixels.
+        """
+        facts = ("name", "bands", "pixel_scale", "stamp_size", "image_unit", "zero_point")
+        pairs = {fact: (getattr(self, fact, None), getattr(other, fact, None)) for fact in facts}
+        return ", ".join(
+            f"{fact} {_text(one)} instead of {_text(another)}"
+            for fact, (one, another) in pairs.items() if one != another
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class FrameFormat:
@@ -152,17 +164,6 @@ class Survey(ImagingSurvey):
         """Names that files have for a band, as a tuple: its own unless `frames.bands` gives others."""
         of_bands = self.frames.bands if self.frames else None
         return of_bands[self.bands.index(band)] if of_bands else (band,)
-
-    def difference(self, other):
-        """What makes stacks of another survey other stacks: text of the facts that differ, "" if none does.
-
-        These are name, bands, pixel scale, stamp size, unit and zero point; the rest is no property of the pixels.
-        """
-        facts = ("name", "bands", "pixel_scale", "stamp_size", "image_unit", "zero_point")
-        pairs = {fact: (getattr(self, fact), getattr(other, fact, None)) for fact in facts}
-        return ", ".join(
-            f"{fact} {_text(one)} instead of {_text(another)}" for fact, (one, another) in pairs.items() if one != another
-        )
 
     def asinh_magnitude(self, flux):
         """Asinh magnitudes of fluxes: defined at and below zero, equal to AB magnitudes when bright.

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import tempfile
+import uuid
 from pathlib import Path
 
 OS_REMEDIES = {  # error number -> remedy
@@ -18,7 +19,7 @@ OS_REMEDIES = {  # error number -> remedy
 
 
 @contextlib.contextmanager
-def write_whole(path, keep_suffix=False):
+def write_whole(path, keep_suffix=False, is_shared=False):
     """Yield a temporary path to write to; rename it to `path` on success, remove it on failure.
 
     Parameters
@@ -26,6 +27,9 @@ def write_whole(path, keep_suffix=False):
     path : path-like
     keep_suffix : bool
         Whether the temporary name keeps the suffix of `path`, for writers that choose a format by it.
+    is_shared : bool
+        Whether several processes may write the same file with the same content at once, so that each needs a temporary
+        name of its own.
 
     Raises
     ------
@@ -33,7 +37,8 @@ def write_whole(path, keep_suffix=False):
         With a message that names `path` and the remedy.
     """
     path = Path(path)
-    part = path.with_name(f"{path.stem}.part{path.suffix}" if keep_suffix else f"{path.name}.part")
+    mark = f"{uuid.uuid4().hex}.part" if is_shared else "part"
+    part = path.with_name(f"{path.stem}.{mark}{path.suffix}" if keep_suffix else f"{path.name}.{mark}")
     try:
         yield part
         part.replace(path)

@@ -14,7 +14,6 @@ from tqdm import tqdm
 
 from photoz_morph.runs.folder import member_dir, start_run
 from photoz_morph.runs.progress import locked, read_history, read_sessions, write_sessions
-from photoz_morph.surveys import get_survey
 from photoz_morph.system.files import reason_and_remedy
 from photoz_morph.training.fit import choose_strategy, fit
 from photoz_morph.training.schedules import training_length
@@ -56,7 +55,6 @@ def train_ensemble(
     ValueError
         If the run folder holds a run of another config or dataset, or the dataset does not fit the config.
     """
-    get_survey(config.survey)  # raises here, not in every worker
     run_dir = Path(run_dir)
     experiment = experiment_class(config, data_dir)
     if not 1 <= n_folds <= experiment.n_folds:

@@ -59,11 +59,11 @@ case.config("config_that_is_no_yaml", b"train: {epochs: [3}", "mine.yaml: not va
 case.config("binary_for_a_config", bytes(range(256)), "mine.yaml: not valid YAML")
 case.config("config_of_zero_size", b"", "mine.yaml: give exactly one of 'train.epochs' and 'train.iterations'")
 case.config("unknown_survey_in_a_config_file", b"survey: des\ntrain: {epochs: 1}",
-            "mine.yaml: 'survey' is 'des', must be one of sdss", command="summary")  # fmt: skip
+            "mine.yaml: 'survey': unknown survey 'des'", command="summary")  # fmt: skip
 case.train("unknown_key_of_set", "--set train.epoch=3", "--set train.epoch=3: unknown key 'train.epoch'. Did you mean")
 case.train("value_of_set_that_is_no_yaml", "--set train.epochs=[3", "--set train.epochs=[3", "not valid YAML")
 case.train("set_without_a_value", "--set train.epochs", "--set train.epochs: expected key=value, for example")
-case.train("unknown_survey", "--set survey=des --run-dir new", "'survey' is 'des', must be one of sdss")
+case.train("unknown_survey", "--set survey=des --run-dir new", "'survey': unknown survey 'des'")
 case.train("epochs_and_iterations", "--set train.iterations=5", "give exactly one of 'train.epochs' and 'train.iter")
 case.train("run_of_another_config", "--set train.epochs=5", "was trained with another train.epochs; give another --")
 case.train("run_of_another_seed", "--seed 7", "was trained with another seed; give another --run-dir, or the same")

@@ -339,6 +339,6 @@ SHARD_DAMAGE = {
     "wrong_unit": (_with_card("BUNIT", "count"), "BUNIT is count, sdss stacks have nanomaggy; make them again"),
     "unknown_origin": (_with_card("ORIGIN", "dreamed"), "ORIGIN is dreamed, not simulated or stacked; make the"),
     "simulated_and_real_stacks_in_one_folder": (
-        _second_shard("stacked", 500), "shards: simulated and stacked shards in one folder; keep them apart"
+        _second_shard("stacked", 500), "simulated and stacked", "keep"
     ),
 }  # fmt: skip

@@ -8,8 +8,13 @@ from photoz_morph.cli.morph.data import listed
 from photoz_morph.cli.morph.options import defence_option, run_data_option
 from photoz_morph.cli.options import (
     UserPath,
+    beam_options,
+    beam_settings_of,
     check_new_folder,
+    check_onnx,
     echo,
+    filling,
+    onnx_option,
     output_file,
     own_output,
     part_option,
@@ -54,18 +59,20 @@ def predict(run, data_dir, split, defence, out, quiet):
 @run_argument
 @click.option("--out", type=UserPath(), help="Folder of the SavedModel; by default RUN/export.")
 @defence_option
+@onnx_option
 @quiet_option
-def export(run, out, defence, quiet):
+def export(run, out, defence, with_onnx, quiet):
     """Export all seeds of RUN as one SavedModel that includes the image scaling.
 
     Its signature is serve(image) -> probability, latent.
     """
     out = Path(out or Path(run) / "export")
     check_new_folder(out)
+    check_onnx(with_onnx)
     quiet_tensorflow()
     from photoz_morph.morph.export import export_morph
 
-    export_morph(run, out, defence)
+    export_morph(run, out, defence, with_onnx)
     echo(f"SavedModel in {out}. Next: morph infer {out} MOCKS", quiet)
 
 
@@ -81,16 +88,20 @@ def export(run, out, defence, quiet):
 @click.option("--out", default="classes.fits", show_default=True, type=UserPath(),
               callback=output_file(".fits", ".parquet"), help="A .fits or .parquet file.")  # fmt: skip
 @part_option
+@beam_options
 @quiet_option
-def infer(model, source, years, fragility, max_queries, out, share, quiet):
+def infer(model, source, years, fragility, max_queries, out, share, runner, beam_option, quiet):
     """Classify new stamps with an exported MODEL.
 
-    SOURCE is a folder of mock shards, or one of them, a dataset of `morph build`, or stamps of another format, which are
-    of the depth --years. Classes, probabilities and latents are written to a table. Those of each partition of SOURCE
-    are kept in the folder OUT.parts as soon as they are computed; if interrupted, run the same command again.
+    SOURCE is a folder of mock shards, or one of them, a dataset of `morph build`, or stamps of another format, which
+    are of the depth --years. Classes, probabilities and latents are written to a table. Those of each partition of
+    SOURCE are kept in the folder OUT.parts as soon as they are computed; if interrupted, run the same command again.
     """
     if max_queries is not None and not fragility:
         raise click.UsageError("--max-queries needs --fragility")
+    beam = beam_settings_of(runner, beam_option)
+    if beam:  # its workers may be in another folder
+        source = Path(source).absolute()
     own_output(out, share=share)
     quiet_tensorflow()
     from photoz_morph.morph.exported_model import ExportedMorphModel
@@ -99,7 +110,8 @@ def infer(model, source, years, fragility, max_queries, out, share, quiet):
 
     model = ExportedMorphModel(model)
     stamps = open_stamps(source, model, years)
-    made = infer_stamps(model, stamps, out, years, (max_queries or 400) if fragility else None, share, not quiet)
+    max_queries = (max_queries or 400) if fragility else None
+    made = infer_stamps(model, stamps, out, years, max_queries, share, not quiet, filling(beam))
     if made.counts is None:
         echo(f"--part {share[0]}/{share[1]} is finished, {made.n_missing} partitions of other parts are not. The part "
              f"that finishes last writes {out}.", quiet)  # fmt: skip

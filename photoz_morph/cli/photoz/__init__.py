@@ -4,16 +4,17 @@ import click
 
 from photoz_morph import __version__
 from photoz_morph.cli.options import OneLineErrors
-from photoz_morph.cli.photoz.data import build, index, simulate, stack
+from photoz_morph.cli.photoz.data import build, index, select, simulate, stack
 from photoz_morph.cli.photoz.evaluation import baseline, compare, evaluate, report
 from photoz_morph.cli.photoz.prediction import convert, export, import_checkpoint, infer, predict
+from photoz_morph.cli.photoz.survey import survey
 from photoz_morph.cli.photoz.training import status, summary, train
 
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main():
-    """Redshift PDFs from ugriz images, as in Pasquet et al. (2019).
+    """Redshift PDFs from images of any survey, as in Pasquet et al. (2019) from ugriz of SDSS.
 
     The commands form a chain: simulate or stack, build, train, predict, evaluate, export, infer. Each reads the output
     of the one before. In an empty folder `photoz train --ensemble 6 --cv 5` runs the first three.
@@ -21,7 +22,7 @@ def main():
 
 
 for command in (
-    simulate, index, stack, build, train, status, summary, predict, convert, export, import_checkpoint, infer,
-    baseline, evaluate, compare, report,
+    simulate, select, index, stack, build, train, status, summary, predict, convert, export, import_checkpoint, infer,
+    baseline, evaluate, compare, report, survey,
 ):  # fmt: skip
     main.add_command(command)

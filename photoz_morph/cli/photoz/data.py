@@ -10,7 +10,9 @@ from photoz_morph.cli.options import (
     beam_settings_of,
     build_pipeline,
     data_dir_option,
+    dust_option,
     echo,
+    echo_dust,
     engine_option,
     output_file,
     overwrite_option,
@@ -78,6 +80,8 @@ def index(frames, out, survey, processes, quiet):
 @click.argument("catalog", type=UserPath())
 @click.argument("frames", type=UserPath())
 @click.option("--out", default="stacks", show_default=True, type=UserPath(), help="Output folder.")
+@click.option("--survey", default="sdss", show_default=True, type=UserPath(),
+              help="Survey of the frames: a name of `photoz survey list`, or the path of its description.")  # fmt: skip
 @click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]),
               help="Combination of the frames.")  # fmt: skip
 @engine_option
@@ -87,22 +91,26 @@ def index(frames, out, survey, processes, quiet):
     "--part", metavar="I/N", callback=lambda ctx, param, value: share_of_work(value),
     help="Stack the Ith of N parts of the shards only; for several processes or machines that fill one folder.",
 )  # fmt: skip
+@dust_option
 @quiet_option
-def stack(catalog, frames, out, combine, engine, swarp, processes, part, quiet):
+def stack(catalog, frames, out, survey, combine, engine, swarp, processes, part, dust, quiet):
     """Stack the frames in FRAMES around each galaxy of CATALOG.
 
     CATALOG is a FITS, CSV or Parquet table with obj_id, ra, dec [deg] and optionally z_spec, ebv [mag]. FRAMES is a
-    folder of SDSS corrected frames, frame-BAND-RUN-CAMCOL-FIELD.fits[.bz2|.gz], or an index of `photoz index`.
+    folder of images of the survey, for SDSS of corrected frames, frame-BAND-RUN-CAMCOL-FIELD.fits[.bz2|.gz], or an
+    index of `photoz index`.
     """
     from photoz_morph.catalogs.galaxies import read_galaxy_catalog
     from photoz_morph.stacking.stack import stack_catalog
+    from photoz_morph.surveys import get_survey
 
+    survey = get_survey(survey)
     with remarks(quiet):
         table = read_galaxy_catalog(catalog)
+    echo_dust(table, dust, quiet)
     summary = stack_catalog(
-        table, frames, out, combine=combine, swarp=swarp, progress=not quiet, engine=engine, processes=processes,
-        part=part,
-    )  # fmt: skip
+        table, frames, out, survey, combine, swarp, not quiet, engine=engine, processes=processes, part=part, dust=dust
+    )
     for message in summary.messages:
         click.echo(message, err=True)
     echo(f"{summary.n_good} stacks in {out}/stacks-*.fits, {summary.n_flagged} galaxies flagged. "
@@ -110,22 +118,62 @@ def stack(catalog, frames, out, combine, engine, swarp, processes, part, quiet):
 
 
 @click.command()
-@click.argument("stacks", default="stacks", type=UserPath())
+@click.argument("catalog", type=UserPath())
+@click.option("-o", "--out", default="selected.fits", show_default=True, type=UserPath(),
+              callback=output_file(".fits", ".parquet", ".csv"), help="The galaxies that are left.")  # fmt: skip
+@click.option("--skip", multiple=True, metavar="CUT", help="Leave out a cut; those that can be are named in an error.")
+@quiet_option
+def select(catalog, out, skip, quiet):
+    """Select the Main Galaxy Sample of Pasquet et al. (2019), Appendix A, from CATALOG.
+
+    CATALOG is a FITS, CSV or Parquet table with the columns of their query, or an .npz file like the public sdss.npz.
+    The number of galaxies that each cut keeps is printed and stored in the output.
+    """
+    from photoz_morph.catalogs.selection import select_main_sample, write_sample
+    from photoz_morph.catalogs.table_files import read_table_file
+    from photoz_morph.sources.npz import read_labels
+
+    own_output(out)
+    table = read_labels(catalog) if Path(catalog).suffix == ".npz" else read_table_file(catalog)
+    selected, counts = select_main_sample(table, catalog, skip)
+    write_sample(table[selected], counts, len(table), out)
+    echo(f"{len(table):>9} galaxies in {catalog}", quiet)
+    for name, rule, kept in counts:
+        echo(f"{kept:>9} after {name}: {rule}", quiet)
+    echo(f"{selected.sum()} galaxies in {out}.", quiet)
+
+
+@click.command()
+@click.argument("source", default="stacks", type=UserPath())
 @data_dir_option
+@click.option("--survey", type=UserPath(), help="Survey of the images, a name or a YAML file, if they do not say it.")
+@click.option("--simulated", is_flag=True, help="The images are simulated, and do not say it.")
+@click.option("--only", type=UserPath(), help="Table whose obj_id are the galaxies to take, such as of photoz select.")
 @overwrite_option
 @beam_options
 @quiet_option
-def build(stacks, data_dir, overwrite, runner, beam_option, quiet):
-    """Build the TFDS dataset, one split per fold, from a folder of STACKS."""
-    build_dataset(stacks, data_dir, overwrite, quiet, beam_settings_of(runner, beam_option))
+def build(source, data_dir, survey, simulated, only, overwrite, runner, beam_option, quiet):
+    """Build the TFDS dataset, one split per fold, from SOURCE.
+
+    SOURCE is a folder of stacks, or galaxy images in one of the other forms that docs/your_data.md lists: an .npz file
+    like the public sdss.npz, HDF5, FITS files beside a catalogue, a HATS catalogue.
+    """
+    choice = {"survey": survey, "origin": "simulated" if simulated else None}
+    if only:
+        from photoz_morph.catalogs.galaxies import read_galaxy_catalog
+
+        with remarks(quiet):
+            choice["only"] = read_galaxy_catalog(only, needs=())["obj_id"]
+    build_dataset(source, data_dir, overwrite, quiet, beam_settings_of(runner, beam_option), choice)
 
 
-def build_dataset(stacks, data_dir, overwrite, quiet, beam=None):
+def build_dataset(source, data_dir, overwrite, quiet, beam=None, choice=None):
     """Build the dataset, with the settings of Beam if there are any, and print its contents."""
     quiet_tensorflow()
     pipeline = build_pipeline(beam)
     from tfds_builders.sdss_ugriz import build as build_dataset
 
-    counts = build_dataset(stacks, data_dir, overwrite, progress=not quiet, pipeline=pipeline)
+    with remarks(quiet):
+        counts = build_dataset(source, data_dir, overwrite, not quiet, pipeline, **(choice or {}))
     left_out = ", ".join(f"{number} {reason}" for reason, number in counts.items() if reason != "galaxies")
-    echo(f"{counts['galaxies']} galaxies in {data_dir}/sdss_ugriz; left out: {left_out}. Next: photoz train", quiet)
+    echo(f"{counts['galaxies']} galaxies in {data_dir}; left out: {left_out}. Next: photoz train", quiet)

@@ -28,11 +28,13 @@ REGION_HELP = "SDSS stripes, such as stripes=38-39, or 'ra=350-10 dec=-1.25-1.25
 @click.option("--out", type=UserPath(), callback=output_file(*FORMATS),
               help="Output file of a single --method; by default baseline_METHOD.fits or RUN/METHOD.fits.")  # fmt: skip
 @click.option("--simulated", is_flag=True, help="The magnitudes of CATALOGUE are simulated, not observed.")
+@click.option("--survey", type=UserPath(),
+              help="Survey of the magnitudes of a CATALOGUE, by name or file; sdss, or that of the stacks, by default.")
 @click.option("--z-max", type=click.FloatRange(0.0, 20.0, min_open=True),
               help="End of the redshift grid for a CATALOGUE; 0.4 by default.")  # fmt: skip
 @click.option("--data-dir", type=UserPath(), help="Prepared dataset of RUN; by default the one it was trained on.")
 @quiet_option
-def baseline(source, method, out, simulated, z_max, data_dir, quiet):
+def baseline(source, method, out, simulated, survey, z_max, data_dir, quiet):
     """Predict redshift PDFs from magnitudes, with k-NN and gradient boosting.
 
     The k-NN is the local linear regression of Beck et al. (2016). By default the galaxies are the 9,811 real ones of
@@ -47,14 +49,14 @@ def baseline(source, method, out, simulated, z_max, data_dir, quiet):
     if out and method == "all":
         raise click.UsageError("--out names one file; give --method knn or --method boosting with it")
     is_run = source is not None and not _is_catalog(Path(source))
-    if (simulated or z_max) and (is_run or source is None):
-        raise click.UsageError("--simulated and --z-max are for a CATALOGUE")
+    if (simulated or z_max or survey) and (is_run or source is None):
+        raise click.UsageError("--simulated, --survey and --z-max are for a CATALOGUE")
     if data_dir and not is_run:
         raise click.UsageError("--data-dir is for a RUN")
     if is_run:
         _baseline_of_run(source, methods, out, data_dir, quiet)
     else:
-        _baseline_of_catalog(source, methods, out, simulated, z_max, quiet)
+        _baseline_of_catalog(source, methods, out, simulated, survey, z_max, quiet)
 
 
 @click.command()
@@ -173,13 +175,15 @@ def _baseline_of_run(run, methods, out, data_dir, quiet):
         echo(f"{len(table)} galaxies in {path}. Next: photoz evaluate {run} --against {path}", quiet)
 
 
-def _baseline_of_catalog(catalog, methods, out, simulated, z_max, quiet):
+def _baseline_of_catalog(catalog, methods, out, simulated, survey, z_max, quiet):
     """Write and score the baselines of a catalogue, or of the real galaxies shipped with the package."""
     from photoz_morph.photoz.baselines.photometry import WRITTEN_COLUMNS, catalog_baselines
     from photoz_morph.photoz.evaluation.scores import evaluate as evaluate_table
     from photoz_morph.photoz.predictions import write_predictions
     from photoz_morph.photoz.report.tables.scores import scores_markdown
+    from photoz_morph.surveys import get_survey
 
+    survey = get_survey(survey) if survey else None
     paths = {method: out or f"baseline_{method}.fits" for method in methods}
 
     def check(table):
@@ -188,7 +192,9 @@ def _baseline_of_catalog(catalog, methods, out, simulated, z_max, quiet):
         _own_and_rehearse(paths, carried, catalog or "shipped")
 
     with remarks(quiet):
-        for method, table, grid in catalog_baselines(catalog, methods, simulated, z_max, not quiet, check):
+        for method, table, grid in catalog_baselines(
+            catalog, methods, simulated, z_max, not quiet, check, survey
+        ):
             if catalog is None and method == methods[0]:
                 echo(f"{len(table)} real galaxies of the SDSS Main Galaxy Sample (r < 17.8, z_spec <= 0.4).", quiet)
             path = paths[method]

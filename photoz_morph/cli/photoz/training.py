@@ -93,14 +93,14 @@ def summary(config, overrides):
 
 def _dataset_or_default(config, data_dir, quiet):
     """Simulate and build the embedded default if there is no dataset and the config asks for one."""
-    from photoz_morph.datasets.reading import open_dataset
-    from photoz_morph.photoz.dataset import split_sizes
+    from photoz_morph.photoz.dataset import open_dataset, split_sizes
+    from photoz_morph.surveys import SDSS
 
-    n_galaxies = config.simulation.n_galaxies
+    n_galaxies, survey = config.simulation.n_galaxies, config.survey
 
     def describe(builder):
         n_found = sum(split_sizes(builder))
-        if n_galaxies in (None, n_found):
+        if n_galaxies in (None, n_found) or survey != SDSS:
             return None
         return (
             f"{data_dir} holds a dataset of {n_found} galaxies: training on it, not on the simulation of the config "
@@ -117,7 +117,10 @@ def _dataset_or_default(config, data_dir, quiet):
         simulate_sample(stacks, n_galaxies, config.simulation.seed, progress=not quiet, deep_fraction=deep_fraction)
         build_in_subprocess(build_dataset, str(stacks), data_dir, False, quiet)
 
-    dataset_or_default(config, data_dir, open_dataset, describe, make, quiet)
+    def open_it(folder):
+        return open_dataset(folder, survey)
+
+    dataset_or_default(config, data_dir, open_it, describe, make if survey == SDSS else None, quiet)
 
 
 def _check_sizes(config):

@@ -20,7 +20,7 @@ SLICE_ROWS = 4_000  # galaxies fitted at once: 20 MB with 100 neighbours and 5 f
 
 
 def photometric_features(mags, ebv, survey, petro_r=None):
-    """r magnitude and colours of adjacent bands, corrected for Galactic dust.
+    """Magnitude in r (or another reference band) and colours of adjacent bands, corrected for Galactic dust.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def photometric_features(mags, ebv, survey, petro_r=None):
     survey : Survey
         Gives the bands and A_band / E(B-V).
     petro_r : ndarray, shape (n,), optional
-        Petrosian r magnitude as observed [mag]; `mags` in r by default.
+        Petrosian magnitude in that band as observed [mag]; `mags` by default.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def photometric_features(mags, ebv, survey, petro_r=None):
     The features of Beck et al. (2016).
     """
     mags, ebv, extinction = np.asarray(mags, float), np.asarray(ebv, float), np.asarray(survey.extinction_per_ebv)
-    r = survey.bands.index("r")
+    r = survey.bands.index(survey.reference_band)
     r_mag = mags[:, r] if petro_r is None else np.asarray(petro_r, float)
     dereddened = mags - ebv[:, None] * extinction
     return np.column_stack([r_mag - ebv * extinction[r], dereddened[:, :-1] - dereddened[:, 1:]])

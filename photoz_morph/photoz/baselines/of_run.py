@@ -12,7 +12,6 @@ from photoz_morph.photoz.depth import at_depth
 from photoz_morph.photoz.predict import known_first, open_run_dataset
 from photoz_morph.photoz.predictions import predictions_table, read_predictions, write_predictions
 from photoz_morph.runs.folder import finished_members, read_run
-from photoz_morph.surveys import get_survey
 
 
 def predict_baselines(run_dir, methods=tuple(MODELS), data_dir=None, progress=True):
@@ -42,7 +41,7 @@ def predict_baselines(run_dir, methods=tuple(MODELS), data_dir=None, progress=Tr
         If it has no magnitudes, too few galaxies, or is not the run's.
     """
     config, trained_on = read_run(run_dir, PhotozConfig)
-    builder = open_run_dataset(trained_on, data_dir)
+    builder = open_run_dataset(config, trained_on, data_dir)
     parts = [reading.read_columns(builder, f"fold_{fold}") for fold in range(len(dataset.split_sizes(builder)))]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in known_first(parts[0])}
     columns["fold"] = np.repeat(np.arange(len(parts)), [len(part["obj_id"]) for part in parts])
@@ -51,7 +50,7 @@ def predict_baselines(run_dir, methods=tuple(MODELS), data_dir=None, progress=Tr
             f"{builder.data_dir}: no galaxy has magnitudes, which a baseline needs; give `photoz baseline` a catalogue "
             "of these galaxies with magnitudes, and `photoz evaluate --against` what it writes"
         )
-    survey, grid, origin = get_survey(config.survey), config.redshift, builder.info.metadata["origin"]
+    survey, grid, origin = config.survey, config.redshift, builder.info.metadata["origin"]
     features = photometric_features(columns["mags"], columns["ebv"], survey)
     part = config.data.train_fraction * len(parts) / (len(parts) - 1)
     trains = np.concatenate([np.arange(len(split["obj_id"])) < round(part * len(split["obj_id"])) for split in parts])
@@ -62,7 +61,8 @@ def predict_baselines(run_dir, methods=tuple(MODELS), data_dir=None, progress=Tr
     for method in methods:
         pdf = cross_validate(method, features, z_train, columns["fold"], grid, progress)
         carried = {name: values[tested] for name, values in columns.items()}
-        tables[method] = predictions_table(carried, pdf[tested], grid, survey, origin, MODELS[method])
+        meta = {"unit": "mag", "data_id": reading.content_hash(builder) or ""}
+        tables[method] = predictions_table(carried, pdf[tested], grid, survey, origin, MODELS[method], meta=meta)
     return tables
 
 

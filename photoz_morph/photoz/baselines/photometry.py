@@ -15,11 +15,11 @@ from photoz_morph.catalogs.dust import EBV_SOURCE, sfd_ebv
 from photoz_morph.catalogs.folds import assign_fold
 from photoz_morph.catalogs.galaxies import check_galaxy_catalog, read_galaxy_catalog
 from photoz_morph.catalogs.numbers import floats
-from photoz_morph.catalogs.per_band import PLAIN, VALID_MAGNITUDES, gather, magnitude_prefix
+from photoz_morph.catalogs.per_band import VALID_MAGNITUDES, gather, magnitude_prefix
 from photoz_morph.photoz.baselines.local_linear import MODELS, cross_validate, photometric_features
 from photoz_morph.photoz.predictions import ESTIMATES, predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.shards.stacks import find_shards, read_catalog
+from photoz_morph.shards.stacks import find_shards, read_catalog, survey_of_folder
 from photoz_morph.surveys import SDSS
 
 R_LIMIT, Z_LIMIT = 17.8, 0.4  # the Main Galaxy Sample as cut by Pasquet et al. (2019), Sec. 2
@@ -71,8 +71,9 @@ def read_photometry(path):
 
 
 def catalog_baselines(
-    catalog=None, methods=tuple(MODELS), simulated=False, z_max=None, progress=False, on_table=lambda table: None
-):
+    catalog=None, methods=tuple(MODELS), simulated=False, z_max=None, progress=False, on_table=lambda table: None,
+    survey=None,
+):  # fmt: skip
     """Predictions of the baselines for a catalogue, one method at a time.
 
     Parameters
@@ -88,6 +89,8 @@ def catalog_baselines(
     progress : bool
     on_table : callable
         Called with the table before anything is computed, such as to check that its predictions can be written.
+    survey : Survey, optional
+        Of the magnitudes; by default that of the folder of stacks, and SDSS for anything else.
 
     Yields
     ------
@@ -100,11 +103,22 @@ def catalog_baselines(
     -----
     UserWarning
         If columns u, g, r, i, z are taken for the magnitudes, or there is neither E(B-V) nor a position.
+
+    Raises
+    ------
+    ValueError
+        If the survey is not that of the folder of stacks.
     """
+    if catalog is not None and Path(catalog).is_dir():
+        found = survey_of_folder(catalog)
+        if survey is not None and found != survey:
+            raise ValueError(f"{catalog}: stacks of {found.name}, not of {survey.name}; leave out --survey")
+        survey = found
+    survey = survey or SDSS
     table, origin = (real_galaxies(), "catalogue") if catalog is None else read_photometry(catalog)
     on_table(table)
-    if "mags" not in table.colnames and magnitude_prefix(table, SDSS.bands) == "":
-        warnings.warn(f"{catalog}: {', '.join(SDSS.bands)} are taken for the magnitudes", stacklevel=2)
+    if "mags" not in table.colnames and magnitude_prefix(table, survey.bands) == "":
+        warnings.warn(f"{catalog}: {', '.join(survey.bands)} are taken for the magnitudes", stacklevel=2)
     if not (np.isfinite(table["ebv"]) | _has_position(table)).any():
         warnings.warn(
             f"{catalog}: neither ebv nor positions (ra, dec), so the magnitudes are not corrected for Galactic dust",
@@ -114,7 +128,8 @@ def catalog_baselines(
     if z_max:
         grid = RedshiftGrid(0.0, z_max, max(1, round(z_max / grid.width)))
     for method in methods:
-        yield method, predict_catalog(table, method, grid, origin, source=catalog or "shipped", progress=progress), grid
+        source = catalog or "shipped"
+        yield method, predict_catalog(table, method, grid, origin, survey, source, progress), grid
 
 
 def predict_catalog(catalog, method, grid, origin="catalogue", survey=SDSS, source="catalogue", progress=False):
@@ -160,7 +175,7 @@ def predict_catalog(catalog, method, grid, origin="catalogue", survey=SDSS, sour
     table, z_spec = catalog.copy(), np.asarray(catalog["z_spec"], float)
     ebv = _fill_ebv(table)
     table["fold"] = np.where(np.isfinite(z_spec), assign_fold(table["group_id"]), -1)
-    lacking = _missing(np.column_stack([mags, r_mag]), ebv, survey.bands)
+    lacking = _missing(np.column_stack([mags, r_mag]), ebv, survey)
     before = np.asarray(table["flag_reason"]).astype(str) if "flag_reason" in table.colnames else ""
     table["flag_reason"] = np.where(before == "", lacking, before)
     features = photometric_features(mags, ebv, survey, r_mag)
@@ -194,7 +209,7 @@ def _fill_ebv(table):
 
 
 def catalog_magnitudes(table, survey=SDSS, source="catalogue"):
-    """Magnitudes of a table in all bands of a survey, and the r magnitude used beside the colours.
+    """Magnitudes of a table in all bands of a survey, and that in its reference band used beside the colours.
 
     Parameters
     ----------
@@ -210,7 +225,8 @@ def catalog_magnitudes(table, survey=SDSS, source="catalogue"):
     mags : ndarray, shape (n, n_bands)
         NaN where missing: empty, or outside `VALID_MAGNITUDES`.
     r_mag : ndarray, shape (n,)
-        Column petroMag_r where there is one (Beck et al. 2016), else r of `mags`.
+        Column petroMag_r where there is one (Beck et al. 2016), else r of `mags`; another band for a survey without r,
+        see `Survey.reference_band`.
     names : str
         Columns used, such as "modelMag, r petroMag".
 
@@ -227,18 +243,21 @@ def catalog_magnitudes(table, survey=SDSS, source="catalogue"):
             f"{survey.n_bands} numbers"
         )
     column_of = {name.lower(): name for name in table.colnames}
-    prefix = "mags" if "mags" in column_of else magnitude_prefix(table, survey.bands) or PLAIN
-    if "petromag_r" not in column_of or prefix == "petroMag":
-        return mags, mags[:, survey.bands.index("r")], prefix
-    r_mag = floats(table[column_of["petromag_r"]], source)
+    prefix = "mags" if "mags" in column_of else magnitude_prefix(table, survey.bands) or "".join(survey.bands)
+    band = survey.reference_band
+    petrosian = column_of.get(f"petromag_{band}".lower())
+    if petrosian is None or prefix == "petroMag":
+        return mags, mags[:, survey.bands.index(band)], prefix
+    r_mag = floats(table[petrosian], source)
     r_mag = np.where((r_mag > VALID_MAGNITUDES[0]) & (r_mag < VALID_MAGNITUDES[1]), r_mag, np.nan)
-    return mags, r_mag, f"{prefix}, r petroMag"
+    return mags, r_mag, f"{prefix}, {band} petroMag"
 
 
-def _missing(mags, ebv, bands):
-    """Reason why each galaxy has no PDF, "" if it has one; the last column of `mags` is the r magnitude."""
+def _missing(mags, ebv, survey):
+    """Reason why each galaxy has no PDF, "" if it has one; the last column of `mags` is that of the reference band."""
     reasons = np.where(np.isnan(ebv), "neither E(B-V) nor a position", "").astype(object)
     for row in np.flatnonzero(np.isnan(mags).any(axis=1)):
-        names = [band for band, mag in zip(bands, mags[row]) if np.isnan(mag)] or ["Petrosian r"]
+        names = [band for band, mag in zip(survey.bands, mags[row]) if np.isnan(mag)]
+        names = names or [f"Petrosian {survey.reference_band}"]
         reasons[row] = f"no magnitude in {', '.join(names)}"
     return reasons.astype(str)

@@ -208,7 +208,7 @@ def _write_pixel(bucket, template, path):
     writer = None
     try:
         for start in range(0, len(by_index), GROUP_ROWS):
-            group = _finished(rows.take(by_index[start : start + GROUP_ROWS]), template.meta)
+            group = with_rubin_names(rows.take(by_index[start : start + GROUP_ROWS]), template.meta)
             writer = writer or parquet_writer(group.schema, path)
             writer.write_table(group)
     finally:
@@ -228,8 +228,20 @@ def _read_streams(bucket):
     return pa.concat_tables(tables)
 
 
-def _finished(rows, meta):
-    """Rows with Rubin's names of the point estimates, and with whole PDFs nested."""
+def with_rubin_names(rows, meta):
+    """Rows with Rubin's names of the point estimates, and with whole PDFs nested.
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+        Of a predictions table; vectors are lists.
+    meta : dict
+        Of the predictions table.
+
+    Returns
+    -------
+    pyarrow.Table
+    """
     half_a_bin = RedshiftGrid(*(meta[key] for key in ("z_min", "z_max", "n_bins"))).width / 2
     for name, ours in _point_columns(meta).items():
         values, field = rows[ours], rows.schema.field(ours)
@@ -301,9 +313,21 @@ def read_hats_predictions(path):
             check_parquet(partition.metadata, file.stat().st_size)
             parts.append(_without_copies(partition))
     table = from_arrow(pa.concat_tables(parts))
+    stated = _stated_rows(path)
+    if stated not in (None, len(table)):
+        raise ValueError(f"its files hold {len(table)} galaxies, its properties say {stated}")
     table = table[np.argsort(np.asarray(table["catalog_row"]))]
     table.remove_columns([name for name in OWN_COLUMNS if name in table.colnames])
     return table
+
+
+def _stated_rows(path):
+    """Number of rows that the properties of a catalogue state; None if they do not."""
+    for name in ("hats.properties", "properties"):
+        if (path / name).is_file():
+            found = re.search(r"^hats_nrows=(\d+)$", (path / name).read_text(), re.MULTILINE)
+            return int(found[1]) if found else None
+    return None
 
 
 def _without_copies(partition):

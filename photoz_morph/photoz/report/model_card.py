@@ -38,7 +38,9 @@ def model_card(description, scores=None):
     """
     redshift, n_members = description["redshift"], description["n_members"]
     networks = f"the mean of {n_members} networks" if n_members > 1 else "one network"
-    size, bands = description["image_size"], "".join(description["bands"])
+    size, bands, is_sdss = description["image_size"], "".join(description["bands"]), description["survey"] == "sdss"
+    limit = " r up to 17.8 for the Main Galaxy Sample," * is_sdss
+    survey = ", and the Sloan Digital Sky Survey" if is_sdss else ", and the survey of the images"
     evaluated = "Of the galaxies no network had seen:" if scores else "Not evaluated yet; see `photoz evaluate`."
     return f"""# Photometric redshift model `{description["model"]}`
 
@@ -54,17 +56,19 @@ to programs.
 
 **Training data.** {_training_data(description)}
 
+**Identity.** `model_id` {description.get("model_id", "unknown")}, `data_id` {description.get("data_id") or "unknown"},
+code {description.get("code", "unknown")}; every prediction of this model carries them.
+
 **Scores.** {evaluated}
 
 {scores_markdown(scores) if scores else ""}
 
-**Limits.** It knows galaxies like those it was trained on: redshift up to {redshift["z_max"]}, r up to 17.8 for the
-Main Galaxy Sample, one survey's pixels, noise and seeing. It does not know that it is looking at a star, an artefact
-or an off-centre target, and will give a redshift all the same. PDFs are as calibrated as the PIT of its test galaxies
-says.
+**Limits.** It knows galaxies like those it was trained on: redshift up to {redshift["z_max"]},{limit} one survey's
+pixels, noise and seeing. It does not know that it is looking at a star, an artefact or an off-centre target, and will
+give a redshift all the same. PDFs are as calibrated as the PIT of its test galaxies says.
 
 **Cite** Pasquet et al. (2019, A&A 621, A26) for the method, Schlegel, Finkbeiner & Davis (1998, ApJ 500, 525) for
-E(B-V), and the Sloan Digital Sky Survey; `CITATION.cff` of photoz-morph has the rest.
+E(B-V){survey}; `CITATION.cff` of photoz-morph has the rest.
 """
 
 

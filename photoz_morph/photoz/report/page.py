@@ -21,7 +21,7 @@ from photoz_morph.photoz.report.tables.scores import scores_csv
 from photoz_morph.photoz.report.text import BANNERS, overview, provenance, score_tables, summary
 from photoz_morph.report.page import Entry, write_page
 from photoz_morph.report.style import write_text
-from photoz_morph.report.text import count
+from photoz_morph.report.text import count, made_from
 
 N_WITH_PDF = 8  # galaxies beside their PDF
 
@@ -64,7 +64,8 @@ def write_report(results, out_dir=None, stacks=None, note="", progress=True):
         banner=BANNERS[results.is_real].format(survey=results.survey.name.upper()),
         is_real=results.is_real,
         overview=overview(results, ("z_phot_z_spec", "pit")),
-        footer="Written by photoz report on {date}. Definitions of the scores: Pasquet et al. (2019), Sec. 4.1.",
+        footer="Written by photoz report on {date}. Definitions of the scores: Pasquet et al. (2019), Sec. 4.1. "
+        + made_from(results.table.meta),
         progress=progress,
     )
 
@@ -122,19 +123,24 @@ def _stack_figures(results, stacks, note):
     if not shown:
         reason = f"Left out: {note or 'no stack of these galaxies was given'}."
         return [Entry(title, caption=reason) for title in titles]
-    images, table = stacks[0][shown], results.table[[row_of[stacks[1][index]] for index in shown]]
-    survey, with_pdf = results.survey, slice(0, N_WITH_PDF)
+    rows = [row_of[stacks[1][index]] for index in shown]
+    images, table, survey, with_pdf = stacks[0][shown], results.table[rows], results.survey, slice(0, N_WITH_PDF)
+    mags, band = results.magnitudes
+    red, green, blue = survey.colour_bands
     scale = f"{survey.pixel_scale:g} arcsec per pixel, north up, east left"
     return [
         Entry(titles[0], "galaxies_with_pdf",
               f"{count(len(table[with_pdf]), 'random stamp')} beside the PDFs, with z_phot, its 68 % interval and "
-              f"z_spec; {scale}. Red, green and blue are i, r and g with an asinh stretch (Lupton et al. 2004).",
-              lambda: galaxies_with_pdf(images[with_pdf], table[with_pdf], results.grid, "Random galaxies")),
+              f"z_spec; {scale}. Red, green and blue are {red}, {green} and {blue} with an asinh stretch (Lupton et "
+              "al. 2004).",
+              partial(galaxies_with_pdf, images[with_pdf], table[with_pdf], results.grid, "Random galaxies", 2,
+                      survey)),
         Entry(titles[1], "stamps",
-              f"{count(len(table), 'random stamp')}, {scale}; z is z_spec, r the dereddened magnitude. Linear stretch "
-              "of i, r, g between the same black and white levels for all stamps, with enhanced saturation and a gamma "
-              "of 2.2 (Bertin 2012).",
-              lambda: random_stamps(images, survey, table["z_spec"], _r_mag(table), f"Random {results.galaxies}")),
+              f"{count(len(table), 'random stamp')}, {scale}; z is z_spec, {band} the dereddened magnitude. Linear "
+              f"stretch of {red}, {green}, {blue} between the same black and white levels for all stamps, with "
+              "enhanced saturation and a gamma of 2.2 (Bertin 2012).",
+              partial(random_stamps, images, survey, table["z_spec"], mags[rows], f"Random {results.galaxies}", 6,
+                      band)),
     ]  # fmt: skip
 
 
@@ -143,6 +149,7 @@ def _training_and_sample(results):
     table, title, n = results.table, results.title, f"n = {len(results.table):,}"
     sizes = f"{count(len(results.folds), 'fold')}, {count(results.n_members, 'member')} each"
     networks = f"{count(len(results.histories), 'network')} ({sizes})"
+    mags, band = results.magnitudes
     figures = [
         Entry("Training", "loss_curves",
               f"Cross-entropy, sigma_MAD of the validation galaxies and learning rate of {networks}. The training loss "
@@ -150,16 +157,11 @@ def _training_and_sample(results):
               "epochs may lie above the panels.",
               lambda: loss_curves(list(results.histories.values()), title)),
         Entry("Sample", "redshifts_magnitudes",
-              f"Redshifts and dereddened r magnitudes of the test galaxies, {n}, and their joint distribution.",
-              lambda: redshifts_and_magnitudes(table["z_spec"], table["z_phot"], _r_mag(table), title, results.z_max)),
+              f"Redshifts and dereddened {band} magnitudes of the test galaxies, {n}, and their joint distribution.",
+              lambda: redshifts_and_magnitudes(table["z_spec"], table["z_phot"], mags, title, results.z_max, 50, band)),
     ]  # fmt: skip
     if {"ra", "dec", "ebv"} <= set(table.colnames):
         caption = f"Positions of the test galaxies, {n}, and the mean Galactic E(B-V) of the galaxies in each cell."
         draw = partial(sky_map, table["ra"], table["dec"], table["ebv"], title)
         figures.append(Entry("Sample", "sky_map", caption, draw))
     return figures
-
-
-def _r_mag(table):
-    """Dereddened r magnitudes, NaN where the dataset has none."""
-    return np.asarray(table["petro_r"] if "petro_r" in table.colnames else np.full(len(table), np.nan), float)

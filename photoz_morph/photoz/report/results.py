@@ -16,10 +16,9 @@ from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE, name_of_trial
 from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.runs.folder import finished_members, read_run
+from photoz_morph.runs.folder import finished_members, is_same_dataset, read_run
 from photoz_morph.runs.progress import read_history, read_sessions
 from photoz_morph.runs.scores import ORIGINS
-from photoz_morph.surveys import get_survey
 from photoz_morph.system.json_files import read_json
 
 # Keys a trial may change: its choice, and how long it then trains.
@@ -78,7 +77,22 @@ class RunResults:
     @property
     def survey(self):
         """Survey of the pixels."""
-        return get_survey(self.table.meta["survey"])
+        return self.config.survey
+
+    @property
+    def magnitudes(self):
+        """Dereddened magnitudes in the band that stands for brightness, NaN where unknown, shape (n,), and that band.
+
+        `petro_r` of the dataset if it has any, else `mags` of the survey's reference band.
+        """
+        columns, survey = self.table.columns, self.survey
+        if "petro_r" in columns and np.isfinite(self.table["petro_r"]).any():
+            return np.asarray(self.table["petro_r"], float), "r"
+        band = survey.bands.index(survey.reference_band)
+        if not {"mags", "ebv"} <= set(columns) or np.shape(self.table["mags"])[1:] != (survey.n_bands,):
+            return np.full(len(self.table), np.nan), survey.reference_band
+        dust = survey.extinction_per_ebv[band] * np.asarray(self.table["ebv"], float)
+        return np.asarray(self.table["mags"], float)[:, band] - dust, survey.reference_band
 
     @property
     def galaxies(self):
@@ -217,7 +231,8 @@ def _read_trials(trial_dirs, run_dir, config, dataset):
 def _read_trial(trial_dir, run_dir, run_config, dataset):
     """Predictions of a trial, which must be of the dataset of the run and differ from it in no other choice."""
     config, trial_dataset = read_run(trial_dir, PhotozConfig)
-    if {**trial_dataset, "path": None} != {**dataset, "path": None}:
+    is_same = trial_dataset.get("content_hash") == dataset.get("content_hash")
+    if not (is_same and is_same_dataset(trial_dataset, dataset)):
         raise ValueError(
             f"{trial_dir}: was trained on another dataset than {run_dir} ({trial_dataset['path']}, not "
             f"{dataset['path']}); a trial differs in one choice"

@@ -64,35 +64,26 @@ def test_a_stamp_is_searched_alike_whatever_stamps_are_beside_it():
     assert whole[4]["fragile"] and tuple(whole[4]) == tuple(alone[0])
 
 
-def test_the_pixel_range_is_that_of_all_shards_and_of_one_depth(tmp_path):
-    paths, stamps, _ = toy_mocks(tmp_path, (4, 3))
-    for years in (10, 1):
-        low, high = pixel_range(paths, years)
-        np.testing.assert_array_equal(low, stamps[years].min(axis=(0, 1, 2)).astype(np.float32))
-        np.testing.assert_array_equal(high, stamps[years].max(axis=(0, 1, 2)).astype(np.float32))
+def test_the_pixel_range_is_that_of_all_parts_without_broken_stamps():
+    stamps = np.random.default_rng(0).normal(size=(7, 5, 5, 3))
+    low, high = pixel_range([stamps[:4], stamps[4:], stamps[:0], np.full((1, 5, 5, 3), np.nan)])
+    np.testing.assert_array_equal(low, stamps.min(axis=(0, 1, 2)))
+    np.testing.assert_array_equal(high, stamps.max(axis=(0, 1, 2)))
 
 
-def test_the_brightest_pixel_of_one_shard_bounds_the_search_in_another(tmp_path):
-    # A merger where a pixel is above 40 nJy in band 0, which only one pixel of the second shard is.
-    model = model_of(lambda stamps: 0.5 * (stamps[..., 0].max(axis=(1, 2)) - 40))
-    paths, obj_ids = [], []
-    for index in range(2):
-        images, table = shape_mocks(2, first_id=10 * index)
-        rng = np.random.default_rng(index)
-        images = {years: rng.normal(size=part.shape) for years, part in images.items()}
-        if index:
-            images[10][0, 71, 13, 0] = 50
-        paths.append(mock_shard_path(tmp_path, index))
-        write_mock_shard(paths[-1], images, table, MOCK_HEADER)
-        obj_ids += table["obj_id"].tolist()
-    table = Table({"obj_id": obj_ids})
-    flag_fragile(model, table, paths, 10, 64, progress=False)
-    assert table["fragile"].tolist() == [True, True, False, True]  # the third has its bright pixel already
-    assert table["fragile_class"].tolist() == ["merger", "merger", "", "merger"]
-    assert table["fragile_queries"][2] == 64 == table.meta["budget"]
-    alone = Table({"obj_id": obj_ids[:2]})
-    flag_fragile(model, alone, paths[:1], 10, 64, progress=False)
-    assert not alone["fragile"].any()
+@pytest.mark.parametrize("flag", [[0, 1, 0], [1, 1, 1]])
+def test_flagged_stamps_are_not_searched(flag):
+    stamps = stamps_of(3)
+    stamps[1] = np.nan
+    table = Table({"obj_id": [4, 5, 6], "flag": flag})
+    flag_fragile(model_of(one_weak_pixel), table, stamps, 10, LOW, HIGH, 600)
+    good = np.array(flag) == 0
+    assert not table["fragile"][~good].any() and not table["fragile_queries"][~good].any()
+    assert (table["fragile_row"][~good] == -1).all() and (table["fragile_class"][~good] == "").all()
+    assert (table["fragile_queries"][good] > 0).all() and table.meta["budget"] == 600
+    if good.any():
+        expected = fragile_columns(model_of(one_weak_pixel), stamps[good], [4, 6], 10, LOW, HIGH, 600)
+        assert list(table["fragile_class"][good]) == list(expected["fragile_class"])
 
 
 def test_classes_are_named_as_in_the_model():

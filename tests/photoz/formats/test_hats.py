@@ -1,13 +1,17 @@
 import json
 import shutil
 import sys
+import tempfile
 
 import hats
 import numpy as np
 import pytest
 from hats.io.validation import is_valid_catalog
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from photoz_morph.photoz.formats import hats as hats_files
+from photoz_morph.photoz.formats.hats import POINT_NAMES
 from photoz_morph.photoz.predictions import predictions_table, read_predictions, write_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.streaming.parts import OnePart
@@ -73,6 +77,39 @@ def test_cone_search_finds_the_crowd_and_pdfs_are_nested(folder):
         np.testing.assert_allclose(part["pdf"].iloc[0]["z"], GRID.midpoints)
 
 
+def test_lsdb_opens_it_with_nested_pdfs_and_rubins_names(tmp_path):
+    lsdb = pytest.importorskip("lsdb")
+    table = predictions()
+    table.meta["model"] = "inception_photoz"
+    write_predictions(table, tmp_path / "p.hats")
+    found = lsdb.open_catalog(tmp_path / "p.hats").compute().sort_values("catalog_row")
+    for name, ours in POINT_NAMES.items():
+        np.testing.assert_array_equal(found[f"inception_{name}"], table[ours])
+    means = found["pdf"].map(lambda pdf: float((pdf["z"] * pdf["probability"]).sum(skipna=False)))
+    np.testing.assert_allclose(means, table["z_phot"], atol=1e-6)
+    back, _ = read_predictions(tmp_path / "p.hats")
+    assert back.colnames == table.colnames  # without Rubin's names, which hold the same
+
+
+def test_the_mean_of_rubins_names_is_over_midpoints_whatever_z_phot_is(tmp_path):
+    table = predictions()
+    left = predictions_table(table[["obj_id", "ra", "dec"]], table["pdf"], GRID, SDSS, "simulated", "KNN 2",
+                             meta={"zphot_at": "left-edges"})  # fmt: skip
+    write_predictions(left, tmp_path / "p.hats")
+    rows = hats.read_hats(tmp_path / "p.hats").read_pixel_to_pandas
+    found = np.concatenate([rows(pixel)[["catalog_row", "knn_2_z_mean"]].to_numpy(float) for pixel in
+                            hats.read_hats(tmp_path / "p.hats").get_healpix_pixels()])  # fmt: skip
+    np.testing.assert_allclose(found[np.argsort(found[:, 0]), 1], table["z_phot"], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["photoz_z_mean", "Photoz_Z_Mode", "catalog_row"])
+def test_a_column_with_a_name_of_the_format_is_refused(tmp_path, name):
+    table = predictions(**{name: np.zeros(N)})
+    with pytest.raises(ValueError, match=f"catalogue column {name} has a name of the HATS catalogue's own; rename it"):
+        write_predictions(table, tmp_path / "p.hats")
+    assert not list(tmp_path.iterdir())
+
+
 def test_edges_and_units_are_in_the_schema(folder):
     schema = hats.read_hats(folder).schema
     edges = json.loads(schema.field("pdf").metadata[b"edges"])
@@ -100,6 +137,14 @@ def test_missing_partition_is_named(folder, tmp_path):
         read_predictions(broken)
 
 
+def test_a_partition_that_the_list_leaves_out_is_missed(folder, tmp_path):
+    broken = shutil.copytree(folder, tmp_path / "p.hats")
+    lines = (broken / "partition_info.csv").read_text().splitlines()
+    (broken / "partition_info.csv").write_text("\n".join(lines[:-1]))
+    with pytest.raises(ValueError, match=rf"its files hold \d+ galaxies, its properties say {N}"):
+        read_predictions(broken)
+
+
 def test_positions_are_needed(tmp_path):
     table = predictions()
     table["dec"][7] = np.nan
@@ -117,3 +162,21 @@ def test_without_the_package_is_one_clear_line(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "hats", None)
     with pytest.raises(ValueError, match="p.hats: .*hats, which is not installed .*or write .parquet"):
         write_predictions(predictions(), tmp_path / "p.hats")
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), number=st.integers(0, 20), keep=st.floats(0, 2))
+def test_a_damaged_file_is_one_line_or_leaves_the_table_as_it_was(folder, place, bit, number, keep):
+    files = sorted(folder.rglob("Npix=*.parquet")) + [folder / "partition_info.csv"]
+    with tempfile.TemporaryDirectory() as other:
+        broken = shutil.copytree(folder, f"{other}/p.hats")
+        path = broken / files[number % len(files)].relative_to(folder)
+        content = bytearray(path.read_bytes())
+        content[int(place * len(content))] ^= 1 << bit
+        path.write_bytes(content[: int(keep * len(content)) if keep < 1 else len(content)])
+        try:
+            found, _ = read_predictions(broken)
+        except ValueError as error:
+            assert str(error).startswith(f"{broken}: ") and "\n" not in str(error)
+            return
+    np.testing.assert_array_equal(found["pdf"], predictions()["pdf"])

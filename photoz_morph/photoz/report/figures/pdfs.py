@@ -18,13 +18,13 @@ from photoz_morph.surveys import get_survey
 PIXEL_NAMES = {"simulated": "simulated pixels", "real": "real {} pixels"}
 
 
-def galaxies_with_pdf(images, table, grid, title="", n_columns=2):
+def galaxies_with_pdf(images, table, grid, title="", n_columns=2, survey=None):
     """Colour images of galaxies, each beside its redshift PDF.
 
     Parameters
     ----------
     images : ndarray, shape (n, size, size, n_bands)
-        Stamps of the survey in the table's meta; rows grow to the north, columns to the west.
+        Stamps of the survey; rows grow to the north, columns to the west.
     table : Table
         Predictions of the same galaxies; with `ra`, `dec`, `z_spec` where known.
     grid : RedshiftGrid
@@ -32,6 +32,8 @@ def galaxies_with_pdf(images, table, grid, title="", n_columns=2):
         Followed by the origin of the pixels.
     n_columns : int
         Galaxies in a row of the figure.
+    survey : Survey, optional
+        By default the shipped one that the table's meta names.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def galaxies_with_pdf(images, table, grid, title="", n_columns=2):
     """
     if len(images) != len(table) or len(table) == 0:
         raise ValueError(f"{len(images)} images and {len(table)} predictions; galaxies_with_pdf needs one of each")
-    survey = get_survey(table.meta["survey"])
+    survey = survey or get_survey(table.meta["survey"])
     pixels = PIXEL_NAMES[ORIGINS[table.meta["origin"]]].format(survey.name.upper())
     colours = rgb(images, survey)
     low, high = _shown_redshifts(table, grid)

@@ -8,7 +8,7 @@ from astropy.coordinates import SkyCoord
 from matplotlib.figure import Figure
 
 from photoz_morph.photoz.report.figures.point_estimates import density_mesh
-from photoz_morph.report.images import grey_where_missing, image_grid, scale_bar, scaled_flux
+from photoz_morph.report.images import grey_where_missing, image_grid, relative_noise, scale_bar, scaled_flux
 from photoz_morph.report.style import BLACK, BLUE, GREY, LIGHT_GREY
 
 LINEAR_BLACK, LINEAR_WHITE = 0.0, 2.0  # our choice [nanomaggy per pixel, scaled as BAND_SCALES]; SDSS discs are grey
@@ -17,20 +17,21 @@ ALL_SKY_CELL_DEG = 2.0
 LOCAL_EXTENT_DEG = 30.0  # our choice: smaller fields are drawn in RA and Dec, larger ones in Mollweide's projection
 
 
-def redshifts_and_magnitudes(z_spec, z_phot, r_mag, title, z_max=0.4, n_bins=50):
+def redshifts_and_magnitudes(z_spec, z_phot, r_mag, title, z_max=0.4, n_bins=50, band="r"):
     """Histograms of redshift and magnitude, and the plane of both.
 
     Parameters
     ----------
     z_spec, z_phot : ndarray, shape (n,)
     r_mag : ndarray, shape (n,)
-        Dereddened r magnitude; NaN where unknown.
+        Dereddened magnitude in `band`; NaN where unknown.
     title : str
         Says whether the galaxies are real or simulated.
     z_max : float
         End of the redshift axes.
     n_bins : int
         Along the redshift axis.
+    band : str
 
     Returns
     -------
@@ -61,8 +62,8 @@ def redshifts_and_magnitudes(z_spec, z_phot, r_mag, title, z_max=0.4, n_bins=50)
     for axes in (magnitude, plane):
         if not known.any():
             axes.text(0.5, 0.5, "no magnitudes", transform=axes.transAxes, ha="center", color=GREY)
-    magnitude.set(xlabel="dereddened r [mag]", yscale="log")
-    plane.set(xlabel=r"$z_\mathrm{spec}$", ylabel="dereddened r [mag]")
+    magnitude.set(xlabel=f"dereddened {band} [mag]", yscale="log")
+    plane.set(xlabel=r"$z_\mathrm{spec}$", ylabel=f"dereddened {band} [mag]")
     figure.suptitle(f"{title}, n = {len(z_spec):,}")
     return figure
 
@@ -166,9 +167,7 @@ def label_all_sky(axes):
     axes.set(xlabel="RA J2000 (east is left)", ylabel="Dec J2000")
 
 
-def linear_rgb(
-    stamps, survey, black=LINEAR_BLACK, white=LINEAR_WHITE, saturation=LINEAR_SATURATION, gamma=DISPLAY_GAMMA
-):
+def linear_rgb(stamps, survey, black=LINEAR_BLACK, white=None, saturation=LINEAR_SATURATION, gamma=DISPLAY_GAMMA):
     """Colour images by a linear remapping of the pixel values.
 
     Parameters
@@ -177,7 +176,8 @@ def linear_rgb(
         Sky-subtracted stamps [unit of the survey].
     survey : Survey
     black, white : float
-        Scaled flux that is black and that is white [nanomaggy per pixel]; the same for all stamps.
+        Scaled flux that is black and that is white [nanomaggy per pixel]; the same for all stamps. White is by default
+        `LINEAR_WHITE` times `images.relative_noise`.
     saturation : float
         Factor on the difference of each colour from their mean.
     gamma : float
@@ -186,12 +186,13 @@ def linear_rgb(
     Returns
     -------
     ndarray, shape (n, height, width, 3), float32
-        Between 0 and 1: i, r, g as red, green, blue, weighted as in `images.rgb`; mid-grey where not finite.
+        Between 0 and 1: `survey.colour_bands`, weighted as in `images.rgb`; mid-grey where not finite.
 
     Notes
     -----
     Bertin (2012, STIFF), as Pasquet et al. (2019), Fig. 2. `images.rgb` keeps the hue of bright cores instead.
     """
+    white = white or LINEAR_WHITE * relative_noise(stamps, survey)
     flux = scaled_flux(stamps, survey)
     level = (flux - black) / (white - black)
     mean = level.mean(axis=-1, keepdims=True)
@@ -199,7 +200,7 @@ def linear_rgb(
     return grey_where_missing(colour, flux)
 
 
-def random_stamps(stamps, survey, z_spec, r_mag, title, n_columns=6):
+def random_stamps(stamps, survey, z_spec, r_mag, title, n_columns=6, band="r"):
     """Stamps of galaxies in colour, north up and east left.
 
     Parameters
@@ -212,6 +213,8 @@ def random_stamps(stamps, survey, z_spec, r_mag, title, n_columns=6):
     title : str
         Says whether the pixels are real or simulated.
     n_columns : int
+    band : str
+        That of the magnitude.
 
     Returns
     -------
@@ -220,7 +223,7 @@ def random_stamps(stamps, survey, z_spec, r_mag, title, n_columns=6):
     labels = []
     for z, mag in zip(z_spec, r_mag):
         label = f"z = {z:.3f}" if np.isfinite(z) else "z unknown"
-        labels.append(label + (f", r = {mag:.2f}" if np.isfinite(mag) else ""))
+        labels.append(label + (f", {band} = {mag:.2f}" if np.isfinite(mag) else ""))
     figure = image_grid(linear_rgb(stamps, survey), labels, title, n_columns)
     scale_bar(figure.axes[0], stamps.shape[1], survey.pixel_scale)
     return figure

@@ -104,7 +104,10 @@ def clipped_sigma(pixels):
             return 0.0
         n_levels = min(int(np.sqrt(2 / np.pi) * 5 / 4 * len(values) + 1), LEVELS)
         step = 10 * sigma / n_levels
-        level = pixels * np.float32(1 / step) + np.float32(0.499999 - (mean - 5 * sigma) / step)
+        scale, zero = np.float32(1 / step), np.float32(0.499999 - (mean - 5 * sigma) / step)
+        if not np.isfinite([scale, zero]).all():
+            return 0.0
+        level = pixels * scale + zero
         # Cut towards 0, as C does, so that the first level is twice as wide; what lies outside is left out.
         level = np.clip(level, -1, n_levels, out=level).astype(np.intp)
     level += 1

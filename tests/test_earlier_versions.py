@@ -6,7 +6,6 @@ reader, never the samples. What a file holds must come back exactly. What networ
 "computed", may differ in the last digits of float32 from one processor to another.
 """
 
-import dataclasses
 import hashlib
 import json
 import tarfile
@@ -16,7 +15,7 @@ import pytest
 import tensorflow as tf
 from astropy.table import Table
 
-from photoz_morph.config import load_config
+from photoz_morph.config import config_values, load_config
 from photoz_morph.datasets import reading
 from photoz_morph.models.loading import load_network
 from photoz_morph.morph import dataset as morph_pipeline
@@ -179,7 +178,7 @@ def read_runs(folder):
         members = finished_members(path, config_class)
         histories = sorted(path.glob("fold_*/member_*/history.csv"))
         found[path.name] = {
-            "config": stored(dataclasses.asdict(config)),
+            "config": stored(config_values(config)),
             "dataset": dataset,
             "members": {str(fold): [[str(p.relative_to(path)), weights_hash(p)] for p in paths]
                         for fold, paths in members.items()},
@@ -308,7 +307,7 @@ def read_rail(folder):
     model = read_model(folder / "rail.zip")
     return {
         "description": {key: value for key, value in stored(model.description()).items() if key != "versions"},
-        "config": stored(dataclasses.asdict(model.config)),
+        "config": stored(config_values(model.config)),
         "network": outputs_of(model.network),
     }
 
@@ -416,4 +415,4 @@ def test_a_stopped_training_resumes(version, name, tmp_path):
 def test_a_config_of_a_run_is_that_of_the_file_it_was_made_of(version):
     config, _ = read_run(version[0] / "runs" / "photoz", PhotozConfig)
     assert load_config(version[0] / "runs" / "photoz" / "config.yaml", PhotozConfig) == config
-    assert config.survey == SDSS.name
+    assert config.survey == SDSS

@@ -27,8 +27,8 @@ class BeamBuild:
         Partition to an iterable of (split, key, example); a function of a module or a partial of one.
     digest : callable
         (split, example) to an int; see `tfds_builders.prepare.example_digest`.
-    n_examples : int
-        Number of examples in all splits.
+    n_examples : int or None
+        Number of examples in all splits, None where it is not known before the pixels are read.
     """
 
     def __init__(self, settings, partitions, read, digest, n_examples):
@@ -64,7 +64,7 @@ class BeamBuild:
             raise RuntimeError(f"{folder}: the workers of the pipeline wrote nothing there; all of them must share it")
         found = json.loads(path.read_text())
         path.unlink()
-        if found["n_examples"] != self._n_examples:
+        if self._n_examples is not None and found["n_examples"] != self._n_examples:
             raise RuntimeError(
                 f"{folder}: the pipeline made {found['n_examples']} examples of {self._n_examples}; run it again"
             )

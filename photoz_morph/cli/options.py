@@ -115,10 +115,11 @@ def share_of_work(text):
     return number, count
 
 
-def output_file(*suffixes):
+def output_file(*suffixes, in_parts=False):
     """Callback of an option for an output file: refuse before the work a name that could not be written after it.
 
-    Without suffixes any is allowed.
+    Without suffixes any is allowed. With `in_parts` the output is joined from a working folder, and may be there already
+    if that is, too: the command was killed before it could remove it.
     """
 
     def check(ctx, param, value):
@@ -129,11 +130,11 @@ def output_file(*suffixes):
             raise ValueError(f"{path}: Not a directory: {path.parent} is a file; give another {param.opts[0]}")
         if path and not path.parent.is_dir():
             raise ValueError(f"{path}: folder {path.parent} does not exist; create it or give another {param.opts[0]}")
-        if path and path.suffix == ".hats" and path.exists() and not working_folder(path).exists():
+        if path and path.suffix == ".hats" and path.exists() and not (in_parts and working_folder(path).exists()):
             raise ValueError(f"{path}: exists; remove it or give another {param.opts[0]}")
         if path and path.suffix == ".hats" and importlib.util.find_spec("hats") is None:
             raise ValueError(f"{path}: needs the package hats, which is not installed; `pip install hats`")
-        if path and path.is_dir():
+        if path and path.is_dir() and path.suffix != ".hats":
             raise ValueError(f"{path}: is a folder; give the name of a file as {param.opts[0]}")
         if path:
             check_writable(path.parent)

@@ -177,7 +177,7 @@ def _reasons(images, table, survey):
     return reasons
 
 
-def rehearse_source(source, out, progress=True):
+def rehearse_source(source, out, model="", progress=True):
     """Refuse before the work what could not be written after it; see `predictions.rehearse_predictions`.
 
     Parameters
@@ -185,6 +185,8 @@ def rehearse_source(source, out, progress=True):
     source : ImageSource
         The tables of all its partitions are read; those whose columns are like the others' are not written again.
     out : path-like
+    model : str
+        Name of the network.
     progress : bool
 
     Raises
@@ -200,7 +202,7 @@ def rehearse_source(source, out, progress=True):
         likeness = tuple((name, table[name].dtype.kind, table[name].shape[1:]) for name in table.colnames)
         if likeness not in seen and len(table):
             seen.add(likeness)
-            rehearse_predictions(table, out, source.path)
+            rehearse_predictions(table, out, source.path, model)
 
 
 def infer_source(

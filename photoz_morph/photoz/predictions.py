@@ -224,7 +224,7 @@ def _write(parts, path, grid):
             join_parquet(parts, part, edges_metadata(parts.template.meta))
 
 
-def rehearse_predictions(catalog_columns, path, source="catalogue"):
+def rehearse_predictions(catalog_columns, path, source="catalogue", model=""):
     """Write predictions of a catalogue with PDFs of one bin beside `path`, and remove them.
 
     What could not be written after hours of work is refused before it: a column with the name of a column of the
@@ -237,6 +237,8 @@ def rehearse_predictions(catalog_columns, path, source="catalogue"):
         As for `write_predictions`.
     source : path-like
         Named in errors about the catalogue.
+    model : str
+        Name of the network, which names of columns of a HATS catalogue begin with.
 
     Raises
     ------
@@ -249,7 +251,7 @@ def rehearse_predictions(catalog_columns, path, source="catalogue"):
     check_suffix(path)
     n_galaxies = len(next(iter(Table(catalog_columns, copy=False).itercols())))
     try:
-        table = predictions_table(catalog_columns, np.ones((n_galaxies, 1)), grid, SDSS, "catalogue")
+        table = predictions_table(catalog_columns, np.ones((n_galaxies, 1)), grid, SDSS, "catalogue", model)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             part = Path(folder, path.name)
             try:

@@ -21,6 +21,7 @@ class ShardPartition:
 
     path: Path
     n_rows: int
+    knows_flags = True
 
     @property
     def name(self):
@@ -59,6 +60,7 @@ def open_shards(folder, survey=None):
     """
     paths = find_shards(folder)
     first = read_catalog(paths[0])[1]
+    own = survey_of(paths[0], first)
     partitions, facts, stacked = [], [], []
     for path in paths:
         with open_fits(path, "a shard of stacks") as hdus:
@@ -68,14 +70,14 @@ def open_shards(folder, survey=None):
             stacked.append(stacking_facts(header))
         for keyword in SAME:
             if header.get(keyword) != first.get(keyword):
+                what = f"{keyword} is {header.get(keyword)}, in {paths[0].name} it is {first.get(keyword)}"
                 if keyword == "SURVDESC":
-                    raise ValueError(f"{path}: SURVDESC differs from that in {paths[0].name}; keep stacks made with "
-                                     "different descriptions of a survey in folders of their own")  # fmt: skip
+                    different = survey_of(path, header).difference(own) or "the descriptions differ"
+                    what = f"stacks of another survey than those of {paths[0].name} ({different})"
                 raise ValueError(
-                    f"{path}: {keyword} is {header.get(keyword)}, in {paths[0].name} it is {first[keyword]}; keep "
-                    "stacks of different surveys, and simulated and stacked ones, in folders of their own"
+                    f"{path}: {what}; keep stacks of different surveys, and simulated and stacked ones, in folders of "
+                    "their own"
                 )
-    own = survey_of(paths[0], first)
     check_survey(own, survey, paths[0])
     return ImageSource(
         Path(folder), survey or own, first["ORIGIN"], tuple(partitions), fingerprint_of(*facts), joined_facts(stacked)

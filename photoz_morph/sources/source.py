@@ -10,6 +10,8 @@ partition of its own, a frozen dataclass that can be pickled, with
   checksums where the format has them;
 - `read_table()`: the table of all galaxies, without reading a pixel.
 
+A class may say `knows_flags = True`: then no galaxy is flagged by its pixels alone.
+
 The table has one row per galaxy in the order of the source and at least the columns of `shards.stacks`: `obj_id`,
 `group_id`, `ra`, `dec` [deg], `z_spec`, `ebv` [mag], `flag`. Where `flag` is 1 the pixels are NaN and `flag_reason`
 says why. What only the pixels show, such as a value that is not finite, is flagged by `read` and not by `read_table`.

@@ -79,6 +79,15 @@ def test_output_files_that_cannot_be_written_are_refused(tmp_path, name, message
         output_file(".fits", ".hats")(None, option, str(tmp_path / name))
 
 
+def test_a_catalogue_whose_parts_were_not_removed_yet_is_passed_on(tmp_path):
+    for name in ("there.hats", "there.hats.parts"):
+        (tmp_path / name).mkdir()
+    option, name = click.Option(["--out"]), str(tmp_path / "there.hats")
+    assert output_file(".fits", ".hats", in_parts=True)(None, option, name) == name
+    with pytest.raises(ValueError, match="there.hats: exists"):
+        output_file(".fits", ".hats")(None, option, name)
+
+
 def test_a_good_output_file_and_none_are_passed_on(tmp_path):
     check, option = output_file(".fits"), click.Option(["--out"])
     assert check(None, option, None) is None

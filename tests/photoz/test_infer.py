@@ -21,6 +21,7 @@ from photoz_morph.photoz.infer import (
     rehearse_source,
 )
 from photoz_morph.photoz.predictions import read_predictions, write_predictions
+from photoz_morph.streaming.working_folder import WorkingFolder
 from tests.catalogs.test_dust import known_ebv, write_map
 from tests.support.streams import SIZES, MadePartition, NumpyModel, made_source
 
@@ -167,6 +168,21 @@ def test_a_share_says_how_many_partitions_are_missing(tmp_path, model, whole):
     made = infer_source(model, made_source(SIZES), tmp_path / "p.fits", progress=False)  # the whole takes over
     assert made.n_missing == 0
     assert_same(read_predictions(tmp_path / "p.fits")[0], whole)
+
+
+@pytest.mark.parametrize("out", ["p.fits", "p.hats"])
+def test_killed_after_the_join_it_only_removes_the_parts(tmp_path, model, whole, out, monkeypatch):
+    if out == "p.hats":
+        pytest.importorskip("hats")
+    with monkeypatch.context() as patch:
+        patch.setattr(WorkingFolder, "remove", lambda work: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception, match="killed"):
+            infer_source(model, made_source(SIZES), tmp_path / out, progress=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [out, f"{out}.parts"]
+    monkeypatch.setattr(MadePartition, "read", lambda *_: pytest.fail("computed again"))
+    infer_source(model, made_source(SIZES), tmp_path / out, progress=False)
+    assert_same(read_predictions(tmp_path / out)[0], whole)
+    assert [path.name for path in tmp_path.iterdir()] == [out]
 
 
 def test_finished_parts_are_not_computed_again(tmp_path, model, monkeypatch):

@@ -1,8 +1,12 @@
+import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from astropy.table import Table
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from photoz_morph.streaming.owners import is_begun
 from photoz_morph.streaming.working_folder import joining, open_working_folder
@@ -37,7 +41,7 @@ def test_a_part_that_is_cut_off_or_of_other_rows_is_missing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("partitions", "settings", "message"),
+    ("partitions", "wanted", "message"),
     [
         (PARTITIONS, {**SETTINGS, "combine": "average"},
          r"computed with combine median \(this run has average\); remove the folder to begin anew, or give another"),
@@ -46,10 +50,10 @@ def test_a_part_that_is_cut_off_or_of_other_rows_is_missing(tmp_path):
         (PARTITIONS[:4], SETTINGS, r"partitions 5, \w+ \(this run has 4, \w+\)"),
     ],
 )  # fmt: skip
-def test_parts_of_another_computation_are_refused_with_what_differs(tmp_path, partitions, settings, message):
+def test_parts_of_another_computation_are_refused_with_what_differs(tmp_path, partitions, wanted, message):
     filled(tmp_path / "p.fits", [0])
     with pytest.raises(ValueError, match=message):
-        open_working_folder(tmp_path / "p.fits", partitions, settings)
+        open_working_folder(tmp_path / "p.fits", partitions, wanted)
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "{", "null"])
@@ -89,3 +93,35 @@ def test_of_two_shares_that_finish_together_one_joins(tmp_path):
         work.remove()
     with joining(work, (3, 3)) as is_mine:  # it had seen them before the other removed them
         assert not is_mine
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), keep=st.floats(0, 1))
+def test_a_damaged_part_is_missing_or_one_line_or_as_it_was(tmp_path, position, bit, keep):
+    shutil.rmtree(tmp_path / "p.fits.parts", ignore_errors=True)  # of the example before
+    work = filled(tmp_path / "p.fits", range(5))
+    path = work.path("stacks-3")
+    content = bytearray(path.read_bytes())
+    content[int(position * len(content))] ^= 1 << bit
+    path.write_bytes(content[: int(keep * len(content)) if keep < 0.5 else len(content)])
+    if work.missing():
+        assert work.missing() == [3]
+        return
+    try:
+        found = np.concatenate([one["obj_id"] for one in work.parts().tables()])
+    except ValueError as error:
+        assert str(path) in str(error) and "\n" not in str(error)
+        return
+    assert found.tolist() == list(range(15))
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.one_of(st.text(), st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps)))
+def test_any_other_settings_are_one_line(tmp_path, content):
+    shutil.rmtree(tmp_path / "p.fits.parts", ignore_errors=True)  # of the example before
+    filled(tmp_path / "p.fits", [0])
+    (tmp_path / "p.fits.parts" / "settings.json").write_text(content)
+    try:
+        open_working_folder(tmp_path / "p.fits", PARTITIONS, SETTINGS)
+    except ValueError as error:
+        assert "remove the folder" in str(error) and "\n" not in str(error)

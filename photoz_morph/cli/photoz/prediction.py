@@ -97,7 +97,7 @@ def import_checkpoint(checkpoint, bins, out, quiet):
 @click.option("--frames", type=UserPath(), help="Folder of survey frames, or their index; with --catalog.")
 @click.option("--stacks", type=UserPath(), help="The same as SOURCE.")
 @click.option("--out", default="predictions.fits", show_default=True, type=UserPath(),
-              help=f"Output file: {', '.join(FORMATS)}.", callback=output_file(*FORMATS))  # fmt: skip
+              help=f"Output file: {', '.join(FORMATS)}.", callback=output_file(*FORMATS, in_parts=True))  # fmt: skip
 @click.option("--figure", type=UserPath(), callback=output_file(".png", ".pdf"),
               help=f"Figure of the first {MAX_SHOWN} galaxies and their PDFs, a .png or .pdf file.")  # fmt: skip
 @click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]),
@@ -148,6 +148,9 @@ def infer(
     if frames:
         from photoz_morph.photoz.catalog_source import CatalogSource
 
+        if not is_begun(out):  # again, because now the name of the network is known
+            rehearse_predictions(galaxies[:1], out, catalog, model.description["model"])
+
         settings = {"combine": combine}
         echo_dust(galaxies, dust, quiet)
         options = {"combine": combine, "swarp": swarp, "dust": dust}
@@ -162,7 +165,7 @@ def infer(
             reddening = CatalogReddening(galaxies)
             settings = {"ebv": reddening.fingerprint}
         if not is_begun(out):
-            rehearse_source(images, out, progress=not quiet)
+            rehearse_source(images, out, model.description["model"], progress=not quiet)
     with remarks(quiet):
         made = infer_source(
             model, images, out, settings, reddening, share, not quiet, filling(beam), same_engine=same_engine, dust=dust

@@ -310,9 +310,21 @@ def read_hats_predictions(path):
             check_parquet(partition.metadata, file.stat().st_size)
             parts.append(_without_copies(partition))
     table = from_arrow(pa.concat_tables(parts))
+    stated = _stated_rows(path)
+    if stated not in (None, len(table)):
+        raise ValueError(f"its files hold {len(table)} galaxies, its properties say {stated}")
     table = table[np.argsort(np.asarray(table["catalog_row"]))]
     table.remove_columns([name for name in OWN_COLUMNS if name in table.colnames])
     return table
+
+
+def _stated_rows(path):
+    """Number of rows that the properties of a catalogue state; None if they do not."""
+    for name in ("hats.properties", "properties"):
+        if (path / name).is_file():
+            found = re.search(r"^hats_nrows=(\d+)$", (path / name).read_text(), re.MULTILINE)
+            return int(found[1]) if found else None
+    return None
 
 
 def hats_batches(path, names, n_rows):
@@ -332,7 +344,9 @@ def hats_batches(path, names, n_rows):
     """
     files = _partition_files(path)
     if not n_rows:
-        total = sum(pq.read_metadata(file).num_rows for file in files)
+        total, stated = sum(pq.read_metadata(file).num_rows for file in files), _stated_rows(path)
+        if stated not in (None, total):
+            raise ValueError(f"its files hold {total} galaxies, its properties say {stated}")
         yield next(hats_batches(path, names, 1))[:0], total  # a list column tells its length by its rows
         return
     for file in files:

@@ -33,7 +33,7 @@ def test_classes_of_all_stamps_are_counted_and_written(place, tmp_path, out):
     assert [str(name).strip() for name in table["class"]] == list(expected["class"])
     assert f"5 galaxies in {tmp_path / out}: " in result.stdout
     for name in ("spiral", "elliptical", "merger"):
-        assert f"{name} {(expected['class'] == name).sum()}" in result.stdout
+        assert f"{(expected['class'] == name).sum()} {name}" in result.stdout
     assert [path.name for path in tmp_path.iterdir()] == [out]
 
 

@@ -265,7 +265,7 @@ def test_unusable_catalogue_is_refused_in_one_line(spoil, message, tmp_path):
     "arguments, message",
     [
         (("--out", "x.fits"), "--out names one file; give --method knn or --method boosting with it"),
-        (("--simulated",), "--simulated and --z-max are for a CATALOGUE"),
+        (("--simulated",), "--simulated, --survey and --z-max are for a CATALOGUE"),
         (("--data-dir", "d"), "--data-dir is for a RUN"),
     ],
 )

@@ -41,6 +41,7 @@ WINGS = {
         ["experiment"],
         ["splits"],
         ["dataset"],
+        ["prediction_parts"],
         ["predictions"],
         ["formats", "depth", "config"],
     ],

@@ -256,7 +256,7 @@ def _prepare(catalog, frames_dir, survey, combine, swarp, progress, engine, proc
     if swarp and engine != "swarp":
         raise ValueError(f"engine is {engine}, which does not run {swarp}; give engine swarp, or no program")
     n_processes = process_count(processes)
-    catalog = check_galaxy_catalog(catalog, "catalogue")
+    catalog = check_galaxy_catalog(catalog, "catalogue", bands=survey.bands)
     taken = [name for name in catalog.colnames if name.lower() in WRITTEN_COLUMNS]
     if taken:
         raise ValueError(f"catalogue: column {', '.join(taken)} has the name of a column of the stacks; rename it")

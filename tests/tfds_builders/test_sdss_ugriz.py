@@ -168,7 +168,8 @@ def test_the_dataset_of_sdss_describes_no_survey_as_before(tmp_path):
     write(tmp_path)
     build(tmp_path, tmp_path / "data", progress=False)
     builder = reading.open_dataset(tmp_path / "data")
-    assert set(builder.info.metadata) == {"origin", "order", "content_hash"}
+    assert "survey" not in builder.info.metadata
+    assert builder.info.metadata["bands"] == "u,g,r,i,z"
     assert reading.survey_of(builder) == SDSS
 
 

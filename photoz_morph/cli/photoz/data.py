@@ -106,7 +106,7 @@ def stack(catalog, frames, out, survey, combine, engine, swarp, processes, part,
 
     survey = get_survey(survey)
     with remarks(quiet):
-        table = read_galaxy_catalog(catalog)
+        table = read_galaxy_catalog(catalog, bands=survey.bands)
     echo_dust(table, dust, quiet)
     summary = stack_catalog(
         table, frames, out, survey, combine, swarp, not quiet, engine=engine, processes=processes, part=part, dust=dust

@@ -78,7 +78,7 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
         "n_bootstrap": n_bootstrap,
         "seed": seed,
         "folds": folds,
-        "mean": _mean_over_folds(folds),
+        "mean": mean_over_folds(folds),
         "all": with_errors(per_galaxy, bootstrap_scores(SCORES, per_galaxy, n_bootstrap, seed, parents), n_groups),
         "coverage": [
             {"level": level, "value": float(fraction), "error": float(error)}
@@ -119,7 +119,7 @@ def with_errors(per_galaxy, resampled, n_groups):
     return scores
 
 
-def _mean_over_folds(folds):
+def mean_over_folds(folds):
     """Unweighted mean over folds of each score, its error, and the scatter of several folds."""
     mean = {"n_folds": len(folds), "n_galaxies": sum(scores["n_galaxies"] for scores in folds.values())}
     for name in SCORES:

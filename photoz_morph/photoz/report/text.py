@@ -50,7 +50,7 @@ def overview(results, figures):
     verdict = f"{networks}: sigma_MAD {sigma} on {scores['n_galaxies']:,} {results.galaxies}, {baselines}."
     numbers = {COLUMNS[name][0]: score_text(scores["all"][name], COLUMNS[name]) for name in FIRST_SCREEN}
     note = f"All {scores['n_galaxies']:,} {results.galaxies} of {count(n_folds, 'test fold')} together; ± is the "
-    return Overview(verdict, numbers, f"{note}{error_note(scores)}.", figures)
+    return Overview(verdict, numbers, f"{note}{error_note(scores)}. {results.sample_note}".rstrip(), figures)
 
 
 def summary(results):

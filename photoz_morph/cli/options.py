@@ -51,6 +51,14 @@ part_option = click.option(
     "--part", "share", metavar="I/N", callback=lambda ctx, param, value: share_of_work(value),
     help="Compute every Nth partition only, from the Ith; for several machines, whose shares are joined by the last.",
 )  # fmt: skip
+engine_option = click.option(
+    "--engine", type=click.Choice(["lanczos", "swarp"]),
+    help="What makes the stacks: SWarp's rules in NumPy, or the program; lanczos, or swarp if --swarp is given.",
+)  # fmt: skip
+stacking_processes_option = click.option(
+    "--processes", type=click.IntRange(min=1),
+    help="Number of processes that stack; all cores by default. The stacks do not depend on it.",
+)  # fmt: skip
 dust_option = click.option(
     "--dust", default="auto", show_default=True, metavar="MAP", callback=lambda ctx, param, value: checked_dust(value),
     help="Map of E(B-V) where it is unknown: auto, shipped, sfdmap:DIR, dustmaps[:DIR].",

@@ -22,7 +22,7 @@ from photoz_morph.catalogs.dust import fill_ebv
 from photoz_morph.catalogs.galaxies import check_galaxy_catalog
 from photoz_morph.catalogs.per_band import check_quantities
 from photoz_morph.shards.stacks import SHARD_SIZE, read_shard, shard_path, write_shard
-from photoz_morph.stacking.frame_index import open_frames
+from photoz_morph.stacking.frame_index import FrameIndex, open_frames
 from photoz_morph.stacking.lanczos import COMBINE_TYPES
 from photoz_morph.stacking.parts import Part, missing_remark, owned_part
 from photoz_morph.stacking.pixels import remarks_on
@@ -75,9 +75,9 @@ def stack_catalog(
         What makes the stamps: the rules of SWarp in NumPy, or the program, which is the default if `swarp` is given.
     processes : int or None
         Number of processes; None for one per core. The shards do not depend on it.
-    part : str or Part, optional
-        "I/N" to stack the I-th of N parts of the shards only. Several processes can fill one folder with different
-        parts at the same time.
+    part : (int, int), optional
+        (I, N) to stack the I-th of N parts of the shards only, from 1. Several processes can fill one folder with
+        different parts at the same time.
     dust : str
         Dust map; see `catalogs.dust.open_dust`.
 
@@ -105,7 +105,7 @@ def stack_catalog(
     below `out_dir`, which takes as much space as the shards until they are complete.
     """
     check_quantities(catalog, survey.bands, "catalogue")  # `photoz build` would fail on them after hours of stacking
-    part = Part.parse(part) if isinstance(part, str) else part
+    part = None if part is None else Part(*part)
     out_dir = Path(out_dir)
     with owned_part(out_dir, part):
         run = _prepare(catalog, frames_dir, survey, combine, swarp, progress, engine, processes, dust)
@@ -256,7 +256,7 @@ def _prepare(catalog, frames_dir, survey, combine, swarp, progress, engine, proc
     if swarp and engine != "swarp":
         raise ValueError(f"engine is {engine}, which does not run {swarp}; give engine swarp, or no program")
     n_processes = process_count(processes)
-    catalog = check_galaxy_catalog(catalog, "catalogue")
+    catalog = check_galaxy_catalog(catalog, "catalogue", bands=survey.bands)
     taken = [name for name in catalog.colnames if name.lower() in WRITTEN_COLUMNS]
     if taken:
         raise ValueError(f"catalogue: column {', '.join(taken)} has the name of a column of the stacks; rename it")
@@ -274,14 +274,13 @@ def _prepare(catalog, frames_dir, survey, combine, swarp, progress, engine, proc
     fill_ebv(catalog, dust)
     ra, dec = (np.asarray(catalog[name], float) for name in ("ra", "dec"))
     starts, rows = index.overlaps(ra, dec, survey.stamp_size * survey.pixel_scale)
-    messages = []
+    messages, source = [], frames_dir if not isinstance(frames_dir, FrameIndex) else frames_dir.folder
     if index.meta.get("is_file"):
-        used = index[np.unique(rows)]
-        used.check_files(frames_dir)
+        index[np.unique(rows)].check_files(source)
         if n_lost := int(np.sum(~np.isfinite(index["radius"]))):
-            messages.append(f"{frames_dir}: {n_lost} frames of the index cannot be used; `photoz index` lists them")
+            messages.append(f"{source}: {n_lost} frames of the index cannot be used; `photoz index` lists them")
     plan = Plan(ra, dec, index, starts, rows, settings, n_processes)
-    return _Run(catalog, plan, frames_dir, index.meta["n_ignored"], messages)
+    return _Run(catalog, plan, source, index.meta["n_ignored"], messages)
 
 
 def _parts(catalog):

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from photoz_morph.streaming.owners import is_begun
-from photoz_morph.streaming.working_folder import joining, open_working_folder
+from photoz_morph.streaming.working_folder import fill, joining, open_working_folder
 from photoz_morph.system.locks import locked
 
 PARTITIONS = [SimpleNamespace(name=f"stacks-{number}", n_rows=3) for number in range(5)]
@@ -74,8 +74,11 @@ def test_two_partitions_of_one_name_are_refused(tmp_path):
 
 def test_the_process_that_finds_all_parts_joins_them(tmp_path):
     work = filled(tmp_path / "p.fits", range(4))
-    with joining(work) as is_mine:
+    with joining(work, (1, 2)) as is_mine:
         assert not is_mine
+    with pytest.raises(RuntimeError, match="p.fits.parts: parts were removed while others were computed"):
+        with joining(work):
+            pass
     work = filled(tmp_path / "p.fits", [4])
     with joining(work) as is_mine:
         assert is_mine
@@ -125,3 +128,10 @@ def test_any_other_settings_are_one_line(tmp_path, content):
         open_working_folder(tmp_path / "p.fits", PARTITIONS, SETTINGS)
     except ValueError as error:
         assert "remove the folder" in str(error) and "\n" not in str(error)
+
+
+def test_a_part_of_other_rows_than_announced_is_refused(tmp_path):
+    work = filled(tmp_path / "p.fits", [])
+    with pytest.raises(ValueError, match="stacks-1: has 2 rows, 3 were announced"):
+        fill(work, lambda numbers: iter([3, 2, 3]), lambda name, n: Table({"obj_id": np.arange(n)}), progress=False)
+    assert work.missing() == [1, 2, 3, 4]

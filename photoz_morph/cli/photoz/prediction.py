@@ -14,6 +14,7 @@ from photoz_morph.cli.options import (
     dust_option,
     echo,
     echo_dust,
+    engine_option,
     filling,
     onnx_option,
     output_file,
@@ -22,6 +23,7 @@ from photoz_morph.cli.options import (
     quiet_option,
     remarks,
     run_argument,
+    stacking_processes_option,
 )
 from photoz_morph.cli.runs import current_predictions
 from photoz_morph.training.quiet import quiet_tensorflow
@@ -102,7 +104,9 @@ def import_checkpoint(checkpoint, bins, out, quiet):
               help=f"Figure of the first {MAX_SHOWN} galaxies and their PDFs, a .png or .pdf file.")  # fmt: skip
 @click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]),
               help="Combination of the frames.")  # fmt: skip
+@engine_option
 @click.option("--swarp", type=UserPath(), help="SWarp executable, if not on the PATH.")
+@stacking_processes_option
 @click.option("--same-engine", is_flag=True,
               help="Refuse stacks made otherwise than those of the training data; by default a remark.")  # fmt: skip
 @dust_option
@@ -110,8 +114,8 @@ def import_checkpoint(checkpoint, bins, out, quiet):
 @beam_options
 @quiet_option
 def infer(
-    model, source, catalog, frames, stacks, out, figure, combine, swarp, same_engine, dust, share, runner, beam_option,
-    quiet
+    model, source, catalog, frames, stacks, out, figure, combine, engine, swarp, processes, same_engine, dust, share,
+    runner, beam_option, quiet,
 ):  # fmt: skip
     """Predict redshift PDFs of new galaxies with an exported MODEL.
 
@@ -147,13 +151,15 @@ def infer(
     model = load_exported_model(model)
     if frames:
         from photoz_morph.photoz.catalog_source import CatalogSource
+        from photoz_morph.stacking.stack import DEFAULT_ENGINE
 
         if not is_begun(out):  # again, because now the name of the network is known
             rehearse_predictions(galaxies[:1], out, catalog, model.description["model"])
 
-        settings = {"combine": combine}
+        engine = engine or ("swarp" if swarp else DEFAULT_ENGINE)
+        settings = {"combine": combine, "engine": engine}
         echo_dust(galaxies, dust, quiet)
-        options = {"combine": combine, "swarp": swarp, "dust": dust}
+        options = {"combine": combine, "swarp": swarp, "dust": dust, "engine": engine, "processes": processes}
         images = CatalogSource(galaxies, frames, model.survey, options, not quiet)
         if beam and Path(frames).is_dir():
             images.index  # once, and not by every worker

@@ -68,6 +68,7 @@ def write_hats(parts, path, max_rows=MAX_ROWS):
         ) from error
     if path.exists():
         raise ValueError(f"{path}: exists; remove it or give another name")
+    parts = _WithoutIndex(parts)
     _check_names(parts.template, path)
     if not parts.n_rows:
         raise ValueError(f"{path}: HATS needs positions and there is no galaxy; write .parquet")
@@ -83,6 +84,18 @@ def write_hats(parts, path, max_rows=MAX_ROWS):
     finally:
         with contextlib.suppress(OSError):
             shutil.rmtree(part)
+
+
+class _WithoutIndex:
+    """Parts without a column `_healpix_29`, which a catalogue that was itself HATS brings along; it is made anew."""
+
+    def __init__(self, parts):
+        self._parts, self.n_rows = parts, parts.n_rows
+        self._names = [name for name in parts.template.colnames if name != OWN_COLUMNS[0]]
+        self.template = parts.template[self._names]
+
+    def tables(self, names=None):
+        return self._parts.tables(self._names if names is None else names)
 
 
 def check_positions(table, path):

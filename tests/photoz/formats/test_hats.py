@@ -110,6 +110,14 @@ def test_a_column_with_a_name_of_the_format_is_refused(tmp_path, name):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_index_of_a_catalogue_that_was_hats_itself_is_made_anew(tmp_path):
+    table = predictions(_healpix_29=np.zeros(N, int))
+    write_predictions(table, tmp_path / "p.hats")
+    assert is_valid_catalog(tmp_path / "p.hats", strict=True)
+    table.remove_column("_healpix_29")
+    assert read_predictions(tmp_path / "p.hats")[0].colnames == table.colnames
+
+
 def test_edges_and_units_are_in_the_schema(folder):
     schema = hats.read_hats(folder).schema
     edges = json.loads(schema.field("pdf").metadata[b"edges"])

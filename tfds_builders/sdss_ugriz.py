@@ -11,6 +11,7 @@ from photoz_morph.catalogs.folds import N_FOLDS, assign_fold, storage_order
 from photoz_morph.catalogs.per_band import PER_BAND, PER_GALAXY, check_quantities, gather, per_galaxy
 from photoz_morph.sources.formats import open_source
 from photoz_morph.surveys import SDSS, survey_to_dict
+from photoz_morph.system.provenance import code_version, image_facts
 from tfds_builders.prepare import ContentHash, example_digest, prepare
 
 
@@ -30,8 +31,11 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
     survey = SDSS
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Make shards with `photoz simulate` or `photoz stack`."
 
-    def __init__(self, *, origin="stacked", partitions=None, read=None, on_galaxy=None, pipeline=None, **kwargs):
+    def __init__(
+        self, *, origin="stacked", facts=None, partitions=None, read=None, on_galaxy=None, pipeline=None, **kwargs
+    ):
         self.origin = origin  # "simulated" or "stacked": every number made from the dataset repeats it
+        self.facts = facts or {}  # of the images; see `system.provenance`
         self.partitions = partitions
         self.read = read or functools.partial(partition_examples, bands=self.survey.bands)
         self.on_galaxy = on_galaxy or (lambda: None)  # called once a galaxy, for a progress bar
@@ -62,7 +66,7 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
                 }
             ),
             supervised_keys=None,
-            metadata=tfds.core.MetadataDict(origin=self.origin, order="group_id", **described),
+            metadata=tfds.core.MetadataDict(origin=self.origin, order="group_id", **self.facts, **described),
             disable_shuffling=True,  # sort by the key, not by its hash
             citation="Pasquet et al. 2019, A&A 621, A26",
         )
@@ -186,19 +190,26 @@ def build(source, data_dir, overwrite=False, progress=True, pipeline=None, surve
     counts = _check_tables(opened, source, only)
     read = functools.partial(partition_examples, bands=opened.survey.bands, only=only)
     if pipeline:
+        data_dir = Path(data_dir).absolute()
         # Rows that are flagged for their pixels are not known before these are read.
         is_known = all(getattr(partition, "knows_flags", False) for partition in opened.partitions)
         pipeline = pipeline(opened.partitions, read, example_digest, counts["galaxies"] if is_known else None)
     with tqdm(total=counts["galaxies"], desc="build", unit=" galaxies", disable=not progress or bool(pipeline)) as bar:
         builder = builder_class(opened.survey)(
-            origin=opened.origin, partitions=opened.partitions, read=read, on_galaxy=bar.update, pipeline=pipeline,
-            data_dir=data_dir,
+            origin=opened.origin, facts=_facts(opened), partitions=opened.partitions, read=read,
+            on_galaxy=bar.update, pipeline=pipeline, data_dir=data_dir,
         )  # fmt: skip
         folder = Path(source) if Path(source).is_dir() else Path(source).parent
         prepare(builder, folder, overwrite, pipeline)
     n_galaxies = sum(split.num_examples for split in builder.info.splits.values())
     counts["flagged"] += counts["galaxies"] - n_galaxies
     return counts | {"galaxies": n_galaxies}
+
+
+def _facts(source):
+    """Facts of the images and the code, for the metadata, which describe the survey as a whole."""
+    facts = image_facts(source.survey, **source.facts, code=code_version())
+    return {key: value for key, value in facts.items() if key not in ("survey", "size")}
 
 
 def _check_tables(source, path, only):

@@ -1,6 +1,7 @@
 """TFDS dataset of Y10 and Y1 mocks, with both images of a galaxy in one example; `morph build` writes it."""
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -11,6 +12,7 @@ from photoz_morph.mocks.labels import MERGER
 from photoz_morph.mocks.released_arrays import open_released
 from photoz_morph.shards.mocks import find_mock_shards, read_mock_catalog, read_mock_shard
 from photoz_morph.surveys import LSST
+from photoz_morph.system.provenance import code_version, image_facts
 from tfds_builders.prepare import ContentHash, example_digest, prepare
 
 ROWS_AT_ONCE = 500  # of the released arrays, in one partition of a pipeline
@@ -60,9 +62,14 @@ class TngLsstMocks(tfds.core.GeneratorBasedBuilder):
                 }
             ),
             supervised_keys=None,
-            metadata=tfds.core.MetadataDict(origin=self.origin, **self.facts),
+            metadata=tfds.core.MetadataDict(origin=self.origin, **self.facts, **self._provenance()),
             citation="Ciprijanovic et al. 2021, arXiv:2111.00961",
         )
+
+    def _provenance(self):
+        """Survey, bands and unit of the images, and the code that built the dataset."""
+        facts = {key: value for key, value in image_facts(LSST).items() if key in ("survey", "bands", "unit")}
+        return facts | {"code": code_version()} | ({"unit": "unknown"} if self.origin == "released" else {})
 
     def _split_generators(self, dl_manager):
         if self.pipeline:
@@ -120,6 +127,7 @@ def build(mocks_dir, data_dir, merger_copies=0, overwrite=False, progress=True, 
     origin, facts, counts = _check_catalogs(paths, merger_copies)
     total = sum(counts[split] for split in SPLITS)
     if pipeline:
+        data_dir = Path(data_dir).absolute()  # workers may have another working folder
         read = partial(shard_examples, merger_copies=merger_copies)
         pipeline = pipeline([path.absolute() for path in paths], read, example_digest, total)
 
@@ -174,6 +182,7 @@ def build_released(arrays_dir, data_dir, overwrite=False, progress=True, pipelin
 
     total = sum(counts.values())
     if pipeline:
+        data_dir = Path(data_dir).absolute()
         parts = [(split, range(start, min(start + ROWS_AT_ONCE, n_rows)))
                  for split, n_rows in counts.items() for start in range(0, n_rows, ROWS_AT_ONCE)]  # fmt: skip
         read = partial(_released_part, arrays.folder.absolute())

@@ -11,7 +11,7 @@ KNOWN_COLUMNS = ("obj_id", "group_id", "ra", "dec", "z_spec", "ebv", "flag", "fl
 ALIASES = {"obj_id": ("objid", "object_id"), "z_spec": ("redshift", "zspec")}
 
 
-def name_columns(table, source, needs=()):
+def name_columns(table, source, needs=(), bands=SDSS.bands):
     """Give the columns that the package knows their names, in place; warn which other names were understood.
 
     Parameters
@@ -21,6 +21,8 @@ def name_columns(table, source, needs=()):
         Origin of the table, for messages.
     needs : iterable of str
         Columns that must be there, beside `obj_id`.
+    bands : tuple of str
+        Of the survey: a column z is a magnitude only beside the other bands, if z is one of them.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def name_columns(table, source, needs=()):
             )
         table.rename_column(found[0], name)
         said.append(f"{found[0]} is taken for {name}")
-    said += _name_z(table, source, needs, "z_spec" in column_of)
+    said += _name_z(table, source, needs, "z_spec" in column_of, bands)
     if said:
         warnings.warn(f"{source}: {', '.join(said)}", stacklevel=3)
     missing = [name for name in ("obj_id", *needs) if name not in table.colnames]
@@ -61,14 +63,14 @@ def name_columns(table, source, needs=()):
         )
 
 
-def _name_z(table, source, needs, is_clear):
+def _name_z(table, source, needs, is_clear, bands):
     """Take a column called z for the redshift or for a magnitude; the remarks about it. `is_clear` beside a z_spec."""
     column_of = {name.lower(): name for name in table.colnames}
     if "z" not in column_of or is_clear:
         return []
-    beside = [band for band in SDSS.bands if band != "z"]
+    beside = [band.lower() for band in bands if band.lower() != "z"]
     z, magnitudes = column_of["z"], f"{', '.join(column_of.get(band, band) for band in beside)}"
-    is_band = set(beside) <= column_of.keys()
+    is_band = 0 < len(beside) < len(bands) and set(beside) <= column_of.keys()
     if "z_spec" in column_of:
         return [f"{z} is taken for the magnitude in band z"] if is_band else []
     if not is_band:
@@ -77,6 +79,6 @@ def _name_z(table, source, needs, is_clear):
     if "z_spec" in needs:
         raise ValueError(
             f"{source}: column {z} may be the redshift or, beside {magnitudes}, the magnitude in band z; call the "
-            "redshift z_spec, or the magnitudes mag_u ... mag_z"
+            f"redshift z_spec, or the magnitudes mag_{bands[0]} ... mag_{bands[-1]}"
         )
     return [f"{z} is taken for the magnitude in band z beside {magnitudes}; a redshift would be called z_spec"]

@@ -15,13 +15,14 @@ from astropy.table import Table
 from photoz_morph.catalogs.column_names import name_columns
 from photoz_morph.catalogs.numbers import UNKNOWN_LARGE, UNKNOWN_NUMBERS, floats, integers
 from photoz_morph.catalogs.table_files import read_table_file
+from photoz_morph.surveys import SDSS
 from photoz_morph.system.columns import plain_column
 
 POSITION = {"ra": (0, 360), "dec": (-90, 90)}  # deg
 MAX_REDSHIFT = 20.0
 
 
-def read_galaxy_catalog(path, needs=("ra", "dec")):
+def read_galaxy_catalog(path, needs=("ra", "dec"), bands=SDSS.bands):
     """Read and check the galaxies of a FITS, CSV or Parquet file, in the order of the file.
 
     Parameters
@@ -30,6 +31,8 @@ def read_galaxy_catalog(path, needs=("ra", "dec")):
         See `read_table_file`.
     needs : iterable of str
         Columns that must be there, beside `obj_id`; see `check_galaxy_catalog`.
+    bands : tuple of str
+        Of the survey of the magnitudes; see `name_columns`.
 
     Returns
     -------
@@ -43,10 +46,10 @@ def read_galaxy_catalog(path, needs=("ra", "dec")):
     ValueError
         If the file cannot be read, or its table does not pass `check_galaxy_catalog`.
     """
-    return check_galaxy_catalog(read_table_file(path), path, needs)
+    return check_galaxy_catalog(read_table_file(path), path, needs, bands)
 
 
-def check_galaxy_catalog(table, source, needs=("ra", "dec")):
+def check_galaxy_catalog(table, source, needs=("ra", "dec"), bands=SDSS.bands):
     """Check a galaxy table and convert its columns to their names and types.
 
     Parameters
@@ -59,6 +62,8 @@ def check_galaxy_catalog(table, source, needs=("ra", "dec")):
     needs : iterable of str
         Columns that must be there, beside `obj_id`. Without "ra" and "dec" positions may be missing or unknown; with
         "z_spec" a column `z` must not be open to two readings.
+    bands : tuple of str
+        Of the survey of the magnitudes; see `name_columns`.
 
     Returns
     -------
@@ -78,7 +83,7 @@ def check_galaxy_catalog(table, source, needs=("ra", "dec")):
         If a column was understood under another name, or left out because no format can hold it.
     """
     table = Table(table, copy=True)
-    name_columns(table, source, needs)
+    name_columns(table, source, needs, bands)
     if len(table) == 0:
         raise ValueError(f"{source}: the catalogue has no rows; give at least one galaxy")
     obj_id = integers(table["obj_id"], source)

@@ -10,6 +10,7 @@ from pathlib import Path
 from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard, survey_of
 from photoz_morph.sources.source import ImageSource, check_survey, fingerprint_of
 from photoz_morph.system.fits import open_fits
+from photoz_morph.system.provenance import joined_facts, stacking_facts
 
 SAME = ("SURVEY", "SURVDESC", "BANDS", "PIXSCALE", "BUNIT", "ORIGIN")  # cards that all shards of a folder share
 
@@ -60,12 +61,13 @@ def open_shards(folder, survey=None):
     paths = find_shards(folder)
     first = read_catalog(paths[0])[1]
     own = survey_of(paths[0], first)
-    partitions, facts = [], []
+    partitions, facts, stacked = [], [], []
     for path in paths:
         with open_fits(path, "a shard of stacks") as hdus:
             header, catalog = hdus[0].header, hdus["CATALOG"].header
             facts.append((path.name, *(hdus[name].header.get("DATASUM") for name in ("IMAGE", "CATALOG"))))
             partitions.append(ShardPartition(path, catalog["NAXIS2"]))
+            stacked.append(stacking_facts(header))
         for keyword in SAME:
             if header.get(keyword) != first.get(keyword):
                 what = f"{keyword} is {header.get(keyword)}, in {paths[0].name} it is {first.get(keyword)}"
@@ -77,4 +79,6 @@ def open_shards(folder, survey=None):
                     "their own"
                 )
     check_survey(own, survey, paths[0])
-    return ImageSource(Path(folder), survey or own, first["ORIGIN"], tuple(partitions), fingerprint_of(*facts))
+    return ImageSource(
+        Path(folder), survey or own, first["ORIGIN"], tuple(partitions), fingerprint_of(*facts), joined_facts(stacked)
+    )

@@ -18,7 +18,7 @@ says why. What only the pixels show, such as a value that is not finite, is flag
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from photoz_morph.surveys import ImagingSurvey
@@ -43,6 +43,8 @@ class ImageSource:
         In the order of the galaxies; see this module.
     fingerprint : str
         32 hexadecimal digits that change when the content does.
+    facts : dict
+        `engine` and `combine` of the stacks, where known; see `system.provenance`.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class ImageSource:
     origin: str
     partitions: tuple
     fingerprint: str
+    facts: dict = field(default_factory=dict)
 
     @property
     def n_rows(self):

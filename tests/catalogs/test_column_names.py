@@ -64,3 +64,26 @@ def test_numbers_stay_those_of_their_column():
     with pytest.warns(UserWarning):
         name_columns(table, "a.csv")
     assert (table["z_spec"][0], table["z"][0]) == (0.3, 15.0) and np.all(table["obj_id"] == 7)
+
+
+@pytest.mark.parametrize(
+    "bands, names, is_magnitude",
+    [
+        (("g", "r", "z"), ["g", "r", "z"], True),
+        (("g", "r", "z"), ["r", "z"], False),
+        (("B", "V", "R"), ["B", "V", "R", "z"], False),
+        (("Z",), ["z"], False),
+        (("G", "R", "Z"), ["g", "r", "z"], True),
+    ],
+)
+def test_z_is_a_magnitude_beside_the_other_bands_of_its_survey(bands, names, is_magnitude):
+    table = Table([[1]] * (1 + len(names)), names=["obj_id", *names])
+    with pytest.warns(UserWarning, match="z is taken for the magnitude" if is_magnitude else "z is taken for z_spec"):
+        name_columns(table, "a.csv", bands=bands)
+    assert ("z_spec" in table.colnames) != is_magnitude
+
+
+def test_the_remedy_for_a_z_of_two_meanings_names_the_magnitudes_of_the_survey():
+    table = Table([[1]] * 4, names=["obj_id", "g", "r", "z"])
+    with pytest.raises(ValueError, match="call the redshift z_spec, or the magnitudes mag_g ... mag_z"):
+        name_columns(table, "a.csv", ("z_spec",), ("g", "r", "z"))

@@ -10,12 +10,17 @@ from photoz_morph.cli.options import (
     beam_settings_of,
     build_pipeline,
     data_dir_option,
+    dust_option,
     echo,
+    echo_dust,
+    engine_option,
     output_file,
     overwrite_option,
     own_output,
     quiet_option,
     remarks,
+    share_of_work,
+    stacking_processes_option,
 )
 from photoz_morph.training.quiet import quiet_tensorflow
 
@@ -79,10 +84,17 @@ def index(frames, out, survey, processes, quiet):
               help="Survey of the frames: a name of `photoz survey list`, or the path of its description.")  # fmt: skip
 @click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]),
               help="Combination of the frames.")  # fmt: skip
+@engine_option
 @click.option("--swarp", type=UserPath(), help="SWarp executable, if not on the PATH.")
+@stacking_processes_option
+@click.option(
+    "--part", metavar="I/N", callback=lambda ctx, param, value: share_of_work(value),
+    help="Stack the Ith of N parts of the shards only; for several processes or machines that fill one folder.",
+)  # fmt: skip
+@dust_option
 @quiet_option
-def stack(catalog, frames, out, survey, combine, swarp, quiet):
-    """Stack the frames in FRAMES around each galaxy of CATALOG with SWarp.
+def stack(catalog, frames, out, survey, combine, engine, swarp, processes, part, dust, quiet):
+    """Stack the frames in FRAMES around each galaxy of CATALOG.
 
     CATALOG is a FITS, CSV or Parquet table with obj_id, ra, dec [deg] and optionally z_spec, ebv [mag]. FRAMES is a
     folder of images of the survey, for SDSS of corrected frames, frame-BAND-RUN-CAMCOL-FIELD.fits[.bz2|.gz], or an
@@ -94,8 +106,11 @@ def stack(catalog, frames, out, survey, combine, swarp, quiet):
 
     survey = get_survey(survey)
     with remarks(quiet):
-        table = read_galaxy_catalog(catalog)
-    summary = stack_catalog(table, frames, out, survey, combine, swarp, progress=not quiet)
+        table = read_galaxy_catalog(catalog, bands=survey.bands)
+    echo_dust(table, dust, quiet)
+    summary = stack_catalog(
+        table, frames, out, survey, combine, swarp, not quiet, engine=engine, processes=processes, part=part, dust=dust
+    )
     for message in summary.messages:
         click.echo(message, err=True)
     echo(f"{summary.n_good} stacks in {out}/stacks-*.fits, {summary.n_flagged} galaxies flagged. "

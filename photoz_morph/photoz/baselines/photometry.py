@@ -41,13 +41,15 @@ def real_galaxies():
     return table[(r < R_LIMIT) & (table["z_spec"] <= Z_LIMIT)]
 
 
-def read_photometry(path):
+def read_photometry(path, survey=SDSS):
     """Read galaxies with magnitudes, and their origin, from a catalogue or a folder of stacks.
 
     Parameters
     ----------
     path : path-like
         A file for `read_galaxy_catalog`, or a folder with `stacks-*.fits`.
+    survey : Survey
+        Of the magnitudes.
 
     Returns
     -------
@@ -63,10 +65,10 @@ def read_photometry(path):
         If a file cannot be read or used.
     """
     if not Path(path).is_dir():
-        table = read_galaxy_catalog(path, needs=("z_spec",))
+        table = read_galaxy_catalog(path, ("z_spec",), survey.bands)
         return table, "simulated" if table.meta.get("ORIGIN") == "simulated" else "catalogue"
     tables, headers = zip(*(read_catalog(shard) for shard in find_shards(path)))
-    table = check_galaxy_catalog(vstack(tables, metadata_conflicts="silent"), path, needs=("z_spec",))
+    table = check_galaxy_catalog(vstack(tables, metadata_conflicts="silent"), path, ("z_spec",), survey.bands)
     return table, "simulated" if "simulated" in {header["ORIGIN"] for header in headers} else "catalogue"
 
 
@@ -115,7 +117,7 @@ def catalog_baselines(
             raise ValueError(f"{catalog}: stacks of {found.name}, not of {survey.name}; leave out --survey")
         survey = found
     survey = survey or SDSS
-    table, origin = (real_galaxies(), "catalogue") if catalog is None else read_photometry(catalog)
+    table, origin = (real_galaxies(), "catalogue") if catalog is None else read_photometry(catalog, survey)
     on_table(table)
     if "mags" not in table.colnames and magnitude_prefix(table, survey.bands) == "":
         warnings.warn(f"{catalog}: {', '.join(survey.bands)} are taken for the magnitudes", stacklevel=2)

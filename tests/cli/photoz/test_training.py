@@ -25,6 +25,13 @@ def test_summary_counts_the_parameters_of_the_paper():
     assert result.exit_code == 0 and "(the paper's count): 27,391,464" in result.output  # Pasquet et al. (2019)
 
 
+def test_no_other_survey_is_simulated_where_its_dataset_is_missing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = photoz("train", "--set", "survey=hsc", "--data-dir", "nowhere")  # of photoz_simulated.yaml
+    assert result.exit_code == 1 and "make one with `photoz build STACKS --data-dir nowhere`" in result.output
+    assert not any(tmp_path.iterdir())
+
+
 def test_without_a_dataset_or_a_simulation_the_remedy_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = photoz("train", "photoz_sdss.yaml", "--data-dir", "nowhere")

@@ -190,6 +190,7 @@ def build(source, data_dir, overwrite=False, progress=True, pipeline=None, surve
     counts = _check_tables(opened, source, only)
     read = functools.partial(partition_examples, bands=opened.survey.bands, only=only)
     if pipeline:
+        data_dir = Path(data_dir).absolute()
         # Rows that are flagged for their pixels are not known before these are read.
         is_known = all(getattr(partition, "knows_flags", False) for partition in opened.partitions)
         pipeline = pipeline(opened.partitions, read, example_digest, counts["galaxies"] if is_known else None)

@@ -1,6 +1,7 @@
 """TFDS dataset of Y10 and Y1 mocks, with both images of a galaxy in one example; `morph build` writes it."""
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -126,6 +127,7 @@ def build(mocks_dir, data_dir, merger_copies=0, overwrite=False, progress=True, 
     origin, facts, counts = _check_catalogs(paths, merger_copies)
     total = sum(counts[split] for split in SPLITS)
     if pipeline:
+        data_dir = Path(data_dir).absolute()  # workers may have another working folder
         read = partial(shard_examples, merger_copies=merger_copies)
         pipeline = pipeline([path.absolute() for path in paths], read, example_digest, total)
 
@@ -180,6 +182,7 @@ def build_released(arrays_dir, data_dir, overwrite=False, progress=True, pipelin
 
     total = sum(counts.values())
     if pipeline:
+        data_dir = Path(data_dir).absolute()
         parts = [(split, range(start, min(start + ROWS_AT_ONCE, n_rows)))
                  for split, n_rows in counts.items() for start in range(0, n_rows, ROWS_AT_ONCE)]  # fmt: skip
         read = partial(_released_part, arrays.folder.absolute())

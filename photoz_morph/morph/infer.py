@@ -16,9 +16,10 @@ from tqdm import tqdm
 from photoz_morph.morph.robustness.fragility import flag_fragile, pixel_range
 from photoz_morph.streaming.joined_files import join_fits, join_parquet
 from photoz_morph.streaming.prefetch import prefetched
-from photoz_morph.streaming.working_folder import fill, folder_hash, joining, open_working_folder
+from photoz_morph.streaming.working_folder import fill, joining, open_working_folder
 from photoz_morph.system.files import write_whole
 from photoz_morph.system.json_files import read_json, write_atomically
+from photoz_morph.system.provenance import MODEL_FILES, code_version, folder_hash
 
 JOIN = {".fits": join_fits, ".parquet": join_parquet}
 RANGE = "pixel_range.json"
@@ -82,7 +83,8 @@ def infer_stamps(model, source, out, years, max_queries=None, share=None, progre
     """
     out = Path(out)
     settings = {
-        "model": folder_hash(model.folder), "images": source.fingerprint, "years": years, "max_queries": max_queries
+        "code": code_version(), "model": folder_hash(model.folder, MODEL_FILES), "images": source.fingerprint,
+        "years": years, "max_queries": max_queries,
     }  # fmt: skip
     work = open_working_folder(out, source.partitions, settings)
     low, high = (None, None) if max_queries is None else _range_of(source, work, progress)

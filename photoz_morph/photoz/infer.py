@@ -17,8 +17,15 @@ from tqdm import tqdm
 from photoz_morph.catalogs.dust import EBV_SOURCE, open_dust
 from photoz_morph.photoz.formats.hats import check_positions
 from photoz_morph.photoz.predictions import predictions_table, rehearse_predictions, write_predictions_parts
-from photoz_morph.streaming.working_folder import fill, folder_hash, joining, open_working_folder
-from photoz_morph.system.provenance import check_engine, check_images, image_facts
+from photoz_morph.streaming.working_folder import fill, joining, open_working_folder
+from photoz_morph.system.provenance import (
+    MODEL_FILES,
+    check_engine,
+    check_images,
+    code_version,
+    folder_hash,
+    image_facts,
+)
 
 HEAD = 20  # galaxies of the summary
 
@@ -256,8 +263,10 @@ def infer_source(
         )
     check_engine(model.trained_on, given, source.path, model.folder, same_engine)
     out = Path(out)
-    facts = {"model": folder_hash(model.folder), "images": source.fingerprint, "origin": source.origin}
-    facts["dust"] = open_dust(dust)[1]
+    facts = {
+        "code": code_version(), "model": folder_hash(model.folder, MODEL_FILES), "images": source.fingerprint,
+        "origin": source.origin, "dust": open_dust(dust)[1],
+    }  # fmt: skip
     work = open_working_folder(out, source.partitions, {**facts, **(settings or {})})
     parts = _Parts(model, source, reddening, dust)
     fill_parts(work, parts.read, parts.compute, share, progress=progress)

@@ -211,7 +211,9 @@ def joining(work, share=None):
     """
     if work.missing():
         if share is None:
-            raise RuntimeError(f"{work.folder}: parts were removed while others were computed; run the same command again")
+            raise RuntimeError(
+                f"{work.folder}: parts were removed while others were computed; run the same command again"
+            )
         yield False
         return
     with contextlib.ExitStack() as stack:
@@ -222,12 +224,3 @@ def joining(work, share=None):
                 yield False
                 return
         yield is_begun(work.out) and not work.missing()  # it may have joined them in the meantime
-
-
-def folder_hash(folder):
-    """Hash of the files of a folder, such as a SavedModel, whatever its name."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(folder).rglob("*")):
-        if path.is_file():
-            digest.update(f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()[:16]

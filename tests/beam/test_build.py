@@ -2,6 +2,7 @@
 
 import functools
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,9 +60,14 @@ def test_worker_processes_build_the_mocks_that_one_process_builds(tmp_path):
 
 def test_a_pipeline_builds_released_arrays(tmp_path, monkeypatch):
     monkeypatch.setattr(tng_lsst_mocks, "ROWS_AT_ONCE", 5)
+    monkeypatch.chdir(tmp_path)
     released_arrays(tmp_path, 8)
-    counts = tng_lsst_mocks.build_released(tmp_path, tmp_path / "one", progress=False)
-    assert tng_lsst_mocks.build_released(tmp_path, tmp_path / "beam", progress=False, pipeline=pipeline()) == counts
+    generators = BeamBuild.generators
+    folders = []
+    monkeypatch.setattr(BeamBuild, "generators", lambda *all: folders.append(Path(all[2])) or generators(*all))
+    counts = tng_lsst_mocks.build_released(".", "one", progress=False)
+    assert tng_lsst_mocks.build_released(".", "beam", progress=False, pipeline=pipeline()) == counts
+    assert len(folders) == 1 and folders[0].is_absolute()  # workers may have another working folder
     assert_same(*(reading.open_dataset(tmp_path / name, "tng_lsst_mocks") for name in ("one", "beam")))
 
 

@@ -1,6 +1,8 @@
 """The command `photoz infer`: what is refused before the first stack, and what is kept."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
 
@@ -132,6 +134,21 @@ def test_a_source_is_an_argument_and_its_reddening_a_catalogues(tmp_path, model,
     assert list(table["obj_id"]) == list(range(6)) and table["ebv"][4] == 0.625
     assert list(table["ebv_source"]) == ["given"] * 4 + ["catalogue", "given"]
     assert not (tmp_path / f"{out}.parts").exists()
+
+
+def test_a_hats_catalogue_of_images_becomes_one_of_pdfs(tmp_path, model):
+    pytest.importorskip("hats")
+    images, table = colour_stacks(4)
+    lists = np.moveaxis(images, -1, 1).tolist()
+    columns = {name: np.asarray(table[name]) for name in ("obj_id", "ra", "dec", "ebv")}
+    file = tmp_path / "cutouts" / "dataset" / "Norder=0" / "Dir=0" / "Npix=0.parquet"
+    file.parent.mkdir(parents=True)
+    pq.write_table(pa.table({"_healpix_29": [1, 2, 3, 4], **columns, "image": lists}), file)
+    result, _ = run_command(["infer", model, tmp_path / "cutouts", "--out", tmp_path / "p.hats"])
+    assert result.exit_code == 0, result.output
+    found, _ = read_predictions(tmp_path / "p.hats")
+    assert list(found["obj_id"]) == list(table["obj_id"]) and not found["flag"].any()
+    assert found.meta["origin"] == "stacked"
 
 
 def test_parts_of_several_commands_are_joined_by_the_last(tmp_path, model, stacks):

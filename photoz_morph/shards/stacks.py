@@ -174,8 +174,8 @@ def survey_of(path, header):
         if "SURVDESC" not in header:
             if header["SURVEY"] not in SURVEYS:  # a path there is nothing that a file may have read
                 raise ValueError(
-                    f"unknown survey {header['SURVEY']!r}, which no SURVDESC in its header describes; known without are "
-                    f"{', '.join(SURVEYS)}"
+                    f"unknown survey {header['SURVEY']!r}, which no SURVDESC in its header describes; known without "
+                    f"are {', '.join(SURVEYS)}"
                 )
             return SURVEYS[header["SURVEY"]]
         survey = survey_from_dict(json.loads(str(header["SURVDESC"])), "SURVDESC")

@@ -54,6 +54,11 @@ def beam_run(settings):
 
 def _of_worker(error):
     """The error of a worker, from one that may have its traceback as the message."""
+    if type(error).__module__.startswith("grpc"):
+        return RuntimeError(
+            f"Beam: the job server does not answer ({type(error).__name__}); check that it runs, and the address in "
+            "--beam-option"
+        )
     text = re.sub(r" \[while running '.*?'\]", "", str(error)).strip()
     named = re.findall(r"^(?:\w+\.)*(\w+): (.*)$", text, re.M) if "Traceback (most recent call last)" in text else []
     name, reason = named[-1] if named else (type(error).__name__, text)

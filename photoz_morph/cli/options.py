@@ -126,8 +126,8 @@ def share_of_work(text):
 def output_file(*suffixes, in_parts=False):
     """Callback of an option for an output file: refuse before the work a name that could not be written after it.
 
-    Without suffixes any is allowed. With `in_parts` the output is joined from a working folder, and may be there already
-    if that is, too: the command was killed before it could remove it.
+    Without suffixes any is allowed. With `in_parts` the output is joined from a working folder, and may be there
+    already if that is, too: the command was killed before it could remove it.
     """
 
     def check(ctx, param, value):

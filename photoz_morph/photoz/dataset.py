@@ -10,8 +10,11 @@ import tensorflow as tf
 
 from photoz_morph.datasets import batches, reading
 from photoz_morph.datasets.augmentation import augment
-from photoz_morph.datasets.reading import CachedColumns, n_galaxies, read_galaxies
+from photoz_morph.datasets.kept_galaxies import KeptGalaxies
+from photoz_morph.datasets.reading import n_galaxies, read_galaxies
 from photoz_morph.photoz.depth import DEEP_FRAMES, at_depth
+
+INPUTS = ("ebv", "z_spec", "obj_id")  # of training, beside the image
 
 
 def open_dataset(folder, survey):
@@ -46,8 +49,23 @@ def split_sizes(builder):
 
 
 def training_columns(builder):
-    """The columns that training needs to know before it reads an image, each fold read from disk once."""
-    return CachedColumns(builder, ("obj_id", "z_spec", "n_frames"))
+    """The columns that training needs, each fold read from disk once, and the images of what fits in memory."""
+    return KeptGalaxies(builder, ("obj_id", "z_spec", "ebv", "n_frames"))
+
+
+def keep_in_memory(builder, splits, depth, columns):
+    """Read the training and validation galaxies of a fold into `columns`, from `training_columns`, if they fit.
+
+    Of one depth there are few among many, which are filtered and cached when they are first read.
+    """
+    if depth == "all" and _fits_in_memory(builder, n_galaxies(builder, splits.train)):
+        columns.keep(splits.train)
+        columns.keep(splits.validation)
+
+
+def _fits_in_memory(builder, n_training):
+    stamp_bytes = int(np.prod(builder.info.features["image"].shape)) * 4
+    return n_training * stamp_bytes < batches.CACHE_LIMIT_BYTES
 
 
 def count_at_depth(builder, split, depth, columns=None):
@@ -63,7 +81,10 @@ def count_at_depth(builder, split, depth, columns=None):
 
 def image_batches(builder, split, batch_size, depth="all", columns=None):
     """Batches of {"image", "ebv"} in the stored order, of the galaxies of a depth; `columns` as in `count_at_depth`."""
-    dataset = _galaxies_at_depth(builder, split, {"image": True, "ebv": True}, depth, columns)
+    if depth == "all" and columns is not None and columns.has(split):
+        dataset = columns.galaxies(split, ("ebv",))
+    else:
+        dataset = _galaxies_at_depth(builder, split, {"image": True, "ebv": True}, depth, columns)
     return dataset.batch(batch_size).prefetch(2)
 
 
@@ -81,17 +102,21 @@ class PhotozBatches:
         Width of the Gaussian target [bin]; 0 is the hard one-hot bin.
     depth : {"all", "deep", "shallow"}
         Depth of the galaxies.
-    columns : CachedColumns, optional
-        From `training_columns`; saves reading the dataset to count the galaxies of a depth.
+    columns : KeptGalaxies, optional
+        From `training_columns`; saves reading the dataset to count the galaxies of a depth, and again those that it
+        keeps.
     """
+
+    _kept = None  # (KeptGalaxies, split) where the galaxies are in memory already
 
     def __init__(self, builder, split, grid, batch_size, label_sigma=0.0, depth="all", columns=None):
         self.grid, self.batch_size, self.label_sigma = grid, batch_size, label_sigma
         self.n_galaxies = count_at_depth(builder, split, depth, columns)
-        features = {"image": True, "ebv": True, "z_spec": True, "obj_id": True}
-        galaxies = _galaxies_at_depth(builder, split, features, depth, columns)
-        stamp_bytes = int(np.prod(builder.info.features["image"].shape)) * 4
-        self.is_cached = self.n_galaxies * stamp_bytes < batches.CACHE_LIMIT_BYTES
+        self.is_cached = _fits_in_memory(builder, self.n_galaxies)
+        if depth == "all" and columns is not None and columns.has(split):
+            self._kept = columns, split
+            return
+        galaxies = _galaxies_at_depth(builder, split, {"image": True, **dict.fromkeys(INPUTS, True)}, depth, columns)
         self._galaxies = galaxies.cache() if self.is_cached else galaxies
 
     @property
@@ -124,6 +149,9 @@ class PhotozBatches:
     def _shuffled(self, seed, epoch):
         """The galaxies in the order of an epoch."""
         order = batches.stream_seeds(seed, epoch, 0)[0]
+        if self._kept:
+            columns, split = self._kept
+            return columns.galaxies(split, INPUTS, lambda rows: batches.shuffled(rows, self.n_galaxies, True, order))
         return batches.shuffled(self._galaxies, self.n_galaxies, self.is_cached, order)
 
     def _network_input(self, batch):

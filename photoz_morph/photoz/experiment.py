@@ -71,6 +71,7 @@ class PhotozFold:
     def __init__(self, config, builder, splits, columns_of):
         self.config = config
         batch_size, depth = config.data.batch_size, config.data.train_on
+        dataset.keep_in_memory(builder, splits, depth, columns_of)
         columns = {split: columns_of(split) for split in (splits.train, splits.validation)}
         for split, part in columns.items():
             dataset.check_redshifts(part, config.redshift, builder.data_dir)

@@ -23,6 +23,7 @@ from photoz_morph.rail.image_table import ImageColumns
 from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.surveys import get_survey
 from photoz_morph.system.files import write_whole
+from photoz_morph.system.provenance import code_version
 from photoz_morph.system.sizes import check_zip
 from photoz_morph.training.quiet import quiet_tensorflow
 
@@ -91,7 +92,10 @@ class NetworkModel:
             "columns": asdict(self.columns) | {"bands": list(self.columns.bands)},
             "trained_on": self.trained_on,
             "members_sha256": [hashlib.sha256(content).hexdigest() for content in self.members],
-            "versions": {name: version(name) for name in ("photoz-morph", "keras", "tensorflow", "pz-rail-base")},
+            "versions": {
+                "code": code_version(),
+                **{name: version(name) for name in ("photoz-morph", "keras", "tensorflow", "pz-rail-base")},
+            },
         }
 
 

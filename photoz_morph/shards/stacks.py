@@ -173,7 +173,10 @@ def survey_of(path, header):
     try:
         if "SURVDESC" not in header:
             if header["SURVEY"] not in SURVEYS:  # a path there is nothing that a file may have read
-                raise ValueError(f"unknown survey {header['SURVEY']!r}, and no SURVDESC in its header describes it")
+                raise ValueError(
+                    f"unknown survey {header['SURVEY']!r}, which no SURVDESC in its header describes; known without "
+                    f"are {', '.join(SURVEYS)}"
+                )
             return SURVEYS[header["SURVEY"]]
         survey = survey_from_dict(json.loads(str(header["SURVDESC"])), "SURVDESC")
         if survey.name != header["SURVEY"]:

@@ -1,4 +1,4 @@
-"""Stamps by Lanczos-3 interpolation in NumPy, with the rules of SWarp (Bertin et al. 2002), 30 times as fast.
+"""Stamps by Lanczos-3 interpolation in NumPy, with the rules of SWarp (Bertin et al. 2002), 14 times as fast.
 
 A pixel of a stamp is the sum of 6 x 6 pixels of a frame, with weights that add up to 1 along each axis. Where pixels of
 the stamp are larger than 1.5 of the frame's, it is the mean of several such sums. Fluxes are multiplied by the ratio of

@@ -6,6 +6,8 @@ clipped at 3 standard deviations about its median until these stop to change. Me
 and the noise of an image is the median of its meshes (Bertin & Arnouts 1996, Sec. 5; Bertin et al. 2002).
 """
 
+import math
+
 import numpy as np
 
 MESH = 128  # pixels, the default of SWarp's BACK_SIZE
@@ -47,16 +49,15 @@ class FrameNoise:
     def _of_block(self, rows, columns):
         """Median of the filtered meshes in some rows and columns of meshes."""
         sigmas = np.array([[self._of_mesh(row, column) for column in columns] for row in rows])
-        if not (sigmas > 0).any():
+        known = sigmas[sigmas > 0]
+        if not len(known):
             return 1.0
-        sigmas = np.where(np.isnan(sigmas), np.nanmedian(sigmas), sigmas)
-        height, width = sigmas.shape
-        filtered = np.empty_like(sigmas)
-        for i in range(height):
-            for j in range(width):  # only over as many neighbours as there are on either side
-                up, left = min(1, i, height - 1 - i), min(1, j, width - 1 - j)
-                filtered[i, j] = np.median(sigmas[i - up : i + up + 1, j - left : j + left + 1])
-        return float(np.median(filtered)) or float(np.median(filtered[filtered > 0]))
+        if np.isnan(sigmas).any():
+            sigmas = np.where(np.isnan(sigmas), np.median(known), sigmas)
+        if max(sigmas.shape) > 2:  # or no mesh has neighbours on either side
+            sigmas = _filtered(sigmas)
+        ordered = sorted(sigmas.ravel().tolist())
+        return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2 or float(np.median(known))
 
     def _of_mesh(self, row, column):
         """Noise of one mesh, NaN if it has too few good pixels."""
@@ -64,6 +65,16 @@ class FrameNoise:
             pixels = self._image[row * MESH : (row + 1) * MESH, column * MESH : (column + 1) * MESH]
             self._meshes[row, column] = clipped_sigma(pixels)
         return self._meshes[row, column]
+
+
+def _filtered(sigmas):
+    """Medians of the meshes with as many neighbours as there are on either side, at most one."""
+    (height, width), filtered = sigmas.shape, np.empty_like(sigmas)
+    for i in range(height):
+        for j in range(width):
+            up, left = min(1, i, height - 1 - i), min(1, j, width - 1 - j)
+            filtered[i, j] = np.median(sigmas[i - up : i + up + 1, j - left : j + left + 1])
+    return filtered
 
 
 def _meshes_within(part, n):
@@ -117,30 +128,30 @@ def clipped_sigma(pixels):
 def _moments(values):
     """Mean and standard deviation."""
     mean = np.add.reduce(values) / len(values)
-    return mean, np.sqrt(max(np.add.reduce(values * values) / len(values) - mean * mean, 0.0))
+    return mean, math.sqrt(max(np.add.reduce(values * values) / len(values) - mean * mean, 0.0))
 
 
 def _sigma_of_histogram(counts):
     """Standard deviation [level] within 3 of itself about the median, repeated until it stops to change."""
     levels = np.arange(len(counts), dtype=float)
-    sums = np.zeros((3, len(counts) + 1))
-    sums[0, 1:] = counts
-    np.multiply(counts, levels, out=sums[1, 1:])
-    np.multiply(sums[1, 1:], levels, out=sums[2, 1:])
-    sums = np.cumsum(sums, axis=1)
+    first, sums = counts * levels, np.cumsum(counts)
+    second = first * levels
     low, high, sigma = 0, len(counts) - 1, 10.0 * (len(counts) - 1)
     before = 1.0
     for _ in range(ITERATIONS):
         if sigma < 0.1 or abs(sigma / before - 1) <= CONVERGED:
             break
         before = sigma
-        number, first, second = sums[:, high + 1] - sums[:, low]
+        below = int(sums[low - 1]) if low else 0
+        number = int(sums[high]) - below
         if number == 0:
             return 0.0
-        sigma = np.sqrt(max(second / number - (first / number) ** 2, 0.0))
-        half = sums[0, low] + number / 2
-        at = int(np.searchsorted(sums[0], half)) - 1  # the level that reaches one half of the pixels
-        median = at + 0.5 + (half - sums[0, at + 1]) / max(counts[at], 1)
+        inside = slice(low, high + 1)
+        mean = np.add.reduce(first[inside]) / number
+        sigma = math.sqrt(max(np.add.reduce(second[inside]) / number - mean * mean, 0.0))
+        half = below + number / 2
+        at = int(sums.searchsorted(half))  # the level that reaches one half of the pixels
+        median = at + 0.5 + (half - int(sums[at])) / max(int(counts[at]), 1)
         low = int(median - 3 * sigma + 0.5) if median > 3 * sigma else 0
         high = int(median + 3 * sigma + 0.5) if median + 3 * sigma < len(counts) - 1 else len(counts) - 1
     return sigma

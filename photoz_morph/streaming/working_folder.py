@@ -211,7 +211,9 @@ def joining(work, share=None):
     """
     if work.missing():
         if share is None:
-            raise RuntimeError(f"{work.folder}: parts were removed while others were computed; run the same command again")
+            raise RuntimeError(
+                f"{work.folder}: parts were removed while others were computed; run the same command again"
+            )
         yield False
         return
     with contextlib.ExitStack() as stack:

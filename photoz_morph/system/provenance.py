@@ -16,7 +16,7 @@ from pathlib import Path
 from photoz_morph import __version__
 
 KEYS = ("code", "model_id", "data_id", "survey", "bands", "unit", "engine", "combine")
-MODEL_FILES = ("saved_model.pb", "variables/*", "assets/*", "estimator.json")  # of an export, what its answers depend on
+MODEL_FILES = ("saved_model.pb", "variables/*", "assets/*", "estimator.json")  # what answers depend on
 ID_LETTERS = 16  # hexadecimal digits of a hash
 MUST_AGREE = {  # fact of images -> its name in messages
     "survey": "survey", "bands": "bands", "pixel_scale": "pixel scale", "size": "size", "unit": "unit",

@@ -14,6 +14,7 @@ import resource
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
+from pathlib import Path
 
 from photoz_morph.system.processes import become_worker, interrupts_ignored
 from photoz_morph.training.quiet import quiet_tensorflow
@@ -43,7 +44,8 @@ def run_workers(tasks, n_workers, train, on_message, remedy=REMEDY, set_up=quiet
     Returns
     -------
     float
-        Peak memory of the processes [GB]: that of the largest, times their number at once.
+        Peak memory of the processes [GB]: that of the largest, times their number at once, without the half gigabyte
+        of libraries that each of them shares with this one.
 
     Raises
     ------
@@ -122,9 +124,18 @@ class _Sender:
 
 
 def _work(task, pickled_train):
-    """Do the task; returns the peak memory [GB]."""
+    """Do the task; returns the peak memory [GB] that is of this process alone."""
     try:
         pickle.loads(pickled_train)(task, lambda content: _Sender.pipe.send((MESSAGE, content)))
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # kB on Linux
+        return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - _file_pages_kb()) / 1e6  # kB on Linux
     finally:
         _Sender.pipe.send((END, None))
+
+
+def _file_pages_kb():
+    """Resident pages of mapped files [kB]; 0 where the system does not tell."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("RssFile:"))

@@ -4,6 +4,7 @@ import signal
 import threading
 
 import apache_beam as beam
+import grpc
 import pytest
 
 from photoz_morph.beam.options import beam_settings
@@ -63,6 +64,12 @@ def test_an_error_of_another_kind_keeps_its_name():
     with pytest.raises(RuntimeError, match="^Beam: ZeroDivisionError: division by zero$"):
         with beam_run(beam_settings("DirectRunner")):
             1 / 0
+
+
+def test_a_job_server_that_does_not_answer_is_named():
+    with pytest.raises(RuntimeError, match="^Beam: the job server does not answer .FutureTimeoutError.; check that it"):
+        with beam_run(beam_settings("PortableRunner", ["job_endpoint=localhost:1"])):
+            raise grpc.FutureTimeoutError
 
 
 def test_a_progress_bar_is_still_seen(capfd):

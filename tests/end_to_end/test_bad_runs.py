@@ -209,7 +209,7 @@ for name, (damage, *expected) in SHARD_DAMAGE.items():
 FACTS, WEIGHTS, NO_MODEL = "estimator.json", "variables/*.data-*", "model: not a SavedModel, or truncated"
 case.model("damaged_estimator", FACTS, cut_short, "estimator.json: not JSON, or truncated")
 case.model("estimator_without_a_survey", FACTS, replace_text('"survey"', '"surveys"'), "no key 'survey'")
-case.model("estimator_of_another_survey", FACTS, replace_text('"sdss"', '"des"'), "unknown survey 'des'")
+case.model("estimator_of_another_survey", FACTS, replace_text('"survey": "sdss"', '"survey": "des"'), "survey is des")
 case.model("estimator_with_another_grid", FACTS, replace_text('"n_bins": 180', '"n_bins": 90'), "says 90", "gives 180")
 case.model("damaged_saved_model", WEIGHTS, cut_short, NO_MODEL)
 case.model("bit_flipped_in_a_saved_model", WEIGHTS, flipped(offset=9000), NO_MODEL)

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 
 from photoz_morph.config import load_config
-from photoz_morph.datasets import reading
+from photoz_morph.datasets import kept_galaxies, reading
+from photoz_morph.photoz import dataset
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.experiment import PhotozExperiment, new_network
+from photoz_morph.photoz.splits import cross_validation_splits
 from tests.support.samples import TINY
 
 
@@ -73,3 +75,34 @@ def test_a_depth_without_galaxies_is_refused(data_dir, monkeypatch):
     monkeypatch.setattr("photoz_morph.photoz.depth.DEEP_FRAMES", 1000)
     with pytest.raises(ValueError, match="none of .* is deep, or n_frames is unknown; give another data.train_on"):
         PhotozExperiment(config, data_dir).fold(0)
+
+
+def test_the_networks_of_one_process_share_what_is_read_once(tiny_config, data_dir, monkeypatch):
+    experiment, passes = PhotozExperiment(tiny_config, data_dir), []
+    read = reading.read_galaxies
+    for module in (kept_galaxies, reading, dataset):
+        monkeypatch.setattr(module, "read_galaxies", lambda builder, split, features: passes.append((split, features))
+                            or read(builder, split, features))  # fmt: skip
+    builder = experiment.builder
+    for fold in range(5):
+        experiment.n_training(fold)  # which reads the few galaxies at the end of the last group of validation
+    passes.clear()
+    for fold in [experiment.fold(fold) for fold in range(5)]:
+        for _ in range(2):
+            assert sum(1 for _ in fold.train.epoch(1, 0)) == fold.train.steps_per_epoch
+            assert sum(len(batch["ebv"]) for batch in fold.adaptation_sample) > 0
+            fold.validate(Uniform(tiny_config.redshift.n_bins))
+    n_read = sum(builder.info.splits[split].num_examples for split, _ in passes)
+    assert n_read == sum(dataset.split_sizes(builder)) and all("image" in features for _, features in passes)
+
+
+def test_batches_are_the_same_in_memory_and_from_disk(experiment, tiny_config):
+    kept = experiment.fold(0).train
+    split = cross_validation_splits(experiment.builder, 0, tiny_config.data.n_validation).train
+    read = dataset.PhotozBatches(experiment.builder, split, tiny_config.redshift, kept.batch_size,
+                                 tiny_config.train.label_sigma)  # fmt: skip
+    assert list(kept.obj_ids(3, 1, 2)) == list(read.obj_ids(3, 1, 2))
+    for (inputs, target), (others, same) in zip(kept.epoch(3, 1), read.epoch(3, 1), strict=True):
+        assert np.array_equal(target, same)
+        for name, values in others.items():
+            assert np.array_equal(inputs[name], values)

@@ -42,7 +42,8 @@ def catalog(tmp_path_factory):
     path = tmp_path_factory.mktemp("lsdb") / "cutouts"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        made = lsdb.from_dataframe(cutouts()[0], lowest_order=1, highest_order=3, partition_rows=20, margin_threshold=None)
+        orders = {"lowest_order": 1, "highest_order": 3}
+        made = lsdb.from_dataframe(cutouts()[0], **orders, partition_rows=20, margin_threshold=None)
         made.write_catalog(path, catalog_name="cutouts")
         return lsdb.open_catalog(path)
 

@@ -143,7 +143,7 @@ def test_shards_of_sdss_have_the_cards_that_they_always_had(shard):
 @pytest.mark.parametrize(
     "keyword, value, message",
     [
-        ("SURVDESC", None, "unknown survey 'tiny', and no SURVDESC in its header describes it; make the stacks again"),
+        ("SURVDESC", None, "unknown survey 'tiny', which no SURVDESC in its header describes; known without are sdss"),
         ("SURVDESC", "{", "; make the stacks again"),
         ("SURVDESC", "[1]", "SURVDESC: holds"),
         ("SURVEY", "other", "SURVDESC describes tiny, SURVEY is other; make the stacks again"),

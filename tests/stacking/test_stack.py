@@ -2,17 +2,22 @@
 
 import bz2
 import shutil
+import warnings
 
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 from astropy.wcs import WCS
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from photoz_morph.catalogs.galaxies import read_galaxy_catalog
 from photoz_morph.shards.stacks import read_shard
 from photoz_morph.stacking import stack
+from photoz_morph.stacking.frame_index import index_frames
 from photoz_morph.stacking.stack import iter_stacks, stack_catalog
+from photoz_morph.surveys import SDSS
 from tests.support.frames import PROGRAM, frame_header, synthetic_survey_folder, write_frame
 from tests.support.paths import DATA
 
@@ -291,3 +296,28 @@ def test_a_frame_that_is_dead_in_one_part_flags_the_galaxies_there_only(tmp_path
     (images, table), = iter_stacks(galaxies, tmp_path, engine=engine, progress=False)
     assert table["flag"].tolist() == [0, 1, 0]
     assert table["flag_reason"][1] == "frame-i-000001-3-0001.fits: blank (0 where there should be noise)"
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.data())
+def test_bytes_that_changed_in_a_frame_flag_galaxies_or_are_named_in_one_line(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("frames")
+    synthetic_survey_folder(folder, 20.0, 5.0, (1, 1, 1, 1, 2), shape=(100, 100))
+    path = data.draw(st.sampled_from(sorted(folder.iterdir())))
+    content = bytearray(path.read_bytes())
+    # Most of a file are pixels; the header is where readers go wrong.
+    positions = st.one_of(st.integers(0, 2879), st.integers(0, len(content) - 1))
+    for position in data.draw(st.lists(positions, min_size=1, max_size=4)):
+        content[position] = data.draw(st.integers(0, 255))
+    content = content[: data.draw(st.sampled_from([len(content), len(content), 2880, 20_000, 0]))]
+    path.write_bytes(content)
+    galaxy = Table({"obj_id": [1], "ra": [20.0], "dec": [5.0], "ebv": [0.1]})
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            index = index_frames([folder], SDSS, keep_bad=True)
+            ((images, table),) = iter_stacks(galaxy, index, progress=False)
+    except (ValueError, OSError) as error:
+        assert "\n" not in str(error) and path.name in str(error)
+    else:
+        assert np.isfinite(images).all() if table["flag"][0] == 0 else table["flag_reason"][0]

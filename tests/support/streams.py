@@ -64,7 +64,7 @@ def made_source(sizes):
 
 
 class NumpyModel:
-    """Stands for an `ExportedModel`: PDFs from the mean of each band and E(B-V), NaN for galaxies brighter than most."""
+    """Stands for an `ExportedModel`: PDFs from the mean of each band and E(B-V), NaN for the brightest galaxies."""
 
     def __init__(self, folder, seconds=0.0):
         self.folder, self.survey, self.z_phot_bins = Path(folder), TINY_SDSS, "midpoints"

@@ -25,6 +25,7 @@ from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.streaming.joined_files import row_groups
 from photoz_morph.system.columns import require_distinct_names
 from photoz_morph.system.files import reason_and_remedy
+from photoz_morph.system.provenance import provenance_of
 from photoz_morph.system.sizes import check_parquet
 from photoz_morph.system.tables import from_arrow, parquet_writer, to_arrow
 
@@ -295,7 +296,10 @@ def _write_properties(parts, folder, name, order, sky_fraction, max_rows):
         skymap_order=order,
         hats_max_rows=max_rows,
         moc_sky_fraction=float(sky_fraction),
-        obs_description=f"redshift PDFs, survey {meta['survey']}, origin {meta['origin']}",
+        obs_description=", ".join([
+            f"redshift PDFs, survey {meta['survey']}, origin {meta['origin']}",
+            *(f"{key} {value}" for key, value in provenance_of(meta).items() if key in ("code", "model_id", "data_id")),
+        ]),
         **provenance,
     ).to_properties_file(folder)
 

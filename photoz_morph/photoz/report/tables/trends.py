@@ -49,8 +49,9 @@ def catalogue_trends(columns, residual, bands, magnitude=None):
     Returns
     -------
     dict of str to Trend
-        By column; `mag_V` of another magnitude; `axis_ratio_disks`; `snr_u` ...; `psf_fwhm_u` ...; and the differences of neighbouring bands,
-        `psf_fwhm_u-g` ... Verdicts allow for the number of all of these together, see `trends.holm_verdicts`.
+        By column; `mag_V` of another magnitude; `axis_ratio_disks`; `snr_u` ...; `psf_fwhm_u` ...; and the differences
+        of neighbouring bands, `psf_fwhm_u-g` ... Verdicts allow for the number of all of these together, see
+        `trends.holm_verdicts`.
 
     Notes
     -----

@@ -1,0 +1,113 @@
+"""Galaxies of a dataset in memory: what the networks of one process need is read from disk once and shared by all.
+
+The folds of a cross-validation overlap, and so do training sets, validation and the sample on which layers are adapted:
+each galaxy has one place here, whoever asks for it.
+"""
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from photoz_morph.datasets.reading import CachedColumns, read_galaxies
+
+ROWS_AT_ONCE = 32  # of larger batches 0.15 GB would stay with the process
+
+
+class KeptGalaxies(CachedColumns):
+    """Columns of a dataset, each of its splits read from disk once, and images of the galaxies that were kept.
+
+    Parameters
+    ----------
+    builder : tfds builder
+    names : sequence of str
+        Features that are not images.
+    """
+
+    def __init__(self, builder, names):
+        super().__init__(builder, names)
+        self._arrays, self._is_kept = {}, {}
+
+    def __call__(self, split):
+        """Columns of a split expression in the stored order: a dict of str to ndarray, first axis n."""
+        if not self.has(split):
+            return super().__call__(split)
+        return {name: self._column(split, name) for name in self._names}
+
+    def has(self, split):
+        """True if all galaxies of a split expression have been kept."""
+        return all(name in self._is_kept and self._is_kept[name][first:last].all()
+                   for name, first, last in self._parts(split))  # fmt: skip
+
+    def keep(self, split):
+        """Read the images and columns of a split expression, apart from those that have been kept before."""
+        for name, first, last in self._parts(split):
+            arrays, is_kept = self._place(name)
+            missing = first + np.flatnonzero(~is_kept[first:last])
+            for run in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1):
+                if len(run):
+                    self._read(name, int(run[0]), int(run[-1]) + 1, arrays)
+                    is_kept[run] = True
+
+    def galaxies(self, split, names, order=None):
+        """Kept galaxies as a dataset.
+
+        Parameters
+        ----------
+        split : str
+            Split expression of galaxies that have been kept.
+        names : iterable of str
+            Features beside the image.
+        order : callable, optional
+            Takes a dataset of rows and returns one of the same elements: what is shuffled are numbers, not images.
+
+        Returns
+        -------
+        tf.data.Dataset
+            {"image", *names}, in the stored order unless there is another.
+        """
+        parts = self._parts(split)
+        images = [self._arrays[name]["image"] for name, _, _ in parts]
+        places = [[(number, row) for row in range(first, last)] for number, (_, first, last) in enumerate(parts)]
+        columns = {name: self._column(split, name) for name in names} | {"place": np.concatenate(places)}
+
+        def with_image(galaxy):
+            # A tensor of all images would be copied into the graph of every epoch.
+            image = tf.numpy_function(lambda place: images[place[0]][place[1]], [galaxy.pop("place")], tf.float32)
+            return {**galaxy, "image": tf.ensure_shape(image, images[0].shape[1:])}
+
+        rows = tf.data.Dataset.from_tensor_slices(columns)
+        return (order(rows) if order else rows).map(with_image, tf.data.AUTOTUNE, deterministic=True)
+
+    def _column(self, split, name):
+        """Values of a feature, in the stored order."""
+        return np.concatenate([self._arrays[part][name][first:last] for part, first, last in self._parts(split)])
+
+    def _parts(self, split):
+        """(name of a split, first row, row after the last) of the parts of a split expression."""
+        splits = self._builder.info.splits
+        parts = tfds.core.ReadInstruction.from_spec(split).to_absolute(splits)
+        return [
+            (part.splitname, part.from_ or 0, splits[part.splitname].num_examples if part.to is None else part.to)
+            for part in parts
+        ]
+
+    def _place(self, name):
+        """Arrays of a split and which of its galaxies they hold; memory is taken only by those."""
+        if name not in self._arrays:
+            n = self._builder.info.splits[name].num_examples
+            features = {feature: self._builder.info.features[feature] for feature in ("image", *self._names)}
+            self._arrays[name] = {
+                feature: np.empty((n, *facts.shape), facts.np_dtype) for feature, facts in features.items()
+            }
+            self._is_kept[name] = np.zeros(n, bool)
+        return self._arrays[name], self._is_kept[name]
+
+    def _read(self, name, first, last, arrays):
+        """Read consecutive galaxies of a split into their arrays."""
+        features = {feature: True for feature in arrays}
+        at = first
+        for batch in read_galaxies(self._builder, f"{name}[{first}:{last}]", features).batch(ROWS_AT_ONCE):
+            n = len(batch["image"])
+            for feature, values in arrays.items():
+                values[at : at + n] = batch[feature].numpy()
+            at += n

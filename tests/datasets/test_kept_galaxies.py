@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from photoz_morph.datasets import kept_galaxies, reading
+from photoz_morph.datasets.kept_galaxies import KeptGalaxies
+
+NAMES = ("obj_id", "z_spec", "ebv", "n_frames")
+
+
+@pytest.fixture
+def builder(data_dir):
+    return reading.open_dataset(data_dir)
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """Split expressions of which images are read."""
+    seen, read = [], reading.read_galaxies
+
+    def counted(builder, split, features):
+        seen.append(split)
+        return read(builder, split, features)
+
+    monkeypatch.setattr(kept_galaxies, "read_galaxies", counted)
+    return seen
+
+
+def test_kept_galaxies_are_those_of_the_dataset_in_its_order(builder):
+    kept = KeptGalaxies(builder, NAMES)
+    split = "fold_1[20:]+fold_0[:7]"
+    kept.keep(split)
+    features = {"image": True, "ebv": True, "obj_id": True}
+    expected = reading.read_galaxies(builder, split, features).as_numpy_iterator()
+    for galaxy, other in zip(kept.galaxies(split, ("ebv", "obj_id")).as_numpy_iterator(), expected, strict=True):
+        assert set(galaxy) == set(other)
+        for name, values in other.items():
+            np.testing.assert_array_equal(galaxy[name], values)
+            assert np.asarray(galaxy[name]).dtype == np.asarray(values).dtype
+
+
+def test_each_galaxy_is_read_once_however_often_it_is_asked_for(builder, passes, monkeypatch):
+    kept = KeptGalaxies(builder, NAMES)
+    n = builder.info.splits["fold_1"].num_examples
+    for split in ("fold_1[20:30]", "fold_1[:25]+fold_2", "fold_1", "fold_2[5:6]", "fold_1[20:]"):
+        assert kept.has(split) == (split in ("fold_2[5:6]", "fold_1[20:]"))
+        kept.keep(split)
+    assert passes == ["fold_1[20:30]", "fold_1[0:20]", f"fold_2[0:{builder.info.splits['fold_2'].num_examples}]",
+                      f"fold_1[30:{n}]"]  # fmt: skip
+    expected = reading.read_columns(builder, "fold_2+fold_1[3:]")
+    monkeypatch.setattr(reading, "read_columns", None)  # what was kept is not read again for its columns
+    for name, values in kept("fold_2+fold_1[3:]").items():
+        np.testing.assert_array_equal(values, expected[name])
+
+
+def test_shuffling_takes_the_order_of_a_dataset_of_the_galaxies_themselves(builder):
+    kept = KeptGalaxies(builder, NAMES)
+    kept.keep("fold_0+fold_1")
+
+    def shuffled(galaxies):
+        return galaxies.shuffle(1000, seed=5, reshuffle_each_iteration=False)
+
+    ours = kept.galaxies("fold_0+fold_1", ("obj_id",), shuffled)
+    theirs = shuffled(reading.read_galaxies(builder, "fold_0+fold_1", {"image": True, "obj_id": True}))
+    for galaxy, other in zip(ours.as_numpy_iterator(), theirs.as_numpy_iterator(), strict=True):
+        assert galaxy["obj_id"] == other["obj_id"] and np.array_equal(galaxy["image"], other["image"])

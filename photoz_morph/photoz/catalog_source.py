@@ -110,6 +110,7 @@ class CatalogSource:
         """
         if not numbers:
             return
-        partitions = [self.partitions[number] for number in numbers]
-        rows = np.concatenate([np.arange(one.first, one.first + one.n_rows) for one in partitions])
+        partitions = self.partitions
+        chosen = [partitions[number] for number in numbers]
+        rows = np.concatenate([np.arange(one.first, one.first + one.n_rows) for one in chosen])
         yield from iter_stacks(self.catalog[rows], self.index, self.survey, progress=self.progress, **self.options)

@@ -7,10 +7,9 @@ import pytest
 from astropy.table import Table
 
 from photoz_morph.cli.photoz import prediction
-from photoz_morph.photoz import infer, predictions
+from photoz_morph.photoz import catalog_source, infer, predictions
 from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.shards.stacks import shard_path, write_shard
-from photoz_morph.stacking import stack
 from photoz_morph.surveys import SDSS
 from tests.support.broken_input import run_command
 from tests.support.exports import toy_photoz_export
@@ -73,15 +72,15 @@ def test_columns_of_a_usual_catalogue_pass_the_rehearsal_and_nothing_is_left(tmp
 def test_parts_outlive_a_failed_infer_and_are_used_by_the_next(tmp_path, model, monkeypatch):
     made = []
 
-    def stack_part(part, *arguments):
-        made.append(len(part))
-        return _stack_part(part, *arguments)
+    def iter_stacks(catalog, *arguments, **options):
+        made.append(len(catalog))
+        return one(catalog, *arguments, **options)
 
     def write(*_):
         raise OSError("No space left on device")
 
-    _stack_part = stack._stack_part
-    monkeypatch.setattr(stack, "_stack_part", stack_part)
+    one = catalog_source.iter_stacks
+    monkeypatch.setattr(catalog_source, "iter_stacks", iter_stacks)
     words = ("infer", model, "--catalog", DATA / "galaxies.csv", "--frames", DATA / "frames")
     words = (*words, "--out", tmp_path / "p.fits")
     with monkeypatch.context() as patch:

@@ -1,0 +1,41 @@
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from photoz_morph.catalogs.galaxies import read_galaxy_catalog
+from photoz_morph.photoz import catalog_source
+from photoz_morph.photoz.catalog_source import CatalogSource
+from photoz_morph.stacking import stack
+from photoz_morph.surveys import SDSS
+from tests.support.paths import DATA
+
+
+@pytest.fixture
+def source(monkeypatch):
+    """The two real galaxies, in partitions of one."""
+    for module in (stack, catalog_source):
+        monkeypatch.setattr(module, "SHARD_SIZE", 1)
+    return CatalogSource(read_galaxy_catalog(DATA / "galaxies.csv"), DATA / "frames", SDSS, {"engine": "lanczos"})
+
+
+def test_partitions_are_stacked_alone_as_they_are_together(source):
+    assert [(part.name, part.n_rows) for part in source.partitions] == [("stacks-00000", 1), ("stacks-00001", 1)]
+    together = list(source.iter_stacks([0, 1]))
+    assert [list(table["obj_id"]) for _, table in together] == [[galaxy] for galaxy in source.catalog["obj_id"]]
+    (images, table), *others = source.iter_stacks([1])
+    assert not others and np.isfinite(images).all()
+    np.testing.assert_array_equal(images, together[1][0])
+    assert list(table["ebv_source"]) == list(together[1][1]["ebv_source"])
+    assert not list(source.iter_stacks([]))
+
+
+def test_the_fingerprint_is_that_of_the_galaxies_and_of_the_frames(source, tmp_path):
+    copy = CatalogSource(source.catalog, shutil.copytree(DATA / "frames", tmp_path / "frames"), SDSS)
+    assert copy.fingerprint == source.fingerprint  # wherever the folder is
+    assert CatalogSource(source.catalog[:1], DATA / "frames", SDSS).fingerprint != source.fingerprint
+    os.utime(next(copy.frames.iterdir()), ns=(1, 1))
+    changed = copy.fingerprint
+    next(copy.frames.iterdir()).unlink()
+    assert len({source.fingerprint, changed, copy.fingerprint}) == 3

@@ -131,7 +131,8 @@ def test_galaxies_of_a_catalogue_are_stacked_by_the_workers_with_one_index(tmp_p
         if name == "one":  # one partition after the other, as the worker asks for them
             parts = [next(source.iter_stacks([number])) for number in range(3)]
             source = SimpleNamespace(
-                path=tmp_path, survey=TINY_SDSS, origin="stacked", fingerprint="the same", n_rows=13, facts=source.facts,
+                path=tmp_path, survey=TINY_SDSS, origin="stacked", fingerprint="the same", n_rows=13,
+                facts=source.facts,
                 partitions=tuple(
                     SimpleNamespace(name=f"{number}", n_rows=len(table), read=lambda part=(images, table): part)
                     for number, (images, table) in enumerate(parts)

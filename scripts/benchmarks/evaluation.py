@@ -2,10 +2,10 @@
 
     python scripts/benchmarks/evaluation.py [folder] [numbers of galaxies ...]
 
-Writes synthetic predictions on 60 bins, 1,000,000 and 10,000,000 by default, as Parquet, one file at a time (240 bytes a
-galaxy of disk), evaluates each in a process of its own, and removes it. Prints the core seconds of the pass, without the
-bootstrap on its sample, which does not grow, the most memory of the process above its imports, the largest error that
-streaming makes in a score, in units of the score's own error, and what 100,000,000 galaxies take at the rate of the
+Writes synthetic predictions on 60 bins, 1,000,000 and 10,000,000 by default, as Parquet, one file at a time (240 bytes
+a galaxy of disk), evaluates each in a process of its own, and removes it. Prints the core seconds of the pass, without
+the bootstrap on its sample, which does not grow, the most memory of the process above its imports, the largest error
+that streaming makes in a score, in units of the score's own error, and what 100,000,000 galaxies take at the rate of the
 largest file. On a core of a shared cloud machine expect 9 microseconds a galaxy, and 0.3 GB whatever the number.
 """
 
@@ -30,14 +30,16 @@ FAR = 100_000_000
 
 def main(folder, numbers):
     """Make, evaluate and remove a file of each number of galaxies."""
-    print(f"{'galaxies':>12s}{'pass [s]':>10s}{'bootstrap [s]':>15s}{'us a galaxy':>13s}{'memory [GB]':>13s}{'error':>8s}")
+    print(f"{'galaxies':>12s}{'pass [s]':>10s}{'bootstrap [s]':>15s}{'us a galaxy':>13s}{'memory [GB]':>13s}"
+          f"{'error':>8s}")  # fmt: skip
     for n_galaxies in numbers:
         with tempfile.TemporaryDirectory(dir=folder) as place:
             path = Path(place) / "predictions.parquet"
             write(path, n_galaxies)
             seconds, bootstrap, memory, error = in_process(path)
         rate = seconds / n_galaxies
-        print(f"{n_galaxies:12,d}{seconds:10.0f}{bootstrap:15.0f}{1e6 * rate:13.1f}{memory:13.2f}{error:8.2f}", flush=True)
+        print(f"{n_galaxies:12,d}{seconds:10.0f}{bootstrap:15.0f}{1e6 * rate:13.1f}{memory:13.2f}{error:8.2f}",
+              flush=True)  # fmt: skip
     print(f"{FAR:,d} galaxies: {(rate * FAR + bootstrap) / 60:.0f} min on a core, the same memory")
 
 

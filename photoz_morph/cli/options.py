@@ -86,6 +86,17 @@ def build_pipeline(settings):
     return functools.partial(BeamBuild, settings)
 
 
+def filling(settings):
+    """Function that computes the parts of an output: with Beam, if there are settings of it, or in this process."""
+    if settings is None:
+        from photoz_morph.streaming.working_folder import fill
+
+        return fill
+    from photoz_morph.beam.infer import fill_on_beam
+
+    return functools.partial(fill_on_beam, settings)
+
+
 def share_of_work(text):
     """Numbers (I, N) of a share I/N of the work, None where the whole is asked for."""
     if text is None:

@@ -44,6 +44,9 @@ class ExportedMorphModel:
         self.classes = tuple(self.description["classes"])
         self._model = load_saved_model(folder)
 
+    def __reduce__(self):
+        return ExportedMorphModel, (self.folder.absolute(),)  # another process loads it
+
     def predict(self, image, source="stamps", years=10):
         """Predict class probabilities and latents of stamps.
 

@@ -46,7 +46,7 @@ class InferSummary:
     n_missing: int
 
 
-def infer_stamps(model, source, out, years, max_queries=None, share=None, progress=True):
+def infer_stamps(model, source, out, years, max_queries=None, share=None, progress=True, fill_parts=fill):
     """Classify all stamps of a source and write a table; its suffix, .fits or .parquet, gives the format.
 
     The caller owns the output, or the share of it; see `streaming.owners.owned`.
@@ -66,6 +66,8 @@ def infer_stamps(model, source, out, years, max_queries=None, share=None, progre
         Number of this process's share of the partitions, from 1, and number of shares. The process that finds all
         partitions finished writes the output.
     progress : bool
+    fill_parts : callable
+        Computes and writes the parts: `fill` in this process, or a partial of `beam.infer.fill_on_beam`.
 
     Returns
     -------
@@ -84,18 +86,8 @@ def infer_stamps(model, source, out, years, max_queries=None, share=None, progre
     }  # fmt: skip
     work = open_working_folder(out, source.partitions, settings)
     low, high = (None, None) if max_queries is None else _range_of(source, work, progress)
-
-    def compute(name, stamps):
-        images, table = stamps
-        found = model.classify(images, table, years, name)
-        if max_queries is not None:
-            flag_fragile(model, found, images, years, low, high, max_queries)
-        return found
-
-    def read(numbers):
-        return (source.partitions[number].read() for number in numbers)
-
-    fill(work, read, compute, share, " stamps", progress)
+    parts = _Parts(model, source, years, max_queries, low, high)
+    fill_parts(work, parts.read, parts.compute, share, " stamps", progress)
     with joining(work, share) as is_mine:
         if not is_mine:
             return InferSummary(source.n_rows, None, None, len(work.missing()))
@@ -105,6 +97,30 @@ def infer_stamps(model, source, out, years, max_queries=None, share=None, progre
         summary = InferSummary(source.n_rows, *_counts(parts, model.classes, max_queries is not None), 0)
         work.remove()
     return summary
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What the parts of an output are computed from, and how; it can be sent to another process."""
+
+    model: object
+    source: object
+    years: int
+    max_queries: int
+    low: np.ndarray
+    high: np.ndarray
+
+    def read(self, numbers):
+        """Stamps and tables of the partitions of these numbers, read when they are asked for."""
+        return (self.source.partitions[number].read() for number in numbers)
+
+    def compute(self, name, stamps):
+        """Classes of the partition of a name."""
+        images, table = stamps
+        found = self.model.classify(images, table, self.years, name)
+        if self.max_queries is not None:
+            flag_fragile(self.model, found, images, self.years, self.low, self.high, self.max_queries)
+        return found
 
 
 def _range_of(source, work, progress):

@@ -5,12 +5,14 @@ Its partitions are the shards that `stacking.stack.stack_catalog` would write, b
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 
 from photoz_morph.shards.stacks import SHARD_SIZE
+from photoz_morph.stacking.frame_index import open_frames
 from photoz_morph.stacking.stack import iter_stacks
 from photoz_morph.surveys import Survey
 
@@ -82,6 +84,11 @@ class CatalogSource:
                 digest.update(f"{file.relative_to(path)} {status.st_size} {status.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
+    @cached_property
+    def index(self):
+        """Index of the frames, opened once; it goes with the source to another process."""
+        return open_frames(self.frames, self.survey, self.progress)
+
     def iter_stacks(self, numbers):
         """Stack the partitions of some numbers, in increasing order.
 
@@ -99,4 +106,4 @@ class CatalogSource:
             return
         partitions = [self.partitions[number] for number in numbers]
         rows = np.concatenate([np.arange(one.first, one.first + one.n_rows) for one in partitions])
-        yield from iter_stacks(self.catalog[rows], self.frames, self.survey, progress=self.progress, **self.options)
+        yield from iter_stacks(self.catalog[rows], self.index, self.survey, progress=self.progress, **self.options)

@@ -50,6 +50,9 @@ class ExportedModel:
             raise ValueError(f"{described}: was exported for {stated}, but has {self.survey.name} as {facts}")
         self._model = load_saved_model(folder)
 
+    def __reduce__(self):
+        return ExportedModel, (self.folder.absolute(),)  # another process loads it
+
     def predict(self, image, ebv, source="stacks"):
         """Predict stacks.
 

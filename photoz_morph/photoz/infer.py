@@ -193,7 +193,7 @@ def rehearse_source(source, out, progress=True):
             rehearse_predictions(table, out, source.path)
 
 
-def infer_source(model, source, out, settings=None, reddening=None, share=None, progress=True):
+def infer_source(model, source, out, settings=None, reddening=None, share=None, progress=True, fill_parts=fill):
     """Predict all galaxies of a source and write the predictions, whose suffix gives the format.
 
     The caller owns the output, or the share of it; see `streaming.owners.owned`.
@@ -213,6 +213,8 @@ def infer_source(model, source, out, settings=None, reddening=None, share=None, 
         Number of this process's share of the partitions, from 1, and number of shares. The process that finds all
         partitions finished writes the output.
     progress : bool
+    fill_parts : callable
+        Computes and writes the parts: `fill` in this process, or a partial of `beam.infer.fill_on_beam`.
 
     Returns
     -------
@@ -233,11 +235,8 @@ def infer_source(model, source, out, settings=None, reddening=None, share=None, 
     out = Path(out)
     facts = {"model": folder_hash(model.folder), "images": source.fingerprint, "origin": source.origin}
     work = open_working_folder(out, source.partitions, {**facts, **(settings or {})})
-
-    def compute(name, stacks):
-        return infer_images(model, *stacks, source.origin, name, reddening)
-
-    fill(work, lambda numbers: _stacks(source, numbers), compute, share, progress=progress)
+    parts = _Parts(model, source, reddening)
+    fill_parts(work, parts.read, parts.compute, share, progress=progress)
     with joining(work, share) as is_mine:
         if not is_mine:
             return InferSummary(source.n_rows, None, len(work.missing()), None)
@@ -250,13 +249,25 @@ def infer_source(model, source, out, settings=None, reddening=None, share=None, 
     return InferSummary(source.n_rows, n_flagged, 0, head)
 
 
-def _stacks(source, numbers):
-    """Images and tables of the partitions of these numbers, read when they are asked for."""
-    if hasattr(source, "iter_stacks"):
-        yield from source.iter_stacks(numbers)
-    else:
-        for number in numbers:
-            yield source.partitions[number].read()
+@dataclass(frozen=True)
+class _Parts:
+    """What the parts of an output are computed from, and how; it can be sent to another process."""
+
+    model: object
+    source: object
+    reddening: CatalogReddening
+
+    def read(self, numbers):
+        """Images and tables of the partitions of these numbers, read when they are asked for."""
+        if hasattr(self.source, "iter_stacks"):
+            yield from self.source.iter_stacks(numbers)
+        else:
+            for number in numbers:
+                yield self.source.partitions[number].read()
+
+    def compute(self, name, stacks):
+        """Predictions of the partition of a name."""
+        return infer_images(self.model, *stacks, self.source.origin, name, self.reddening)
 
 
 def first_images(source, n_rows):

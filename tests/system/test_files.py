@@ -71,3 +71,12 @@ def test_a_place_that_can_be_written_to_stays_as_it_was(tmp_path):
     check_writable(tmp_path / "runs" / "a")
     check_writable(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_two_that_write_the_same_file_at_once_do_not_meet(tmp_path):
+    path = tmp_path / "a.fits"
+    with write_whole(path, is_shared=True) as first, write_whole(path, is_shared=True) as second:
+        assert first != second
+        first.write_text("same")
+        second.write_text("same")
+    assert path.read_text() == "same" and list(tmp_path.iterdir()) == [path]

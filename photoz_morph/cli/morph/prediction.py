@@ -8,8 +8,11 @@ from photoz_morph.cli.morph.data import listed
 from photoz_morph.cli.morph.options import defence_option, run_data_option
 from photoz_morph.cli.options import (
     UserPath,
+    beam_options,
+    beam_settings_of,
     check_new_folder,
     echo,
+    filling,
     output_file,
     own_output,
     part_option,
@@ -81,8 +84,9 @@ def export(run, out, defence, quiet):
 @click.option("--out", default="classes.fits", show_default=True, type=UserPath(),
               callback=output_file(".fits", ".parquet"), help="A .fits or .parquet file.")  # fmt: skip
 @part_option
+@beam_options
 @quiet_option
-def infer(model, source, years, fragility, max_queries, out, share, quiet):
+def infer(model, source, years, fragility, max_queries, out, share, runner, beam_option, quiet):
     """Classify new stamps with an exported MODEL.
 
     SOURCE is a folder of mock shards, or one of them, a dataset of `morph build`, or stamps of another format, which
@@ -91,6 +95,9 @@ def infer(model, source, years, fragility, max_queries, out, share, quiet):
     """
     if max_queries is not None and not fragility:
         raise click.UsageError("--max-queries needs --fragility")
+    beam = beam_settings_of(runner, beam_option)
+    if beam:  # its workers may be in another folder
+        source = Path(source).absolute()
     own_output(out, share=share)
     quiet_tensorflow()
     from photoz_morph.morph.exported_model import ExportedMorphModel
@@ -99,7 +106,8 @@ def infer(model, source, years, fragility, max_queries, out, share, quiet):
 
     model = ExportedMorphModel(model)
     stamps = open_stamps(source, model, years)
-    made = infer_stamps(model, stamps, out, years, (max_queries or 400) if fragility else None, share, not quiet)
+    max_queries = (max_queries or 400) if fragility else None
+    made = infer_stamps(model, stamps, out, years, max_queries, share, not quiet, filling(beam))
     if made.counts is None:
         echo(f"--part {share[0]}/{share[1]} is finished, {made.n_missing} partitions of other parts are not. The part "
              f"that finishes last writes {out}.", quiet)  # fmt: skip

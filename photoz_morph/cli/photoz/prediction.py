@@ -1,6 +1,5 @@
 """The prediction commands of `photoz`: predict, convert, export, import-checkpoint, infer."""
 
-import functools
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ from photoz_morph.cli.options import (
     beam_settings_of,
     check_new_folder,
     echo,
+    filling,
     output_file,
     own_output,
     part_option,
@@ -140,6 +140,8 @@ def infer(
 
         settings = {"combine": combine}
         images = CatalogSource(galaxies, frames, model.survey, {"combine": combine, "swarp": swarp}, not quiet)
+        if beam and Path(frames).is_dir():
+            images.index  # once, and not by every worker
     else:
         from photoz_morph.sources.formats import open_source
 
@@ -149,12 +151,7 @@ def infer(
             settings = {"ebv": reddening.fingerprint}
         if not is_begun(out):
             rehearse_source(images, out, progress=not quiet)
-    compute = None
-    if beam:
-        from photoz_morph.beam.infer import infer_photoz
-
-        compute = functools.partial(infer_photoz, beam)
-    made = infer_source(model, images, out, settings, reddening, share, not quiet, compute)
+    made = infer_source(model, images, out, settings, reddening, share, not quiet, filling(beam))
     if made.head is None:
         echo(f"--part {share[0]}/{share[1]} is finished, {made.n_missing} partitions of other parts are not. The part "
              f"that finishes last writes {out}.", quiet)  # fmt: skip

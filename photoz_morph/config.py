@@ -107,7 +107,7 @@ def save_config(config, path):
     """Write all values of a config to a YAML file that `load_config` reads back."""
     path = Path(path)
     with write_whole(path) as part:
-        part.write_text(yaml.safe_dump(_plain(config), sort_keys=False))
+        part.write_text(yaml.safe_dump(config_values(config), sort_keys=False))
 
 
 def differing_keys(config, other):
@@ -254,13 +254,13 @@ def _flatten(config, prefix=""):
     return flat
 
 
-def _plain(value):
-    """Dataclasses and tuples as dictionaries and lists."""
+def config_values(value):
+    """Values of a config as they are saved: dataclasses and tuples as dictionaries and lists."""
     if isinstance(value, Survey):  # whole, so that the run stays readable; the numbers of SDSS are those of the paper
         return value.name if value == SDSS else survey_to_dict(value)
     if dataclasses.is_dataclass(value):
-        return {entry.name: _plain(getattr(value, entry.name)) for entry in dataclasses.fields(value)}
-    return [_plain(entry) for entry in value] if isinstance(value, tuple) else value
+        return {entry.name: config_values(getattr(value, entry.name)) for entry in dataclasses.fields(value)}
+    return [config_values(entry) for entry in value] if isinstance(value, tuple) else value
 
 
 def _suggestion(key, root):

@@ -41,6 +41,7 @@ WINGS = {
         ["experiment"],
         ["splits"],
         ["dataset"],
+        ["prediction_parts"],
         ["predictions"],
         ["formats", "depth", "config"],
     ],
@@ -78,6 +79,8 @@ ONLY = {
     "rail": {"rail"},
     "ceci": {"rail", "__main__"},
     "qp": {"rail"},
+    "onnx": {"models.onnx_file"},
+    "tf2onnx": {"models.onnx_file"},
 }
 
 

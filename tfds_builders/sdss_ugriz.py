@@ -1,13 +1,17 @@
 """TFDS dataset of the stacks of a survey and their table, with one split per fold; `photoz build` writes it."""
 
+import functools
+from pathlib import Path
+
 import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from photoz_morph.catalogs.folds import N_FOLDS, assign_fold, storage_order
 from photoz_morph.catalogs.per_band import PER_BAND, PER_GALAXY, check_quantities, gather, per_galaxy
-from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard, survey_of, survey_of_folder
+from photoz_morph.sources.formats import open_source
 from photoz_morph.surveys import SDSS, survey_to_dict
+from photoz_morph.system.provenance import code_version, image_facts
 from tfds_builders.prepare import ContentHash, example_digest, prepare
 
 
@@ -18,8 +22,8 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
 
     A galaxy's fold is the stable hash of its `group_id`, so all copies of a galaxy share a split and a galaxy keeps
     its fold when others are added. Inside a fold the galaxies of a group are stored side by side, and the groups in
-    the order of another hash (`folds.storage_order`), so that a slice of a fold is a choice of groups. `manual_dir` is
-    a folder of shards (`photoz_morph.shards.stacks`), simulated or stacked.
+    the order of another hash (`folds.storage_order`), so that a slice of a fold is a choice of groups. The galaxies
+    come from the partitions of a source (`photoz_morph.sources`), by default from what `manual_dir` holds.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -27,8 +31,13 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
     survey = SDSS
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Make shards with `photoz simulate` or `photoz stack`."
 
-    def __init__(self, *, origin="stacked", on_galaxy=None, pipeline=None, **kwargs):
+    def __init__(
+        self, *, origin="stacked", facts=None, partitions=None, read=None, on_galaxy=None, pipeline=None, **kwargs
+    ):
         self.origin = origin  # "simulated" or "stacked": every number made from the dataset repeats it
+        self.facts = facts or {}  # of the images; see `system.provenance`
+        self.partitions = partitions
+        self.read = read or functools.partial(partition_examples, bands=self.survey.bands)
         self.on_galaxy = on_galaxy or (lambda: None)  # called once a galaxy, for a progress bar
         self.pipeline = pipeline  # a BeamBuild that makes the examples, or None: this process does
         self._content = ContentHash()
@@ -57,7 +66,7 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
                 }
             ),
             supervised_keys=None,
-            metadata=tfds.core.MetadataDict(origin=self.origin, order="group_id", **described),
+            metadata=tfds.core.MetadataDict(origin=self.origin, order="group_id", **self.facts, **described),
             disable_shuffling=True,  # sort by the key, not by its hash
             citation="Pasquet et al. 2019, A&A 621, A26",
         )
@@ -65,12 +74,12 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager):
         if self.pipeline:
             return self.pipeline.generators([f"fold_{fold}" for fold in range(N_FOLDS)], self.data_dir)
-        paths = find_shards(dl_manager.manual_dir)
-        return {f"fold_{fold}": self._generate_examples(paths, fold) for fold in range(N_FOLDS)}
+        partitions = self.partitions or open_source(dl_manager.manual_dir, self.survey).partitions
+        return {f"fold_{fold}": self._generate_examples(partitions, fold) for fold in range(N_FOLDS)}
 
-    def _generate_examples(self, paths, fold):
-        for path in paths:
-            for split, key, example in shard_examples(path, (fold,), with_checksum=fold == 0):  # once is enough
+    def _generate_examples(self, partitions, fold):
+        for partition in partitions:
+            for split, key, example in self.read(partition, folds=(fold,), with_checksum=fold == 0):  # once is enough
                 self.on_galaxy()
                 self._content.add(split, example)
                 yield key, example
@@ -81,18 +90,39 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
         self.info.metadata["content_hash"] = self._content.hexdigest()
 
 
-def shard_examples(path, folds=range(N_FOLDS), with_checksum=True):
-    """Iterate over the usable galaxies of one shard in some folds: name of the split, key of the order, example."""
-    table, header = read_catalog(path)
-    rows = np.flatnonzero(usable(table) & np.isin(assign_fold(table["group_id"]), folds))
-    images, table, _ = read_shard(path, rows, with_checksum=with_checksum)
-    quantities = _quantities(table, survey_of(path, header).bands, path)
-    keys = storage_order(table["group_id"], table["obj_id"])
-    for index, (fold, key, image, row) in enumerate(zip(assign_fold(table["group_id"]), keys, images, table)):
+def partition_examples(partition, bands, only=None, folds=range(N_FOLDS), with_checksum=True):
+    """Iterate over the usable galaxies of one partition in some folds: name of the split, key of the order, example.
+
+    Parameters
+    ----------
+    partition : object
+        Of a source; see `photoz_morph.sources.source`.
+    bands : tuple of str
+        Bands of the survey.
+    only : ndarray of int, optional
+        `obj_id` of the galaxies that may be used, sorted.
+    folds : iterable of int
+    with_checksum : bool
+        Whether to compare what is read with its checksums.
+    """
+    table = partition.read_table()
+    rows = np.flatnonzero(usable(table) & _is_wanted(table, only) & np.isin(assign_fold(table["group_id"]), folds))
+    if len(rows) == 0 and not with_checksum:
+        return
+    images, table = partition.read(rows, with_checksum)
+    quantities = _quantities(table, bands, partition.name)
+    keys, fold_of = storage_order(table["group_id"], table["obj_id"]), assign_fold(table["group_id"])
+    for index in np.flatnonzero(table["flag"] == 0):  # a pixel that is not finite is found only now
+        row = table[index]
         example = {name: row[name].item() for name in ("ebv", "z_spec", "obj_id", "group_id", "ra", "dec")}
         example |= {name: values[index] for name, values in quantities.items()}
-        example["image"] = image
-        yield f"fold_{fold}", key, example
+        example["image"] = images[index]
+        yield f"fold_{fold_of[index]}", keys[index], example
+
+
+def _is_wanted(table, only):
+    """True for the galaxies of a choice, shape (n,)."""
+    return np.ones(len(table), bool) if only is None else np.isin(table["obj_id"], only)
 
 
 def builder_class(survey):
@@ -119,13 +149,14 @@ def usable(table):
     return (table["flag"] == 0) & np.isfinite(table["z_spec"]) & np.isfinite(table["ebv"])
 
 
-def build(stacks_dir, data_dir, overwrite=False, progress=True, pipeline=None):
-    """Build the dataset from a folder of shards.
+def build(source, data_dir, overwrite=False, progress=True, pipeline=None, survey=None, origin=None, only=None):
+    """Build the dataset from galaxy images of any format.
 
     Parameters
     ----------
-    stacks_dir : path-like
-        Folder of shards.
+    source : path-like
+        Folder of shards, or what else `photoz_morph.sources.formats.open_source` takes, which has `survey` and `origin`
+        too.
     data_dir : path-like
         The dataset is written to data_dir/sdss_ugriz/1.0.0, or the `dataset_name` of the stacks' survey.
     overwrite : bool
@@ -135,6 +166,10 @@ def build(stacks_dir, data_dir, overwrite=False, progress=True, pipeline=None):
     pipeline : callable, optional
         (partitions, read, digest, number of examples) to the `photoz_morph.beam.build.BeamBuild` that makes the
         examples; by default this process does.
+    survey : Survey or str, optional
+    origin : str, optional
+    only : ndarray of int, optional
+        `obj_id` of the galaxies that may be used; by default all.
 
     Returns
     -------
@@ -144,53 +179,67 @@ def build(stacks_dir, data_dir, overwrite=False, progress=True, pipeline=None):
     Raises
     ------
     FileNotFoundError
-        If there are no shards.
+        If there are no images.
     ValueError
-        If the dataset exists, a shard is broken or of another survey, two rows share an obj_id, simulated and
-        stacked shards are mixed, no row is usable, or a fold would be empty. An existing dataset is kept on error.
+        If the dataset exists, a file is broken or of another survey, two rows share an obj_id, simulated and stacked
+        shards are mixed, no row is usable, or a fold would be empty. An existing dataset is kept on error.
     """
-    paths, survey = find_shards(stacks_dir), survey_of_folder(stacks_dir)
-    origin, counts = _check_catalogs(paths, survey)
+    # Workers of a pipeline may have another working folder.
+    opened = open_source(Path(source).absolute() if pipeline else source, survey, origin)
+    only = None if only is None else np.sort(np.asarray(only, np.int64))
+    counts = _check_tables(opened, source, only)
+    read = functools.partial(partition_examples, bands=opened.survey.bands, only=only)
     if pipeline:
-        pipeline = pipeline([path.absolute() for path in paths], shard_examples, example_digest, counts["galaxies"])
+        # Rows that are flagged for their pixels are not known before these are read.
+        is_known = all(getattr(partition, "knows_flags", False) for partition in opened.partitions)
+        pipeline = pipeline(opened.partitions, read, example_digest, counts["galaxies"] if is_known else None)
     with tqdm(total=counts["galaxies"], desc="build", unit=" galaxies", disable=not progress or bool(pipeline)) as bar:
-        builder_of = builder_class(survey)
-        builder = builder_of(origin=origin, on_galaxy=bar.update, pipeline=pipeline, data_dir=data_dir)
-        prepare(builder, stacks_dir, overwrite, pipeline)
-    return counts
+        builder = builder_class(opened.survey)(
+            origin=opened.origin, facts=_facts(opened), partitions=opened.partitions, read=read,
+            on_galaxy=bar.update, pipeline=pipeline, data_dir=data_dir,
+        )  # fmt: skip
+        folder = Path(source) if Path(source).is_dir() else Path(source).parent
+        prepare(builder, folder, overwrite, pipeline)
+    n_galaxies = sum(split.num_examples for split in builder.info.splits.values())
+    counts["flagged"] += counts["galaxies"] - n_galaxies
+    return counts | {"galaxies": n_galaxies}
 
 
-def _check_catalogs(paths, survey):
-    """Origin of the shards and counts of rows, after the checks that need no pixels."""
-    origins, ids, groups, seen = set(), [], [], {"flagged": 0, "without z_spec": 0, "without E(B-V)": 0}
-    for path in paths:
-        table, header = read_catalog(path)
-        if survey_of(path, header) != survey:
-            different = survey_of(path, header).difference(survey) or "the descriptions differ"
-            raise ValueError(
-                f"{path}: stacks of another survey than those of {paths[0].name} ({different}); keep them in folders "
-                "of their own"
-            )
-        check_quantities(table, survey.bands, path)  # before TFDS, whose message would be the whole example
-        origins.add(header["ORIGIN"])
-        seen["flagged"] += int(np.sum(table["flag"] != 0))
-        seen["without z_spec"] += int(np.sum((table["flag"] == 0) & ~np.isfinite(table["z_spec"])))
-        seen["without E(B-V)"] += int(np.sum((table["flag"] == 0) & ~np.isfinite(table["ebv"])))
-        ids.append(np.asarray(table["obj_id"])[usable(table)])
-        groups.append(np.asarray(table["group_id"])[usable(table)])
+def _facts(source):
+    """Facts of the images and the code, for the metadata, which describe the survey as a whole."""
+    facts = image_facts(source.survey, **source.facts, code=code_version())
+    return {key: value for key, value in facts.items() if key not in ("survey", "size")}
+
+
+def _check_tables(source, path, only):
+    """Counts of rows, after the checks that need no pixels."""
+    ids, groups, seen = [], [], {"flagged": 0, "without z_spec": 0, "without E(B-V)": 0}
+    if only is not None:
+        seen["not selected"] = 0
+    for partition in source.partitions:
+        table = partition.read_table()
+        # Before TFDS, whose message would be the whole example.
+        check_quantities(table, source.survey.bands, getattr(partition, "path", path))
+        wanted = _is_wanted(table, only)
+        if only is not None:
+            seen["not selected"] += int(np.sum(~wanted))
+        good = wanted & (np.asarray(table["flag"]) == 0)
+        seen["flagged"] += int(np.sum(wanted & ~good))
+        seen["without z_spec"] += int(np.sum(good & ~np.isfinite(table["z_spec"])))
+        seen["without E(B-V)"] += int(np.sum(good & ~np.isfinite(table["ebv"])))
+        ids.append(np.asarray(table["obj_id"])[usable(table) & wanted])
+        groups.append(np.asarray(table["group_id"])[usable(table) & wanted])
     ids = np.concatenate(ids)
     values, repeats = np.unique(ids, return_counts=True)
     if np.any(repeats > 1):
-        raise ValueError(f"{paths[0].parent}: obj_id {values[repeats > 1][0]} occurs twice; drop one of its rows")
-    if len(origins) > 1:
-        raise ValueError(f"{paths[0].parent}: simulated and stacked shards in one folder; keep them apart")
+        raise ValueError(f"{path}: obj_id {values[repeats > 1][0]} occurs twice; drop one of its rows")
     if len(ids) == 0:
-        raise ValueError(f"{paths[0].parent}: none of {sum(seen.values())} rows is usable ({seen})")
+        raise ValueError(f"{path}: none of {source.n_rows} rows is usable ({seen})")
     groups = np.unique(np.concatenate(groups))
     per_fold = np.bincount(assign_fold(groups), minlength=N_FOLDS)
     if min(per_fold) == 0:  # TFDS writes no empty split
         raise ValueError(
-            f"{paths[0].parent}: {len(groups)} different galaxies fall in {np.sum(per_fold > 0)} of {N_FOLDS} folds; "
-            "give more galaxies, a dataset needs some in each"
+            f"{path}: {len(groups)} different galaxies fall in {np.sum(per_fold > 0)} of {N_FOLDS} folds; give more "
+            "galaxies, a dataset needs some in each"
         )
-    return origins.pop(), {"galaxies": len(ids), **seen}
+    return {"galaxies": len(ids), **seen}

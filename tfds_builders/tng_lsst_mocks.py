@@ -11,6 +11,7 @@ from photoz_morph.mocks.labels import MERGER
 from photoz_morph.mocks.released_arrays import open_released
 from photoz_morph.shards.mocks import find_mock_shards, read_mock_catalog, read_mock_shard
 from photoz_morph.surveys import LSST
+from photoz_morph.system.provenance import code_version, image_facts
 from tfds_builders.prepare import ContentHash, example_digest, prepare
 
 ROWS_AT_ONCE = 500  # of the released arrays, in one partition of a pipeline
@@ -60,9 +61,14 @@ class TngLsstMocks(tfds.core.GeneratorBasedBuilder):
                 }
             ),
             supervised_keys=None,
-            metadata=tfds.core.MetadataDict(origin=self.origin, **self.facts),
+            metadata=tfds.core.MetadataDict(origin=self.origin, **self.facts, **self._provenance()),
             citation="Ciprijanovic et al. 2021, arXiv:2111.00961",
         )
+
+    def _provenance(self):
+        """Survey, bands and unit of the images, and the code that built the dataset."""
+        facts = {key: value for key, value in image_facts(LSST).items() if key in ("survey", "bands", "unit")}
+        return facts | {"code": code_version()} | ({"unit": "unknown"} if self.origin == "released" else {})
 
     def _split_generators(self, dl_manager):
         if self.pipeline:

@@ -11,6 +11,7 @@ from pathlib import Path
 import apache_beam as beam
 
 from photoz_morph.beam.running import beam_run
+from photoz_morph.beam.tasks import read_task, remove_task, spread_numbers, write_task
 
 HASH_FILE = "content.json"  # beside the files of the dataset, until the pipeline has ended
 
@@ -27,13 +28,13 @@ class BeamBuild:
         Partition to an iterable of (split, key, example); a function of a module or a partial of one.
     digest : callable
         (split, example) to an int; see `tfds_builders.prepare.example_digest`.
-    n_examples : int
-        Number of examples in all splits.
+    n_examples : int or None
+        Number of examples in all splits, None where it is not known before the pixels are read.
     """
 
     def __init__(self, settings, partitions, read, digest, n_examples):
         self.settings, self._n_examples = settings, n_examples
-        self._partitions, self._read, self._digest = tuple(partitions), read, digest
+        self._task = tuple(partitions), read, digest
 
     def generators(self, splits, folder):
         """Collection of (key, example) of each split, as a PTransform that TFDS takes for a generator.
@@ -42,9 +43,10 @@ class BeamBuild:
         ----------
         splits : sequence of str
         folder : path-like
-            The hash is written there.
+            What the workers need, and the hash, are written there.
         """
-        read = _Read(self._partitions, self._read, self._digest, tuple(splits), str(folder))
+        write_task(folder, self._task)
+        read = _Read(len(self._task[0]), tuple(splits), str(folder))
         return {split: _Split(read, split) for split in splits}
 
     def run(self):
@@ -59,12 +61,13 @@ class BeamBuild:
         RuntimeError
             If there are more or fewer examples than expected, or the workers wrote to another file system.
         """
+        remove_task(folder)
         path = Path(folder) / HASH_FILE
         if not path.exists():
             raise RuntimeError(f"{folder}: the workers of the pipeline wrote nothing there; all of them must share it")
         found = json.loads(path.read_text())
         path.unlink()
-        if found["n_examples"] != self._n_examples:
+        if self._n_examples is not None and found["n_examples"] != self._n_examples:
             raise RuntimeError(
                 f"{folder}: the pipeline made {found['n_examples']} examples of {self._n_examples}; run it again"
             )
@@ -85,29 +88,23 @@ class _Split(beam.PTransform):
 class _Read:
     """All splits of a pipeline, from one reading of each partition."""
 
-    def __init__(self, partitions, read, digest, splits, folder):
-        self._partitions, self._read, self._digest = partitions, read, digest
-        self._splits, self._folder = splits, folder
+    def __init__(self, n_partitions, splits, folder):
+        self._n_partitions, self._splits, self._folder = n_partitions, splits, folder
         self._of = {}  # one pipeline
 
     def of(self, pipeline):
         """Collections by split."""
         if not self._of:
-            examples = (
-                pipeline
-                | "Partitions" >> beam.Create(self._partitions)
-                | "Spread" >> beam.Reshuffle()  # or one worker would read them all
-                | "Read" >> beam.FlatMap(self._read)
-            )
+            numbers = spread_numbers(pipeline, self._n_partitions)
+            examples = numbers | "Read" >> beam.FlatMap(_examples_of, self._folder)
             (
                 examples
-                | "Digest" >> beam.Map(_digest_of, self._digest)
+                | "Digest" >> beam.Map(_digest_of, self._folder)
                 | "Sum" >> beam.CombineGlobally(_SumDigests())
                 | "Write hash" >> beam.Map(_write_hash, self._folder)
             )
-            numbers = {split: number for number, split in enumerate(self._splits)}
-            parts = examples | "Splits" >> beam.Partition(_number_of, len(numbers), numbers)
-            self._of = {split: part | f"Keys {split}" >> beam.Map(_keyed) for split, part in zip(numbers, parts)}
+            parts = examples | "Splits" >> beam.Partition(_place_of, len(self._splits), self._splits)
+            self._of = {split: part | f"Keys {split}" >> beam.Map(_keyed) for split, part in zip(self._splits, parts)}
         return self._of
 
 
@@ -128,13 +125,18 @@ class _SumDigests(beam.CombineFn):
         return accumulator
 
 
-def _digest_of(element, digest):
+def _examples_of(number, folder):
+    partitions, read, _ = read_task(folder)
+    return read(partitions[number])
+
+
+def _digest_of(element, folder):
     split, _, example = element
-    return digest(split, example)
+    return read_task(folder)[2](split, example)
 
 
-def _number_of(element, n_splits, numbers):
-    return numbers[element[0]]
+def _place_of(element, n_splits, splits):
+    return splits.index(element[0])
 
 
 def _keyed(element):

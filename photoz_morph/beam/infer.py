@@ -6,9 +6,7 @@ workers need waits for them in a folder beside the parts: the pipeline itself is
 """
 
 import contextlib
-import functools
 import os
-import pickle
 import shutil
 import threading
 import uuid
@@ -19,10 +17,9 @@ import apache_beam as beam
 from tqdm import tqdm
 
 from photoz_morph.beam.running import beam_run
+from photoz_morph.beam.tasks import read_task, remove_task, spread_numbers, write_task
 
-NUMBERS_AT_ONCE = 1000  # of parts, that a worker hands out
 SECONDS_BETWEEN_LOOKS = 1.0  # at the parts that are finished
-TASK = "task.pickle"
 
 
 def fill_on_beam(settings, work, read, compute, share=None, unit=" galaxies", progress=True):
@@ -52,27 +49,16 @@ def fill_on_beam(settings, work, read, compute, share=None, unit=" galaxies", pr
     work = replace(work, out=work.out.absolute())
     folder = work.folder / f"beam-{uuid.uuid4().hex}"
     with work.kept_if_begun(), _removed(folder):
-        (folder / TASK).write_bytes(pickle.dumps((work, left, read, compute)))
+        write_task(folder, (work, left, read, compute))
         with beam_run(settings) as screen, _progress_of(work, share, unit, progress, screen):
             with beam.Pipeline(runner=settings.runner, options=settings.options) as pipeline:
-                (
-                    pipeline
-                    | "Starts" >> beam.Create(range(0, len(left), NUMBERS_AT_ONCE))
-                    | "Numbers" >> beam.FlatMap(_numbers, str(folder))
-                    | "Spread" >> beam.Reshuffle()  # or one worker would compute them all
-                    | "Compute" >> beam.ParDo(_Compute(str(folder)))
-                )
+                spread_numbers(pipeline, len(left)) | "Compute" >> beam.ParDo(_Compute(str(folder)))
         errors = sorted(folder.glob("*.error"))
         if errors:
             others = f" ({len(errors) - 1} more parts cannot be computed)" if len(errors) > 1 else ""
             raise ValueError(errors[0].read_text() + others)
         if work.missing(share):
             raise RuntimeError(f"{work.folder}: the workers of the pipeline wrote nothing there; all must share it")
-
-
-def _numbers(start, folder):
-    """Numbers of some of the parts that are missing."""
-    return _task(folder)[1][start : start + NUMBERS_AT_ONCE]
 
 
 class _Compute(beam.DoFn):
@@ -82,10 +68,11 @@ class _Compute(beam.DoFn):
         self._folder = folder
 
     def setup(self):
-        _task(self._folder)
+        read_task(self._folder)  # with the model
 
-    def process(self, number):
-        work, _, read, compute = _task(self._folder)
+    def process(self, index):
+        work, left, read, compute = read_task(self._folder)
+        number = left[index]
         name = work.names[number]
         try:
             with contextlib.closing(read([number])) as items:
@@ -96,12 +83,6 @@ class _Compute(beam.DoFn):
             work.write(name, table, is_shared=True)
 
 
-@functools.lru_cache(maxsize=1)
-def _task(folder):
-    """Working folder, numbers, and the two functions with their model, loaded once in a process."""
-    return pickle.loads((Path(folder) / TASK).read_bytes())
-
-
 @contextlib.contextmanager
 def _removed(folder):
     """A folder that is there inside a `with` statement only."""
@@ -109,7 +90,7 @@ def _removed(folder):
     try:
         yield
     finally:
-        _task.cache_clear()
+        remove_task(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import threading
+from types import SimpleNamespace
 
 
 @contextlib.contextmanager
@@ -38,14 +39,14 @@ def beam_run(settings):
         lost = stack.enter_context(_worker_losses())
         try:
             yield screen
-        except KeyboardInterrupt:
-            if not lost:
-                raise
-            raise RuntimeError(
-                f"{lost[0]}, perhaps for lack of memory; finished work is kept: run the same command again, with fewer "
-                "--beam-option direct_num_workers"
-            ) from None
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
+            if lost.reason:
+                raise RuntimeError(
+                    f"{lost.reason}, perhaps for lack of memory; finished work is kept: run the same command again, "
+                    "with fewer --beam-option direct_num_workers"
+                ) from error
+            if lost.is_over:  # by Ctrl-C, which Beam makes an error of its own
+                raise KeyboardInterrupt from error
             if shows_log:
                 raise
             raise _of_worker(error) from error
@@ -85,21 +86,32 @@ def _log_dropped():
 
 @contextlib.contextmanager
 def _worker_losses():
-    """List of the worker processes of this machine that ended early; the first interrupts the pipeline.
+    """What is known of worker processes of this machine that ended early; the first interrupts the pipeline.
 
     Beam waits for ever for a worker process that is gone.
     """
-    lost, hook, main = [], threading.excepthook, threading.main_thread()
+    lost, hook, main = SimpleNamespace(reason=None, is_over=False), threading.excepthook, threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+
+    def interrupt(*arguments):
+        lost.is_over = True  # Ctrl-C ends the workers too
+        raise KeyboardInterrupt
 
     def notice(arguments):
         if arguments.thread is not None and arguments.thread.name == "run_worker":
-            lost.append(" ".join(str(arguments.exc_value).split()))
-            signal.pthread_kill(main.ident, signal.SIGINT)
+            if lost.reason is None and not lost.is_over:
+                lost.reason = " ".join(str(arguments.exc_value).split())
+                signal.pthread_kill(main.ident, signal.SIGINT)
         elif not arguments.exc_type.__module__.startswith("grpc"):  # of a connection to the lost worker
             hook(arguments)
 
     threading.excepthook = notice
+    is_main = threading.current_thread() is main
+    if is_main:
+        signal.signal(signal.SIGINT, interrupt)
     try:
         yield lost
     finally:
         threading.excepthook = hook
+        if is_main:
+            signal.signal(signal.SIGINT, handler)

@@ -51,6 +51,21 @@ part_option = click.option(
     "--part", "share", metavar="I/N", callback=lambda ctx, param, value: share_of_work(value),
     help="Compute every Nth partition only, from the Ith; for several machines, whose shares are joined by the last.",
 )  # fmt: skip
+engine_option = click.option(
+    "--engine", type=click.Choice(["lanczos", "swarp"]),
+    help="What makes the stacks: SWarp's rules in NumPy, or the program; lanczos, or swarp if --swarp is given.",
+)  # fmt: skip
+stacking_processes_option = click.option(
+    "--processes", type=click.IntRange(min=1),
+    help="Number of processes that stack; all cores by default. The stacks do not depend on it.",
+)  # fmt: skip
+dust_option = click.option(
+    "--dust", default="auto", show_default=True, metavar="MAP", callback=lambda ctx, param, value: checked_dust(value),
+    help="Map of E(B-V) where it is unknown: auto, shipped, sfdmap:DIR, dustmaps[:DIR].",
+)  # fmt: skip
+onnx_option = click.option(
+    "--onnx", "with_onnx", is_flag=True, help="Write model.onnx beside the SavedModel; needs the extra [onnx]."
+)
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an existing dataset.")
 
 
@@ -108,10 +123,11 @@ def share_of_work(text):
     return number, count
 
 
-def output_file(*suffixes):
+def output_file(*suffixes, in_parts=False):
     """Callback of an option for an output file: refuse before the work a name that could not be written after it.
 
-    Without suffixes any is allowed.
+    Without suffixes any is allowed. With `in_parts` the output is joined from a working folder, and may be there already
+    if that is, too: the command was killed before it could remove it.
     """
 
     def check(ctx, param, value):
@@ -122,11 +138,11 @@ def output_file(*suffixes):
             raise ValueError(f"{path}: Not a directory: {path.parent} is a file; give another {param.opts[0]}")
         if path and not path.parent.is_dir():
             raise ValueError(f"{path}: folder {path.parent} does not exist; create it or give another {param.opts[0]}")
-        if path and path.suffix == ".hats" and path.exists() and not working_folder(path).exists():
+        if path and path.suffix == ".hats" and path.exists() and not (in_parts and working_folder(path).exists()):
             raise ValueError(f"{path}: exists; remove it or give another {param.opts[0]}")
         if path and path.suffix == ".hats" and importlib.util.find_spec("hats") is None:
             raise ValueError(f"{path}: needs the package hats, which is not installed; `pip install hats`")
-        if path and path.is_dir():
+        if path and path.is_dir() and path.suffix != ".hats":
             raise ValueError(f"{path}: is a folder; give the name of a file as {param.opts[0]}")
         if path:
             check_writable(path.parent)
@@ -140,6 +156,35 @@ def check_new_folder(path):
     if Path(path).exists():
         raise ValueError(f"{path}: exists; remove it or give another --out")
     check_writable(path)
+
+
+def checked_dust(dust):
+    """The choice of a dust map, refused before the work if its files or its package are missing."""
+    from photoz_morph.catalogs.dust import open_dust
+
+    open_dust(dust)
+    return dust
+
+
+def echo_dust(table, dust, quiet):
+    """Say which dust map gives the E(B-V) that a catalogue does not have."""
+    import numpy as np
+
+    from photoz_morph.catalogs.dust import open_dust
+
+    n_unknown = int(np.sum(~np.isfinite(np.asarray(table["ebv"], float))))
+    if n_unknown:
+        echo(f"E(B-V) of {n_unknown} galaxies that have none: {open_dust(dust)[1]}.", quiet)
+
+
+def check_onnx(is_wanted=True):
+    """Refuse before the work an ONNX file that could not be written after it: a package is missing."""
+    missing = [name for name in ("onnx", "tf2onnx") if importlib.util.find_spec(name) is None]
+    if is_wanted and missing:
+        raise ValueError(
+            f"--onnx needs the package {' and '.join(missing)}, which is not installed; "
+            "`pip install photoz-morph[onnx]`, or leave out --onnx"
+        )
 
 
 def own_output(path, remedy="give another --out", share=None):

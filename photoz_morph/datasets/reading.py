@@ -10,6 +10,7 @@ from google.protobuf import json_format
 
 from photoz_morph.surveys import SDSS, survey_from_dict
 
+IMAGE_METADATA = ("bands", "pixel_scale", "unit", "engine", "combine", "code")
 BUILD_COMMANDS = {"tng_lsst_mocks": "morph build MOCKS"}  # any other is of stacks
 
 
@@ -151,6 +152,14 @@ class CachedColumns:
 def content_hash(builder):
     """Hash of all examples, from when the dataset was built; None for datasets built before 0.2, which have none."""
     return builder.info.metadata.get("content_hash")
+
+
+def image_metadata(builder):
+    """How the images of a dataset were made and by which code, from when it was built; see `system.provenance`."""
+    metadata = builder.info.metadata
+    found = {key: metadata[key] for key in IMAGE_METADATA if metadata.get(key)}
+    survey = metadata.get("survey", SDSS.name if found else "")  # a description, or not there for SDSS
+    return ({"survey": survey if isinstance(survey, str) else survey["name"]} if survey else {}) | found
 
 
 def read_galaxies(builder, split, features):

@@ -9,12 +9,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from photoz_morph.models.onnx_file import write_onnx
 from photoz_morph.system.files import reason_and_remedy
+from photoz_morph.system.json_files import read_json
 from photoz_morph.system.locks import one_owner
+from photoz_morph.system.provenance import code_version, file_hash, folder_hash
 
 
 @one_owner("out_dir", "give another --out", is_folder=False)
-def write_saved_model(out_dir, functions, description):
+def write_saved_model(out_dir, functions, description, with_onnx=False):
     """Write functions as the signatures of one SavedModel, whole or not at all.
 
     Beside each function `NAME` stands `NAME_dict`, the same with its inputs in one dictionary: a layer of Keras 3, such
@@ -30,11 +33,19 @@ def write_saved_model(out_dir, functions, description):
         Serving calls.
     description : dict
         Content of `estimator.json`.
+    with_onnx : bool
+        Whether to write `model.onnx` for `serve`, `model_y1.onnx` for `serve_y1` beside it; see `onnx_file`.
+
+    Returns
+    -------
+    dict
+        Content of `estimator.json`: the description with `code` and `model_id` (see `model_hash`), and `onnx`, the hash
+        of each ONNX file.
 
     Raises
     ------
     ValueError
-        If the folder exists.
+        If the folder exists, or an ONNX file is asked for and cannot be written.
     OSError
         With the remedy, if it cannot be written.
     """
@@ -50,6 +61,12 @@ def write_saved_model(out_dir, functions, description):
         archive.add_endpoint(name=f"{name}_dict", fn=_of_dictionary(traced), input_signature=[named])
     try:
         archive.write_out(str(part), verbose=False)
+        description = {**description, "code": code_version(), "model_id": model_hash(part)}
+        if with_onnx:
+            paths = {name: part / f"model{name.removeprefix('serve')}.onnx" for name in functions}
+            for name, (function, signature) in functions.items():
+                write_onnx(paths[name], _guarded(function), signature, description)
+            description["onnx"] = {path.name: file_hash(path) for path in paths.values()}
         (part / "estimator.json").write_text(json.dumps(description, indent=1))
         part.replace(out_dir)
     except (OSError, tf.errors.OpError) as error:  # TensorFlow's names a temporary file
@@ -57,6 +74,22 @@ def write_saved_model(out_dir, functions, description):
         raise OSError(reason_and_remedy(reason, out_dir)) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+    return description
+
+
+def model_hash(folder):
+    """Identifier of the SavedModel in a folder: a hash of its graph and weights, not of the folder's name.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits, the `model_id` of all that the model predicts.
+    """
+    return folder_hash(folder, ("saved_model.pb", "variables/*", "assets/*"))
 
 
 def nan_unless_finite(outputs, *inputs):
@@ -134,7 +167,7 @@ def load_saved_model(folder):
     Raises
     ------
     ValueError
-        If it is damaged, or has no function `serve`.
+        If it is damaged, has no function `serve`, or is not the model that its `estimator.json` describes.
     """
     try:
         model = tf.saved_model.load(str(folder))
@@ -142,4 +175,17 @@ def load_saved_model(folder):
         raise ValueError(f"{folder}: not a SavedModel, or truncated ({error}); export the model again") from error
     if not hasattr(model, "serve"):
         raise ValueError(f"{folder}: its SavedModel has no function `serve`; export the model again")
+    _check_model_id(folder)
     return model
+
+
+def _check_model_id(folder):
+    """Raise a ValueError if the SavedModel has changed since it was exported; older exports have no identifier."""
+    path = Path(folder) / "estimator.json"
+    stated = read_json(path).get("model_id") if path.exists() else None
+    found = model_hash(folder) if stated else None
+    if stated != found:
+        raise ValueError(
+            f"{folder}: its SavedModel is not the one that estimator.json describes (model_id {stated}, found "
+            f"{found}): a file was changed or damaged; export the model again"
+        )

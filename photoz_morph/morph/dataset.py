@@ -42,7 +42,8 @@ def split_sizes(builder):
 
 def describe(builder):
     """Description of the dataset for the run folder."""
-    metadata = {key: value for key, value in builder.info.metadata.items() if key != "content_hash"}
+    others = ("content_hash", "survey", *reading.IMAGE_METADATA)
+    metadata = {key: value for key, value in builder.info.metadata.items() if key not in others}
     return {
         "path": str(Path(builder.data_dir).resolve()),
         "name": builder.info.full_name,
@@ -50,6 +51,7 @@ def describe(builder):
         "galaxies_per_split": split_sizes(builder),
         "mocks": metadata,
         "content_hash": reading.content_hash(builder),
+        "images": reading.image_metadata(builder),
     }
 
 

@@ -7,12 +7,12 @@ from photoz_morph.models.saved_model import write_saved_model
 from photoz_morph.morph.classify import load_classifiers, network_inputs
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.defences import defence_facts
-from photoz_morph.runs.folder import read_run
+from photoz_morph.runs.folder import read_run, run_provenance, weights_hash
 from photoz_morph.runs.progress import members_of_complete_fold
 from photoz_morph.surveys import LSST
 
 
-def export_morph(run_dir, out_dir, defence=None):
+def export_morph(run_dir, out_dir, defence=None, with_onnx=False):
     """Write all networks of a run as one SavedModel that includes the scaling and the test-time defence.
 
     Parameters
@@ -20,6 +20,8 @@ def export_morph(run_dir, out_dir, defence=None):
     run_dir, out_dir : path-like
     defence : {"none", "d4", "median"}, optional
         Test-time defence; by default that of the run's config.
+    with_onnx : bool
+        Whether to write `model.onnx`, and `model_y1.onnx` for `serve_y1`, beside the SavedModel.
 
     Returns
     -------
@@ -37,7 +39,7 @@ def export_morph(run_dir, out_dir, defence=None):
     each depth also have `serve_y1`, for one-year images.
     """
     config, dataset = read_run(run_dir, MorphConfig)
-    n_members = len(members_of_complete_fold(run_dir, MorphConfig))
+    members = members_of_complete_fold(run_dir, MorphConfig)
     networks = load_classifiers(run_dir, defence)
 
     def function(domain):
@@ -62,9 +64,10 @@ def export_morph(run_dir, out_dir, defence=None):
         "model": config.model.name,
         "adaptation": config.adaptation.name,
         **defence_facts(config, defence),
-        "n_members": n_members,
+        "n_members": len(members),
         "trained_on": {key: dataset[key] for key in ("name", "origin", "galaxies_per_split")},
         "mocks": dataset.get("mocks", {}),
+        **run_provenance(dataset, members),
+        "weights": [weights_hash(path) for path in members],
     }
-    write_saved_model(out_dir, functions, description)
-    return description
+    return write_saved_model(out_dir, functions, description, with_onnx)

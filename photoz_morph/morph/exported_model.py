@@ -8,10 +8,11 @@ from tqdm import tqdm
 
 from photoz_morph.metrics.classification import predicted_class
 from photoz_morph.models.loading import BATCH_SIZE
-from photoz_morph.models.saved_model import load_saved_model, read_description
+from photoz_morph.models.saved_model import load_saved_model, model_hash, read_description
 from photoz_morph.shards.mocks import read_mock_catalog, read_mock_shard
 from photoz_morph.surveys import LSST
 from photoz_morph.system.columns import plain_columns
+from photoz_morph.system.provenance import check_images, code_version, described_facts, header_facts
 
 KEPT = ("obj_id", "group_id", "copy", "ra", "dec")  # columns of the input in the table of classes
 FACTS = ("binning", "pixscale")  # of the training mocks; new stamps must have the same
@@ -43,6 +44,15 @@ class ExportedMorphModel:
             raise ValueError(f"{path}: {', '.join(missing)} missing; export the model again")
         self.classes = tuple(self.description["classes"])
         self._model = load_saved_model(folder)
+        self.model_id = self.description.get("model_id") or model_hash(folder)  # older exports do not say
+        self.trained_on = described_facts(self.description)
+
+    def provenance(self):
+        """Keys of the model for the header of what it predicts; see `system.provenance`."""
+        return {
+            "code": code_version(), "model_id": self.model_id, "data_id": self.description.get("data_id") or "",
+            **{key: self.trained_on[key] for key in ("survey", "bands", "unit")},
+        }  # fmt: skip
 
     def __reduce__(self):
         return ExportedMorphModel, (self.folder.absolute(),)  # another process loads it
@@ -113,6 +123,7 @@ class ExportedMorphModel:
         outputs = self.predict(images[good], source, years)
         found = plain_columns(Table({name: table[name] for name in KEPT if name in table.colnames}))
         found.meta = {"model": self.description["model"], "classes": ",".join(self.classes), "years": years}
+        found.meta |= self.provenance()
         values = {name: _spread(part, good) for name, part in outputs.items()}
         reasons[good & np.isnan(values["probability"][:, 0])] = "the network gives no finite probabilities"
         found["flag"], found["flag_reason"] = (reasons != "").astype(np.int16), reasons.astype(str)
@@ -190,17 +201,9 @@ def check_facts(model, source, facts):
     source : path-like
         Of the stamps, named in errors.
     facts : dict or Header
-        SURVEY, BUNIT, BINNING and PIXSCALE, as far as they are known.
+        SURVEY, BANDS, BUNIT, BINNING and PIXSCALE, as far as they are known.
     """
-    if facts["SURVEY"] != model.description["survey"]:
-        raise ValueError(
-            f"{source}: stamps of {facts['SURVEY']}, {model.folder} was trained on {model.description['survey']}"
-        )
-    if facts.get("BUNIT", model.description["image_unit"]) != model.description["image_unit"]:
-        raise ValueError(
-            f"{source}: stamps in {facts['BUNIT']}, {model.folder} was trained on those in "
-            f"{model.description['image_unit']}; give it stamps in that unit"
-        )
+    check_images(model.trained_on, header_facts(facts), source, model.folder)
     for name in FACTS:
         expected, found = model.description["mocks"].get(name), facts.get(name.upper())
         if None not in (expected, found) and expected != found:

@@ -11,7 +11,7 @@ from photoz_morph.morph.classify import ImageClassifier, load_classifiers
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.defences import defence_facts
 from photoz_morph.morph.predictions import morph_predictions_table
-from photoz_morph.runs.folder import read_run
+from photoz_morph.runs.folder import finished_members, read_run, run_provenance
 
 TABLE_COLUMNS = ("obj_id", "group_id", "copy", "label", "label_g", "intended_type", "gini", "m20", "gini_g", "m20_g")
 LABELS = ("label", "label_g", "intended_type")
@@ -65,7 +65,7 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True, defen
         config.class_names,
         config.adaptation.name,
         run_dir.name if hasattr(run_dir, "name") else str(run_dir).rstrip("/").rpartition("/")[2],
-        defence_facts(config, defence),
+        {**defence_facts(config, defence), **run_provenance(trained_on, finished_members(run_dir, MorphConfig)[0])},
     )
 
 

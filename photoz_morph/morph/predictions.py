@@ -6,7 +6,8 @@ catalogue, in its order, followed by `probability_y10` and `probability_y1`, sha
 `PREDICTIONS`, holds `survey`, `origin`, `model`, `n_seeds`, `classes`, `adaptation`, `config` and further facts from
 the writer: `defence` (at test time), `noise_augmentation` and `pixel_augmentation`; a missing one means none. `morph
 baseline` writes `baseline`, the number of measurements, which stand in the place of the latents, and `train_on`, the
-depths of its training images.
+depths of its training images. `code`, `model_id`, `data_id`, `bands` and `unit` are the provenance; see
+`system.provenance`.
 """
 
 from collections import Counter
@@ -17,8 +18,10 @@ from astropy.table import Table
 
 from photoz_morph.metrics.checks import is_probability
 from photoz_morph.morph.config import MorphConfig
+from photoz_morph.surveys import get_survey
 from photoz_morph.system.files import write_whole
 from photoz_morph.system.fits import open_fits
+from photoz_morph.system.provenance import code_version, image_facts
 from photoz_morph.system.tables import table_of, write_fits
 
 TABLE_ORIGINS = ("simulated", "tng", "images", "released", "observed")  # keys of runs.scores.ORIGINS
@@ -51,6 +54,7 @@ def morph_predictions_table(
     latents : dict of str to ndarray, shape (n, n_latent)
         Likewise, from the first seed.
     survey : str
+        Name of a survey in `surveys`.
     origin : str
         One of `TABLE_ORIGINS`.
     model : str
@@ -76,7 +80,10 @@ def morph_predictions_table(
     table = Table(catalog_columns, copy=True)
     n_seeds = np.shape(probabilities["Y10"])[1] if np.ndim(probabilities["Y10"]) == 3 else 0
     table.meta = {"survey": survey, "origin": origin, "model": model, "n_seeds": n_seeds}
-    table.meta |= {"classes": ",".join(classes), "adaptation": adaptation, "config": config, **(meta or {})}
+    facts = image_facts(get_survey(survey))
+    table.meta |= {"classes": ",".join(classes), "adaptation": adaptation, "config": config}
+    table.meta |= {"bands": facts["bands"], "unit": "unknown" if origin == "released" else facts["unit"]}
+    table.meta |= {"code": code_version(), **(meta or {})}
     for quantity, arrays in (("probability", probabilities), ("latent", latents)):
         for domain, suffix in DOMAINS.items():
             values = np.asarray(arrays[domain], np.float32)

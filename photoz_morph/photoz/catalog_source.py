@@ -13,7 +13,7 @@ from astropy.table import Table
 
 from photoz_morph.shards.stacks import SHARD_SIZE
 from photoz_morph.stacking.frame_index import open_frames
-from photoz_morph.stacking.stack import iter_stacks
+from photoz_morph.stacking.stack import DEFAULT_ENGINE, iter_stacks
 from photoz_morph.surveys import Survey
 
 
@@ -54,6 +54,12 @@ class CatalogSource:
     def path(self):
         """The frames, for messages."""
         return Path(self.frames)
+
+    @property
+    def facts(self):
+        """`engine` and `combine` of the stacks that will be made; see `system.provenance`."""
+        engine = self.options.get("engine") or ("swarp" if self.options.get("swarp") else DEFAULT_ENGINE)
+        return {"engine": engine, "combine": self.options.get("combine", "median")}
 
     @property
     def n_rows(self):

@@ -41,6 +41,7 @@ class PhotozExperiment:
             "origin": self.builder.info.metadata["origin"],
             "galaxies_per_fold": dataset.split_sizes(self.builder),
             "content_hash": reading.content_hash(self.builder),
+            "images": reading.image_metadata(self.builder),
         }
 
     def n_training(self, fold):

@@ -11,14 +11,14 @@ from keras import ops
 from photoz_morph.models.saved_model import nan_unless_finite, write_saved_model
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predict import load_ensemble
-from photoz_morph.runs.folder import read_run
+from photoz_morph.runs.folder import read_run, run_provenance, weights_hash
 from photoz_morph.runs.progress import members_of_complete_fold
 from photoz_morph.surveys import survey_to_dict
 
 OUTPUTS = ("pdf", "z_phot", "z_median", "z_mode", "z_lower", "z_upper")
 
 
-def export(run_dir, out_dir, fold=0):
+def export(run_dir, out_dir, fold=0, with_onnx=False):
     """Export the ensemble of a fold as a SavedModel with its `estimator.json`.
 
     Parameters
@@ -26,6 +26,8 @@ def export(run_dir, out_dir, fold=0):
     run_dir, out_dir : path-like
     fold : int
         Fold whose networks are exported; they were not trained on its galaxies.
+    with_onnx : bool
+        Whether to write `model.onnx` beside the SavedModel.
 
     Returns
     -------
@@ -46,13 +48,15 @@ def export(run_dir, out_dir, fold=0):
         "n_members": len(members),
         "fold": fold,
         "trained_on": {key: dataset[key] for key in ("name", "origin", "galaxies_per_fold")},
+        **run_provenance(dataset, members),
+        "weights": [weights_hash(path) for path in members],
     }
     return export_network(
-        load_ensemble(members), config.survey, config.redshift, out_dir, facts
+        load_ensemble(members), config.survey, config.redshift, out_dir, facts, with_onnx=with_onnx
     )
 
 
-def export_network(network, survey, grid, out_dir, facts, z_phot_bins="midpoints"):
+def export_network(network, survey, grid, out_dir, facts, z_phot_bins="midpoints", with_onnx=False):
     """Export a network and its point estimates as a SavedModel with its `estimator.json`.
 
     Parameters
@@ -67,6 +71,8 @@ def export_network(network, survey, grid, out_dir, facts, z_phot_bins="midpoints
         For `estimator.json`: at least "model", "n_members" and "trained_on" with its "name" and "origin".
     z_phot_bins : {"midpoints", "left-edges"}
         Redshifts averaged in z_phot; see `RedshiftGrid.positions`.
+    with_onnx : bool
+        Whether to write `model.onnx` beside the SavedModel.
 
     Returns
     -------
@@ -99,8 +105,7 @@ def export_network(network, survey, grid, out_dir, facts, z_phot_bins="midpoints
     def serve(image, ebv):
         return point_estimates(network({"image": image, "ebv": ebv}), grid, z_phot_bins)
 
-    write_saved_model(out_dir, {"serve": (serve, signature)}, description)
-    return description
+    return write_saved_model(out_dir, {"serve": (serve, signature)}, description, with_onnx)
 
 
 def point_estimates(pdf, grid, z_phot_bins="midpoints"):
@@ -128,7 +133,7 @@ def point_estimates(pdf, grid, z_phot_bins="midpoints"):
         "pdf": pdf,
         "z_phot": ops.sum(pdf * positions, axis=-1),
         "z_median": _quantile(pdf, cdf, grid, 0.5),
-        "z_mode": ops.take(midpoints, ops.argmax(pdf, axis=-1)),
+        "z_mode": ops.take(midpoints, tf.argmax(pdf, axis=-1)),  # that of Keras looks for -0 by a Bitcast, not in ONNX
         "z_lower": _quantile(pdf, cdf, grid, 0.16),
         "z_upper": _quantile(pdf, cdf, grid, 0.84),
     }

@@ -7,12 +7,13 @@ from astropy.table import vstack
 from tqdm import tqdm
 
 from photoz_morph.models.loading import BATCH_SIZE
-from photoz_morph.models.saved_model import load_saved_model, read_description
+from photoz_morph.models.saved_model import load_saved_model, model_hash, read_description
 from photoz_morph.photoz.export import OUTPUTS
 from photoz_morph.photoz.predictions import predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.shards.stacks import check_finite, find_shards, read_catalog, read_shard, survey_of
 from photoz_morph.surveys import SURVEYS, survey_from_dict
+from photoz_morph.system.provenance import check_engine, check_images, described_facts, header_facts, joined_facts
 
 
 class ExportedModel:
@@ -49,6 +50,8 @@ class ExportedModel:
         if facts != stated:
             raise ValueError(f"{described}: was exported for {stated}, but has {self.survey.name} as {facts}")
         self._model = load_saved_model(folder)
+        self.model_id = self.description.get("model_id") or model_hash(folder)  # older exports do not say
+        self.trained_on = described_facts(self.description)
 
     def __reduce__(self):
         return ExportedModel, (self.folder.absolute(),)  # another process loads it
@@ -100,7 +103,7 @@ class ExportedModel:
             values[lost] = np.nan
         return joined
 
-    def predictions(self, image, table, origin, source="stacks"):
+    def predictions(self, image, table, origin, source="stacks", facts=None):
         """Predictions table of stacks and their catalogue; flagged rows stay in place, with NaN.
 
         Parameters
@@ -110,6 +113,10 @@ class ExportedModel:
             With `flag`; see `shards`.
         origin : str
             "simulated" or "stacked".
+        source : str
+            Named in errors.
+        facts : dict, optional
+            `engine` and `combine` of the stacks, for the header.
 
         Returns
         -------
@@ -127,8 +134,14 @@ class ExportedModel:
             pdf[good] = self.predict(image[good], np.asarray(table["ebv"])[good], source)["pdf"]
         return predictions_table(
             table, pdf, self.grid, self.survey, origin, self.description["model"], self.description["n_members"],
-            meta={"zphot_at": self.z_phot_bins},
+            meta={"zphot_at": self.z_phot_bins, **self.provenance(facts)},
         )  # fmt: skip
+
+
+    def provenance(self, facts=None):
+        """Keys of the model for the header of predictions, with the `engine` and `combine` of the predicted stacks."""
+        engine = {key: facts[key] for key in ("engine", "combine") if (facts or {}).get(key)}
+        return {"model_id": self.model_id, "data_id": self.description.get("data_id") or "", **engine}
 
 
 def _survey_of(description):
@@ -149,7 +162,7 @@ def load_exported_model(folder):
     return ExportedModel(folder)
 
 
-def infer_stacks(model, parts, origin, source="stacks"):
+def infer_stacks(model, parts, origin, source="stacks", facts=None):
     """Predict stacks that are given in parts, in order.
 
     Parameters
@@ -161,33 +174,50 @@ def infer_stacks(model, parts, origin, source="stacks"):
         "simulated" or "stacked".
     source : path-like
         Named in errors.
+    facts : dict, optional
+        `engine` and `combine` of the stacks, for the header.
 
     Returns
     -------
     Table
     """
-    tables = [model.predictions(images, table, origin, source) for images, table in parts]
+    tables = [model.predictions(images, table, origin, source, facts) for images, table in parts]
     return vstack(tables, metadata_conflicts="silent") if len(tables) > 1 else tables[0]
 
 
-def infer_shards(model, folder, progress=True):
+def infer_shards(model, folder, progress=True, same_engine=False):
     """Predict a folder of shards.
+
+    Parameters
+    ----------
+    model : ExportedModel
+    folder : path-like
+    progress : bool
+    same_engine : bool
+        Whether stacks of another engine or combination than the training data's are an error; see `check_images`.
+
+    Returns
+    -------
+    Table
 
     Raises
     ------
     ValueError
-        If a shard is broken or of another survey than the model, or simulated and stacked shards are mixed.
+        If a shard is broken, its images differ from the training data's, or simulated and stacked shards are mixed.
     """
     paths = find_shards(folder)
     headers = [read_catalog(path)[1] for path in paths]
+    facts = joined_facts(header_facts(header) for header in headers)
     for path, header in zip(paths, headers):
+        check_images(model.trained_on, header_facts(header), path, model.folder)
         different = survey_of(path, header).difference(model.survey)
         if different:
             raise ValueError(
                 f"{path}: stacks of {header['SURVEY']}, {model.folder} takes {model.survey.name} ({different})"
             )
+    check_engine(model.trained_on, facts, folder, model.folder, same_engine)
     origins = {header["ORIGIN"] for header in headers}
     if len(origins) > 1:
         raise ValueError(f"{folder}: simulated and stacked shards in one folder; keep them apart")
     with tqdm(paths, desc="infer", unit=" shards", disable=not progress) as bar:
-        return infer_stacks(model, (read_shard(path)[:2] for path in bar), origins.pop(), folder)
+        return infer_stacks(model, (read_shard(path)[:2] for path in bar), origins.pop(), folder, facts)

@@ -14,10 +14,11 @@ import numpy as np
 from astropy.table import Table, vstack
 from tqdm import tqdm
 
-from photoz_morph.catalogs.dust import EBV_SOURCE, sfd_ebv
+from photoz_morph.catalogs.dust import EBV_SOURCE, open_dust
 from photoz_morph.photoz.formats.hats import check_positions
 from photoz_morph.photoz.predictions import predictions_table, rehearse_predictions, write_predictions_parts
 from photoz_morph.streaming.working_folder import fill, folder_hash, joining, open_working_folder
+from photoz_morph.system.provenance import check_engine, check_images, image_facts
 
 HEAD = 20  # galaxies of the summary
 
@@ -72,7 +73,7 @@ class CatalogReddening:
         return np.where(self._obj_id[rows] == obj_id, self._ebv[rows], np.nan)
 
 
-def infer_partition(model, partition, origin, reddening=None):
+def infer_partition(model, partition, origin, reddening=None, facts=None, dust="auto"):
     """Predict one partition of a source.
 
     Parameters
@@ -84,6 +85,10 @@ def infer_partition(model, partition, origin, reddening=None):
         "simulated" or "stacked".
     reddening : CatalogReddening, optional
         E(B-V) that goes before that of the partition.
+    facts : dict, optional
+        `engine` and `combine` of the stacks, for the header.
+    dust : str
+        Dust map where E(B-V) is unknown, or from the shipped map; see `catalogs.dust.open_dust`.
 
     Returns
     -------
@@ -91,10 +96,10 @@ def infer_partition(model, partition, origin, reddening=None):
         As from `infer_images`.
     """
     images, table = partition.read()
-    return infer_images(model, images, table, origin, partition.name, reddening)
+    return infer_images(model, images, table, origin, partition.name, reddening, facts, dust)
 
 
-def infer_images(model, images, table, origin, source="stacks", reddening=None):
+def infer_images(model, images, table, origin, source="stacks", reddening=None, facts=None, dust="auto"):
     """Predict galaxies; one that cannot be predicted keeps its row, with NaN, flag 1 and the reason.
 
     Parameters
@@ -109,13 +114,17 @@ def infer_images(model, images, table, origin, source="stacks", reddening=None):
     source : str
         Named in errors.
     reddening : CatalogReddening, optional
+    facts : dict, optional
+        `engine` and `combine` of the stacks, for the header.
+    dust : str
+        As for `infer_partition`.
 
     Returns
     -------
     Table
         From `predictions_table`, with `ebv_source` and `flag_reason` beside the columns of `table`.
     """
-    table = _with_reddening(table, reddening)
+    table = _with_reddening(table, reddening, dust)
     reasons = _reasons(images, table, model.survey)
     good = reasons == ""
     pdf = np.full((len(table), model.grid.n_bins), np.nan, np.float32)
@@ -126,11 +135,11 @@ def infer_images(model, images, table, origin, source="stacks", reddening=None):
     table["flag_reason"] = reasons.astype(str)
     return predictions_table(
         table, pdf, model.grid, model.survey, origin, model.description["model"], model.description["n_members"],
-        meta={"zphot_at": model.z_phot_bins},
+        meta={"zphot_at": model.z_phot_bins, **model.provenance(facts)},
     )  # fmt: skip
 
 
-def _with_reddening(table, reddening):
+def _with_reddening(table, reddening, dust):
     """Copy of a table with E(B-V) from a catalogue, the table or the dust map, in this order, and `ebv_source`."""
     table = table.copy(copy_data=False)
     columns = table.colnames
@@ -140,11 +149,12 @@ def _with_reddening(table, reddening):
         found = reddening.of(table["obj_id"])
         known = np.isfinite(found)
         ebv[known], source[known] = found[known], "catalogue"
-    unknown = ~np.isfinite(ebv)
+    unknown = ~np.isfinite(ebv) | (source == EBV_SOURCE)  # formats without E(B-V) are read with the shipped map
     if unknown.any() and {"ra", "dec"} <= set(columns):
         ra, dec = (np.asarray(table[name], float) for name in ("ra", "dec"))
         unknown &= np.isfinite(ra) & (np.abs(dec) <= 90)
-        ebv[unknown], source[unknown] = sfd_ebv(ra[unknown], dec[unknown]), EBV_SOURCE
+        map_ebv, name = open_dust(dust)
+        ebv[unknown], source[unknown] = map_ebv(ra[unknown], dec[unknown]), name
     source[~np.isfinite(ebv)] = ""
     table["ebv"], table["ebv_source"] = ebv, source.astype(str)
     return table
@@ -167,7 +177,7 @@ def _reasons(images, table, survey):
     return reasons
 
 
-def rehearse_source(source, out, progress=True):
+def rehearse_source(source, out, model="", progress=True):
     """Refuse before the work what could not be written after it; see `predictions.rehearse_predictions`.
 
     Parameters
@@ -175,6 +185,8 @@ def rehearse_source(source, out, progress=True):
     source : ImageSource
         The tables of all its partitions are read; those whose columns are like the others' are not written again.
     out : path-like
+    model : str
+        Name of the network.
     progress : bool
 
     Raises
@@ -190,10 +202,13 @@ def rehearse_source(source, out, progress=True):
         likeness = tuple((name, table[name].dtype.kind, table[name].shape[1:]) for name in table.colnames)
         if likeness not in seen and len(table):
             seen.add(likeness)
-            rehearse_predictions(table, out, source.path)
+            rehearse_predictions(table, out, source.path, model)
 
 
-def infer_source(model, source, out, settings=None, reddening=None, share=None, progress=True, fill_parts=fill):
+def infer_source(
+    model, source, out, settings=None, reddening=None, share=None, progress=True, fill_parts=fill, *,
+    same_engine=False, dust="auto",
+):  # fmt: skip
     """Predict all galaxies of a source and write the predictions, whose suffix gives the format.
 
     The caller owns the output, or the share of it; see `streaming.owners.owned`.
@@ -215,6 +230,10 @@ def infer_source(model, source, out, settings=None, reddening=None, share=None, 
     progress : bool
     fill_parts : callable
         Computes and writes the parts: `fill` in this process, or a partial of `beam.infer.fill_on_beam`.
+    same_engine : bool
+        Whether stacks of another engine or combination than the training data's are an error, not a warning.
+    dust : str
+        As for `infer_partition`.
 
     Returns
     -------
@@ -223,19 +242,24 @@ def infer_source(model, source, out, settings=None, reddening=None, share=None, 
     Raises
     ------
     ValueError
-        If the images are of another survey than the model takes, or the working folder is of another computation.
+        If the images differ from the training data's (see `system.provenance.check_images`), or the working folder is
+        of another computation.
     OSError
         With a message that names the file and the remedy.
     """
+    given = image_facts(source.survey, **source.facts)
+    check_images(model.trained_on, given, source.path, model.folder)
     different = source.survey.difference(model.survey)
     if different:
         raise ValueError(
             f"{source.path}: images of {source.survey.name}, {model.folder} takes {model.survey.name} ({different})"
         )
+    check_engine(model.trained_on, given, source.path, model.folder, same_engine)
     out = Path(out)
     facts = {"model": folder_hash(model.folder), "images": source.fingerprint, "origin": source.origin}
+    facts["dust"] = open_dust(dust)[1]
     work = open_working_folder(out, source.partitions, {**facts, **(settings or {})})
-    parts = _Parts(model, source, reddening)
+    parts = _Parts(model, source, reddening, dust)
     fill_parts(work, parts.read, parts.compute, share, progress=progress)
     with joining(work, share) as is_mine:
         if not is_mine:
@@ -256,6 +280,7 @@ class _Parts:
     model: object
     source: object
     reddening: CatalogReddening
+    dust: str
 
     def read(self, numbers):
         """Images and tables of the partitions of these numbers, read when they are asked for."""
@@ -267,7 +292,8 @@ class _Parts:
 
     def compute(self, name, stacks):
         """Predictions of the partition of a name."""
-        return infer_images(self.model, *stacks, self.source.origin, name, self.reddening)
+        source = self.source
+        return infer_images(self.model, *stacks, source.origin, name, self.reddening, source.facts, self.dust)
 
 
 def first_images(source, n_rows):

@@ -13,7 +13,7 @@ from photoz_morph.models.loading import BATCH_SIZE, load_members
 from photoz_morph.photoz import dataset
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predictions import CATALOGUE, predictions_table
-from photoz_morph.runs.folder import finished_members, read_run
+from photoz_morph.runs.folder import finished_members, read_run, run_provenance
 
 
 def combine_pdfs(member_pdf):
@@ -94,7 +94,10 @@ def predict_run(run_dir, data_dir=None, progress=True):
     merged = {name: np.concatenate([part[name] for part in columns]) for name in known_first(columns[0])}
     survey = config.survey
     origin = builder.info.metadata["origin"]
-    table = predictions_table(merged, np.concatenate(pdfs), grid, survey, origin, config.model.name, n_members.pop())
+    meta = run_provenance(trained_on, [path for paths in members.values() for path in paths])
+    table = predictions_table(
+        merged, np.concatenate(pdfs), grid, survey, origin, config.model.name, n_members.pop(), meta
+    )
     pit_member = np.concatenate(pits).astype(np.float32)
     table["pit_member"] = Column(pit_member, description="PIT of z_spec in the PDF of each member")
     return table

@@ -4,8 +4,9 @@
 the format: FITS, Parquet, qp's HDF5 or HATS; `photoz convert` converts between them. The table is an astropy Table of
 the catalogue's own columns, in the catalogue's order, followed by `flag`, `z_phot`, `z_median`,
 `z_mode`, `z_lower`, `z_upper` and `pdf`. Its meta, the FITS header of HDU `PREDICTIONS`, holds `survey`, the grid
-(`z_min`, `z_max`, `n_bins`), `origin` ("simulated", "stacked" or "catalogue"), `model`, `n_member` and further
-facts of the writer. A galaxy without a PDF keeps its row, with NaN and flag 1.
+(`z_min`, `z_max`, `n_bins`), `origin` ("simulated", "stacked" or "catalogue"), `model`, `n_member`, the provenance
+`bands`, `unit`, `code`, `model_id`, `data_id`, `engine`, `combine` (see `system.provenance`) and further facts of the
+writer. A galaxy without a PDF keeps its row, with NaN and flag 1.
 """
 
 import tempfile
@@ -28,6 +29,7 @@ from photoz_morph.streaming.parts import OnePart
 from photoz_morph.surveys import SDSS
 from photoz_morph.system.columns import plain_columns, require_distinct_names
 from photoz_morph.system.files import reason_and_remedy, write_whole
+from photoz_morph.system.provenance import code_version
 from photoz_morph.system.tables import read_fits, read_parquet
 
 TABLE_ORIGINS = ("simulated", "stacked", "catalogue")  # keys of runs.scores.ORIGINS
@@ -104,7 +106,8 @@ def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_me
     table = plain_columns(Table(catalog_columns, copy=True))
     table.meta = {"survey": survey.name, "origin": origin, "z_min": grid.z_min, "z_max": grid.z_max}
     table.meta |= {"n_bins": grid.n_bins, "zphot_at": "midpoints", "model": model, "n_member": n_members}
-    table.meta |= _present_keys(meta or {})
+    table.meta |= {"bands": ",".join(survey.bands), "unit": "mag" if origin == "catalogue" else survey.image_unit}
+    table.meta |= {"code": code_version(), **present_keys(meta or {})}
     if "obj_id" not in table.colnames:
         raise ValueError(f"predictions need column obj_id, the catalogue has {', '.join(table.colnames)}")
     if table["obj_id"].dtype.kind not in "iu":
@@ -117,7 +120,7 @@ def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_me
     if pdf.shape != (len(table), grid.n_bins):
         raise ValueError(f"pdf has shape {pdf.shape}, the catalogue and the grid need {(len(table), grid.n_bins)}")
     bad = np.isnan(pdf).any(axis=1)
-    _check_probability(pdf, ~bad, table["obj_id"])
+    check_probability(pdf, ~bad, table["obj_id"])
     pdf[bad] = np.nan
     before = np.asarray(table["flag"]) != 0 if "flag" in table.colnames else False
     columns = {"flag": (bad | before).astype(np.int16), "pdf": pdf}
@@ -147,7 +150,7 @@ def _point_estimates(pdf, bad, grid, z_phot_bins):
     return columns
 
 
-def _check_probability(pdf, good, obj_id):
+def check_probability(pdf, good, obj_id):
     """Raise a ValueError that names the first good galaxy whose PDF is negative or does not sum to one."""
     wrong = good & ~in_slices(is_probability, pdf)
     if wrong.any():
@@ -176,8 +179,8 @@ def write_predictions(table, path, max_cdf_error=None):
         If the suffix is unknown, or a meta value or column cannot be written in that format.
     """
     path = Path(path)
-    _check_suffix(path)
-    grid = _grid_of(table, path)
+    check_suffix(path)
+    grid = grid_of(table, path)
     if max_cdf_error is not None:
         if path.suffix == ".hdf5":
             raise ValueError(f"{path}: qp reads whole PDFs only; write compact ones as .fits, .parquet or .hats")
@@ -203,8 +206,8 @@ def write_predictions_parts(parts, path):
         With a message that names `path` and the remedy.
     """
     path = Path(path)
-    _check_suffix(path)
-    _write(parts, path, _grid_of(parts.template, path))
+    check_suffix(path)
+    _write(parts, path, grid_of(parts.template, path))
 
 
 def _write(parts, path, grid):
@@ -221,7 +224,7 @@ def _write(parts, path, grid):
             join_parquet(parts, part, edges_metadata(parts.template.meta))
 
 
-def rehearse_predictions(catalog_columns, path, source="catalogue"):
+def rehearse_predictions(catalog_columns, path, source="catalogue", model=""):
     """Write predictions of a catalogue with PDFs of one bin beside `path`, and remove them.
 
     What could not be written after hours of work is refused before it: a column with the name of a column of the
@@ -234,6 +237,8 @@ def rehearse_predictions(catalog_columns, path, source="catalogue"):
         As for `write_predictions`.
     source : path-like
         Named in errors about the catalogue.
+    model : str
+        Name of the network, which names of columns of a HATS catalogue begin with.
 
     Raises
     ------
@@ -243,10 +248,10 @@ def rehearse_predictions(catalog_columns, path, source="catalogue"):
         With a message that names `path` and the remedy.
     """
     path, grid = Path(path), RedshiftGrid(n_bins=1)
-    _check_suffix(path)
+    check_suffix(path)
     n_galaxies = len(next(iter(Table(catalog_columns, copy=False).itercols())))
     try:
-        table = predictions_table(catalog_columns, np.ones((n_galaxies, 1)), grid, SDSS, "catalogue")
+        table = predictions_table(catalog_columns, np.ones((n_galaxies, 1)), grid, SDSS, "catalogue", model)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             part = Path(folder, path.name)
             try:
@@ -280,19 +285,19 @@ def read_predictions(path):
         If the file is truncated, is not a predictions table, or contradicts its own grid.
     """
     path = Path(path)
-    _check_suffix(path)
+    check_suffix(path)
     if not (path.is_dir() if path.suffix == ".hats" else path.is_file()):
         raise FileNotFoundError(f"{path}: no such file; `photoz predict` writes it")
     try:
         table = READERS[path.suffix](path)
-        table.meta = _present_keys(table.meta)
+        table.meta = present_keys(table.meta)
         table = expand(table)
     except UNREADABLE as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: not a predictions table, or truncated ({reason}); predict again") from error
-    grid, good = _grid_of(table, path), np.asarray(table["flag"]) == 0
+    grid, good = grid_of(table, path), np.asarray(table["flag"]) == 0
     try:
-        _check_probability(np.asarray(table["pdf"]), good, table["obj_id"])
+        check_probability(np.asarray(table["pdf"]), good, table["obj_id"])
     except ValueError as error:
         raise ValueError(f"{path}: {error}; predict again") from error
     return table, grid
@@ -304,18 +309,18 @@ def predictions_file(path):
     return path / "predictions.fits" if path.is_dir() and path.suffix != ".hats" else path
 
 
-def _present_keys(meta):
+def present_keys(meta):
     """Meta under the keys of this version."""
     return {EARLIER_META.get(key, key): value for key, value in meta.items()}
 
 
-def _check_suffix(path):
+def check_suffix(path):
     """Raise a ValueError if the suffix of a file is not that of a known format."""
     if path.suffix not in READERS:
         raise ValueError(f"{path}: predictions are written as {', '.join(READERS)}, not {path.suffix!r}")
 
 
-def _grid_of(table, path):
+def grid_of(table, path):
     """Redshift grid of a table; raises a ValueError if meta, columns and grid disagree."""
     missing = [key for key in REQUIRED_META if key not in table.meta]
     if missing:

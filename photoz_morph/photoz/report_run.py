@@ -12,9 +12,8 @@ from photoz_morph.datasets import reading
 from photoz_morph.photoz import dataset
 from photoz_morph.photoz.baselines.of_run import update_baselines
 from photoz_morph.photoz.config import PhotozConfig
-from photoz_morph.photoz.evaluation.run_scores import current_scores
+from photoz_morph.photoz.evaluation.run_scores import current_scores, read_together
 from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE, in_region
-from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.photoz.report.page import write_report
 from photoz_morph.photoz.report.results import read_results
 from photoz_morph.runs.folder import finished_members, read_run
@@ -71,7 +70,7 @@ def current_results(run_dir, trials=(), region=SUSPECT_ZONE):
     run_dir = Path(run_dir)
     finished_members(run_dir, PhotozConfig)  # this and the region raise here, not after the work
     in_region([0.0], [0.0], region)
-    predictions = read_predictions(run_dir / "predictions.fits")
+    predictions = read_together([run_dir / "predictions.fits"])[0]
     return read_results(run_dir, predictions, current_scores(run_dir, *predictions), trials, region)
 
 

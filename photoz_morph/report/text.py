@@ -1,5 +1,7 @@
 """Numbers, names and tables as text."""
 
+from photoz_morph.system.provenance import code_version
+
 DATA_NAMES = {"simulated": "simulated galaxies", "real": "real galaxies"}
 SIGNIFICANT = 0.05  # p-value below which a difference is called significant; the usual choice
 P_FLOOR = 1e-4  # smaller p-values depend on tails that no sample of ours tests
@@ -31,3 +33,23 @@ def p_text(p_value, symbol=""):
     if p_value < P_FLOOR:
         return f"{symbol} < {P_FLOOR:.4f}".lstrip()
     return f"{symbol} = {p_value:.2g}" if symbol else f"{p_value:.2g}"
+
+
+def made_from(*metas):
+    """Sentences for the footer of a report: the code that wrote it, the networks and their training data.
+
+    Parameters
+    ----------
+    *metas : dict
+        Of the tables of predictions; `model_id` and `data_id` where known, see `system.provenance`.
+
+    Returns
+    -------
+    str
+    """
+    sentences = [f"Code: photoz-morph {code_version()}."]
+    for key, name in (("model_id", "Networks"), ("data_id", "Training data")):
+        ids = list(dict.fromkeys(meta[key] for meta in metas if meta.get(key)))
+        if ids:
+            sentences.append(f"{name}: {', '.join(ids)}.")
+    return " ".join(sentences)

@@ -5,7 +5,6 @@
 member with a `model.keras` is finished and is not trained again. While a process trains, it holds a lock on `lock`.
 """
 
-import hashlib
 import json
 import platform
 from importlib.metadata import version
@@ -13,6 +12,10 @@ from pathlib import Path
 
 from photoz_morph.config import differing_keys, load_config, save_config
 from photoz_morph.system.json_files import read_json, write_atomically
+from photoz_morph.system.provenance import code_version, file_hash, joint_hash
+
+# Keys of dataset.json that do not tell datasets apart, or that only some versions write.
+NOT_COMPARED = ("path", "content_hash", "images")
 
 
 def start_run(run_dir, config, dataset, devices):
@@ -24,7 +27,7 @@ def start_run(run_dir, config, dataset, devices):
     config : PhotozConfig or MorphConfig
     dataset : dict
         "path", and what identifies a dataset: "name", "origin", the number of galaxies of each split and
-        "content_hash", None where unknown.
+        "content_hash", None where unknown; "images", how they were made, for the record.
     devices : list of str
 
     Raises
@@ -42,8 +45,7 @@ def start_run(run_dir, config, dataset, devices):
                 f"{run_dir}: was trained with another {', '.join(keys)}; give another --run-dir, or the same values"
             )
         hashes = [saved_dataset.get("content_hash"), dataset.get("content_hash")]
-        ignored = {"path": None, "content_hash": None}
-        if {**saved_dataset, **ignored} != {**dataset, **ignored}:
+        if not is_same_dataset(saved_dataset, dataset):
             raise ValueError(
                 f"{run_dir}: was trained on {saved_dataset[config.DATASET_SIZES]} {saved_dataset['origin']} galaxies, "
                 f"{dataset['path']} has {dataset[config.DATASET_SIZES]} {dataset['origin']}; give another --run-dir"
@@ -56,7 +58,8 @@ def start_run(run_dir, config, dataset, devices):
         return
     run_dir.mkdir(parents=True, exist_ok=True)
     environment = {name: version(name) for name in ("photoz-morph", "tensorflow", "keras", "numpy")}
-    environment |= {"python": platform.python_version(), "platform": platform.platform(), "devices": devices}
+    environment |= {"code": code_version(), "python": platform.python_version(), "platform": platform.platform()}
+    environment["devices"] = devices
     write_atomically(run_dir / "dataset.json", json.dumps(dataset, indent=1))
     write_atomically(run_dir / "environment.json", json.dumps(environment, indent=1))
     save_config(config, run_dir / "config.yaml")  # last: with it the folder is a run
@@ -89,7 +92,35 @@ def read_run(run_dir, config_class):
 
 def weights_hash(path):
     """First 16 hexadecimal digits of the SHA-256 of a `model.keras`; they identify a trained network."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+    return file_hash(path)
+
+
+def run_provenance(dataset, paths):
+    """Provenance of what networks of a run give: its keys `model_id` and `data_id`, and those of the training images.
+
+    Parameters
+    ----------
+    dataset : dict
+        From `dataset.json`.
+    paths : iterable of Path
+        The `model.keras` of the networks, in order.
+
+    Returns
+    -------
+    dict
+        For a meta; `data_id` is "" for datasets of earlier versions, which have no hash.
+    """
+    images = dataset.get("images", {})
+    return {
+        "model_id": joint_hash(weights_hash(path) for path in paths),
+        "data_id": dataset.get("content_hash") or "",
+        **{key: images[key] for key in ("engine", "combine") if images.get(key)},
+    }
+
+
+def is_same_dataset(one, other):
+    """True if two descriptions are of datasets of the same kind and size; their content hashes are not compared."""
+    return all(one.get(key) == other.get(key) for key in one.keys() | other.keys() if key not in NOT_COMPARED)
 
 
 def member_dir(run_dir, fold, member):

@@ -80,12 +80,22 @@ def find_shards(folder):
     Raises
     ------
     FileNotFoundError
-        If the folder does not exist or holds none.
+        If the folder does not exist or holds none, or lacks shards of a catalogue that was stacked in parts.
     """
-    paths = sorted(Path(folder).glob("stacks-*.fits"))
+    paths = sorted(Path(folder).glob("stacks-*.fits"), key=lambda path: (len(path.name), path.name))
     if not paths:
         raise FileNotFoundError(
             f"{folder}: no stacks-*.fits in it; create them with `photoz simulate` or `photoz stack`"
+        )
+    try:
+        n_shards = int(fits.getheader(paths[-1]).get("NSHARDS", 0))  # of stacks
+    except (OSError, ValueError, TypeError, KeyError, fits.VerifyError):
+        n_shards = 0  # whoever reads it will name it
+    missing = [path for path in (shard_path(folder, i) for i in range(n_shards)) if path not in paths]
+    if missing:
+        raise FileNotFoundError(
+            f"{folder}: {len(missing)} of {n_shards} shards are missing, the first is {missing[0].name}; stack the "
+            "other parts of the catalogue, or all that is left, with `photoz stack`"
         )
     return paths
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard, survey_of
 from photoz_morph.sources.source import ImageSource, check_survey, fingerprint_of
 from photoz_morph.system.fits import open_fits
+from photoz_morph.system.provenance import joined_facts, stacking_facts
 
 SAME = ("SURVEY", "SURVDESC", "BANDS", "PIXSCALE", "BUNIT", "ORIGIN")  # cards that all shards of a folder share
 
@@ -20,6 +21,7 @@ class ShardPartition:
 
     path: Path
     n_rows: int
+    knows_flags = True
 
     @property
     def name(self):
@@ -58,21 +60,25 @@ def open_shards(folder, survey=None):
     """
     paths = find_shards(folder)
     first = read_catalog(paths[0])[1]
-    partitions, facts = [], []
+    own = survey_of(paths[0], first)
+    partitions, facts, stacked = [], [], []
     for path in paths:
         with open_fits(path, "a shard of stacks") as hdus:
             header, catalog = hdus[0].header, hdus["CATALOG"].header
             facts.append((path.name, *(hdus[name].header.get("DATASUM") for name in ("IMAGE", "CATALOG"))))
             partitions.append(ShardPartition(path, catalog["NAXIS2"]))
+            stacked.append(stacking_facts(header))
         for keyword in SAME:
             if header.get(keyword) != first.get(keyword):
+                what = f"{keyword} is {header.get(keyword)}, in {paths[0].name} it is {first.get(keyword)}"
                 if keyword == "SURVDESC":
-                    raise ValueError(f"{path}: SURVDESC differs from that in {paths[0].name}; keep stacks made with "
-                                     "different descriptions of a survey in folders of their own")  # fmt: skip
+                    different = survey_of(path, header).difference(own) or "the descriptions differ"
+                    what = f"stacks of another survey than those of {paths[0].name} ({different})"
                 raise ValueError(
-                    f"{path}: {keyword} is {header.get(keyword)}, in {paths[0].name} it is {first[keyword]}; keep "
-                    "stacks of different surveys, and simulated and stacked ones, in folders of their own"
+                    f"{path}: {what}; keep stacks of different surveys, and simulated and stacked ones, in folders of "
+                    "their own"
                 )
-    own = survey_of(paths[0], first)
     check_survey(own, survey, paths[0])
-    return ImageSource(Path(folder), survey or own, first["ORIGIN"], tuple(partitions), fingerprint_of(*facts))
+    return ImageSource(
+        Path(folder), survey or own, first["ORIGIN"], tuple(partitions), fingerprint_of(*facts), joined_facts(stacked)
+    )

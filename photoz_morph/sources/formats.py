@@ -63,6 +63,11 @@ def open_source(path, survey=None, origin=None):
         return open_stack_files(path, _needed(survey, path), origin or "stacked")
     if is_hats(path):
         return open_hats(path, _needed(survey, path), origin or "stacked")
+    if path.is_dir():
+        raise FileNotFoundError(
+            f"{path}: no stacks-*.fits in it, which `photoz simulate` and `photoz stack` make, and no galaxy images of "
+            f"another format; give {ACCEPTED}"
+        )
     raise ValueError(f"{path}: holds no galaxy images of a known format; give {ACCEPTED}")
 
 

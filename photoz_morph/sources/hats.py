@@ -99,7 +99,9 @@ class ParquetPartition:
 def is_hats(path):
     """True for a Parquet file, or a folder that may be a HATS catalogue or hold Parquet files."""
     path = Path(path)
-    return path.suffix == ".parquet" or any((path / name).exists() for name in PROPERTIES) or bool(_files(path))
+    if path.is_file():
+        return path.suffix == ".parquet"
+    return any((path / name).exists() for name in PROPERTIES) or bool(_files(path))
 
 
 def open_hats(path, survey, origin="stacked"):

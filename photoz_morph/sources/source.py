@@ -10,13 +10,15 @@ partition of its own, a frozen dataclass that can be pickled, with
   checksums where the format has them;
 - `read_table()`: the table of all galaxies, without reading a pixel.
 
+A class may say `knows_flags = True`: then no galaxy is flagged by its pixels alone.
+
 The table has one row per galaxy in the order of the source and at least the columns of `shards.stacks`: `obj_id`,
 `group_id`, `ra`, `dec` [deg], `z_spec`, `ebv` [mag], `flag`. Where `flag` is 1 the pixels are NaN and `flag_reason`
 says why. What only the pixels show, such as a value that is not finite, is flagged by `read` and not by `read_table`.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from photoz_morph.surveys import ImagingSurvey
@@ -41,6 +43,8 @@ class ImageSource:
         In the order of the galaxies; see this module.
     fingerprint : str
         32 hexadecimal digits that change when the content does.
+    facts : dict
+        `engine` and `combine` of the stacks, where known; see `system.provenance`.
     """
 
     path: Path
@@ -48,6 +52,7 @@ class ImageSource:
     origin: str
     partitions: tuple
     fingerprint: str
+    facts: dict = field(default_factory=dict)
 
     @property
     def n_rows(self):

@@ -29,6 +29,7 @@ class TfdsPartition:
     name: str
     first: int  # in its fold
     n_rows: int
+    knows_flags = True
 
     def read(self, rows=None, with_checksum=True):
         """Images and table."""

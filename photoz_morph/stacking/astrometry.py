@@ -17,8 +17,8 @@ from astropy.wcs import WCS, FITSFixedWarning, NoConvergence
 LARGEST_ERROR = 0.001  # of a position in a TAN WCS without polynomials [pixel]; SWarp itself allows as much
 LARGEST_POLYNOMIAL_ERROR = 0.02  # [pixel]
 WCS_CARD = re.compile(
-    r"WCSAXES|(CTYPE|CRVAL|CRPIX|CDELT|CROTA|CUNIT)\d|(CD|PC)\d+_\d+|PC\d{6}|P[VS]\d+_\d+|(A|B|AP|BP)_(\d+_\d+|ORDER|DMAX)"
-    r"|LONPOLE|LATPOLE|RADE(SYS|CSYS)|EQUINOX|EPOCH|MJD-OBS|DATE-OBS|NAXIS\d?"
+    r"WCSAXES|(CTYPE|CRVAL|CRPIX|CDELT|CROTA|CUNIT)\d|(CD|PC)\d+_\d+|PC\d{6}|P[VS]\d+_\d+"
+    r"|(A|B|AP|BP)_(\d+_\d+|ORDER|DMAX)|LONPOLE|LATPOLE|RADE(SYS|CSYS)|EQUINOX|EPOCH|MJD-OBS|DATE-OBS|NAXIS\d?"
 )
 NO_WCS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, RuntimeError)  # of astropy
 
@@ -157,7 +157,23 @@ def to_pixels(frame, ra, dec):
             raise ValueError(
                 f"{frame['path']}: its WCS gives no pixels ({_last_line(error)}); solve its astrometry, or remove it"
             ) from error
+    if np.ndim(ra) == 0:
+        x, y, depth = (pixel_matrix(frame) @ unit_vector(ra, dec)).tolist()
+        return x / depth, y / depth
     return _tan_pixels(*(frame[name] for name in ("crval", "crpix", "cd")), ra, dec)
+
+
+def pixel_matrix(frame):
+    """Matrix of directions to homogeneous pixel coordinates, from 0, in a plain TAN frame, shape (3, 3).
+
+    Kept with the frame: it takes longer than what is done with it.
+    """
+    if "pixel_matrix" not in frame:
+        to_pixel = np.eye(3)
+        to_pixel[:2, :2] = np.degrees(np.linalg.inv(frame["cd"]))
+        to_pixel[:2, 2] = frame["crpix"] - 1
+        frame["pixel_matrix"] = to_pixel @ tangent_axes(*frame["crval"])
+    return frame["pixel_matrix"]
 
 
 def _tan_pixels(crval, crpix, cd, ra, dec):

@@ -57,11 +57,11 @@ class FrameIndex:
 
     Notes
     -----
-    The columns are `band`, "" if nothing tells it; `identity`, which the images of one exposure have in common; `path`,
-    `hdu`, `plane` (-1 where the image is no cube); `factor` to the survey's unit; the footprint: `crval` [deg], `crpix`,
-    `cd` [deg / pixel], `shape` (rows, columns), `center` (unit vector), `radius` [deg] of the circle around it, NaN if
-    the frame cannot be placed and is never found; `header`, the cards of a WCS that is not plain TAN as given by these
-    columns, or ""; `damage`, why the pixels cannot be used, or ""; `size` [byte] and `mtime` [ns] of the file.
+    The columns are `band`, "" if nothing tells it; `identity`, which the images of one exposure have in common; `path`;
+    `hdu`; `plane`, -1 where the image is no cube; `factor` to the survey's unit; the footprint: `crval` [deg], `crpix`,
+    `cd` [deg / pixel], `shape` (rows, columns), `center` (unit vector) and `radius` [deg] of the circle around it, NaN
+    if the frame cannot be placed and is never found; `header`, the cards of a WCS that is not plain TAN as given by
+    these columns, or ""; `damage`, why the pixels cannot be used, or ""; `size` [byte] and `mtime` [ns] of the file.
     """
 
     def __init__(self, columns, bands, folder, meta):
@@ -81,6 +81,8 @@ class FrameIndex:
                 return np.array([*self.bands, ""])[column]
             if key == "path":
                 return np.array([str(self.folder / name) for name in column.to_pylist()])
+            if key == "damage":
+                return np.array([text and f"{path}: {text}" for path, text in zip(self["path"], column.to_pylist())])
             return np.array(column.to_pylist()) if key in TEXTS else column
         if isinstance(key, (int, np.integer)):
             return self._frame(int(key))
@@ -101,6 +103,7 @@ class FrameIndex:
         }
         frame["band"] = (*self.bands, "")[frame["band"]]
         frame["path"] = str(self.folder / frame["path"])
+        frame["damage"] = frame["damage"] and f"{frame['path']}: {frame['damage']}"
         frame["shape"] = tuple(map(int, frame["shape"]))
         frame["wcs"] = header_wcs(frame["path"], frame["header"]) if frame["header"] else None
         return frame
@@ -489,7 +492,7 @@ def _known_rows(files, known):
         # What a file that could not be placed says may depend on other files, which may have come since.
         if there and all(np.isfinite(columns["radius"][number]) and not columns["damage"][number].as_py()
                          for number in there):  # fmt: skip
-            rows += [known._frame(number) | {"path": path} for number in there]
+            rows += [known[number] | {"path": path} for number in there]
         else:
             to_read.append((path, size, mtime))
     return rows, to_read
@@ -538,8 +541,12 @@ def _columns_of(rows, bands, folder):
         for name, column in columns.items():
             column[number] = (bands.index(row["band"]) if row["band"] else -1) if name == "band" else row[name]
     for name in TEXTS:
-        texts = (_relative(row["path"], folder) if name == "path" else row[name] for row in rows)
-        columns[name] = pa.array(list(texts), pa.large_string())
+        texts = [row[name] for row in rows]
+        if name == "path":
+            texts = [_relative(path, folder) for path in texts]
+        elif name == "damage":  # the folder may be another when the index is read
+            texts = [text.removeprefix(f"{row['path']}: ") for row, text in zip(rows, texts)]
+        columns[name] = pa.array(texts, pa.large_string())
     return columns
 
 

@@ -115,26 +115,51 @@ def blank_value(frame, image, ra, dec, side_arcsec):
     float or None
         The value [unit of the survey]; None where there is noise, as there should be.
     """
+    x, y, scale = _place(frame, ra, dec)
     for side, margin in ((side_arcsec, CUT_MARGIN), (side_arcsec, 0), (side_arcsec / 4, 0)):
-        pixels = image[cut_slices(frame, image.shape, ra, dec, side, margin)]
-        # Of pixels that are mostly of one value, two that follow each other have it: a test that takes no time.
-        flat = pixels.ravel()
-        if not (flat[1:] == flat[:-1]).any() and np.isfinite(flat).all():
-            continue
-        finite = flat[np.isfinite(flat)]
-        if len(finite) < FEWEST_PIXELS:
-            continue
-        middle = np.median(finite)
-        if np.count_nonzero(finite == middle) > len(finite) / 2:
-            return float(middle)
+        pixels = image[_slices_around(x, y, side / scale / np.sqrt(2) + margin, image.shape)].ravel()
+        is_finite = np.isfinite(pixels)
+        if not is_finite.all():
+            pixels = pixels[is_finite]
+        if len(pixels) >= FEWEST_PIXELS and (value := majority(pixels)) is not None:
+            return value
+    return None
+
+
+def majority(values):
+    """Value that more than half of some numbers have, or None.
+
+    Of neighbours in pairs, only those that are equal can be of such a value, and it remains one among these (Boyer &
+    Moore 1991): pixels with noise are soon used up, where a median would take ten times as long.
+    """
+    left, candidates = values, []
+    while len(left) > 1:
+        if len(left) % 2:
+            candidates.append(left[-1])
+        first = left[: len(left) // 2 * 2 : 2]
+        left = first[first == left[1::2]]
+    candidates.extend(left)
+    for candidate in set(candidates):
+        if np.count_nonzero(values == candidate) > len(values) / 2:
+            return float(candidate)
     return None
 
 
 def cut_slices(frame, shape, ra, dec, side_arcsec, margin=CUT_MARGIN):
     """Rows and columns of an image of that shape that `cut_frame` takes."""
+    x, y, scale = _place(frame, ra, dec)
+    return _slices_around(x, y, side_arcsec / scale / np.sqrt(2) + margin, shape)
+
+
+def _place(frame, ra, dec):
+    """Pixel of a position, and the side of a pixel [arcsec]."""
     x, y = to_pixels(frame, ra, dec)
-    pixel_scale = 3600 * np.sqrt(abs(np.linalg.det(frame["cd"])))
-    half = side_arcsec / pixel_scale / np.sqrt(2) + margin
+    (a, b), (c, d) = frame["cd"].tolist()
+    return float(x), float(y), 3600 * math.sqrt(abs(a * d - b * c))
+
+
+def _slices_around(x, y, half, shape):
+    """Rows and columns of a square around a pixel, as far as an image of that shape has them."""
     return tuple(
         slice(max(int(position - half), 0), min(max(int(position + half) + 1, 0), n))
         for position, n in zip((y, x), shape)

@@ -12,12 +12,18 @@ from functools import lru_cache
 
 import numpy as np
 
-from photoz_morph.stacking.astrometry import from_tangent_plane, offsets_of_pixels, tangent_axes, to_pixels
+from photoz_morph.stacking.astrometry import (
+    from_tangent_plane,
+    offsets_of_pixels,
+    pixel_matrix,
+    tangent_axes,
+    to_pixels,
+)
 from photoz_morph.stacking.frames import cut_slices
 from photoz_morph.stacking.noise import BAD
 
 TAPS = 6  # pixels along an axis
-STEPS = 2**16  # of the tabulated fraction of a pixel
+STEPS = 2**12  # of the tabulated fraction of a pixel; between them a straight line is exact to 1e-7
 LARGEST_ERROR = 0.002  # of a position that a polynomial gives [pixel]
 COMBINE_TYPES = ("median", "average")
 
@@ -163,18 +169,14 @@ def _between_planes(frame, ra, dec, xi, eta, middle, scale):
 
     A projective map: the numerators and the denominator are linear in the offsets.
     """
-    onto = tangent_axes(*frame["crval"]) @ tangent_axes(ra, dec).T
-    to_pixel = np.eye(3)
-    to_pixel[:2, :2] = np.degrees(np.linalg.inv(frame["cd"]))
-    to_pixel[:2, 2] = np.asarray(frame["crpix"]) - 1
-    matrix = to_pixel @ onto  # of (xi, eta, 1), in radians
+    matrix = pixel_matrix(frame) @ tangent_axes(ra, dec).T  # of (xi, eta, 1), in radians
     xi, eta = np.radians(xi), np.radians(eta)[:, None]
     depth = matrix[2, 0] * xi + (matrix[2, 1] * eta + matrix[2, 2])
     x = (matrix[0, 0] * xi + (matrix[0, 1] * eta + matrix[0, 2])) / depth
     y = (matrix[1, 0] * xi + (matrix[1, 1] * eta + matrix[1, 2])) / depth
-    there = np.linalg.solve(matrix, [*middle, 1.0])
-    depth_there = matrix[2] @ (there / there[2])
-    return x, y, np.radians(scale) ** 2 * abs(np.linalg.det(matrix) / depth_there**3)
+    (a, b), (c, d) = frame["cd"].tolist()
+    depth_there = 1 / np.linalg.solve(matrix, [*middle, 1.0])[2]
+    return x, y, scale**2 / abs((a * d - b * c) * depth_there**3)  # turning one plane to the other changes no area
 
 
 def _through_wcs(frame, ra, dec, xi, eta):
@@ -218,22 +220,16 @@ def _interpolate(image, x, y):
         touched = sums[TAPS:, TAPS:] - sums[:-TAPS, TAPS:] - sums[TAPS:, :-TAPS] + sums[:-TAPS, :-TAPS]
         clean = touched[row - 2 - bottom, column - 2 - left] == 0
         good = clean if good is None else good & clean
-    kernel = _kernel()
-    along_x, along_y = (
-        kernel.take(np.minimum((position - whole) * STEPS + 0.5, STEPS).astype(np.intp), axis=1, mode="clip")
-        for position, whole in ((x, column), (y, row))
-    )
+    along_x, along_y = _weights(x - column), _weights(y - row)
     flat = crop.ravel()
     total, one_row, tap = (np.zeros(len(first), np.float32) for _ in range(3))
     with np.errstate(invalid="ignore", over="ignore"):
         for j in range(TAPS):
             one_row[:] = 0
             for i in range(TAPS):
-                np.take(flat, first, out=tap, mode="clip")
+                flat[j * crop.shape[1] + i :].take(first, out=tap, mode="clip")
                 tap *= along_x[i]
                 one_row += tap
-                first += 1
-            first += crop.shape[1] - TAPS
             one_row *= along_y[j]
             total += one_row
     finite = np.isfinite(total)
@@ -252,10 +248,22 @@ def _mean_of_points(pixels, good, size, n_sub):
     return (total / np.maximum(number, 1)).astype(np.float32), number > 0
 
 
+def _weights(fraction):
+    """Weights of the 6 pixels along an axis for fractions of a pixel, shape (6, n), float32."""
+    fraction = fraction * STEPS
+    step = fraction.astype(np.intp)
+    values, slopes = _kernel()
+    weights = slopes.take(step, axis=1, mode="clip")  # a point beyond the frame, which is not used, has any
+    weights *= (fraction - step).astype(np.float32)
+    weights += values.take(step, axis=1, mode="clip")
+    return weights
+
+
 @lru_cache(maxsize=1)
 def _kernel():
-    """Weights of the 6 pixels for each fraction of a pixel, shape (6, STEPS + 1), float32."""
+    """Weights of the 6 pixels for steps of a fraction of a pixel, shape (6, STEPS), and what they grow in a step."""
     distance = np.arange(STEPS + 1) / STEPS + 2 - np.arange(TAPS)[:, None]
     weights = np.sinc(distance) * np.sinc(distance / 3)
     weights[np.abs(distance) >= 3] = 0
-    return (weights / weights.sum(axis=0)).astype(np.float32)
+    weights /= weights.sum(axis=0)
+    return weights[:, :-1].astype(np.float32), np.diff(weights, axis=1).astype(np.float32)

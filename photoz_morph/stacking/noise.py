@@ -88,25 +88,30 @@ def clipped_sigma(pixels):
     float
     """
     pixels = np.ravel(pixels)
-    values = pixels.astype(float)
-    good = values > BAD
-    if np.count_nonzero(good) < len(values):
-        pixels, values = pixels[good], values[good]
-    if len(values) < FEWEST * len(good) or not len(values):
+    good = pixels > BAD
+    if not good.all():
+        pixels = pixels[good]
+    if len(pixels) < FEWEST * len(good) or not len(pixels):
         return np.nan
-    with np.errstate(invalid="ignore", over="ignore"):
+    values = pixels.astype(float)
+    with np.errstate(all="ignore"):  # of infinite pixels, and of noise that float32 cannot hold
         mean, sigma = _moments(values)
-        values = values[(values >= mean - 2 * sigma) & (values <= mean + 2 * sigma)]
+        values = values[np.abs(values - mean) <= 2 * sigma]
         if not len(values):
             return np.nan
         mean, sigma = _moments(values)
-    if not 0 < sigma < np.inf:
-        return 0.0
-    n_levels = min(int(np.sqrt(2 / np.pi) * 5 / 4 * len(values) + 1), LEVELS)
-    step = 10 * sigma / n_levels
-    level = pixels * np.float32(1 / step) + np.float32(0.499999 - (mean - 5 * sigma) / step)
-    level = level[(level > -1) & (level < n_levels)].astype(np.int32)  # cut towards 0, as C does
-    return step * _sigma_of_histogram(np.bincount(level, minlength=n_levels))
+        if not 0 < sigma < np.inf:
+            return 0.0
+        n_levels = min(int(np.sqrt(2 / np.pi) * 5 / 4 * len(values) + 1), LEVELS)
+        step = 10 * sigma / n_levels
+        scale, zero = np.float32(1 / step), np.float32(0.499999 - (mean - 5 * sigma) / step)
+        if not np.isfinite([scale, zero]).all():
+            return 0.0
+        level = pixels * scale + zero
+        # Cut towards 0, as C does, so that the first level is twice as wide; what lies outside is left out.
+        level = np.clip(level, -1, n_levels, out=level).astype(np.intp)
+    level += 1
+    return step * _sigma_of_histogram(np.bincount(level, minlength=n_levels + 2)[1:-1])
 
 
 def _moments(values):

@@ -16,13 +16,9 @@ class Part:
     number: int
     n_parts: int
 
-    @classmethod
-    def parse(cls, text):
-        """Part of a text such as "2/8"; a ValueError if it is none."""
-        match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", str(text).strip(), re.ASCII)
-        if match is None or not 1 <= int(match[1]) <= int(match[2]):
-            raise ValueError(f"part is {text!r}; give I/N with I from 1 to N, such as 2/8")
-        return cls(int(match[1]), int(match[2]))
+    def __post_init__(self):
+        if not 1 <= self.number <= self.n_parts:
+            raise ValueError(f"part {self} is none; give (I, N) with I from 1 to N, such as (2, 8)")
 
     def __str__(self):
         return f"{self.number}/{self.n_parts}"

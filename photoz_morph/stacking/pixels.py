@@ -8,11 +8,15 @@ import numpy as np
 from photoz_morph.stacking.frames import blank_value, read_frame
 from photoz_morph.stacking.noise import FrameNoise
 
-HELD_BYTES = 400_000_000  # 32 frames of SDSS, by all processes together
-
 
 class FramePixels:
     """Pixels of frames and what is wrong with them.
+
+    Parameters
+    ----------
+    survey : Survey
+    held_bytes : int
+        Frames in memory have so many bytes at most, or there is one.
 
     Attributes
     ----------
@@ -24,7 +28,7 @@ class FramePixels:
         Frames read so far.
     """
 
-    def __init__(self, survey, held_bytes=HELD_BYTES):
+    def __init__(self, survey, held_bytes):
         self.side_arcsec = survey.stamp_size * survey.pixel_scale
         self.unusable, self.not_finite, self.n_read = {}, {}, 0
         self._held, self._held_bytes, self._n_bytes = OrderedDict(), held_bytes, 0

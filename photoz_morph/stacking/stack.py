@@ -18,11 +18,11 @@ from astropy.io import fits
 from astropy.table import Table
 from tqdm import tqdm
 
-from photoz_morph.catalogs.dust import EBV_SOURCE, sfd_ebv
+from photoz_morph.catalogs.dust import fill_ebv
 from photoz_morph.catalogs.galaxies import check_galaxy_catalog
 from photoz_morph.catalogs.per_band import check_quantities
 from photoz_morph.shards.stacks import SHARD_SIZE, read_shard, shard_path, write_shard
-from photoz_morph.stacking.frame_index import open_frames
+from photoz_morph.stacking.frame_index import FrameIndex, open_frames
 from photoz_morph.stacking.lanczos import COMBINE_TYPES
 from photoz_morph.stacking.parts import Part, missing_remark, owned_part
 from photoz_morph.stacking.pixels import remarks_on
@@ -51,14 +51,14 @@ class StackSummary:
 
 def stack_catalog(
     catalog, frames_dir, out_dir, survey=SDSS, combine="median", swarp=None, progress=True, engine=None, processes=1,
-    part=None,
+    part=None, dust="auto",
 ):  # fmt: skip
     """Stack every galaxy of a catalogue and write shards; an interrupted run resumes where it was.
 
     Parameters
     ----------
     catalog : Table
-        From `read_galaxy_catalog`. Where `ebv` is NaN the shipped dust map is used.
+        From `read_galaxy_catalog`. Where `ebv` is NaN it is taken from `dust`.
     frames_dir : path-like
         Folder of frames, also .bz2 and .gz, also in sub-folders; or their index, a .parquet file of `photoz index`.
     out_dir : path-like
@@ -75,9 +75,11 @@ def stack_catalog(
         What makes the stamps: the rules of SWarp in NumPy, or the program, which is the default if `swarp` is given.
     processes : int or None
         Number of processes; None for one per core. The shards do not depend on it.
-    part : str or Part, optional
-        "I/N" to stack the I-th of N parts of the shards only. Several processes can fill one folder with different
-        parts at the same time.
+    part : (int, int), optional
+        (I, N) to stack the I-th of N parts of the shards only, from 1. Several processes can fill one folder with
+        different parts at the same time.
+    dust : str
+        Dust map; see `catalogs.dust.open_dust`.
 
     Returns
     -------
@@ -103,10 +105,10 @@ def stack_catalog(
     below `out_dir`, which takes as much space as the shards until they are complete.
     """
     check_quantities(catalog, survey.bands, "catalogue")  # `photoz build` would fail on them after hours of stacking
-    part = Part.parse(part) if isinstance(part, str) else part
+    part = None if part is None else Part(*part)
     out_dir = Path(out_dir)
     with owned_part(out_dir, part):
-        run = _prepare(catalog, frames_dir, survey, combine, swarp, progress, engine, processes)
+        run = _prepare(catalog, frames_dir, survey, combine, swarp, progress, engine, processes, dust)
         out_dir.mkdir(parents=True, exist_ok=True)
         return _fill(out_dir, run, part, progress)
 
@@ -157,13 +159,14 @@ def _fill(out_dir, run, part, progress):
 
 
 def iter_stacks(
-    catalog, frames_dir, survey=SDSS, combine="median", swarp=None, progress=True, engine=None, processes=1
-):
+    catalog, frames_dir, survey=SDSS, combine="median", swarp=None, progress=True, engine=None, processes=1,
+    dust="auto",
+):  # fmt: skip
     """Stack the galaxies of a catalogue in memory, up to 1,000 at a time; same rows as `stack_catalog`.
 
     Parameters
     ----------
-    catalog, frames_dir, survey, combine, swarp, progress, engine, processes
+    catalog, frames_dir, survey, combine, swarp, progress, engine, processes, dust
         As for `stack_catalog`, which also lists the errors.
 
     Returns
@@ -172,7 +175,8 @@ def iter_stacks(
         Stacks of shape (n, size, size, n_bands), float32 [unit of the survey], NaN where flagged, and their rows. The
         catalogue and the frames are checked before the iterator is returned.
     """
-    return _stacks_of(_prepare(catalog, frames_dir, survey, combine, swarp, progress, engine, processes), progress)
+    run = _prepare(catalog, frames_dir, survey, combine, swarp, progress, engine, processes, dust)
+    return _stacks_of(run, progress)
 
 
 def _stacks_of(run, progress):
@@ -242,7 +246,7 @@ def _together(remarks):
     return remarks_on(unusable, not_finite)
 
 
-def _prepare(catalog, frames_dir, survey, combine, swarp, progress, engine, processes):
+def _prepare(catalog, frames_dir, survey, combine, swarp, progress, engine, processes, dust):
     """Run all checks that can be made before the first stack."""
     if combine not in COMBINE_TYPES:
         raise ValueError(f"combine is {combine!r}; it must be one of {', '.join(COMBINE_TYPES)}")
@@ -267,19 +271,16 @@ def _prepare(catalog, frames_dir, survey, combine, swarp, progress, engine, proc
     program, version = find_swarp(swarp) if engine == "swarp" else ("", "")
     settings = StackSettings(survey, engine, combine, program, version)
     index = open_frames(frames_dir, survey, progress, n_processes)
-    known = np.isfinite(catalog["ebv"])
-    catalog["ebv"] = np.where(known, catalog["ebv"], sfd_ebv(catalog["ra"], catalog["dec"]))
-    catalog["ebv_source"] = np.where(known, "catalogue", EBV_SOURCE)
+    fill_ebv(catalog, dust)
     ra, dec = (np.asarray(catalog[name], float) for name in ("ra", "dec"))
     starts, rows = index.overlaps(ra, dec, survey.stamp_size * survey.pixel_scale)
-    messages = []
+    messages, source = [], frames_dir if not isinstance(frames_dir, FrameIndex) else frames_dir.folder
     if index.meta.get("is_file"):
-        used = index[np.unique(rows)]
-        used.check_files(frames_dir)
+        index[np.unique(rows)].check_files(source)
         if n_lost := int(np.sum(~np.isfinite(index["radius"]))):
-            messages.append(f"{frames_dir}: {n_lost} frames of the index cannot be used; `photoz index` lists them")
+            messages.append(f"{source}: {n_lost} frames of the index cannot be used; `photoz index` lists them")
     plan = Plan(ra, dec, index, starts, rows, settings, n_processes)
-    return _Run(catalog, plan, frames_dir, index.meta["n_ignored"], messages)
+    return _Run(catalog, plan, source, index.meta["n_ignored"], messages)
 
 
 def _parts(catalog):

@@ -236,9 +236,11 @@ def _finish(stamps, i, b, image, weight, survey):
     center, band = survey.stamp_size // 2, survey.bands[b]
     stamps.images[i, :, :, b] = image
     stamps.weights[i, b] = weight[center, center]
+    brightest = 10 ** (0.4 * survey.zero_point)  # all of a star of magnitude 0 in one pixel
+    if weight.min() > 0 and np.abs(image).max() <= brightest:
+        return
     is_finite = np.isfinite(image)
     n_empty = np.count_nonzero((weight <= 0) | ~is_finite)
-    brightest = 10 ** (0.4 * survey.zero_point)  # all of a star of magnitude 0 in one pixel
     n_absurd = np.count_nonzero(is_finite & (np.abs(image) > brightest))
     if n_empty:
         stamps.reasons[i].append(f"{n_empty} of {weight.size} pixels of band {band} have no data")

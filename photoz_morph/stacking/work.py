@@ -15,11 +15,12 @@ import numpy as np
 from tqdm import tqdm
 
 from photoz_morph.stacking.frame_index import FrameIndex
-from photoz_morph.stacking.pixels import HELD_BYTES, FramePixels
+from photoz_morph.stacking.pixels import FramePixels
 from photoz_morph.stacking.stamps import StackSettings, Stamps, stack_targets
 from photoz_morph.system.files import write_whole
 from photoz_morph.system.pool import map_in_order
 
+HELD_BYTES = 400_000_000  # of frames that all processes together keep in memory: 32 of SDSS
 WORTH_SORTING = 1.5  # times as many frames are opened in the catalogue's order
 
 
@@ -107,7 +108,7 @@ def run_jobs(function, items, n_processes, settings, bar):
     object
     """
     if n_processes <= 1:
-        pixels = FramePixels(settings.survey)
+        pixels = FramePixels(settings.survey, HELD_BYTES)
         yield from (function(pixels, bar, item) for item in items)
     else:
         yield from map_in_order(partial(function, None, None), items, n_processes)

@@ -168,6 +168,11 @@ def fill(work, read, compute, share=None, unit=" galaxies", progress=True):
     unit : str
         What a row is, for the progress bar.
     progress : bool
+
+    Raises
+    ------
+    ValueError
+        If a part has another number of rows than its source said.
     """
     left = work.missing(share)
     mine = sum(work.sizes[number] for number in work.of_share(share))
@@ -176,10 +181,12 @@ def fill(work, read, compute, share=None, unit=" galaxies", progress=True):
     with tqdm(total=mine, initial=done, desc="infer", unit=unit, disable=not progress) as bar:
         with contextlib.closing(items), work.kept_if_begun():
             for number in left:
-                item = next(items)
-                work.write(work.names[number], compute(work.names[number], item))
-                bar.update(work.sizes[number])
-                del item  # or it would be held beside the next one
+                name, size = work.names[number], work.sizes[number]
+                table = compute(name, next(items))
+                if len(table) != size:
+                    raise ValueError(f"{name}: has {len(table)} rows, {size} were announced; was it changed just now?")
+                work.write(name, table)
+                bar.update(size)
 
 
 @contextlib.contextmanager
@@ -196,8 +203,15 @@ def joining(work, share=None):
     ------
     bool
         True if all parts are there and no other process joins them.
+
+    Raises
+    ------
+    RuntimeError
+        If this process owns the output as a whole, and a part is missing.
     """
     if work.missing():
+        if share is None:
+            raise RuntimeError(f"{work.folder}: parts were removed while others were computed; run the same command again")
         yield False
         return
     with contextlib.ExitStack() as stack:

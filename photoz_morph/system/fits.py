@@ -10,6 +10,7 @@ from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
 from photoz_morph.system.columns import require_distinct_names
+from photoz_morph.system.provenance import code_version
 from photoz_morph.system.sizes import check_fits
 
 UNREADABLE = (
@@ -69,9 +70,9 @@ def fits_errors(path, kind, remedy="make it again"):
 
 
 def primary_hdu(cards):
-    """Primary HDU without pixels, with (keyword, value, comment) cards in its header."""
+    """Primary HDU without pixels, with (keyword, value, comment) cards in its header, and the version of the code."""
     primary = fits.PrimaryHDU()
-    for keyword, value, comment in cards:
+    for keyword, value, comment in (*cards, ("CODE", code_version(), "photoz-morph that wrote it")):
         primary.header[keyword] = (value, comment)
     return primary
 

@@ -152,6 +152,16 @@ def test_the_bar_counts_the_rows_that_were_there_before(tmp_path, capfd):
     assert f"{n_before}/{sum(SIZES)}" in said and f"{sum(SIZES)}/{sum(SIZES)}" in said
 
 
+def test_shares_with_and_without_a_runner_are_joined(tmp_path):
+    for name, options in (("one", {}), ("two", {"fill_parts": filling()})):
+        for share, more in (((1, 2), options), ((2, 2), {})):
+            made = infer_source(
+                NumpyModel("model"), made_source(SIZES), tmp_path / f"{name}.fits", share=share, progress=False, **more
+            )
+            assert (made.n_missing > 0) == (share == (1, 2))
+    assert (tmp_path / "one.fits").read_bytes() == (tmp_path / "two.fits").read_bytes()
+
+
 def test_workers_that_see_another_disk_are_noticed_and_leave_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(WorkingFolder, "write", lambda *arguments, **options: None)
     with pytest.raises(RuntimeError, match="a.fits.parts: the workers .* wrote nothing there; all must share it"):

@@ -24,6 +24,12 @@ def die_at_two(number):
     return number
 
 
+def interrupt_at_two(number):
+    if number == 2:
+        os.kill(os.getpid(), signal.SIGINT)
+    return number
+
+
 def map_all(function, *assignments):
     settings = beam_settings("DirectRunner", assignments)
     with beam_run(settings):
@@ -44,6 +50,13 @@ def test_a_killed_worker_does_not_leave_the_command_waiting(capfd):
     with pytest.raises(RuntimeError, match="exited with return code .*perhaps for lack of memory; finished"):
         map_all(die_at_two, *WORKERS)
     assert capfd.readouterr().err == ""
+
+
+def test_an_interrupt_stays_one():
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        map_all(interrupt_at_two)
+    assert signal.getsignal(signal.SIGINT) == handler
 
 
 def test_an_error_of_another_kind_keeps_its_name():

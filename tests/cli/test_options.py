@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from photoz_morph.cli.morph import main as morph
-from photoz_morph.cli.options import OneLineErrors, UserPath, one_line, output_file, remarks
+from photoz_morph.cli.options import OneLineErrors, UserPath, check_onnx, one_line, output_file, remarks
 from photoz_morph.cli.photoz import main as photoz
 
 
@@ -79,10 +79,26 @@ def test_output_files_that_cannot_be_written_are_refused(tmp_path, name, message
         output_file(".fits", ".hats")(None, option, str(tmp_path / name))
 
 
+def test_a_catalogue_whose_parts_were_not_removed_yet_is_passed_on(tmp_path):
+    for name in ("there.hats", "there.hats.parts"):
+        (tmp_path / name).mkdir()
+    option, name = click.Option(["--out"]), str(tmp_path / "there.hats")
+    assert output_file(".fits", ".hats", in_parts=True)(None, option, name) == name
+    with pytest.raises(ValueError, match="there.hats: exists"):
+        output_file(".fits", ".hats")(None, option, name)
+
+
 def test_a_good_output_file_and_none_are_passed_on(tmp_path):
     check, option = output_file(".fits"), click.Option(["--out"])
     assert check(None, option, None) is None
     assert check(None, option, str(tmp_path / "a.fits")) == str(tmp_path / "a.fits")
+
+
+def test_onnx_without_its_package_is_refused_before_the_work(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    with pytest.raises(ValueError, match=r"--onnx needs the package tf2onnx, .*`pip install photoz-morph\[onnx\]`"):
+        check_onnx()
+    check_onnx(is_wanted=False)
 
 
 def test_hats_without_its_package_is_refused_before_the_work(tmp_path, monkeypatch):

@@ -2,14 +2,21 @@
 
 import contextlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 from click.testing import CliRunner
 
 from photoz_morph.cli.morph import main
+from photoz_morph.models.saved_model import model_hash
+from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.predictions import read_morph_predictions
+from photoz_morph.morph.robustness.attack_files import find_attacks, read_attack
+from photoz_morph.runs.folder import finished_members, weights_hash
+from photoz_morph.system.provenance import code_version, joint_hash
 from tests.support.samples import MORPH_TINY
 
 RUNS = {"regular": "runs/morph_regular", "mmd": "runs/morph_mmd"}
@@ -71,6 +78,33 @@ def test_scores_say_what_they_are_of(in_chain, chain):
     assert "simulated" in in_chain["evaluate"]
     for row in ("accuracy", "precision", "recall", "F1", "macro-F1"):
         assert row.lower() in in_chain["evaluate"].lower()
+
+
+def test_every_output_says_what_it_was_made_from(in_chain):
+    run, images = Path(RUNS["mmd"]), {"survey": "lsst", "bands": "g,r,i", "unit": "nJy"}
+    dataset = json.loads((run / "dataset.json").read_text())
+    assert {key: dataset["images"][key] for key in images} == images and "code" not in dataset["mocks"]
+    made_from = {**images, "code": code_version(), "data_id": dataset["content_hash"]}
+    members = [weights_hash(path) for path in finished_members(run, MorphConfig)[0]]
+    described = json.loads((run / "export" / "estimator.json").read_text())
+    assert described["weights"] == members and described["model_id"] == model_hash(run / "export")
+    found = {
+        "predictions": (read_morph_predictions(run / "predictions.fits").meta, joint_hash(members)),
+        "scores": (json.loads((Path(RUNS["regular"]) / "scores.json").read_text()), None),
+        "latent": (json.loads((run / "latent.json").read_text()), joint_hash(members)),
+        "attack": (read_attack(find_attacks(run)[0])[0].meta, joint_hash(members[:1])),
+        "classes": ({key.lower(): value for key, value in fits.getheader("classes.fits", 1).items()},
+                    described["model_id"]),
+    }  # fmt: skip
+    for name, (meta, model_id) in found.items():
+        assert {key: meta[key] for key in made_from} == made_from, name
+        assert model_id is None or meta["model_id"] == model_id, name
+    perturbed = json.loads((run / "perturbations.json").read_text())
+    assert perturbed["model_id"] == joint_hash(members) and perturbed["code"] == code_version()
+    for path in ("morph_data/scenes/scenes-00000.fits", "morph_data/mocks/mocks-00000.fits"):
+        assert fits.getheader(path)["CODE"] == code_version()
+    footer = (Path(RUNS["regular"]) / "report" / "report.html").read_text().partition("<footer>")[2]
+    assert joint_hash(members) in footer and dataset["content_hash"] in footer and code_version() in footer
 
 
 def test_the_report_is_one_page_with_its_figures(in_chain, chain):

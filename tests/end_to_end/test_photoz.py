@@ -8,12 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 from click.testing import CliRunner
 
 from photoz_morph.cli.photoz import main
+from photoz_morph.models.saved_model import model_hash
+from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predictions import read_predictions
+from photoz_morph.runs.folder import finished_members, weights_hash
 from photoz_morph.shards.stacks import find_shards, read_catalog
+from photoz_morph.system.provenance import code_version, joint_hash
 from tests.support.frames import swarp_test
 from tests.support.paths import DATA
 from tests.support.samples import TINY
@@ -77,6 +82,36 @@ def test_simulated_galaxies_are_called_simulated_all_the_way(in_chain):
     assert json.loads(Path(RUN, "export/estimator.json").read_text())["trained_on"]["origin"] == "simulated"
     for path in (f"{RUN}/predictions.fits", f"{RUN}/knn.fits", "infer.parquet"):
         assert read_predictions(path)[0].meta["origin"] == "simulated"
+
+
+def test_every_output_says_what_it_was_made_from(in_chain, tmp_path):
+    images = {"survey": "sdss", "bands": "u,g,r,i,z", "unit": "nanomaggy", "engine": "simulation"}
+    dataset = json.loads(Path(RUN, "dataset.json").read_text())
+    assert {key: dataset["images"][key] for key in images} == images and dataset["images"]["code"] == code_version()
+    networks = {"code": code_version(), "data_id": dataset["content_hash"]}
+    members = [weights_hash(path) for paths in finished_members(RUN, PhotozConfig).values() for path in paths]
+    of_run = {**networks, **images, "model_id": joint_hash(members)}
+    described = json.loads(Path(RUN, "export", "estimator.json").read_text())
+    assert described["weights"] == members[:2] and described["model_id"] == model_hash(Path(RUN, "export"))
+    of_export = {**networks, **images, "model_id": described["model_id"]}
+    for suffix in (".fits", ".parquet", ".hdf5", ".hats"):
+        out = tmp_path / f"infer{suffix}"
+        photoz("convert", "infer.parquet", out)
+        meta = read_predictions(out)[0].meta
+        assert {key: meta[key] for key in of_export} == of_export
+    header = fits.getheader(tmp_path / "infer.fits", "PREDICTIONS")
+    assert {key: header[key.upper()] for key in of_export} == of_export
+    meta = read_predictions(Path(RUN, "predictions.fits"))[0].meta
+    assert {key: meta[key] for key in of_run} == of_run
+    meta = read_predictions(Path(RUN, "knn.fits"))[0].meta
+    assert meta["data_id"] == networks["data_id"] and meta["unit"] == "mag"
+    scores = json.loads(Path(RUN, "scores.json").read_text())
+    assert {key: scores[key] for key in of_run} == of_run and scores["code_of_predictions"] == code_version()
+    assert scores["comparison"]["provenance"]["inception_photoz"] == of_run
+    shard = fits.getheader(find_shards("photoz_data/stacks")[0])
+    assert shard["CODE"] == code_version() and shard["ENGINE"] == "simulation"
+    assert json.loads(Path(RUN, "environment.json").read_text())["code"] == code_version()
+    assert described["model_id"] in Path(RUN, "export", "MODEL_CARD.md").read_text()
 
 
 def test_scores_compare_network_and_knn_on_the_same_galaxies(in_chain):

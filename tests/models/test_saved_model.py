@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from photoz_morph.models.saved_model import load_saved_model, read_description, write_saved_model
+from photoz_morph.models.saved_model import load_saved_model, model_hash, read_description, write_saved_model
+from photoz_morph.system.provenance import code_version
 
 SIGNATURE = [tf.TensorSpec((None, 2), tf.float32, name="image")]
 
@@ -28,8 +29,34 @@ def test_every_function_and_the_description_come_back(exported):
     model, image = load_saved_model(exported), np.array([[1, 2], [3, 4]], np.float32)
     np.testing.assert_array_equal(model.serve(image)["double"], 2 * image)
     np.testing.assert_array_equal(model.total(image)["sum"], [3, 7])
-    assert read_description(exported, "photoz") == {"bands": ["g", "r"]}
+    description = read_description(exported, "photoz")
+    assert description == {"bands": ["g", "r"], "code": code_version(), "model_id": model_hash(exported)}
     assert not list(exported.parent.glob("*.part"))
+
+
+def weighted(folder, weight):
+    """A model with a variable; returns its identifier."""
+    variable = tf.Variable([weight])
+    signature = {"serve": (lambda image: {"product": variable * image}, SIGNATURE)}
+    return write_saved_model(folder, signature, {})["model_id"]
+
+
+def test_a_model_is_known_by_its_weights_and_not_by_its_folder(tmp_path):
+    model_id = weighted(tmp_path / "one", 0.5)
+    assert weighted(tmp_path / "other", np.nextafter(np.float32(0.5), np.float32(1))) != model_id
+    moved = (tmp_path / "one").rename(tmp_path / "renamed")
+    (moved / "MODEL_CARD.md").write_text("a note")
+    assert model_hash(moved) == model_id
+    load_saved_model(moved)
+
+
+def test_a_model_whose_weights_were_changed_after_the_export_is_refused(tmp_path):
+    weighted(tmp_path / "one", 0.5)
+    weighted(tmp_path / "other", 0.75)
+    for path in (tmp_path / "other" / "variables").iterdir():
+        path.replace(tmp_path / "one" / "variables" / path.name)
+    with pytest.raises(ValueError, match="not the one that estimator.json describes .*export the model again"):
+        load_saved_model(tmp_path / "one")
 
 
 def test_an_existing_folder_is_not_overwritten(exported):

@@ -14,7 +14,7 @@ from photoz_morph.morph.export import export_morph
 from photoz_morph.morph.exported_model import ExportedMorphModel
 from photoz_morph.runs.folder import member_dir, start_run
 from photoz_morph.runs.progress import write_sessions
-from tests.support.exports import saved_model_cli, serving_answer
+from tests.support.exports import onnx_answers, saved_model_cli, serving_answer
 
 DATASET = {
     "path": "morph_data", "name": "tng_lsst_mocks", "origin": "simulated", "galaxies_per_split": [3, 2, 1],
@@ -102,6 +102,21 @@ def test_stamps_that_are_not_finite_have_no_class_and_no_latent(run, image, tmp_
     for name, values in model.serve(broken).items():
         assert np.isnan(values[1:4]).all(), name
         np.testing.assert_allclose(values[::4], clean[name][::4], atol=1e-5)
+
+
+@pytest.mark.parametrize("defence, preset", [("none", "paper"), ("d4", "default"), ("median", "default")])
+def test_onnx_files_give_the_numbers_of_the_saved_model(image, defence, preset, tmp_path):
+    description = export_morph(untrained_run(tmp_path / "run", preset), tmp_path / "export", defence, with_onnx=True)
+    names = ["serve", "serve_y1"] if preset == "paper" else ["serve"]
+    assert list(description["onnx"]) == [f"model{name.removeprefix('serve')}.onnx" for name in names]
+    model, broken = tf.saved_model.load(str(tmp_path / "export")), image.copy()
+    broken[1, 50, 50, 0], broken[2] = np.nan, np.inf
+    for name, file in zip(names, description["onnx"]):
+        expected = {key: values.numpy() for key, values in getattr(model, name)(broken).items()}
+        found = onnx_answers(tmp_path / "export" / file, {"image": broken})
+        assert found.keys() == expected.keys() and np.isnan(found["latent"][1:3]).all()
+        for key, values in expected.items():
+            np.testing.assert_allclose(found[key], values, rtol=1e-5, atol=1e-5, err_msg=key)
 
 
 def test_keras_tensorflow_serving_and_saved_model_cli_run_the_exported_model(image, tmp_path):

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from photoz_morph.models.saved_model import model_hash
 from photoz_morph.morph.exported_model import ExportedMorphModel, infer_mocks
 from photoz_morph.shards.mocks import read_mock_shard, write_mock_shard
 from tests.support.exports import CLASSES, toy_export, toy_mocks, toy_probability
@@ -32,7 +33,8 @@ def test_stamps_of_all_shards_are_classified_in_order(model, mocks):
     np.testing.assert_allclose(table["probability"], expected, atol=1e-5)
     np.testing.assert_allclose(table["latent"], stamps[10].mean(axis=(1, 2)), rtol=1e-3, atol=1e-3)
     assert table["class"].tolist() == [CLASSES[number] for number in expected.argmax(axis=1)]
-    assert table.meta == {"model": "resnet18", "classes": "spiral,elliptical,merger", "years": 10}
+    facts = {"model": "resnet18", "classes": "spiral,elliptical,merger", "years": 10}
+    assert table.meta == facts | model.provenance() and model.provenance()["model_id"] == model_hash(model.folder)
 
 
 def test_one_year_stamps_go_through_their_own_scaling_where_the_model_has_one(model, mocks, tmp_path):
@@ -62,10 +64,10 @@ def test_mocks_of_another_survey_unit_or_depth_are_refused(model, mocks, tmp_pat
     with pytest.raises(ValueError, match="mocks-00000.fits: holds depths 10,1, not 5; give one of these as --years"):
         infer_mocks(model, mocks[0], 5, progress=False)
     other = ExportedMorphModel(toy_export(tmp_path / "unit", image_unit="unknown"))
-    with pytest.raises(ValueError, match="stamps in nJy, .*unit was trained on those in unknown"):
+    with pytest.raises(ValueError, match="unit is nJy, the training data's unknown; .*unit knows no other images"):
         infer_mocks(other, mocks[0], 10, progress=False)
     other = ExportedMorphModel(toy_export(tmp_path / "survey", survey="roman"))
-    with pytest.raises(ValueError, match="stamps of lsst, .*survey was trained on roman"):
+    with pytest.raises(ValueError, match="survey is lsst, the training data's roman; .*survey knows no other images"):
         infer_mocks(other, mocks[0], 10, progress=False)
 
 

@@ -1,21 +1,31 @@
 import json
+import runpy
 import shutil
 import subprocess
 import sys
 
 import keras
 import numpy as np
+import onnx
 import pytest
 import tensorflow as tf
 
 from photoz_morph.datasets import reading
 from photoz_morph.models.loading import load_network
+from photoz_morph.models.registry import build_model
+from photoz_morph.models.saved_model import model_hash
 from photoz_morph.photoz import dataset
 from photoz_morph.photoz.config import PhotozConfig
-from photoz_morph.photoz.export import export, point_estimates
+from photoz_morph.photoz.export import OUTPUTS, export, export_network, point_estimates
+from photoz_morph.photoz.predict import load_ensemble
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.runs.folder import finished_members
-from tests.support.exports import saved_model_cli, serving_answer
+from photoz_morph.shards.stacks import shard_path, write_shard
+from photoz_morph.surveys import SDSS
+from photoz_morph.system.provenance import file_hash
+from tests.support.exports import onnx_answers, saved_model_cli, serving, serving_answer
+from tests.support.paths import ROOT
+from tests.support.samples import colour_stacks
 
 GRID = RedshiftGrid()
 
@@ -91,6 +101,62 @@ def test_stamps_that_are_not_finite_have_no_estimate_of_any_kind(exported):
     for name, values in model.serve(image, ebv).items():
         assert np.isnan(values[bad]).all(), name
         np.testing.assert_allclose(values[~bad], np.asarray(clean[name])[~bad], atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def with_onnx(tiny_config, tmp_path_factory):
+    """The export of two small networks of random weights, with its ONNX file."""
+    folder = tmp_path_factory.mktemp("onnx")
+    for seed in (1, 2):
+        build_model(tiny_config, seed).save(folder / f"{seed}.keras")
+    network = load_ensemble([folder / f"{seed}.keras" for seed in (1, 2)])
+    facts = {"model": "inception_photoz", "n_members": 2, "trained_on": {"name": "none", "origin": "simulated"}}
+    export_network(network, SDSS, tiny_config.redshift, folder / "export", facts, with_onnx=True)
+    return folder / "export"
+
+
+def test_the_onnx_file_gives_the_numbers_of_the_saved_model(with_onnx):
+    rng = np.random.default_rng(7)
+    inputs = {"image": rng.normal(size=(9, 64, 64, 5)).astype(np.float32), "ebv": rng.random(9).astype(np.float32)}
+    inputs["image"][:, 28:36, 28:36] += 20 * rng.random((9, 1, 1, 5), np.float32)
+    inputs["image"][3, 0, 0, 2], inputs["image"][4], inputs["ebv"][5] = np.nan, np.inf, np.nan
+    model = tf.saved_model.load(str(with_onnx))
+    expected = {name: values.numpy() for name, values in model.serve(**inputs).items()}
+    assert np.flatnonzero(np.isnan(expected["z_phot"])).tolist() == [3, 4, 5]
+    found = onnx_answers(with_onnx / "model.onnx", inputs)
+    assert found.keys() == expected.keys() == set(OUTPUTS)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-5, err_msg=name)
+
+
+def test_the_onnx_file_says_what_it_is_of(with_onnx):
+    described = json.loads((with_onnx / "estimator.json").read_text())
+    facts = {entry.key: entry.value for entry in onnx.load(with_onnx / "model.onnx").metadata_props}
+    assert facts["model_id"] == described["model_id"] == model_hash(with_onnx)
+    assert described["onnx"] == {"model.onnx": file_hash(with_onnx / "model.onnx")}
+    assert {**json.loads(facts["estimator"]), "onnx": described["onnx"]} == described
+
+
+def test_the_example_client_prints_what_a_server_answers(with_onnx, tmp_path, capsys):
+    images, table = colour_stacks(20)
+    table["flag"][3], images[3] = 1, np.nan
+    write_shard(shard_path(tmp_path, 0), images, table, SDSS, "simulated")
+    client = runpy.run_path(ROOT / "scripts" / "serving_client.py")
+    with serving(with_onnx) as url:
+        client["main"]([url, str(shard_path(tmp_path, 0))])
+        with pytest.raises(RuntimeError, match=r"400, .*the signature has inputs \['ebv', 'image'\]"):
+            client["predict"](url, {"image": images[:1]})
+        with pytest.raises(SystemExit, match="404, .*no model at /v1/models/nothing:predict"):
+            client["main"]([url.replace("photoz", "nothing"), str(shard_path(tmp_path, 0))])
+    with pytest.raises(RuntimeError, match="no answer .*; is the server running"):
+        client["predict"](url, {"image": images[:1]})
+    good = np.flatnonzero(table["flag"] == 0)
+    model = tf.saved_model.load(str(with_onnx))
+    expected = model.serve(images[good], np.asarray(table["ebv"], np.float32)[good])["z_phot"]
+    lines = capsys.readouterr().out.splitlines()
+    assert [int(line.split()[0]) for line in lines] == table["obj_id"][good].tolist()
+    found = [float(line.partition("z_phot ")[2].split()[0]) for line in lines]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from photoz_morph.photoz.infer import (
     rehearse_source,
 )
 from photoz_morph.photoz.predictions import read_predictions, write_predictions
+from photoz_morph.streaming.working_folder import WorkingFolder
+from tests.catalogs.test_dust import known_ebv, write_map
 from tests.support.streams import SIZES, MadePartition, NumpyModel, made_source
 
 FORMATS = ("p.fits", "p.parquet", "p.hdf5", "p.hats")
@@ -97,8 +100,32 @@ def test_reddening_is_the_catalogues_then_the_tables_then_the_maps_and_is_record
     assert row["ebv_source"] == EBV_SOURCE and row["ebv"] == pytest.approx(sfd_ebv(row["ra"], row["dec"]))
 
 
-def test_a_table_without_reddening_and_flag_gets_both(model):
+def test_a_map_of_the_user_goes_before_the_shipped_one(model, tmp_path):
+    images, table = MadePartition(0, 8).read()
+    table["ebv_source"] = ["catalogue", EBV_SOURCE] * 4  # the second of each pair by the reader of the format
+    found = infer_images(model, images, table, "stacked", dust=f"sfdmap:{write_map(tmp_path / 'maps')}")
+    from_map = found["ebv_source"] == "SFD98 by sfdmap2"
+    assert np.array_equal(from_map, np.isnan(table["ebv"]) | (table["ebv_source"] == EBV_SOURCE))
+    np.testing.assert_allclose(found["ebv"][from_map], known_ebv(found["ra"], found["dec"])[from_map], atol=1e-5)
+
+
+def test_predictions_name_model_and_images(model):
     images, table = MadePartition(0, 3).read()
+    meta = infer_images(model, images, table, "stacked", facts={"engine": "swarp"}).meta
+    assert meta["model_id"] == "numpy" and meta["engine"] == "swarp" and meta["bands"] == "u,g,r,i,z"
+
+
+def test_another_engine_than_that_of_the_training_data_is_a_remark_or_refused(model, tmp_path):
+    model.trained_on["engine"] = "lanczos"
+    with pytest.warns(UserWarning, match="made: stacking engine is swarp, the training data's lanczos"):
+        infer_source(model, made_source((3,)), tmp_path / "p.fits", progress=False)
+    with pytest.raises(ValueError, match="stacking engine is swarp, the training data's lanczos; make the stacks"):
+        infer_source(model, made_source((3,)), tmp_path / "q.fits", progress=False, same_engine=True)
+    assert not list(tmp_path.glob("q.fits*"))
+
+
+def test_a_table_without_reddening_and_flag_gets_both(model):
+    images, table = MadePartition(0, 2).read()
     table.remove_columns(["ebv", "flag", "flag_reason"])
     found = infer_images(model, images, table, "stacked")
     np.testing.assert_allclose(found["ebv"], sfd_ebv(table["ra"], table["dec"]))
@@ -141,6 +168,21 @@ def test_a_share_says_how_many_partitions_are_missing(tmp_path, model, whole):
     made = infer_source(model, made_source(SIZES), tmp_path / "p.fits", progress=False)  # the whole takes over
     assert made.n_missing == 0
     assert_same(read_predictions(tmp_path / "p.fits")[0], whole)
+
+
+@pytest.mark.parametrize("out", ["p.fits", "p.hats"])
+def test_killed_after_the_join_it_only_removes_the_parts(tmp_path, model, whole, out, monkeypatch):
+    if out == "p.hats":
+        pytest.importorskip("hats")
+    with monkeypatch.context() as patch:
+        patch.setattr(WorkingFolder, "remove", lambda work: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception, match="killed"):
+            infer_source(model, made_source(SIZES), tmp_path / out, progress=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [out, f"{out}.parts"]
+    monkeypatch.setattr(MadePartition, "read", lambda *_: pytest.fail("computed again"))
+    infer_source(model, made_source(SIZES), tmp_path / out, progress=False)
+    assert_same(read_predictions(tmp_path / out)[0], whole)
+    assert [path.name for path in tmp_path.iterdir()] == [out]
 
 
 def test_finished_parts_are_not_computed_again(tmp_path, model, monkeypatch):
@@ -201,8 +243,8 @@ def test_a_position_that_hats_needs_is_asked_for_before_the_work(tmp_path):
 
 def test_a_source_of_another_survey_is_refused(tmp_path, model):
     source = made_source(SIZES)
-    source.survey = type("Survey", (), {"name": "legacy"})
-    with pytest.raises(ValueError, match="made: images of legacy, .*model takes sdss"):
+    source.survey = replace(source.survey, name="legacy")
+    with pytest.raises(ValueError, match="made: survey is legacy, the training data's sdss; .*model knows no other"):
         infer_source(model, source, tmp_path / "p.fits", progress=False)
     assert not list(tmp_path.iterdir())
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from photoz_morph.report.images import image_grid, rgb, scale_bar, scaled_flux
+from photoz_morph.report.images import image_grid, relative_noise, rgb, scale_bar, scaled_flux
 from photoz_morph.surveys import SDSS
 from tests.support.reports import stamps
+from tests.support.surveys import THREE_BANDS
 
 
 def test_colours_are_between_0_and_1_and_sky_is_black():
@@ -63,3 +64,37 @@ def test_fluxes_of_two_zero_points_have_one_scale():
     # An AB magnitude of 22.5 is one nanomaggy; at a zero point of 31.4 it is 10^(0.4 x 8.9) units, nJy.
     other = replace(SDSS, zero_point=31.4)
     np.testing.assert_allclose(scaled_flux(stamps(1) * 10**3.56, other), scaled_flux(stamps(1), SDSS))
+
+
+def tiny_stamps(flux, noise, seed=0):
+    """A Gaussian galaxy of these fluxes in V, R, B on a noisy sky."""
+    rows, columns = np.indices((24, 24)) - 11.5
+    profile = np.exp(-0.5 * (rows**2 + columns**2) / 2.0**2) / (2 * np.pi * 2.0**2)
+    sky = np.random.default_rng(seed).normal(0, noise, (1, 24, 24, 3))
+    return profile[None, :, :, None] * np.asarray(flux) + sky
+
+
+def test_any_bands_are_shown_by_wavelength_with_more_weight_in_the_blue():
+    assert THREE_BANDS.bands == ("V", "R", "B")
+    scaled = scaled_flux(np.ones((1, 1, 1, 3)), THREE_BANDS)[0, 0, 0] / 10 ** (-0.4 * (27 - 22.5))
+    np.testing.assert_allclose(scaled, np.exp(0.57 * (np.array([2.169, 2.742, 3.626]) - 2.169)))
+    red = rgb(tiny_stamps([1000, 3000, 100], 1.0), THREE_BANDS)[0, 12, 12]
+    blue = rgb(tiny_stamps([1000, 300, 2000], 1.0), THREE_BANDS)[0, 12, 12]
+    assert red[0] > red[1] > red[2] and blue[2] > blue[1] > blue[0]
+
+
+def test_levels_follow_the_noise_of_the_survey_or_else_of_the_stamps():
+    assert relative_noise(stamps(1), SDSS) == 1
+    known = replace(THREE_BANDS, sky_sigma=(1.0, 2.0, 3.0))
+    to_nanomaggy = 10 ** (-0.4 * (27 - 22.5))
+    assert relative_noise(tiny_stamps([0, 0, 0], 9.0), known) == pytest.approx(2.0 * to_nanomaggy / 0.055)
+    many = np.concatenate([tiny_stamps([5000, 5000, 5000], 2.0, seed) for seed in range(20)])
+    # Of 1,920 pixels; the standard error of their scatter is 2.7 %.
+    assert relative_noise(many, THREE_BANDS) == pytest.approx(2.0 * to_nanomaggy / 0.055, rel=0.1)
+    assert relative_noise(np.full((2, 24, 24, 3), np.nan), THREE_BANDS) == 1
+
+
+def test_galaxies_as_far_above_the_noise_look_alike_whatever_the_depth():
+    shallow = rgb(tiny_stamps([1000, 1000, 1000], 1.0), replace(THREE_BANDS, sky_sigma=(1.0, 1.0, 1.0)))
+    deep = rgb(tiny_stamps([10, 10, 10], 0.01), replace(THREE_BANDS, sky_sigma=(0.01, 0.01, 0.01)))
+    np.testing.assert_allclose(shallow, deep, atol=1e-6)

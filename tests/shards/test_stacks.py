@@ -136,7 +136,7 @@ def test_a_shard_describes_a_survey_that_no_installation_knows(tmp_path):
 def test_shards_of_sdss_have_the_cards_that_they_always_had(shard):
     header = fits.getheader(shard[0])
     assert [keyword for keyword in header if keyword not in ("SIMPLE", "BITPIX", "NAXIS", "EXTEND")] == [
-        "SURVEY", "BANDS", "PIXSCALE", "BUNIT", "ORIGIN", "SEED", "CHECKSUM", "DATASUM",
+        "SURVEY", "BANDS", "PIXSCALE", "BUNIT", "ORIGIN", "SEED", "CODE", "CHECKSUM", "DATASUM",
     ]  # fmt: skip
 
 

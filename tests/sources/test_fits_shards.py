@@ -52,8 +52,11 @@ def test_shards_of_two_origins_or_of_another_survey_are_refused(tmp_path):
 def test_what_is_no_source_is_refused_in_one_line(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such file or folder; give a folder"):
         open_source(tmp_path / "nothing")
-    with pytest.raises(ValueError, match="no galaxy images of a known format"):
+    with pytest.raises(FileNotFoundError, match="no stacks-.* and no galaxy images of another format"):
         open_source(tmp_path)
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(ValueError, match="no galaxy images of a known format"):
+        open_source(tmp_path / "a.txt")
     write(tmp_path)
     shard_path(tmp_path, 1).write_bytes(shard_path(tmp_path, 1).read_bytes()[:100_000])
     with pytest.raises(ValueError, match="stacks-00001.fits: .*truncated"):

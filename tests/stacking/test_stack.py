@@ -16,7 +16,6 @@ from photoz_morph.stacking.stack import iter_stacks, stack_catalog
 from tests.support.frames import PROGRAM, frame_header, synthetic_survey_folder, write_frame
 from tests.support.paths import DATA
 
-
 both_engines = pytest.mark.parametrize(
     "engine",
     ["lanczos", pytest.param("swarp", marks=[
@@ -86,7 +85,9 @@ def test_stacks_in_memory_are_those_on_disk(tmp_path, frames_of_two_galaxies, ca
 
 
 @both_engines
-def test_interrupted_run_resumes_and_keeps_finished_shards(tmp_path, frames_of_two_galaxies, catalog, monkeypatch, engine):
+def test_interrupted_run_resumes_and_keeps_finished_shards(
+    tmp_path, frames_of_two_galaxies, catalog, monkeypatch, engine
+):
     monkeypatch.setattr(stack, "SHARD_SIZE", 1)
     out = tmp_path / "out"
 
@@ -149,7 +150,9 @@ def test_a_bad_pixel_flags_the_galaxy_unless_another_frame_covers_it(tmp_path, v
 
 @both_engines
 @pytest.mark.parametrize(("value", "is_absurd"), [(1e12, True), (-1e12, True), (1e6, False)])
-def test_a_pixel_that_outshines_any_star_flags_the_galaxy_and_a_bright_star_does_not(tmp_path, value, is_absurd, engine):
+def test_a_pixel_that_outshines_any_star_flags_the_galaxy_and_a_bright_star_does_not(
+    tmp_path, value, is_absurd, engine
+):
     """A flipped exponent bit makes 1e12 nanomaggies; 1e6 are a star of magnitude 7.5."""
     synthetic_survey_folder(tmp_path, 20.0, 5.0, (1, 1, 1, 1, 1))
     path = tmp_path / "frame-g-000001-3-0001.fits"

@@ -1,11 +1,15 @@
+import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from astropy.table import Table
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from photoz_morph.streaming.owners import is_begun
-from photoz_morph.streaming.working_folder import joining, open_working_folder
+from photoz_morph.streaming.working_folder import fill, joining, open_working_folder
 from photoz_morph.system.locks import locked
 
 PARTITIONS = [SimpleNamespace(name=f"stacks-{number}", n_rows=3) for number in range(5)]
@@ -37,7 +41,7 @@ def test_a_part_that_is_cut_off_or_of_other_rows_is_missing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("partitions", "settings", "message"),
+    ("partitions", "wanted", "message"),
     [
         (PARTITIONS, {**SETTINGS, "combine": "average"},
          r"computed with combine median \(this run has average\); remove the folder to begin anew, or give another"),
@@ -46,10 +50,10 @@ def test_a_part_that_is_cut_off_or_of_other_rows_is_missing(tmp_path):
         (PARTITIONS[:4], SETTINGS, r"partitions 5, \w+ \(this run has 4, \w+\)"),
     ],
 )  # fmt: skip
-def test_parts_of_another_computation_are_refused_with_what_differs(tmp_path, partitions, settings, message):
+def test_parts_of_another_computation_are_refused_with_what_differs(tmp_path, partitions, wanted, message):
     filled(tmp_path / "p.fits", [0])
     with pytest.raises(ValueError, match=message):
-        open_working_folder(tmp_path / "p.fits", partitions, settings)
+        open_working_folder(tmp_path / "p.fits", partitions, wanted)
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "{", "null"])
@@ -70,8 +74,11 @@ def test_two_partitions_of_one_name_are_refused(tmp_path):
 
 def test_the_process_that_finds_all_parts_joins_them(tmp_path):
     work = filled(tmp_path / "p.fits", range(4))
-    with joining(work) as is_mine:
+    with joining(work, (1, 2)) as is_mine:
         assert not is_mine
+    with pytest.raises(RuntimeError, match="p.fits.parts: parts were removed while others were computed"):
+        with joining(work):
+            pass
     work = filled(tmp_path / "p.fits", [4])
     with joining(work) as is_mine:
         assert is_mine
@@ -89,3 +96,42 @@ def test_of_two_shares_that_finish_together_one_joins(tmp_path):
         work.remove()
     with joining(work, (3, 3)) as is_mine:  # it had seen them before the other removed them
         assert not is_mine
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), keep=st.floats(0, 1))
+def test_a_damaged_part_is_missing_or_one_line_or_as_it_was(tmp_path, position, bit, keep):
+    shutil.rmtree(tmp_path / "p.fits.parts", ignore_errors=True)  # of the example before
+    work = filled(tmp_path / "p.fits", range(5))
+    path = work.path("stacks-3")
+    content = bytearray(path.read_bytes())
+    content[int(position * len(content))] ^= 1 << bit
+    path.write_bytes(content[: int(keep * len(content)) if keep < 0.5 else len(content)])
+    if work.missing():
+        assert work.missing() == [3]
+        return
+    try:
+        found = np.concatenate([one["obj_id"] for one in work.parts().tables()])
+    except ValueError as error:
+        assert str(path) in str(error) and "\n" not in str(error)
+        return
+    assert found.tolist() == list(range(15))
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.one_of(st.text(), st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps)))
+def test_any_other_settings_are_one_line(tmp_path, content):
+    shutil.rmtree(tmp_path / "p.fits.parts", ignore_errors=True)  # of the example before
+    filled(tmp_path / "p.fits", [0])
+    (tmp_path / "p.fits.parts" / "settings.json").write_text(content)
+    try:
+        open_working_folder(tmp_path / "p.fits", PARTITIONS, SETTINGS)
+    except ValueError as error:
+        assert "remove the folder" in str(error) and "\n" not in str(error)
+
+
+def test_a_part_of_other_rows_than_announced_is_refused(tmp_path):
+    work = filled(tmp_path / "p.fits", [])
+    with pytest.raises(ValueError, match="stacks-1: has 2 rows, 3 were announced"):
+        fill(work, lambda numbers: iter([3, 2, 3]), lambda name, n: Table({"obj_id": np.arange(n)}), progress=False)
+    assert work.missing() == [1, 2, 3, 4]

@@ -1,8 +1,11 @@
 """Exported models whose answers a line of NumPy gives, and mocks to ask the morphology model about."""
 
+import contextlib
 import json
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
 import tensorflow as tf
@@ -81,6 +84,48 @@ def serving_answer(folder, body, signature_name="serving_default"):
     if n_rows != {len(rows)}:
         raise ValueError(f"{len(rows)} instances, but outputs of {n_rows} rows: the row format needs one for each")
     return [dict(zip(answers, row)) for row in zip(*answers.values())]
+
+
+@contextlib.contextmanager
+def serving(folder, name="photoz"):
+    """Stand-in for TensorFlow Serving on a free port that answers by `serving_answer`; yields the URL of the model."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            status, answer = 404, {"error": f"no model at {self.path}"}
+            if self.path == f"/v1/models/{name}:predict":
+                try:
+                    found = serving_answer(folder, body, body.get("signature_name", "serving_default"))
+                    status, answer = 200, {"outputs" if "inputs" in body else "predictions": found}
+                except (ValueError, KeyError) as error:
+                    status, answer = 400, {"error": str(error)}
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+        def log_message(self, *words):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1/models/{name}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def onnx_answers(path, inputs):
+    """Outputs of an ONNX file by name, without TensorFlow."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    assert {node.name for node in session.get_inputs()} == set(inputs)
+    return dict(zip(names, session.run(None, inputs)))
 
 
 def saved_model_cli(*arguments):

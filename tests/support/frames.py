@@ -13,7 +13,8 @@ from photoz_morph.stacking.frame_index import ARRAYS, TEXTS, FrameIndex, survey_
 from photoz_morph.stacking.swarp import find_swarp
 from photoz_morph.surveys import SDSS
 
-R_ONLY = replace(SDSS, bands=("r",))
+PER_BAND = ("psf_fwhm", "sky_brightness", "gain", "sky_sigma", "extinction_per_ebv", "asinh_softening")
+R_ONLY = replace(SDSS, bands=("r",), **{name: getattr(SDSS, name)[2:3] for name in PER_BAND})
 SIDE_ARCSEC = SDSS.stamp_size * SDSS.pixel_scale
 
 try:

@@ -16,6 +16,7 @@ from astropy.table import Table
 
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.surveys import SDSS
+from photoz_morph.system.provenance import image_facts
 
 TINY_SDSS = replace(SDSS, stamp_size=4)
 
@@ -58,7 +59,7 @@ def made_source(sizes):
     partitions = tuple(MadePartition(start, size) for start, size in zip(starts, sizes))
     return SimpleNamespace(
         path=Path("made"), survey=TINY_SDSS, origin="stacked", partitions=partitions, fingerprint="made",
-        n_rows=sum(sizes),
+        n_rows=sum(sizes), facts={"engine": "swarp"},
     )  # fmt: skip
 
 
@@ -69,6 +70,10 @@ class NumpyModel:
         self.folder, self.survey, self.z_phot_bins = Path(folder), TINY_SDSS, "midpoints"
         self.grid, self.seconds = RedshiftGrid(0.0, 0.4, 5), seconds
         self.description = {"model": "inception_photoz", "n_members": 1}
+        self.trained_on = image_facts(TINY_SDSS)
+
+    def provenance(self, facts=None):
+        return {"model_id": "numpy", "data_id": "", **(facts or {})}
 
     def predict(self, image, ebv, source=""):
         time.sleep(self.seconds)

@@ -1,8 +1,12 @@
 import dataclasses
+import functools
 
+import h5py
 import numpy as np
 import pytest
 
+from photoz_morph.beam.build import BeamBuild
+from photoz_morph.beam.options import beam_settings
 from photoz_morph.datasets import reading
 from photoz_morph.photoz import dataset
 from photoz_morph.shards.stacks import shard_path, write_shard
@@ -133,7 +137,7 @@ def test_broken_folders_are_refused_before_anything_is_written(tmp_path):
     (tmp_path / "mixed").mkdir()
     write(tmp_path / "mixed", index=0)
     write(tmp_path / "mixed", origin="simulated", index=1)
-    with pytest.raises(ValueError, match="simulated and stacked shards in one folder"):
+    with pytest.raises(ValueError, match="ORIGIN is simulated, in stacks-00000.fits it is stacked"):
         build(tmp_path / "mixed", tmp_path / "data", progress=False)
     assert not (tmp_path / "data").exists()
 
@@ -164,7 +168,8 @@ def test_the_dataset_of_sdss_describes_no_survey_as_before(tmp_path):
     write(tmp_path)
     build(tmp_path, tmp_path / "data", progress=False)
     builder = reading.open_dataset(tmp_path / "data")
-    assert set(builder.info.metadata) == {"origin", "order", "content_hash"}
+    assert "survey" not in builder.info.metadata
+    assert builder.info.metadata["bands"] == "u,g,r,i,z"
     assert reading.survey_of(builder) == SDSS
 
 
@@ -178,7 +183,68 @@ def test_stacks_of_two_surveys_are_not_mixed(tmp_path):
 def test_a_dataset_that_the_config_does_not_describe_is_refused_with_what_differs(tmp_path):
     write_tiny(tmp_path)
     build(tmp_path, tmp_path / "data", progress=False)
-    with pytest.raises(ValueError, match="was built from other stacks .* describes as tiny .pixel_scale 0.6 instead of"):
+    with pytest.raises(ValueError, match="built from other stacks .* describes as tiny .pixel_scale 0.6 instead of"):
         dataset.open_dataset(tmp_path / "data", dataclasses.replace(THREE_BANDS, pixel_scale=0.5))
     with pytest.raises(FileNotFoundError, match="no prepared dataset found of sdss_ugriz, but of tiny_VRB; make one"):
         dataset.open_dataset(tmp_path / "data", SDSS)
+
+
+def write_hdf5(path, images, table):
+    with h5py.File(path, "w") as file:
+        file["image"] = np.moveaxis(images, -1, 1)
+        for name in table.colnames:
+            if name != "flag_reason":
+                file[name] = np.asarray(table[name])
+        file.attrs["origin"] = "stacked"
+    return path
+
+
+def content(folder):
+    return reading.content_hash(reading.open_dataset(folder))
+
+
+def test_other_formats_of_the_same_galaxies_give_the_dataset_of_their_shards(tmp_path):
+    (tmp_path / "stacks").mkdir()
+    images, table = colour_stacks(40)
+    table["flag"][3] = 1
+    write_shard(shard_path(tmp_path / "stacks", 0), images, table, SDSS, "stacked")
+    counts = build(tmp_path / "stacks", tmp_path / "data", progress=False)
+    path = write_hdf5(tmp_path / "a.hdf5", images, table)
+    assert build(path, tmp_path / "hdf5", progress=False, survey="sdss") == counts
+    assert content(tmp_path / "hdf5") == content(tmp_path / "data")
+    # A dataset holds E(B-V) in single precision, so that the hash of one built from it differs.
+    assert build(tmp_path / "data", tmp_path / "again", progress=False) == counts | {"flagged": 0}
+    first, *others = (reading.open_dataset(tmp_path / name) for name in ("data", "hdf5", "again"))
+    assert first.info.metadata == others[0].info.metadata
+    for other in others:
+        for fold in range(5):
+            columns, read = (reading.read_columns(builder, f"fold_{fold}") for builder in (first, other))
+            for name, values in columns.items():
+                np.testing.assert_array_equal(read[name], values)
+
+
+@pytest.mark.parametrize("with_beam", [False, True])
+def test_galaxies_whose_pixels_are_bad_are_left_out_and_counted(tmp_path, with_beam):
+    pipeline = None
+    if with_beam:
+        pipeline = functools.partial(BeamBuild, beam_settings("DirectRunner"))
+    images, table = colour_stacks(40)
+    images[5, 1, 2, 3] = np.nan
+    path = write_hdf5(tmp_path / "a.hdf5", images, table)
+    counts = build(path, tmp_path / "data", progress=False, survey="sdss", pipeline=pipeline)
+    assert counts == {"galaxies": 39, "flagged": 1, "without z_spec": 0, "without E(B-V)": 0}
+    builder = reading.open_dataset(tmp_path / "data")
+    ids = np.concatenate([reading.read_columns(builder, f"fold_{fold}")["obj_id"] for fold in range(5)])
+    assert sorted(ids) == [number for number in range(40) if number != 5]
+
+
+def test_only_chosen_galaxies_are_taken(tmp_path):
+    write(tmp_path)
+    chosen = np.arange(39, 9, -1)
+    counts = build(tmp_path, tmp_path / "data", progress=False, only=np.append(chosen, 1000))
+    assert counts["galaxies"] == 30 and counts["not selected"] == 10
+    builder = reading.open_dataset(tmp_path / "data")
+    ids = np.concatenate([reading.read_columns(builder, f"fold_{fold}")["obj_id"] for fold in range(5)])
+    assert sorted(ids) == list(range(10, 40))
+    with pytest.raises(ValueError, match="none of 40 rows is usable .*'not selected': 40"):
+        build(tmp_path, tmp_path / "none", progress=False, only=[-1])

@@ -11,8 +11,10 @@ from photoz_morph.cli.options import (
     beam_options,
     beam_settings_of,
     check_new_folder,
+    check_onnx,
     echo,
     filling,
+    onnx_option,
     output_file,
     own_output,
     part_option,
@@ -57,18 +59,20 @@ def predict(run, data_dir, split, defence, out, quiet):
 @run_argument
 @click.option("--out", type=UserPath(), help="Folder of the SavedModel; by default RUN/export.")
 @defence_option
+@onnx_option
 @quiet_option
-def export(run, out, defence, quiet):
+def export(run, out, defence, with_onnx, quiet):
     """Export all seeds of RUN as one SavedModel that includes the image scaling.
 
     Its signature is serve(image) -> probability, latent.
     """
     out = Path(out or Path(run) / "export")
     check_new_folder(out)
+    check_onnx(with_onnx)
     quiet_tensorflow()
     from photoz_morph.morph.export import export_morph
 
-    export_morph(run, out, defence)
+    export_morph(run, out, defence, with_onnx)
     echo(f"SavedModel in {out}. Next: morph infer {out} MOCKS", quiet)
 
 

@@ -10,12 +10,17 @@ from photoz_morph.cli.options import (
     beam_settings_of,
     build_pipeline,
     data_dir_option,
+    dust_option,
     echo,
+    echo_dust,
+    engine_option,
     output_file,
     overwrite_option,
     own_output,
     quiet_option,
     remarks,
+    share_of_work,
+    stacking_processes_option,
 )
 from photoz_morph.training.quiet import quiet_tensorflow
 
@@ -79,10 +84,17 @@ def index(frames, out, survey, processes, quiet):
               help="Survey of the frames: a name of `photoz survey list`, or the path of its description.")  # fmt: skip
 @click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]),
               help="Combination of the frames.")  # fmt: skip
+@engine_option
 @click.option("--swarp", type=UserPath(), help="SWarp executable, if not on the PATH.")
+@stacking_processes_option
+@click.option(
+    "--part", metavar="I/N", callback=lambda ctx, param, value: share_of_work(value),
+    help="Stack the Ith of N parts of the shards only; for several processes or machines that fill one folder.",
+)  # fmt: skip
+@dust_option
 @quiet_option
-def stack(catalog, frames, out, survey, combine, swarp, quiet):
-    """Stack the frames in FRAMES around each galaxy of CATALOG with SWarp.
+def stack(catalog, frames, out, survey, combine, engine, swarp, processes, part, dust, quiet):
+    """Stack the frames in FRAMES around each galaxy of CATALOG.
 
     CATALOG is a FITS, CSV or Parquet table with obj_id, ra, dec [deg] and optionally z_spec, ebv [mag]. FRAMES is a
     folder of images of the survey, for SDSS of corrected frames, frame-BAND-RUN-CAMCOL-FIELD.fits[.bz2|.gz], or an
@@ -95,7 +107,10 @@ def stack(catalog, frames, out, survey, combine, swarp, quiet):
     survey = get_survey(survey)
     with remarks(quiet):
         table = read_galaxy_catalog(catalog)
-    summary = stack_catalog(table, frames, out, survey, combine, swarp, progress=not quiet)
+    echo_dust(table, dust, quiet)
+    summary = stack_catalog(
+        table, frames, out, survey, combine, swarp, not quiet, engine=engine, processes=processes, part=part, dust=dust
+    )
     for message in summary.messages:
         click.echo(message, err=True)
     echo(f"{summary.n_good} stacks in {out}/stacks-*.fits, {summary.n_flagged} galaxies flagged. "
@@ -129,25 +144,36 @@ def select(catalog, out, skip, quiet):
 
 
 @click.command()
-@click.argument("stacks", default="stacks", type=UserPath())
+@click.argument("source", default="stacks", type=UserPath())
 @data_dir_option
+@click.option("--survey", type=UserPath(), help="Survey of the images, a name or a YAML file, if they do not say it.")
+@click.option("--simulated", is_flag=True, help="The images are simulated, and do not say it.")
+@click.option("--only", type=UserPath(), help="Table whose obj_id are the galaxies to take, such as of photoz select.")
 @overwrite_option
 @beam_options
 @quiet_option
-def build(stacks, data_dir, overwrite, runner, beam_option, quiet):
-    """Build the TFDS dataset, one split per fold, from a folder of STACKS."""
-    build_dataset(stacks, data_dir, overwrite, quiet, beam_settings_of(runner, beam_option))
+def build(source, data_dir, survey, simulated, only, overwrite, runner, beam_option, quiet):
+    """Build the TFDS dataset, one split per fold, from SOURCE.
+
+    SOURCE is a folder of stacks, or galaxy images in one of the other forms that docs/your_data.md lists: an .npz file
+    like the public sdss.npz, HDF5, FITS files beside a catalogue, a HATS catalogue.
+    """
+    choice = {"survey": survey, "origin": "simulated" if simulated else None}
+    if only:
+        from photoz_morph.catalogs.galaxies import read_galaxy_catalog
+
+        with remarks(quiet):
+            choice["only"] = read_galaxy_catalog(only, needs=())["obj_id"]
+    build_dataset(source, data_dir, overwrite, quiet, beam_settings_of(runner, beam_option), choice)
 
 
-def build_dataset(stacks, data_dir, overwrite, quiet, beam=None):
+def build_dataset(source, data_dir, overwrite, quiet, beam=None, choice=None):
     """Build the dataset, with the settings of Beam if there are any, and print its contents."""
     quiet_tensorflow()
-    from photoz_morph.shards.stacks import survey_of_folder
-
     pipeline = build_pipeline(beam)
     from tfds_builders.sdss_ugriz import build as build_dataset
 
-    counts = build_dataset(stacks, data_dir, overwrite, progress=not quiet, pipeline=pipeline)
+    with remarks(quiet):
+        counts = build_dataset(source, data_dir, overwrite, not quiet, pipeline, **(choice or {}))
     left_out = ", ".join(f"{number} {reason}" for reason, number in counts.items() if reason != "galaxies")
-    folder = f"{data_dir}/{survey_of_folder(stacks).dataset_name}"
-    echo(f"{counts['galaxies']} galaxies in {folder}; left out: {left_out}. Next: photoz train", quiet)
+    echo(f"{counts['galaxies']} galaxies in {data_dir}; left out: {left_out}. Next: photoz train", quiet)

@@ -85,7 +85,7 @@ def evaluate(predictions, against, depth, without, widest_removed, out, quiet):
     path = predictions_of(Path(predictions), quiet)
     if against:
         predictions_of(Path(against), quiet)
-    scores = evaluate_file(predictions, against, depth, without, widest_removed)
+    scores = evaluate_file(predictions, against, depth, without, widest_removed, progress=not quiet)
     echo(scores_markdown(scores), quiet)
     echo(rail_markdown(scores), quiet)
     if against:

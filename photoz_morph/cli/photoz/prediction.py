@@ -10,14 +10,20 @@ from photoz_morph.cli.options import (
     beam_options,
     beam_settings_of,
     check_new_folder,
+    check_onnx,
+    dust_option,
     echo,
+    echo_dust,
+    engine_option,
     filling,
+    onnx_option,
     output_file,
     own_output,
     part_option,
     quiet_option,
     remarks,
     run_argument,
+    stacking_processes_option,
 )
 from photoz_morph.cli.runs import current_predictions
 from photoz_morph.training.quiet import quiet_tensorflow
@@ -31,12 +37,14 @@ ONE_GALAXY = {"obj_id": [1], "ra": [0.0], "dec": [0.0]}  # for a rehearsal where
 @click.option("--fold", default=0, show_default=True, type=click.IntRange(min=0),
               help="Fold whose networks are exported.")  # fmt: skip
 @click.option("--out", type=UserPath(), help="Folder of the SavedModel; by default RUN/export.")
+@onnx_option
 @quiet_option
-def export(run, fold, out, quiet):
+def export(run, fold, out, with_onnx, quiet):
     """Export the ensemble of a fold of RUN as one SavedModel, with its model card.
 
     The SavedModel includes the image scaling and the point estimates.
     """
+    check_onnx(with_onnx)
     quiet_tensorflow()
     from photoz_morph.photoz.export import export as export_run
     from photoz_morph.photoz.report.model_card import model_card
@@ -47,7 +55,7 @@ def export(run, fold, out, quiet):
     check_new_folder(out)
     path = Path(run) / "scores.json"
     scores = read_scores(path) if path.exists() else None
-    write_text(model_card(export_run(run, out, fold), scores), out / "MODEL_CARD.md")
+    write_text(model_card(export_run(run, out, fold, with_onnx), scores), out / "MODEL_CARD.md")
     echo(f"SavedModel in {out}. Next: photoz infer {out} --catalog CATALOG --frames FRAMES", quiet)
 
 
@@ -91,17 +99,23 @@ def import_checkpoint(checkpoint, bins, out, quiet):
 @click.option("--frames", type=UserPath(), help="Folder of survey frames, or their index; with --catalog.")
 @click.option("--stacks", type=UserPath(), help="The same as SOURCE.")
 @click.option("--out", default="predictions.fits", show_default=True, type=UserPath(),
-              help=f"Output file: {', '.join(FORMATS)}.", callback=output_file(*FORMATS))  # fmt: skip
+              help=f"Output file: {', '.join(FORMATS)}.", callback=output_file(*FORMATS, in_parts=True))  # fmt: skip
 @click.option("--figure", type=UserPath(), callback=output_file(".png", ".pdf"),
               help=f"Figure of the first {MAX_SHOWN} galaxies and their PDFs, a .png or .pdf file.")  # fmt: skip
 @click.option("--combine", default="median", show_default=True, type=click.Choice(["median", "average"]),
               help="Combination of the frames.")  # fmt: skip
+@engine_option
 @click.option("--swarp", type=UserPath(), help="SWarp executable, if not on the PATH.")
+@stacking_processes_option
+@click.option("--same-engine", is_flag=True,
+              help="Refuse stacks made otherwise than those of the training data; by default a remark.")  # fmt: skip
+@dust_option
 @part_option
 @beam_options
 @quiet_option
 def infer(
-    model, source, catalog, frames, stacks, out, figure, combine, swarp, share, runner, beam_option, quiet
+    model, source, catalog, frames, stacks, out, figure, combine, engine, swarp, processes, same_engine, dust, share,
+    runner, beam_option, quiet,
 ):  # fmt: skip
     """Predict redshift PDFs of new galaxies with an exported MODEL.
 
@@ -137,9 +151,16 @@ def infer(
     model = load_exported_model(model)
     if frames:
         from photoz_morph.photoz.catalog_source import CatalogSource
+        from photoz_morph.stacking.stack import DEFAULT_ENGINE
 
-        settings = {"combine": combine}
-        images = CatalogSource(galaxies, frames, model.survey, {"combine": combine, "swarp": swarp}, not quiet)
+        if not is_begun(out):  # again, because now the name of the network is known
+            rehearse_predictions(galaxies[:1], out, catalog, model.description["model"])
+
+        engine = engine or ("swarp" if swarp else DEFAULT_ENGINE)
+        settings = {"combine": combine, "engine": engine}
+        echo_dust(galaxies, dust, quiet)
+        options = {"combine": combine, "swarp": swarp, "dust": dust, "engine": engine, "processes": processes}
+        images = CatalogSource(galaxies, frames, model.survey, options, not quiet)
         if beam and Path(frames).is_dir():
             images.index  # once, and not by every worker
     else:
@@ -150,8 +171,11 @@ def infer(
             reddening = CatalogReddening(galaxies)
             settings = {"ebv": reddening.fingerprint}
         if not is_begun(out):
-            rehearse_source(images, out, progress=not quiet)
-    made = infer_source(model, images, out, settings, reddening, share, not quiet, filling(beam))
+            rehearse_source(images, out, model.description["model"], progress=not quiet)
+    with remarks(quiet):
+        made = infer_source(
+            model, images, out, settings, reddening, share, not quiet, filling(beam), same_engine=same_engine, dust=dust
+        )
     if made.head is None:
         echo(f"--part {share[0]}/{share[1]} is finished, {made.n_missing} partitions of other parts are not. The part "
              f"that finishes last writes {out}.", quiet)  # fmt: skip

@@ -84,7 +84,7 @@ def pit_ad(pit):
     n = pit.shape[-1]
     if n < 2:
         raise ValueError("the Anderson-Darling statistic of the PIT needs two galaxies or more, got 1")
-    mean, deviation = 1.0, _deviation_of_ad(n)
+    mean, deviation = 1.0, deviation_of_ad(n)
     return (np.apply_along_axis(_two_sample_ad, -1, pit) - mean) / deviation
 
 
@@ -119,7 +119,7 @@ def _ad_terms(rank_in_first, rank_in_second, repeats, n):
     return terms.sum()
 
 
-def _deviation_of_ad(n):
+def deviation_of_ad(n):
     """Standard deviation of A^2 of two random samples of n from one distribution (Scholz & Stephens 1987, Eq. 4)."""
     k, total, inverse_sizes = 2, 2 * n, 2 / n
     sums = np.cumsum(1 / np.arange(total - 1, 1, -1))

@@ -7,7 +7,7 @@ the bins.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy import sparse, stats
 
 from photoz_morph.metrics.group_sums import count_groups, mad_influence, pair_covariance
 from photoz_morph.metrics.redshifts.point_scores import sigma_mad
@@ -104,18 +104,29 @@ def _slope_error(centred, offset, group):
 def _mean_covariance(residual_bins, values, group):
     """Covariance CR2 of the means of bins, shape (n_bins, n_bins), and the degrees of freedom of each bin."""
     offset = np.concatenate([part - value for part, value in zip(residual_bins, values)])
-    count, sums = (_group_table(residual_bins, group, weights) for weights in (None, offset))
-    n = count.sum(axis=0)
-    part = sums / np.sqrt(1 - np.minimum(count / n, 1 - 1e-9)) / n
+    groups, bins, count, sums = _filled(residual_bins, group, offset)
+    n = np.array([len(part) for part in residual_bins], float)
+    part = sums / np.sqrt(1 - np.minimum(count / n[bins], 1 - 1e-9)) / n[bins]
     # Kish (1965), Sec. 11.2: how many groups of one size are worth as much.
-    return part.T @ part, n**2 / np.sum(count**2, axis=0) - 1
+    return _products(groups, bins, part, len(n)), n**2 / np.bincount(bins, count**2, len(n)) - 1
 
 
-def _group_table(residual_bins, group, weights=None):
-    """Sum of the weights (or number) of the galaxies of each group in each bin, shape (n_groups, n_bins)."""
+def _filled(residual_bins, group, weights):
+    """Of each group and bin that has galaxies: numbers of the group and the bin, and the galaxies and summed weights.
+
+    There are at most as many as galaxies, where a table of all groups and bins would have many times that.
+    """
     n_bins = len(residual_bins)
     entry = group * n_bins + np.repeat(np.arange(n_bins), [len(part) for part in residual_bins])
-    return np.bincount(entry, weights, (group.max() + 1) * n_bins).reshape(-1, n_bins).astype(float)
+    filled, place, count = np.unique(entry, return_inverse=True, return_counts=True)
+    return filled // n_bins, filled % n_bins, count.astype(float), np.bincount(place, weights)
+
+
+def _products(groups, bins, values, n_bins):
+    """Sum over the groups of the products of their values in two bins, shape (n_bins, n_bins)."""
+    row = np.unique(groups, return_inverse=True)[1]
+    table = sparse.csr_array((values, (row, bins)), shape=(row.max() + 1, n_bins))
+    return (table.T @ table).toarray()
 
 
 def _welch(values, covariance, freedom):
@@ -167,10 +178,10 @@ def _relative_covariance(alike, residual_bins, group):
     influence, factor = mad_influence(alike)
     if not np.isfinite(factor):
         return np.full((len(residual_bins), len(residual_bins)), np.nan)
-    count = _group_table(residual_bins, group)
-    n = count.sum(axis=0)
+    groups, bins, count, _ = _filled(residual_bins, group, influence)
+    n = np.array([len(part) for part in residual_bins], float)
     variance, shared = np.mean(influence**2), pair_covariance(influence, group)
-    relative = (np.diag((variance - shared) * n) + shared * (count.T @ count)) / np.outer(n, n)
+    relative = (np.diag((variance - shared) * n) + shared * _products(groups, bins, count, len(n))) / np.outer(n, n)
     small = np.sqrt(1 + SMALL_BIN * np.diag(relative) / variance)
     return factor**2 * relative * np.outer(small, small)
 

@@ -81,7 +81,10 @@ def predict_baselines(
             tables[method] = morph_predictions_table(
                 catalog_columns(builder, "test", classes), dict(zip(depths, probabilities)), dict(zip(depths, tests)),
                 survey, builder.info.metadata["origin"], MODELS[method], names, config=method,
-                meta={"baseline": len(MEASUREMENTS), "train_on": ",".join(TRAINED_ON[method]).upper()},
+                meta={
+                    "baseline": len(MEASUREMENTS), "train_on": ",".join(TRAINED_ON[method]).upper(),
+                    "data_id": reading.content_hash(builder) or "",
+                },
             )  # fmt: skip
             for domain in dataset.DOMAINS:
                 tables[method][f"latent_{domain}"].description = f"measurements of the stamp, {domain.upper()}"

@@ -16,6 +16,7 @@ from photoz_morph.morph.evaluation.scores import (
 )
 from photoz_morph.morph.predictions import DOMAINS, check_morph_predictions, read_morph_predictions, row_keys
 from photoz_morph.runs.scores import ORIGINS
+from photoz_morph.system.provenance import code_version, provenance_of
 
 ARM_NAMES = {"none": "regular", "mmd": "MMD"}  # of adaptations that are not called by their name in the config
 
@@ -34,11 +35,11 @@ def compare_morph(table_a, table_b, names=None, n_bootstrap=1000, seed=0):
     Returns
     -------
     dict
-        `data`, `origin`, `arms`, `n_seeds` of each, numbers of galaxies and groups; `recovered` (the fraction of the
-        first arm's drop from Y10 to Y1 that the second arm recovers on Y1, with its `interval` over the galaxies at
-        fixed networks; None unless the drop is significant); and `domains`: for "Y10" and "Y1" `accuracy` (mean over
-        seeds of each arm), `difference` (second minus first: value, error, interval, error_galaxies, error_seeds),
-        `ensemble_difference` and `mcnemar`.
+        `data`, `origin`, `arms`, their `provenance`, `code`, `n_seeds` of each, numbers of galaxies and groups;
+        `recovered` (the fraction of the first arm's drop from Y10 to Y1 that the second arm recovers on Y1, with its
+        `interval` over the galaxies at fixed networks; None unless the drop is significant); and `domains`: for "Y10"
+        and "Y1" `accuracy` (mean over seeds of each arm), `difference` (second minus first: value, error, interval,
+        error_galaxies, error_seeds), `ensemble_difference` and `mcnemar`.
 
     Raises
     ------
@@ -66,6 +67,8 @@ def compare_morph(table_a, table_b, names=None, n_bootstrap=1000, seed=0):
         "origin": table_a.meta["origin"],
         "survey": table_a.meta["survey"],
         "arms": list(names or arm_names([table_a.meta, table_b.meta])),
+        "code": code_version(),
+        "provenance": [provenance_of(table.meta) for table in (table_a, table_b)],
         "n_galaxies": len(table_a),
         "n_groups": len(np.unique(group_id)),
         "n_seeds": [int(table.meta["n_seeds"]) for table in (table_a, table_b)],

@@ -11,6 +11,7 @@ from photoz_morph.metrics.classification import SCORES, galaxy_terms, majority_c
 from photoz_morph.metrics.group_errors import group_bootstrap, interval
 from photoz_morph.morph.predictions import DOMAINS, check_morph_predictions, class_names
 from photoz_morph.runs.scores import ORIGINS
+from photoz_morph.system.provenance import scored_provenance
 
 SECOND_TRUTHS = ("intended_type", "label_g")
 
@@ -77,7 +78,7 @@ def _header(table):
     optional = ("defence", "noise_augmentation", "pixel_augmentation", "baseline", "train_on")
     names += [name for name in optional if name in table.meta]
     return {"data": ORIGINS[origin], "origin": origin, **{name: table.meta[name] for name in names},
-            "classes": list(class_names(table))}  # fmt: skip
+            "classes": list(class_names(table)), **scored_provenance(table.meta)}  # fmt: skip
 
 
 def labelled(table, name):

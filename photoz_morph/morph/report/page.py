@@ -17,6 +17,7 @@ from photoz_morph.morph.report.figures import classification, images, isomap
 from photoz_morph.morph.report.tables.scores import comparison_markdown, table1_csv, table1_markdown
 from photoz_morph.report.page import Entry, write_page
 from photoz_morph.report.style import write_text
+from photoz_morph.report.text import made_from
 
 
 def morph_report(results, out_dir, progress=True):
@@ -63,7 +64,8 @@ def morph_report(results, out_dir, progress=True):
         banner=text.BANNERS[results.origin],
         is_real=results.is_real,
         overview=text.overview(results, ("accuracy", "confusion")),
-        footer="Written by morph report on {date}. Layout of Table 1: Ciprijanovic et al. (2021).",
+        footer="Written by morph report on {date}. Layout of Table 1: Ciprijanovic et al. (2021). "
+        + made_from(*(run["table"].meta for run in results.runs)),
         progress=progress,
     )
 

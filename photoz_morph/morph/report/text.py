@@ -23,6 +23,7 @@ from photoz_morph.report import html
 from photoz_morph.report.page import Overview
 from photoz_morph.report.text import DATA_NAMES, count, with_error, with_interval
 from photoz_morph.runs.scores import ORIGINS
+from photoz_morph.system.provenance import provenance_of
 
 NOT_THE_SKY = "Nothing on this page is a measurement of the sky."
 BANNERS = {
@@ -196,6 +197,7 @@ def provenance(results):
             "seeds": table.meta["n_seeds"],
             "origin": f"{table.meta['origin']} ({ORIGINS[table.meta['origin']]})",
             "survey": table.meta["survey"],
+            **provenance_of(table.meta),
             "epochs of each seed": ", ".join(str(len(rows)) for rows in histories) or "unknown",
             "training time": f"{seconds / 60:.1f} min in total",
             **run.get("facts", {}),

@@ -32,8 +32,10 @@ from photoz_morph.morph.robustness.pixel_queries import compiled, pixel_queries,
 from photoz_morph.robustness.one_pixel.attack import AttackOptions, one_pixel_attack
 from photoz_morph.robustness.one_pixel.bounds import check_bounds, pixel_bounds
 from photoz_morph.robustness.perturbations.observing import observing_context
-from photoz_morph.runs.folder import finished_members, read_run, weights_hash
+from photoz_morph.runs.folder import finished_members, is_same_dataset, read_run, run_provenance, weights_hash
+from photoz_morph.surveys import get_survey
 from photoz_morph.system.locks import locked
+from photoz_morph.system.provenance import code_version
 
 BATCH_SIZE = 64
 BASELINE_STREAM = 1  # the random numbers of the baseline differ from those of the attack
@@ -113,8 +115,9 @@ def attack_runs(run_dirs, plan=None, name=None, data_dir=None, progress=True):
     check_bounds(plan.bounds)
     runs = [_Run(Path(run_dir), plan) for run_dir in run_dirs]
     for run in runs[1:]:
-        for what in ("dataset", "classes"):
-            if getattr(run, what) != getattr(runs[0], what):
+        same = {"dataset": run.is_on_dataset_of(runs[0]), "classes": run.classes == runs[0].classes}
+        for what, is_same in same.items():
+            if not is_same:
                 raise ValueError(f"{run.path}: not the same {what} as {runs[0].path}; attack the runs separately")
     builder = dataset.open_run_dataset(runs[0].dataset, data_dir)
     sample = _Sample(builder, runs, plan)
@@ -182,7 +185,13 @@ class _Run:
             raise ValueError(f"{path}: no network {plan.member + 1}; give 1 to {len(members)}, or train more seeds")
         self.network = load_classifiers(path, plan.defence, float32=True)[plan.member]
         self.weights = weights_hash(members[plan.member])
+        self.provenance = run_provenance(self.dataset, [members[plan.member]])
         self.outputs = [_outputs(self.network, domain) for domain in range(len(DOMAINS))]
+
+    def is_on_dataset_of(self, other):
+        """True if both runs were trained on the same dataset."""
+        same = self.dataset.get("content_hash") == other.dataset.get("content_hash")
+        return same and is_same_dataset(self.dataset, other.dataset)
 
     def prepare(self, sample, plan):
         """Set the bounds and the queries, which are compiled once for all galaxies."""
@@ -306,6 +315,8 @@ def _table(run, sample, rows, plan, attack, baseline, attacked):
         "precision": plan.precision,
         "n_looked_at": len(sample.label) + sample.n_wrong, "n_wrong": sample.n_wrong,
         **options, **defence_facts(run.config, plan.defence),
+        **run.provenance, "bands": ",".join(get_survey(run.config.survey).bands),
+        "unit": str(table["new_value"].unit or "unknown"), "code": code_version(),
     }  # fmt: skip
     return table
 

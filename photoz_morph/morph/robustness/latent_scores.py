@@ -14,6 +14,7 @@ from photoz_morph.morph.predictions import DOMAINS, class_names, row_keys
 from photoz_morph.robustness.latents.geometry import class_margins, crossing, distance, seen_distance
 from photoz_morph.robustness.latents.means import LatentSpace, paired_ratio, scale_of, scaled_means
 from photoz_morph.runs.scores import ORIGINS
+from photoz_morph.system.provenance import scored_provenance
 
 SAME_LATENTS = 1e-2  # of the spread: float32 in other batches moves latents by 1e-5 of it, another network by 1
 SAME_PROBABILITY = 1e-3  # between the head on the latents and the probabilities of the table
@@ -229,6 +230,7 @@ def latent_scores(measurements, n_bootstrap=1000, seed=0):
     return {
         "data": ORIGINS[table.meta["origin"]],
         **{name: table.meta[name] for name in ("origin", "survey", "model", "adaptation", "config")},
+        **scored_provenance(table.meta),
         "classes": list(class_names(table)),
         "n_galaxies": len(table),
         "n_groups": len(np.unique(space.group_id)),

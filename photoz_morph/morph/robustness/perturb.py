@@ -24,8 +24,9 @@ from photoz_morph.morph.robustness.perturbation_scores import (
     write_perturbations,
 )
 from photoz_morph.robustness.perturbations.registry import PERTURBATIONS, observing_context, perturb
-from photoz_morph.runs.folder import finished_members, read_run, weights_hash
+from photoz_morph.runs.folder import finished_members, read_run, run_provenance, weights_hash
 from photoz_morph.runs.scores import ORIGINS
+from photoz_morph.system.provenance import code_version
 
 FILE_NAME = "perturbations.json"
 N_IMAGES = 500  # our choice: errors of 0.01 to 0.02, less for differences on the same galaxies
@@ -80,6 +81,7 @@ def perturb_run(
     path = with_defence(Path(run_dir) / FILE_NAME, config, defence)
     result = None if overwrite else _earlier(path, settings)
     result = result or _empty(path.resolve().parent.name, config, trained_on["origin"], settings, columns)
+    result |= run_provenance(trained_on, paths) | {"code": code_version()}
     kinds = [name for name in kinds if name not in result["kinds"]]
     if not kinds:
         return result

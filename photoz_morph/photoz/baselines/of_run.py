@@ -61,7 +61,8 @@ def predict_baselines(run_dir, methods=tuple(MODELS), data_dir=None, progress=Tr
     for method in methods:
         pdf = cross_validate(method, features, z_train, columns["fold"], grid, progress)
         carried = {name: values[tested] for name, values in columns.items()}
-        tables[method] = predictions_table(carried, pdf[tested], grid, survey, origin, MODELS[method])
+        meta = {"unit": "mag", "data_id": reading.content_hash(builder) or ""}
+        tables[method] = predictions_table(carried, pdf[tested], grid, survey, origin, MODELS[method], meta=meta)
     return tables
 
 

@@ -7,6 +7,7 @@ from photoz_morph.metrics.checks import parent_id
 from photoz_morph.metrics.redshifts.point_scores import SCORES, galaxy_scores, score_error
 from photoz_morph.photoz.evaluation.scores import good_rows, with_errors
 from photoz_morph.runs.scores import ORIGINS
+from photoz_morph.system.provenance import code_version, provenance_of
 
 INTERVAL_ERRORS = 1.96  # standard errors on either side of a 95 % interval
 
@@ -25,9 +26,10 @@ def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
     Returns
     -------
     dict
-        `data`, `choice`, `n_galaxies` good in every table and their `n_groups`, `methods` (method -> scores) and
-        `differences` (every method but the first -> score -> value, error and 95 % interval of method minus first). The
-        same galaxies, by parent as in `evaluate`, are resampled for all methods, so common noise cancels.
+        `data`, `choice`, `code`, `provenance` of each method, `n_galaxies` good in every table and their `n_groups`,
+        `share_of_groups` of tables that are samples, `methods` (method -> scores) and `differences` (every method but
+        the first -> score -> value, error and 95 % interval of method minus first). The same galaxies, by parent as in
+        `evaluate`, are resampled for all methods, so common noise cancels.
 
     Raises
     ------
@@ -63,6 +65,7 @@ def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
     resampled = {
         name: bootstrap_scores(SCORES, values, n_bootstrap, seed, parents) for name, values in per_galaxy.items()
     }
+    sampled = min(table.meta.get("sampled", 1.0) for table in tables.values())
     methods = {name: with_errors(values, resampled[name], n_groups) for name, values in per_galaxy.items()}
     return {
         "data": kinds[first],
@@ -70,8 +73,11 @@ def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
         "n_galaxies": len(z_first),
         "n_groups": n_groups,
         "n_left_out": {name: len(table) - len(z_first) for name, table in tables.items()},
+        **({"share_of_groups": sampled} if sampled < 1 else {}),
         "n_bootstrap": n_bootstrap,
         "seed": seed,
+        "code": code_version(),
+        "provenance": {name: provenance_of(table.meta) for name, table in tables.items()},
         "methods": methods,
         "differences": {
             name: {

@@ -3,15 +3,19 @@
 from pathlib import Path
 
 from photoz_morph.photoz.evaluation.comparison import compare
+from photoz_morph.photoz.evaluation.score_parts import evaluate_parts
 from photoz_morph.photoz.evaluation.scores import evaluate
 from photoz_morph.photoz.evaluation.trials import select
+from photoz_morph.photoz.prediction_parts import PredictionParts, rows_of, sample_predictions
 from photoz_morph.photoz.predictions import predictions_file, read_predictions
 from photoz_morph.runs.scores import read_scores, write_scores
 
+IN_MEMORY_BYTES = 2**30  # of PDFs that are scored in memory: 1.5 million galaxies on 180 bins
+COMPARED_ROWS = 200_000  # galaxies of a sample on which methods are compared, or that a report shows
 BASELINES = ("knn", "boosting")  # files of the run folder, without suffix, that stand beside its predictions
 
 
-def evaluate_file(source, against=None, depth="all", without_region=None, widest_removed=0.0):
+def evaluate_file(source, against=None, depth="all", without_region=None, widest_removed=0.0, progress=True):
     """Scores of a run folder or a file of predictions, and their comparison with another one.
 
     Parameters
@@ -22,11 +26,14 @@ def evaluate_file(source, against=None, depth="all", without_region=None, widest
         Likewise, of the same galaxies.
     depth, without_region, widest_removed
         Galaxies to score; see `trials.select`. All by default.
+    progress : bool
+        Whether to show a progress bar for a file that is too large for memory.
 
     Returns
     -------
     dict
-        As from `evaluate`; with `against` also `comparison`, as from `compare`.
+        As from `evaluate`, or `evaluate_parts` of a file whose PDFs take more than `IN_MEMORY_BYTES`; with `against`
+        also `comparison`, as from `compare`, of a sample if either file is so large.
 
     Raises
     ------
@@ -35,13 +42,21 @@ def evaluate_file(source, against=None, depth="all", without_region=None, widest
         If a file cannot be read, or its galaxies cannot be chosen, scored or compared.
     """
     path = predictions_file(source)
-    table, grid = read_predictions(path)
-    other, other_grid = read_predictions(predictions_file(against)) if against else (None, None)
     choice = [depth] * (depth != "all") + [f"without {without_region}"] * (without_region is not None)
     choice = ", ".join(choice + [f"without the widest {100 * widest_removed:g} %"] * (widest_removed > 0))
+    parts, selection = PredictionParts(path), (depth, without_region, widest_removed)
+    if is_large(parts):
+        try:
+            scores = evaluate_parts(parts, choice=choice, selection=selection, progress=progress)
+        except ValueError as error:
+            raise ValueError(str(error) if str(error).startswith(f"{path}: ") else f"{path}: {error}") from error
+        if not against:
+            return scores
+    tables = read_together([path, *([predictions_file(against)] if against else [])])
+    (table, grid), (other, other_grid) = tables if against else (tables[0], (None, None))
     try:
-        table = table[select(table, depth, without_region, widest_removed)]
-        scores = evaluate(table, grid, choice=choice)
+        table = table[select(table, *selection)]
+        scores = scores if is_large(parts) else evaluate(table, grid, choice=choice)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     if against:
@@ -74,9 +89,56 @@ def compare_files(sources, n_bootstrap=200):
         If a file cannot be read or is given twice, or `compare` refuses the tables.
     """
     tables, grids = {}, {}
-    for name, source in zip(method_names(sources), sources):
-        tables[name], grids[name] = read_predictions(predictions_file(source))
+    found = read_together([predictions_file(source) for source in sources])
+    for name, (table, grid) in zip(method_names(sources), found):
+        tables[name], grids[name] = table, grid
     return compare(tables, grids, n_bootstrap)
+
+
+def is_large(parts):
+    """True if the PDFs of a file take more than `IN_MEMORY_BYTES` of memory."""
+    return parts.n_rows * parts.grid.n_bins * 4 > IN_MEMORY_BYTES
+
+
+def read_together(paths, n_rows=COMPARED_ROWS):
+    """Predictions of several files for the same galaxies: whole, or if one is large a random sample of whole groups.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+    n_rows : int
+        Galaxies of a sample. They are those of the first file, and the same in the others.
+
+    Returns
+    -------
+    list of (Table, RedshiftGrid)
+        The meta of a sample has `sampled`, the fraction of the groups.
+    """
+    parts = [PredictionParts(path) for path in paths]
+    if not any(map(is_large, parts)):
+        return [read_predictions(path) for path in paths]
+    first = sample_predictions(parts[0], n_rows)
+    others = [rows_of(one, first["obj_id"]) for one in parts[1:]]
+    for table in others:
+        table.meta |= {key: value for key, value in first.meta.items() if key == "sampled"}
+    return [(table, one.grid) for table, one in zip((first, *others), parts)]
+
+
+def read_like(path, table):
+    """Predictions of a file, or where a table is a sample those of its galaxies: (Table, RedshiftGrid)."""
+    if "sampled" not in table.meta:
+        return read_predictions(path)
+    parts = PredictionParts(path)
+    found = rows_of(parts, table["obj_id"])
+    found.meta["sampled"] = table.meta["sampled"]
+    return found, parts.grid
+
+
+def _scores_of_run(run_dir, table, grid):
+    """Scores of the predictions of a run, of which the table may be a sample."""
+    if "sampled" in table.meta:
+        return evaluate_parts(PredictionParts(run_dir / "predictions.fits"))
+    return evaluate(table, grid)
 
 
 def method_names(sources):
@@ -101,19 +163,23 @@ def method_names(sources):
 
 
 def current_scores(run_dir, table, grid):
-    """Scores of a run's predictions beside those of its baselines; computed and written if missing or out of date."""
+    """Scores of a run's predictions beside those of its baselines; computed and written if missing or out of date.
+
+    Of a sample (its meta has `sampled`) the scores are those of all predictions of the run, in one pass over the file.
+    """
     path, methods = run_dir / "scores.json", {table.meta.get("model") or "predictions": (table, grid)}
     inputs = [run_dir / "predictions.fits"]
     for file in (run_dir / f"{name}.fits" for name in BASELINES):
         if file.exists():
             inputs.append(file)
-            other, other_grid = read_predictions(file)
+            other, other_grid = read_like(file, table)
             methods[other.meta.get("model") or file.stem] = (other, other_grid)
     is_current = path.exists() and path.stat().st_mtime >= max(file.stat().st_mtime for file in inputs)
     saved = read_scores(path) if is_current else {}
     # `photoz evaluate` may have written what is there, of another method or of a choice of galaxies.
     is_of_table = saved.get("model") == table.meta.get("model", "") and not saved.get("choice")
-    scores = dict(saved) if is_of_table and {"folds", "coverage", "n_groups"} <= set(saved) else evaluate(table, grid)
+    is_whole = is_of_table and {"folds", "coverage", "n_groups"} <= set(saved)
+    scores = dict(saved) if is_whole else _scores_of_run(run_dir, table, grid)
     comparison = scores.pop("comparison", None)
     if len(methods) > 1:
         if list((comparison or {}).get("methods", {})) != list(methods) or "n_groups" not in comparison:

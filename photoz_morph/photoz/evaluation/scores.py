@@ -12,6 +12,7 @@ from photoz_morph.metrics.checks import parent_id, scored_rows
 from photoz_morph.metrics.redshifts.pit_tests import COVERAGE_LEVELS, coverage
 from photoz_morph.metrics.redshifts.point_scores import SCORES, galaxy_scores, score_error
 from photoz_morph.runs.scores import ORIGINS
+from photoz_morph.system.provenance import scored_provenance
 
 
 def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
@@ -31,10 +32,11 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
     Returns
     -------
     dict
-        `data`, `survey`, `model`, `choice`, the grid; `n_galaxies` scored, of `n_groups` parents, `n_flagged` and
-        `n_without_z_spec` left out, `n_outside_grid` scored though no PDF can reach them; `folds` (fold -> scores,
-        n_galaxies and n_groups), `mean` (score -> value, error, and sd_over_folds, None of one fold), `all` (scores of
-        all galaxies together) and `coverage` of all galaxies together (a list of level, value, error).
+        `data`, `survey`, `model`, the other keys of `system.provenance`, `choice`, the grid; `n_galaxies` scored, of
+        `n_groups` parents, `n_flagged` and `n_without_z_spec` left out, `n_outside_grid` scored though no PDF can reach
+        them; `folds` (fold -> scores, n_galaxies and n_groups), `mean` (score -> value, error, and sd_over_folds, None
+        of one fold), `all` (scores of all galaxies together) and `coverage` of all galaxies together (a list of level,
+        value, error).
 
     Raises
     ------
@@ -76,7 +78,7 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
         "n_bootstrap": n_bootstrap,
         "seed": seed,
         "folds": folds,
-        "mean": _mean_over_folds(folds),
+        "mean": mean_over_folds(folds),
         "all": with_errors(per_galaxy, bootstrap_scores(SCORES, per_galaxy, n_bootstrap, seed, parents), n_groups),
         "coverage": [
             {"level": level, "value": float(fraction), "error": float(error)}
@@ -100,6 +102,7 @@ def good_rows(table):
         "data": ORIGINS[table.meta["origin"]],
         "survey": table.meta["survey"],
         "model": table.meta.get("model", ""),
+        **scored_provenance(table.meta),
         "n_galaxies": int(good.sum()),
         "n_flagged": int(flagged.sum()),
         "n_without_z_spec": int((without & ~flagged).sum()),
@@ -116,7 +119,7 @@ def with_errors(per_galaxy, resampled, n_groups):
     return scores
 
 
-def _mean_over_folds(folds):
+def mean_over_folds(folds):
     """Unweighted mean over folds of each score, its error, and the scatter of several folds."""
     mean = {"n_folds": len(folds), "n_galaxies": sum(scores["n_galaxies"] for scores in folds.values())}
     for name in SCORES:

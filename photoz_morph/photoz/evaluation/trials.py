@@ -155,9 +155,10 @@ def select(table, depth="all", without_region=None, widest_removed=0.0):
     chosen = at_depth(table["n_frames"], depth) if depth != "all" else np.ones(len(table), bool)
     if without_region is not None:
         chosen &= ~in_region(table["ra"], table["dec"], without_region)
-    width = np.asarray(table["z_upper"], float) - np.asarray(table["z_lower"], float)
-    if widest_removed and np.isfinite(width[chosen]).any():
-        chosen[chosen] = narrowest(width[chosen], widest_removed)
+    if widest_removed:
+        width = np.asarray(table["z_upper"], float) - np.asarray(table["z_lower"], float)
+        if np.isfinite(width[chosen]).any():
+            chosen[chosen] = narrowest(width[chosen], widest_removed)
     return chosen
 
 

@@ -67,6 +67,7 @@ def write_hats(parts, path, max_rows=MAX_ROWS):
         ) from error
     if path.exists():
         raise ValueError(f"{path}: exists; remove it or give another name")
+    parts = _WithoutIndex(parts)
     _check_names(parts.template, path)
     if not parts.n_rows:
         raise ValueError(f"{path}: HATS needs positions and there is no galaxy; write .parquet")
@@ -82,6 +83,18 @@ def write_hats(parts, path, max_rows=MAX_ROWS):
     finally:
         with contextlib.suppress(OSError):
             shutil.rmtree(part)
+
+
+class _WithoutIndex:
+    """Parts without a column `_healpix_29`, which a catalogue that was itself HATS brings along; it is made anew."""
+
+    def __init__(self, parts):
+        self._parts, self.n_rows = parts, parts.n_rows
+        self._names = [name for name in parts.template.colnames if name != OWN_COLUMNS[0]]
+        self.template = parts.template[self._names]
+
+    def tables(self, names=None):
+        return self._parts.tables(self._names if names is None else names)
 
 
 def check_positions(table, path):
@@ -303,28 +316,92 @@ def read_hats_predictions(path):
     OSError, KeyError, ValueError, pyarrow.ArrowException
         If a file is missing or damaged, or the folder is another kind of catalogue.
     """
-    with open(path / "partition_info.csv", newline="") as lines:
-        pixels = [(int(row["Norder"]), int(row["Npix"])) for row in csv.DictReader(lines)]
     parts = []
-    for order, pixel in pixels:
-        file = path / f"dataset/Norder={order}/Dir={pixel // 10_000 * 10_000}/Npix={pixel}.parquet"
+    for file in _partition_files(path):
         # Not pq.read_table, which would take Norder, Dir and Npix for columns.
         with pq.ParquetFile(file, page_checksum_verification=True) as partition:
             check_parquet(partition.metadata, file.stat().st_size)
             parts.append(_without_copies(partition))
     table = from_arrow(pa.concat_tables(parts))
+    stated = _stated_rows(path)
+    if stated not in (None, len(table)):
+        raise ValueError(f"its files hold {len(table)} galaxies, its properties say {stated}")
     table = table[np.argsort(np.asarray(table["catalog_row"]))]
     table.remove_columns([name for name in OWN_COLUMNS if name in table.colnames])
     return table
 
 
+def _stated_rows(path):
+    """Number of rows that the properties of a catalogue state; None if they do not."""
+    for name in ("hats.properties", "properties"):
+        if (path / name).is_file():
+            found = re.search(r"^hats_nrows=(\d+)$", (path / name).read_text(), re.MULTILINE)
+            return int(found[1]) if found else None
+    return None
+
+
+def hats_batches(path, names, n_rows):
+    """Iterate over the rows of a catalogue from `write_hats` in the order of its pixels.
+
+    Parameters
+    ----------
+    path : Path
+    names : list of str, optional
+        Columns to read, as far as they are there; all by default.
+    n_rows : int
+        Rows of a part; of 0 the only item is a table without rows and the number of all rows.
+
+    Yields
+    ------
+    Table
+    """
+    files = _partition_files(path)
+    if not n_rows:
+        total, stated = sum(pq.read_metadata(file).num_rows for file in files), _stated_rows(path)
+        if stated not in (None, total):
+            raise ValueError(f"its files hold {total} galaxies, its properties say {stated}")
+        yield next(hats_batches(path, names, 1))[:0], total  # a list column tells its length by its rows
+        return
+    for file in files:
+        with pq.ParquetFile(file, page_checksum_verification=True, buffer_size=2**20, pre_buffer=False) as partition:
+            check_parquet(partition.metadata, file.stat().st_size)
+            schema = partition.schema_arrow
+            there = [name for name in _own_names(partition) if name not in OWN_COLUMNS and name in (names or (name,))]
+            for batch in partition.iter_batches(n_rows, columns=_leaf_names(schema, there)):
+                rows = pa.Table.from_batches([batch]).select(there).replace_schema_metadata(schema.metadata)
+                yield from_arrow(_plain_pdf(rows))
+
+
+def _partition_files(path):
+    """Parquet files of a catalogue, in the order of its list of pixels."""
+    with open(path / "partition_info.csv", newline="") as lines:
+        pixels = [(int(row["Norder"]), int(row["Npix"])) for row in csv.DictReader(lines)]
+    return [path / f"dataset/Norder={order}/Dir={pixel // 10_000 * 10_000}/Npix={pixel}.parquet"
+            for order, pixel in pixels]  # fmt: skip
+
+
+def _own_names(partition):
+    """Names of the columns of an open file without Rubin's names for them."""
+    return [field.name for field in partition.schema_arrow if SAME_AS not in (field.metadata or {})]
+
+
+def _leaf_names(schema, names):
+    """Names of the columns to read: of a nested PDF the probabilities, not the redshifts of the bins."""
+    is_nested = "pdf" in names and pa.types.is_struct(schema.field("pdf").type)
+    return ["pdf.probability" if name == "pdf" and is_nested else name for name in names]
+
+
 def _without_copies(partition):
     """Rows of an open file without Rubin's names and redshifts of bins; the PDF is a list of probabilities."""
-    schema = partition.schema_arrow
-    names = [field.name for field in schema if SAME_AS not in (field.metadata or {})]
-    if "pdf" not in names or not pa.types.is_struct(schema.field("pdf").type):  # compact, or of an earlier version
-        return partition.read(names)
-    rows = partition.read(["pdf.probability" if name == "pdf" else name for name in names])
+    return _plain_pdf(partition.read(_leaf_names(partition.schema_arrow, _own_names(partition))))
+
+
+def _plain_pdf(rows):
+    """Arrow table in which a nested PDF is a list of probabilities; compact ones and earlier versions stay."""
+    schema = rows.schema
+    if "pdf" not in schema.names or not pa.types.is_struct(schema.field("pdf").type):
+        return rows
     position = rows.column_names.index("pdf")
-    probability = pa.chunked_array([chunk.field("probability") for chunk in rows["pdf"].chunks])
+    kind = schema.field("pdf").type.field("probability").type
+    probability = pa.chunked_array([chunk.field("probability") for chunk in rows["pdf"].chunks], kind)
     return rows.set_column(position, schema.field("pdf").with_type(probability.type), probability)

@@ -144,30 +144,43 @@ def read_qp(path):
     """
     with h5py.File(path) as file:
         check_hdf5(file)
-        if "meta" not in file:
-            raise ValueError("no group meta, which a qp ensemble has")
-        kind = file["meta/pdf_name"][0].decode()
-        if kind != "hist":
-            raise ValueError(f"a qp ensemble of type {kind!r}, where photoz-morph reads and writes 'hist'")
-        if "photoz_morph" not in file.attrs:
-            raise ValueError("a qp ensemble that photoz-morph did not write: it lacks survey, origin and grid")
-        for group in ("data", "ancil"):
-            if group not in file:
-                raise ValueError(f"no group {group}, which photoz-morph writes")
-        table = Table(meta=json.loads(file.attrs["photoz_morph"]))
-        grid = RedshiftGrid(*(table.meta[key] for key in ("z_min", "z_max", "n_bins")))
-        edges = file["meta/bins"][:].ravel()
-        if edges.shape != grid.edges.shape or not np.allclose(edges, grid.edges, rtol=0, atol=1e-9):
-            raise ValueError(f"{len(edges)} edges from {edges[0]:g} to {edges[-1]:g} are not those of its {grid}")
-        names = json.loads(file.attrs["columns"])
-        require_distinct_names(names)
-        for name in names:
-            stored = file["data/pdfs" if name == "pdf" else f"ancil/{name}"]
-            values = stored[:]
-            if name == "pdf":
-                values *= np.float32(grid.width)  # from density to probability
-            elif values.dtype.kind == "S":
-                values = np.char.decode(values, "utf-8")
-            notes = {key: stored.attrs.get(key) or None for key in ("unit", "description")}
-            table[name] = Column(values, **notes)
+        check_qp(file)
+        return read_qp_rows(file, json.loads(file.attrs["columns"]))
+
+
+def check_qp(file):
+    """Raise a ValueError unless an open HDF5 file is an ensemble from `write_qp` whose edges are those of its grid."""
+    if "meta" not in file:
+        raise ValueError("no group meta, which a qp ensemble has")
+    kind = file["meta/pdf_name"][0].decode()
+    if kind != "hist":
+        raise ValueError(f"a qp ensemble of type {kind!r}, where photoz-morph reads and writes 'hist'")
+    if "photoz_morph" not in file.attrs:
+        raise ValueError("a qp ensemble that photoz-morph did not write: it lacks survey, origin and grid")
+    for group in ("data", "ancil"):
+        if group not in file:
+            raise ValueError(f"no group {group}, which photoz-morph writes")
+    grid, edges = _grid_of_meta(json.loads(file.attrs["photoz_morph"])), file["meta/bins"][:].ravel()
+    if edges.shape != grid.edges.shape or not np.allclose(edges, grid.edges, rtol=0, atol=1e-9):
+        raise ValueError(f"{len(edges)} edges from {edges[0]:g} to {edges[-1]:g} are not those of its {grid}")
+    require_distinct_names(json.loads(file.attrs["columns"]))
+
+
+def read_qp_rows(file, names, rows=slice(None)):
+    """Columns of some rows of an open file that passed `check_qp`, with meta, units and descriptions."""
+    table = Table(meta=json.loads(file.attrs["photoz_morph"]))
+    for name in names:
+        stored = file["data/pdfs" if name == "pdf" else f"ancil/{name}"]
+        values = stored[rows]
+        if name == "pdf":
+            values *= np.float32(_grid_of_meta(table.meta).width)  # from density to probability
+        elif values.dtype.kind == "S":
+            values = np.char.decode(values, "utf-8")
+        notes = {key: stored.attrs.get(key) or None for key in ("unit", "description")}
+        table[name] = Column(values, **notes)
     return table
+
+
+def _grid_of_meta(meta):
+    """Redshift grid that the meta describes."""
+    return RedshiftGrid(*(meta[key] for key in ("z_min", "z_max", "n_bins")))

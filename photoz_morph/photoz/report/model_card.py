@@ -56,6 +56,9 @@ to programs.
 
 **Training data.** {_training_data(description)}
 
+**Identity.** `model_id` {description.get("model_id", "unknown")}, `data_id` {description.get("data_id") or "unknown"},
+code {description.get("code", "unknown")}; every prediction of this model carries them.
+
 **Scores.** {evaluated}
 
 {scores_markdown(scores) if scores else ""}

@@ -21,7 +21,7 @@ from photoz_morph.photoz.report.tables.scores import scores_csv
 from photoz_morph.photoz.report.text import BANNERS, overview, provenance, score_tables, summary
 from photoz_morph.report.page import Entry, write_page
 from photoz_morph.report.style import write_text
-from photoz_morph.report.text import count
+from photoz_morph.report.text import count, made_from
 
 N_WITH_PDF = 8  # galaxies beside their PDF
 
@@ -64,7 +64,8 @@ def write_report(results, out_dir=None, stacks=None, note="", progress=True):
         banner=BANNERS[results.is_real].format(survey=results.survey.name.upper()),
         is_real=results.is_real,
         overview=overview(results, ("z_phot_z_spec", "pit")),
-        footer="Written by photoz report on {date}. Definitions of the scores: Pasquet et al. (2019), Sec. 4.1.",
+        footer="Written by photoz report on {date}. Definitions of the scores: Pasquet et al. (2019), Sec. 4.1. "
+        + made_from(results.table.meta),
         progress=progress,
     )
 

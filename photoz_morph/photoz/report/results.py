@@ -13,10 +13,10 @@ from astropy.table import Table
 from photoz_morph.config import differing_keys
 from photoz_morph.metrics.checks import scored_rows
 from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.evaluation.run_scores import read_like
 from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE, name_of_trial
-from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.runs.folder import finished_members, read_run
+from photoz_morph.runs.folder import finished_members, is_same_dataset, read_run
 from photoz_morph.runs.progress import read_history, read_sessions
 from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.system.json_files import read_json
@@ -98,6 +98,17 @@ class RunResults:
     def galaxies(self):
         """Name of the galaxies beside every number, such as "simulated SDSS galaxies"."""
         return f"{'real' if self.is_real else 'simulated'} {self.survey.name.upper()} galaxies"
+
+    @property
+    def sample_note(self):
+        """Sentence that says of which sample figures and trends are, "" if they are of all galaxies."""
+        share = self.table.meta.get("sampled", 1.0)
+        if share == 1:
+            return ""
+        return (
+            f"Scores are of all {self.scores['n_galaxies']:,} galaxies; figures, trends and comparisons are of a "
+            f"random sample of {len(self.table):,} of them, whole groups, and their errors are those of the sample."
+        )
 
     @property
     def title(self):
@@ -211,27 +222,28 @@ def read_results(run_dir, predictions, scores, trials=(), region=SUSPECT_ZONE):
         },
         sessions=read_sessions(run_dir),
         config=config,
-        trials=_read_trials(trials, run_dir, config, dataset),
+        trials=_read_trials(trials, run_dir, config, dataset, table),
         region=region,
-        baseline=read_predictions(run_dir / "knn.fits") if (run_dir / "knn.fits").exists() else None,
+        baseline=read_like(run_dir / "knn.fits", table) if (run_dir / "knn.fits").exists() else None,
     )
 
 
-def _read_trials(trial_dirs, run_dir, config, dataset):
+def _read_trials(trial_dirs, run_dir, config, dataset, like):
     """Predictions of the trials of a run, no two of which are the same trial."""
     trials = {}
     for trial_dir in map(Path, trial_dirs):
-        trial = _read_trial(trial_dir, run_dir, config, dataset)
+        trial = _read_trial(trial_dir, run_dir, config, dataset, like)
         if trial.name in trials:
             raise ValueError(f"{trial_dir}: is the trial {trial.name!r} like {trials[trial.name].run_dir}; give one")
         trials[trial.name] = trial
     return list(trials.values())
 
 
-def _read_trial(trial_dir, run_dir, run_config, dataset):
+def _read_trial(trial_dir, run_dir, run_config, dataset, like):
     """Predictions of a trial, which must be of the dataset of the run and differ from it in no other choice."""
     config, trial_dataset = read_run(trial_dir, PhotozConfig)
-    if {**trial_dataset, "path": None} != {**dataset, "path": None}:
+    is_same = trial_dataset.get("content_hash") == dataset.get("content_hash")
+    if not (is_same and is_same_dataset(trial_dataset, dataset)):
         raise ValueError(
             f"{trial_dir}: was trained on another dataset than {run_dir} ({trial_dataset['path']}, not "
             f"{dataset['path']}); a trial differs in one choice"
@@ -245,7 +257,7 @@ def _read_trial(trial_dir, run_dir, run_config, dataset):
             f"{trial_dir}: differs from {run_dir} in {', '.join(others)} too; a trial differs in one choice of "
             f"{', '.join(TRIAL_KEYS)}"
         )
-    table, grid = read_predictions(trial_dir / "predictions.fits")
+    table, grid = read_like(trial_dir / "predictions.fits", like)
     networks = networks_of(finished_members(trial_dir, PhotozConfig))
     n_train = n_training(read_sessions(trial_dir))
     return Trial(name, trial_dir, table[scored_rows(table)], grid, n_train, networks, changes)

@@ -28,10 +28,11 @@ from photoz_morph.photoz.report.tables.trials import missing_trials, table_1, ta
 from photoz_morph.report import html
 from photoz_morph.report.page import Entry
 
-# What a trend can be drawn against: a key of `catalogue_trends` that is there if the quantity is known, and its name.
+# What a trend can be drawn against: how a key of `catalogue_trends` begins that is there if the quantity is known, and
+# its name.
 PROPERTIES = {
-    "ebv": "E(B-V)", "axis_ratio": "inclination", "n_neighbours": "neighbours", "snr_r": "signal to noise",
-    "psf_fwhm_r": "PSF FWHM",
+    "ebv": "E(B-V)", "axis_ratio": "inclination", "n_neighbours": "neighbours", "snr_": "signal to noise",
+    "psf_fwhm_": "PSF FWHM",
 }  # fmt: skip
 DIFFERENCE = "z_phot of "  # names of trends of differences begin so
 HOW_TO_READ = (
@@ -72,7 +73,7 @@ def trials(results, out_files):
 def trends(results, out_files):
     """Figures 8, 11 and C.1 of the paper and a table of all trends with their verdicts."""
     table, residual = results.table, _residual(results.table)
-    found = catalogue_trends(table, residual, results.survey.bands)
+    found = catalogue_trends(table, residual, results.survey.bands, results.magnitudes)
     reddening = _reddening(results)
     judged = dict(zip([*found, *reddening], holm_verdicts([*found.values(), *reddening.values()])))
     found = {key: judged[key] for key in found}
@@ -122,7 +123,7 @@ def trends(results, out_files):
             )
             draw = partial(trend_grid, found, results.survey.bands, run, statistic)
             entries.append(Entry(title, f"trends_observing_{statistic}", caption, draw))
-    missing = [name for key, name in PROPERTIES.items() if key not in found]
+    missing = [name for start, name in PROPERTIES.items() if not any(key.startswith(start) for key in found)]
     if missing:
         entries.append(Entry(title, caption=f"Not in the dataset: {', '.join(missing)}."))
     for statistic, name in (("bias", "the mean residual"), ("sigma_mad", "sigma_MAD")):

@@ -20,6 +20,7 @@ from photoz_morph.photoz.report.tables.scores import fold_rows
 from photoz_morph.report import html
 from photoz_morph.report.page import Overview
 from photoz_morph.report.text import count
+from photoz_morph.system.provenance import provenance_of
 
 FIRST_SCREEN = ("bias", "sigma_mad", "eta", "crps")  # scores of the first screen
 BANNERS = {
@@ -49,7 +50,7 @@ def overview(results, figures):
     verdict = f"{networks}: sigma_MAD {sigma} on {scores['n_galaxies']:,} {results.galaxies}, {baselines}."
     numbers = {COLUMNS[name][0]: score_text(scores["all"][name], COLUMNS[name]) for name in FIRST_SCREEN}
     note = f"All {scores['n_galaxies']:,} {results.galaxies} of {count(n_folds, 'test fold')} together; ± is the "
-    return Overview(verdict, numbers, f"{note}{error_note(scores)}.", figures)
+    return Overview(verdict, numbers, f"{note}{error_note(scores)}. {results.sample_note}".rstrip(), figures)
 
 
 def summary(results):
@@ -112,6 +113,7 @@ def provenance(results):
         "run": results.run_dir.resolve(),
         "dataset": f"{dataset['name']}, {dataset['path']}",
         "origin of the pixels": results.table.meta["origin"],
+        **provenance_of(results.table.meta),
         "galaxies per fold of the dataset": ", ".join(map(str, dataset["galaxies_per_fold"])),
         "test folds": ", ".join(map(str, folds)),
         "networks": f"{n_members} in each fold, {len(results.histories)} in total",

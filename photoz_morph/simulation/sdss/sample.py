@@ -108,6 +108,7 @@ def simulate_shard(path, first, n_galaxies, seed, survey, deep_fraction):
     header = [("SEED", seed, "objects are a function of (SEED, index)"), ("RECIPE", RECIPE, "of simulation")]
     header += [("FIRST", first, "index of the first galaxy"), ("NGAL", n_galaxies, "galaxies in this shard")]
     header.append(("DEEPFRAC", deep_fraction, "expected share of stacks of 10 to 64 frames"))
+    header.append(("ENGINE", "simulation", "stacks are drawn as such, not made of frames"))
     write_shard(path, images, table, survey, "simulated", header)
     return n_galaxies
 

@@ -7,11 +7,14 @@ from astropy.table import Table
 from photoz_morph.cli.photoz import prediction
 from photoz_morph.photoz import infer, predictions
 from photoz_morph.photoz.predictions import read_predictions
+from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.stacking import stack
+from photoz_morph.surveys import SDSS
 from tests.support.broken_input import run_command
 from tests.support.exports import toy_photoz_export
 from tests.support.frames import swarp_test
 from tests.support.paths import DATA
+from tests.support.samples import colour_stacks
 from tests.system.test_locks import owner
 
 
@@ -105,3 +108,86 @@ def test_a_second_infer_of_the_same_output_is_told_of_the_first(tmp_path, model)
     finally:
         first.kill()
         first.wait()
+
+
+@pytest.fixture
+def stacks(tmp_path):
+    """Folder of two shards of three galaxies."""
+    folder = tmp_path / "stacks"
+    folder.mkdir()
+    for index in range(2):
+        images, table = colour_stacks(3, first_id=3 * index)
+        write_shard(shard_path(folder, index), images, table, SDSS, "simulated")
+    return folder
+
+
+@pytest.mark.parametrize("out", ["p.fits", "p.parquet", "p.hdf5", "p.hats"])
+def test_a_source_is_an_argument_and_its_reddening_a_catalogues(tmp_path, model, stacks, out):
+    if out.endswith("hats"):
+        pytest.importorskip("hats")
+    Table({"obj_id": [4, 77], "ebv": [0.625, 0.5]}).write(tmp_path / "ebv.csv")
+    result, warned = run_command(["infer", model, stacks, "--catalog", tmp_path / "ebv.csv", "--out", tmp_path / out])
+    assert result.exit_code == 0 and not warned, result.output
+    table, _ = read_predictions(tmp_path / out)
+    assert list(table["obj_id"]) == list(range(6)) and table["ebv"][4] == 0.625
+    assert list(table["ebv_source"]) == ["given"] * 4 + ["catalogue", "given"]
+    assert not (tmp_path / f"{out}.parts").exists()
+
+
+def test_parts_of_several_commands_are_joined_by_the_last(tmp_path, model, stacks):
+    words = ("infer", model, "--stacks", stacks, "--out", tmp_path / "p.parquet", "--part")
+    first, _ = run_command([*words, "2/2"], quiet=False)
+    assert "--part 2/2 is finished, 1 partitions of other parts are not" in first.stdout
+    assert not (tmp_path / "p.parquet").exists()
+    last, _ = run_command([*words, "1/2"], quiet=False)
+    assert f"6 galaxies in {tmp_path / 'p.parquet'}, 0 of them flagged" in last.stdout
+    assert list(read_predictions(tmp_path / "p.parquet")[0]["obj_id"]) == list(range(6))
+    again, _ = run_command([*words, "1/2"])
+    assert "p.parquet: exists, and all its parts were joined; remove it" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--part", "3/2"], "--part is '3/2'; give I/N with I from 1 to N"),
+        (["--part", "0/2"], "--part is '0/2'"),
+        (["--part", "half"], "--part is 'half'"),
+        (["--stacks", "elsewhere"], "give SOURCE or --stacks, not both"),
+        (["--frames", "elsewhere"], "give SOURCE, or --catalog and --frames"),
+    ],
+)
+def test_options_that_contradict_each_other_are_one_line(tmp_path, model, stacks, words, message):
+    result, _ = run_command(["infer", model, stacks, "--out", tmp_path / "p.fits", *words])
+    assert result.exit_code == 2 and message in result.stderr and "\n" not in result.stderr.strip()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["stacks"]
+
+
+@pytest.mark.parametrize(
+    ("column", "out", "message"),
+    [
+        ("z_phot", "p.fits", "stacks: catalogue column z_phot would be overwritten"),
+        ("redshift", "p.hdf5", "stacks: catalogue column redshift has a name that RAIL uses for its own"),
+        ("toy_z_mean", "p.hats", "stacks: catalogue column toy_z_mean has a name of the HATS catalogue's own; rename"),
+    ],
+)
+def test_a_source_that_the_output_cannot_hold_is_refused_before_the_work(tmp_path, model, stacks, column, out, message):
+    images, table = colour_stacks(3, first_id=9)
+    table[column] = 0.5
+    write_shard(shard_path(stacks, 2), images, table, SDSS, "simulated")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(infer, "open_working_folder", lambda *_: pytest.fail("the work was begun"))
+        result, _ = run_command(["infer", model, stacks, "--out", tmp_path / out])
+    assert result.exit_code == 1 and message in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["stacks"]
+
+
+@swarp_test
+def test_a_name_that_begins_with_that_of_the_network_is_refused_in_hats(tmp_path, model):
+    pytest.importorskip("hats")
+    galaxies = Table.read(DATA / "galaxies.csv")
+    galaxies["toy_z_mode"], galaxies["knn_z_mode"] = 0.1, 0.1
+    galaxies.write(tmp_path / "mine.csv")
+    words = ["infer", model, "--catalog", tmp_path / "mine.csv", "--frames", DATA / "frames", "--out"]
+    result, _ = run_command([*words, tmp_path / "p.hats"])
+    assert "mine.csv: catalogue column toy_z_mode has a name of the HATS catalogue's own; rename it" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.csv"]

@@ -5,9 +5,6 @@ import pytest
 from astropy.table import Table
 
 from photoz_morph.morph.robustness.fragility import flag_fragile, fragile_columns, pixel_range
-from photoz_morph.shards.mocks import mock_shard_path, write_mock_shard
-from tests.support.exports import toy_mocks
-from tests.support.samples import MOCK_HEADER, shape_mocks
 
 CLASSES = ("spiral", "merger")
 LOW, HIGH = np.full(3, -20.0), np.full(3, 20.0)

@@ -3,7 +3,14 @@ import os
 import numpy as np
 import pytest
 
-from photoz_morph.photoz.evaluation.run_scores import compare_files, current_scores, evaluate_file, method_names
+from photoz_morph.photoz.evaluation import run_scores
+from photoz_morph.photoz.evaluation.run_scores import (
+    compare_files,
+    current_scores,
+    evaluate_file,
+    method_names,
+    read_together,
+)
 from photoz_morph.photoz.evaluation.scores import evaluate
 from photoz_morph.photoz.predictions import read_predictions, write_predictions
 from photoz_morph.runs.scores import read_scores, write_scores
@@ -92,3 +99,38 @@ def test_a_new_baseline_is_compared_with(run):
     baseline.meta["model"] = "k-NN"
     write_predictions(baseline, run / "knn.fits")
     assert list(current_scores(run, table, grid)["comparison"]["methods"]) == ["predictions", "k-NN"]
+
+
+@pytest.fixture
+def large_files(monkeypatch):
+    """Every file is too large for memory, and a sample is of 60 galaxies."""
+    monkeypatch.setattr(run_scores, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(run_scores.read_together, "__defaults__", (60,))
+
+
+def test_a_file_too_large_for_memory_has_the_same_scores_within_the_stated_errors(run, large_files):
+    expected, found = evaluate(trial_predictions(0.01, n=200), FINE_GRID), evaluate_file(run, progress=False)
+    assert set(found) - {"sampling"} == set(expected) and found["n_galaxies"] == expected["n_galaxies"]
+    for name, score in found["all"].items():
+        if isinstance(score, dict):
+            off = abs(score["value"] - expected["all"][name]["value"])
+            assert off <= score.get("streaming_error", 0) + 1e-12, name
+    with pytest.raises(ValueError, match="predictions.fits: region 'nowhere' is neither like stripes=38-39"):
+        evaluate_file(run, without_region="nowhere", progress=False)
+
+
+def test_large_files_are_compared_on_the_same_random_sample(run, tmp_path, large_files):
+    write_predictions(trial_predictions(0.02, n=200, ids=np.arange(200)[::-1]), tmp_path / "other.parquet")
+    comparison = compare_files([run, tmp_path / "other.parquet"], 20)
+    assert 30 < comparison["n_galaxies"] < 100 and comparison["share_of_groups"] == pytest.approx(0.3)
+    assert comparison["n_left_out"] == {"run": 0, "other": 0}
+    both = evaluate_file(run, tmp_path / "other.parquet", progress=False)
+    assert both["n_galaxies"] == 200 and both["comparison"]["n_galaxies"] == comparison["n_galaxies"]
+
+
+def test_results_of_a_large_run_are_a_sample_with_the_scores_of_all(run, large_files):
+    ((table, grid),) = read_together([run / "predictions.fits"])
+    assert 30 < len(table) < 100 and table.meta["sampled"] == pytest.approx(0.3)
+    scores = current_scores(run, table, grid)
+    assert scores["n_galaxies"] == 200 == read_scores(run / "scores.json")["n_galaxies"]
+    assert current_scores(run, table, grid) == scores

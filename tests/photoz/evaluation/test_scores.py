@@ -6,7 +6,7 @@ from photoz_morph.metrics.fractions import fraction_error
 from photoz_morph.metrics.redshifts.pit_tests import COVERAGE_LEVELS
 from photoz_morph.metrics.redshifts.point_scores import SCORES
 from photoz_morph.photoz.evaluation.comparison import compare
-from photoz_morph.photoz.evaluation.scores import _mean_over_folds, evaluate
+from photoz_morph.photoz.evaluation.scores import evaluate, mean_over_folds
 from photoz_morph.runs.scores import read_scores, write_scores
 from tests.support.predictions import COARSE_GRID, gaussian_predictions, one_bin_predictions, with_copies
 
@@ -18,7 +18,7 @@ def test_last_row_of_the_papers_table_is_mean_and_population_deviation():
     for number, (bias, sigma_mad, eta) in enumerate(published):
         values = dict.fromkeys(SCORES, 0.0) | {"bias": bias * 1e-5, "sigma_mad": sigma_mad * 1e-5, "eta": eta * 1e-4}
         folds[str(number)] = {"n_galaxies": 1} | {name: {"value": v, "error": 0.0} for name, v in values.items()}
-    mean = _mean_over_folds(folds)
+    mean = mean_over_folds(folds)
     assert mean["bias"]["value"] == pytest.approx(0.00010, abs=1e-5)
     assert round(mean["bias"]["sd_over_folds"], 5) == 5e-5  # 6e-5 had they divided by four
     assert mean["sigma_mad"]["value"] == pytest.approx(0.00912, abs=1e-5)

@@ -1,11 +1,14 @@
 import json
 import shutil
 import sys
+import tempfile
 
 import hats
 import numpy as np
 import pytest
 from hats.io.validation import is_valid_catalog
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from photoz_morph.photoz.formats import hats as hats_files
 from photoz_morph.photoz.formats.hats import POINT_NAMES
@@ -107,6 +110,14 @@ def test_a_column_with_a_name_of_the_format_is_refused(tmp_path, name):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_index_of_a_catalogue_that_was_hats_itself_is_made_anew(tmp_path):
+    table = predictions(_healpix_29=np.zeros(N, int))
+    write_predictions(table, tmp_path / "p.hats")
+    assert is_valid_catalog(tmp_path / "p.hats", strict=True)
+    table.remove_column("_healpix_29")
+    assert read_predictions(tmp_path / "p.hats")[0].colnames == table.colnames
+
+
 def test_edges_and_units_are_in_the_schema(folder):
     schema = hats.read_hats(folder).schema
     edges = json.loads(schema.field("pdf").metadata[b"edges"])
@@ -134,6 +145,14 @@ def test_missing_partition_is_named(folder, tmp_path):
         read_predictions(broken)
 
 
+def test_a_partition_that_the_list_leaves_out_is_missed(folder, tmp_path):
+    broken = shutil.copytree(folder, tmp_path / "p.hats")
+    lines = (broken / "partition_info.csv").read_text().splitlines()
+    (broken / "partition_info.csv").write_text("\n".join(lines[:-1]))
+    with pytest.raises(ValueError, match=rf"its files hold \d+ galaxies, its properties say {N}"):
+        read_predictions(broken)
+
+
 def test_positions_are_needed(tmp_path):
     table = predictions()
     table["dec"][7] = np.nan
@@ -151,3 +170,21 @@ def test_without_the_package_is_one_clear_line(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "hats", None)
     with pytest.raises(ValueError, match="p.hats: .*hats, which is not installed .*or write .parquet"):
         write_predictions(predictions(), tmp_path / "p.hats")
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), number=st.integers(0, 20), keep=st.floats(0, 2))
+def test_a_damaged_file_is_one_line_or_leaves_the_table_as_it_was(folder, place, bit, number, keep):
+    files = sorted(folder.rglob("Npix=*.parquet")) + [folder / "partition_info.csv"]
+    with tempfile.TemporaryDirectory() as other:
+        broken = shutil.copytree(folder, f"{other}/p.hats")
+        path = broken / files[number % len(files)].relative_to(folder)
+        content = bytearray(path.read_bytes())
+        content[int(place * len(content))] ^= 1 << bit
+        path.write_bytes(content[: int(keep * len(content)) if keep < 1 else len(content)])
+        try:
+            found, _ = read_predictions(broken)
+        except ValueError as error:
+            assert str(error).startswith(f"{broken}: ") and "\n" not in str(error)
+            return
+    np.testing.assert_array_equal(found["pdf"], predictions()["pdf"])

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from photoz_morph.photoz.evaluation import run_scores
 from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.photoz.report.results import n_training, networks_of, read_results
 from photoz_morph.photoz.report_run import current_results
-from tests.support.reports import photoz_predictions, photoz_run
+from tests.support.reports import photoz_predictions, photoz_run, report_text
 
 
 def test_truncated_history_is_named(tmp_path):
@@ -62,3 +63,27 @@ def test_member_without_an_epoch_is_named_with_what_to_do(results):
     path.write_text(path.read_text().splitlines()[0] + "\n")
     with pytest.raises(ValueError, match="missing, or it has no epoch; remove .*member_0 and run the same"):
         read_results(results.run_dir, (results.table, results.grid), {})
+
+
+def test_the_magnitude_is_petro_r_or_else_that_of_the_reference_band_without_dust(results):
+    magnitudes, band = results.magnitudes
+    assert band == "r"
+    np.testing.assert_array_equal(magnitudes, results.table["petro_r"])
+    results.table["petro_r"] = np.nan
+    results.table["mags"] = np.tile([20.0, 19.0, 18.0, 17.5, 17.0], (len(results.table), 1))
+    results.table["ebv"] = 0.1
+    magnitudes, band = results.magnitudes
+    assert band == "r"
+    np.testing.assert_allclose(magnitudes, 18 - 0.1 * 2.751)
+    results.table.remove_column("mags")
+    assert np.isnan(results.magnitudes[0]).all()
+
+
+def test_a_report_on_a_run_too_large_for_memory_says_that_it_shows_a_sample(tmp_path, monkeypatch, undrawn):
+    run = photoz_run(tmp_path / "run", photoz_predictions())
+    assert "random sample of" not in report_text(run)
+    (run / "scores.json").unlink()
+    monkeypatch.setattr(run_scores, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(run_scores.read_together, "__defaults__", (200,))
+    text = report_text(run)
+    assert "Scores are of all" in text and "random sample of" in text and "their errors are those of the sample" in text

@@ -74,7 +74,10 @@ def error_note(scores):
     """
     n_groups = scores.get("n_groups", scores["n_galaxies"])  # an earlier version resampled galaxies
     by = f" of {n_groups} parent galaxies" if n_groups < scores["n_galaxies"] else ""
-    return f"bootstrap error ({scores['n_bootstrap']} resamples{by}; for a rate of 0, Jeffreys' error)"
+    share = min([part["share_of_groups"] for part in scores.get("sampling", {}).values()] or [1.0])
+    share = min(share, scores.get("share_of_groups", 1.0))
+    of = f" of a random sample of the galaxies, of {share:.2g} of the groups at least," if share < 1 else ""
+    return f"bootstrap error{of} ({scores['n_bootstrap']} resamples{by}; for a rate of 0, Jeffreys' error)"
 
 
 def galaxies_of(scores):

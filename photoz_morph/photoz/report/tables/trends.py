@@ -30,7 +30,7 @@ CSV_COLUMNS = (
 )  # fmt: skip
 
 
-def catalogue_trends(columns, residual, bands):
+def catalogue_trends(columns, residual, bands, magnitude=None):
     """Trends of bias and sigma_MAD with every property of the galaxies in a predictions table.
 
     Parameters
@@ -43,11 +43,13 @@ def catalogue_trends(columns, residual, bands):
         Normalised residuals.
     bands : sequence of str
         Names of the bands, in the order of the columns' last axis.
+    magnitude : (ndarray, shape (n,); str), optional
+        Dereddened magnitudes and their band, used where there is no `petro_r`.
 
     Returns
     -------
     dict of str to Trend
-        By column; `axis_ratio_disks`; `snr_u` ...; `psf_fwhm_u` ...; and the differences of neighbouring bands,
+        By column; `mag_V` of another magnitude; `axis_ratio_disks`; `snr_u` ...; `psf_fwhm_u` ...; and the differences of neighbouring bands,
         `psf_fwhm_u-g` ... Verdicts allow for the number of all of these together, see `trends.holm_verdicts`.
 
     Notes
@@ -57,19 +59,21 @@ def catalogue_trends(columns, residual, bands):
     residual = np.asarray(residual, float)
     groups = np.asarray(columns["group_id"]) if "group_id" in columns.keys() else np.arange(len(residual))
     found = {}
-    for key, (x, label, unit, is_log) in _quantities(columns, bands).items():
+    for key, (x, label, unit, is_log) in _quantities(columns, bands, magnitude).items():
         chosen = np.asarray(columns["is_early"]) == 0 if key == "axis_ratio_disks" else np.ones(len(x), bool)
         if np.isfinite(x[chosen]).any():  # a column of NaN is missing in the dataset
             found[key] = trend(x[chosen], residual[chosen], label, unit, is_log, group_id=groups[chosen])
     return dict(zip(found, holm_verdicts(list(found.values()))))
 
 
-def _quantities(columns, bands):
+def _quantities(columns, bands, magnitude):
     """Values of all galaxies, name, unit and whether in log10, by the key of the trend."""
     there = {name: np.asarray(columns[name], float) for name in columns.keys() if name in (*SINGLE, "snr", "psf_fwhm")}
     if "axis_ratio" in there and "is_early" in columns.keys():
         there["axis_ratio_disks"] = there["axis_ratio"]
     wanted = {name: (there[name], *SINGLE[name], False) for name in SINGLE if name in there}
+    if magnitude is not None and not np.isfinite(there.get("petro_r", np.nan)).any():
+        wanted[f"mag_{magnitude[1]}"] = np.asarray(magnitude[0], float), f"dereddened {magnitude[1]}", "mag", False
     for index, band in enumerate(bands if "snr" in there else ()):
         wanted[f"snr_{band}"] = there["snr"][:, index], f"S/N in {band}", "", True
     for index, band in enumerate(bands if "psf_fwhm" in there else ()):

@@ -50,3 +50,14 @@ def test_every_trend_has_a_row_with_its_verdict():
     lines = trends_csv(found, "simulated").splitlines()
     assert lines[0].startswith("data,trend,") and lines[1].startswith("simulated,z_phot,bias,1000,1000,0,")
     assert len(lines) == 1 + 2 * len(found) and {line.count(",") for line in lines[:3]} == {lines[0].count(",")}
+
+
+def test_a_magnitude_of_another_band_stands_in_where_there_is_no_petro_r():
+    columns, residual = photometry(1000)
+    magnitudes = np.random.default_rng(5).uniform(18, 22, 1000)
+    found = catalogue_trends(columns, residual, BANDS, (magnitudes, "V"))
+    assert found["mag_V"].n == 1000 and found["mag_V"].name == "dereddened V"
+    columns["petro_r"] = magnitudes
+    assert not [key for key in catalogue_trends(columns, residual, BANDS, (magnitudes, "V")) if key.startswith("mag_")]
+    unknown = np.full(1000, np.nan)
+    assert "mag_V" not in catalogue_trends(photometry(1000)[0], residual, BANDS, (unknown, "V"))

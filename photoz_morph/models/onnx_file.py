@@ -1,0 +1,47 @@
+"""ONNX files of the functions of a SavedModel, for programs without TensorFlow.
+
+`model.onnx` stands beside the SavedModel and gives the same numbers to 1e-5: its inputs and outputs have the names of
+the signature `serve`, the scaling of the images, the mean of the networks and the point estimates are inside, and a row
+with a pixel that is not finite is NaN in all outputs. Its metadata hold `estimator.json` and `model_id`.
+"""
+
+import json
+import logging
+
+import tensorflow as tf
+
+OPSET = 18  # of onnx 1.13 (2022) and later
+
+
+def write_onnx(path, function, signature, description):
+    """Write a function of tensors as an ONNX file.
+
+    Parameters
+    ----------
+    path : path-like
+    function : callable
+        Tensors to a dict of tensors.
+    signature : list of tf.TensorSpec
+        Its inputs, named.
+    description : dict
+        Content of `estimator.json`, with `model_id`.
+
+    Raises
+    ------
+    ValueError
+        If the packages onnx and tf2onnx are not installed, or the function has an operation that ONNX lacks.
+    """
+    try:
+        import onnx
+        import tf2onnx
+    except ImportError as error:
+        raise ValueError(f"{path}: an ONNX file needs tf2onnx ({error}); `pip install photoz-morph[onnx]`") from error
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # an operation it lacks is found by the check below
+    traced = tf.function(function, input_signature=signature)
+    model, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise ValueError(f"{path}: the model cannot be written as ONNX ({' '.join(str(error).split())})") from error
+    onnx.helper.set_model_props(model, {"estimator": json.dumps(description), "model_id": description["model_id"]})
+    onnx.save_model(model, str(path))

@@ -46,7 +46,13 @@ SCALE = 0.6 / 3600  # [deg / pixel]
 NOISE = 0.05  # [nanomaggy]
 RA, DEC = 150.0, 2.0  # of the first field [deg]
 N_TRAINING = 2000
-TRAIN = ("model.name=small", "train.epochs=3")
+CONFIG = """\
+base: photoz_simulated.yaml
+survey: survey.yaml
+data: {n_validation: 100}
+model: {crop: 24, conv1_filters: 8, conv1_kernel: 5, blocks: [[8, 12], [12, 16]], pool_after: [1], dense_units: 64}
+train: {epochs: 3, warmup_iterations: 20}
+"""
 
 
 def main():
@@ -165,12 +171,11 @@ def train():
     if Path("model").exists():
         return
     Table.read("galaxies.parquet")[:N_TRAINING].write("training.parquet", overwrite=True)
-    settings = " ".join(f"--set {setting}" for setting in TRAIN)
+    Path("tiny.yaml").write_text(CONFIG)
     for words in (
         "photoz stack training.parquet frames.parquet --survey survey.yaml --out training_stacks",
-        "photoz build training_stacks --data-dir data",
-        f"photoz train photoz_simulated.yaml --set survey=survey.yaml {settings} --ensemble 1 --cv 1 --data-dir data "
-        "--run-dir run",
+        "photoz build training_stacks --data-dir data --overwrite",
+        "photoz train tiny.yaml --ensemble 1 --cv 1 --data-dir data --run-dir run",
         "photoz export run --out model",
     ):
         run(f"{words} --quiet")

@@ -46,7 +46,7 @@ def place(data_dir, stacks_dir, tmp_path, monkeypatch):
 # Frames
 
 
-@case("missing band g", "frames (8 frames of other bands", "download the frames of all bands u, g, r, i, z", swarp=True)
+@case("missing band g", "frames (8 frames of other bands", "give frames of all bands u, g, r, i, z", swarp=True)
 def missing_band(place):
     for path in place.frames().glob("frame-g-*"):
         path.unlink()
@@ -84,7 +84,7 @@ frame("frame_twice", lambda path: path.with_suffix("").write_bytes(gzip.decompre
       "the same frame is also in", "keep one")  # fmt: skip
 
 
-@case("nowhere: no such folder; give the folder with the frame-*.fits files", swarp=True)
+@case("nowhere: no such folder; give the folder with the frames, or their index", swarp=True)
 def no_frames_folder(place):
     return "stack", GALAXIES, "nowhere"
 
@@ -186,7 +186,7 @@ def only_flagged_stacks(place):
     return "build", "shards"
 
 
-case.command("no_stacks", "build nowhere", "nowhere: no stacks-*.fits in it; create them with `photoz simulate` or")
+case.command("no_stacks", "build nowhere", "nowhere: no such file or folder; give a folder of shards stacks-*.fits, ")
 case.command("dataset_is_there", "build {stacks} --data-dir {data}",
              "the dataset exists; use it, or replace it with --overwrite")  # fmt: skip
 case.command("no_galaxies_asked_for", "simulate --n-galaxies 0", "0 is not in the range x>=1", "simulate --help")

@@ -157,6 +157,20 @@ def test_shards_of_a_survey_that_was_described_otherwise_are_not_continued(tmp_p
         stack_catalog(galaxy, *where, survey_from_dict(DESCRIPTION | change), progress=False)
 
 
+def test_shards_are_kept_when_the_folder_of_their_frames_was_moved(tmp_path):
+    """Names of such frames have no parts that tell them apart, so that in an index the path does."""
+    survey = survey_from_dict(DESCRIPTION | {"frames": DESCRIPTION["frames"] | {"file_name": "*_{band}.fits"}})
+    (tmp_path / "frames").mkdir()
+    for band in survey.bands:
+        header = fits.Header({**frame_header(20.0, 5.0), "FILTER": band, "MAGZERO": 25.0})
+        header.remove("BUNIT")
+        fits.writeto(tmp_path / "frames" / f"coadd_{band}.fits", noise().astype(np.float32), header)
+    galaxy = Table({"obj_id": [1], "ra": [20.0], "dec": [5.0]})
+    stack_catalog(galaxy, tmp_path / "frames", tmp_path / "out", survey, progress=False)
+    (tmp_path / "frames").rename(tmp_path / "moved")
+    assert stack_catalog(galaxy, tmp_path / "moved", tmp_path / "out", survey, progress=False).n_kept_shards == 1
+
+
 def test_shards_of_version_01_are_continued_by_swarp_alone(tmp_path, frames_of_two_galaxies, catalog):
     """They were all made by the program, and say neither ENGINE nor NSHARDS."""
     path, = stack_catalog(catalog, frames_of_two_galaxies, tmp_path / "out", progress=False).paths

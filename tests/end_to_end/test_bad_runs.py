@@ -236,7 +236,7 @@ def frames_without(name, bands, *expected):
                 path.unlink()
         return "infer", place.model, "--catalog", GALAXIES, "--frames", "frames"
 
-    case.add(name, make, *expected, "give frames of all bands u, g, r, i, z", swarp=True)
+    case.add(name, make, *expected, "give frames of all bands u, g, r, i, z")
 
 
 frames_without("missing_band_at_infer", "z", "missing band z")

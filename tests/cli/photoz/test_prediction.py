@@ -13,7 +13,6 @@ from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.broken_input import run_command
 from tests.support.exports import toy_photoz_export
-from tests.support.frames import swarp_test
 from tests.support.paths import DATA
 from tests.support.samples import colour_stacks
 from tests.system.test_locks import owner
@@ -68,7 +67,6 @@ def test_columns_of_a_usual_catalogue_pass_the_rehearsal_and_nothing_is_left(tmp
     assert not list(tmp_path.iterdir())
 
 
-@swarp_test
 def test_parts_outlive_a_failed_infer_and_are_used_by_the_next(tmp_path, model, monkeypatch):
     made = []
 
@@ -98,7 +96,6 @@ def test_parts_outlive_a_failed_infer_and_are_used_by_the_next(tmp_path, model, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p.fits", "p.png"]
 
 
-@swarp_test
 def test_a_second_infer_of_the_same_output_is_told_of_the_first(tmp_path, model):
     words = ("infer", model, "--catalog", DATA / "galaxies.csv", "--frames", DATA / "frames", "--out")
     first = owner(tmp_path / "p.fits", is_folder=False)
@@ -197,7 +194,6 @@ def test_a_source_that_the_output_cannot_hold_is_refused_before_the_work(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["stacks"]
 
 
-@swarp_test
 def test_a_name_that_begins_with_that_of_the_network_is_refused_in_hats(tmp_path, model):
     pytest.importorskip("hats")
     galaxies = Table.read(DATA / "galaxies.csv")

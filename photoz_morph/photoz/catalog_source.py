@@ -4,7 +4,7 @@ Its partitions are the shards that `stacking.stack.stack_catalog` would write, b
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -94,6 +94,12 @@ class CatalogSource:
     def index(self):
         """Index of the frames, opened once; it goes with the source to another process."""
         return open_frames(self.frames, self.survey, self.progress)
+
+    def first(self, n_rows):
+        """Source of the first galaxies, with the same index of the frames and without progress bars."""
+        fewer = replace(self, catalog=self.catalog[:n_rows], progress=False)
+        vars(fewer)["index"] = self.index
+        return fewer
 
     def iter_stacks(self, numbers):
         """Stack the partitions of some numbers, in increasing order.

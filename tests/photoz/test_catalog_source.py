@@ -39,3 +39,10 @@ def test_the_fingerprint_is_that_of_the_galaxies_and_of_the_frames(source, tmp_p
     changed = copy.fingerprint
     next(copy.frames.iterdir()).unlink()
     assert len({source.fingerprint, changed, copy.fingerprint}) == 3
+
+
+def test_the_first_galaxies_need_no_second_index_of_the_frames(source, monkeypatch):
+    source.index
+    monkeypatch.setattr(catalog_source, "open_frames", lambda *_: pytest.fail("the headers were read again"))
+    (_, table), = source.first(1).iter_stacks([0])
+    assert list(table["obj_id"]) == list(source.catalog["obj_id"][:1])

@@ -1,5 +1,8 @@
 """The command `photoz infer`: what is refused before the first stack, and what is kept."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -96,6 +99,18 @@ def test_parts_outlive_a_failed_infer_and_are_used_by_the_next(tmp_path, model, 
     np.testing.assert_allclose(table["z_phot"], 0.15)
     assert table.meta["origin"] == "stacked"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p.fits", "p.png"]
+
+
+def test_a_frame_that_spoils_galaxies_is_named_by_infer_as_by_stack(tmp_path, model):
+    frames = Path(shutil.copytree(DATA / "frames", tmp_path / "frames"))
+    bad = sorted(frames.glob("frame-r-*"))[0]
+    bad.write_bytes(bad.read_bytes()[:20_000])
+    (frames / "notes.txt").touch()
+    galaxies = ("--catalog", DATA / "galaxies.csv", "--frames", frames)
+    result, warned = run_command(["infer", model, *galaxies, "--out", tmp_path / "p.fits"], quiet=False)
+    assert result.exit_code == 0 and not warned
+    assert f"{bad}: truncated or damaged frame (" in result.stderr and "galaxies are flagged" in result.stderr
+    assert f"{frames}: 1 files are not frames of sdss, ignored" in result.stderr
 
 
 @swarp_test

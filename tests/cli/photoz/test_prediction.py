@@ -1,5 +1,6 @@
 """The command `photoz infer`: what is refused before the first stack, and what is kept."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.support.exports import toy_photoz_export
 from tests.support.frames import swarp_test
 from tests.support.paths import DATA
 from tests.support.samples import colour_stacks
+from tests.support.sources import sdss_arrays
 from tests.system.test_locks import owner
 
 
@@ -165,6 +167,35 @@ def test_a_hats_catalogue_of_images_becomes_one_of_pdfs(tmp_path, model):
     assert found.meta["origin"] == "stacked"
 
 
+def test_names_that_were_understood_are_one_line_unless_quiet(tmp_path, model):
+    images, labels, _ = sdss_arrays(2)
+    np.savez(tmp_path / "sdss.npz", cube=images, labels=labels)
+    for quiet in (False, True):
+        words = ["infer", model, tmp_path / "sdss.npz", "--out", tmp_path / "p.fits"]
+        result, warned = run_command(words, quiet=quiet)
+        assert result.exit_code == 0 and not warned
+        assert (f"{tmp_path / 'sdss.npz'}: specObjID is taken for obj_id; " in result.stderr) == (not quiet)
+
+
+def test_z_of_a_catalogue_is_a_magnitude_by_the_bands_of_the_model(tmp_path, model, monkeypatch):
+    galaxies = Table({"obj_id": [1], "ra": [10.0], "dec": [5.0], "g": [18.0], "r": [17.5], "z": [17.0]})
+    galaxies.write(tmp_path / "mine.csv")
+    other = shutil.copytree(model, tmp_path / "model")
+    described = json.loads((other / "estimator.json").read_text()) | {"bands": ["g", "r", "z"]}
+    (other / "estimator.json").write_text(json.dumps(described))
+    read = []
+
+    def stop():
+        raise ValueError("far enough")
+
+    monkeypatch.setattr(prediction, "quiet_tensorflow", stop)
+    monkeypatch.setattr(predictions, "rehearse_predictions", lambda galaxies, *_: read.append(galaxies))
+    for folder in (model, other, tmp_path / "nowhere"):
+        words = ["infer", folder, "--catalog", tmp_path / "mine.csv", "--frames", DATA / "frames"]
+        run_command([*words, "--out", tmp_path / "p.fits"])
+    assert [float(table["z_spec"][0]) for table in read] == pytest.approx([17.0, np.nan, 17.0], nan_ok=True)
+
+
 def test_parts_of_several_commands_are_joined_by_the_last(tmp_path, model, stacks):
     words = ("infer", model, "--stacks", stacks, "--out", tmp_path / "p.parquet", "--part")
     first, _ = run_command([*words, "2/2"], quiet=False)
@@ -185,6 +216,10 @@ def test_parts_of_several_commands_are_joined_by_the_last(tmp_path, model, stack
         (["--part", "half"], "--part is 'half'"),
         (["--stacks", "elsewhere"], "give SOURCE or --stacks, not both"),
         (["--frames", "elsewhere"], "give SOURCE, or --catalog and --frames"),
+        (["--combine", "median"], "--combine goes with --frames; the images of"),
+        (["--engine", "swarp"], "--engine goes with --frames"),
+        (["--swarp", "swarp"], "--swarp goes with --frames"),
+        (["--processes", "2"], "--processes goes with --frames"),
     ],
 )
 def test_options_that_contradict_each_other_are_one_line(tmp_path, model, stacks, words, message):

@@ -94,7 +94,7 @@ class ExportedMorphModel:
                 f"{source}: stamp {np.argmax(bad)} has non-finite pixels ({bad.sum()} such stamps in total)"
             )
         serve = self._model.serve_y1 if years == 1 and hasattr(self._model, "serve_y1") else self._model.serve
-        batches = [serve(image[start : start + BATCH_SIZE]) for start in range(0, len(image), BATCH_SIZE)]
+        batches = [serve(image[start : start + BATCH_SIZE]) for start in range(0, max(len(image), 1), BATCH_SIZE)]
         return {name: np.concatenate([batch[name].numpy() for batch in batches]) for name in ("probability", "latent")}
 
 

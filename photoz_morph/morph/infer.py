@@ -18,7 +18,7 @@ from photoz_morph.streaming.joined_files import join_fits, join_parquet
 from photoz_morph.streaming.prefetch import prefetched
 from photoz_morph.streaming.working_folder import fill, joining, open_working_folder
 from photoz_morph.system.files import write_whole
-from photoz_morph.system.json_files import read_json, write_atomically
+from photoz_morph.system.json_files import read_json
 from photoz_morph.system.provenance import MODEL_FILES, code_version, folder_hash
 
 JOIN = {".fits": join_fits, ".parquet": join_parquet}
@@ -135,7 +135,8 @@ def _range_of(source, work, progress):
     with work.kept_if_begun(), tqdm(stamps, desc="range", total=len(work.names), disable=not progress) as bar:
         low, high = pixel_range(bar)
     if np.ndim(low):
-        write_atomically(path, json.dumps({"low": low.tolist(), "high": high.tolist()}))
+        with write_whole(path, is_shared=True) as part:  # by each share that finds none
+            part.write_text(json.dumps({"low": low.tolist(), "high": high.tolist()}))
     return low, high
 
 

@@ -133,7 +133,8 @@ def _open_dataset(path, model, years):
     builder = _builder(path)
     metadata = builder.info.metadata
     settings = {name.upper(): value for name, value in metadata.items()}
-    check_facts(model, path, {"SURVEY": LSST.name, "BUNIT": LSST.image_unit, **settings})
+    unit = metadata.get("unit") or ("unknown" if metadata["origin"] == "released" else LSST.image_unit)
+    check_facts(model, path, {"SURVEY": LSST.name, "BUNIT": unit, **settings})
     step = rows_at_once(int(np.prod(LSST.image_shape)) * 4)
     partitions = tuple(
         MockDatasetPartition(path, split, f"{split}-{number:05d}", years, first, min(step, info.num_examples - first))

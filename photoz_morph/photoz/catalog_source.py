@@ -4,7 +4,7 @@ Its partitions are the shards that `stacking.stack.stack_catalog` would write, b
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -35,7 +35,7 @@ class CatalogSource:
     catalog : Table
         From `read_galaxy_catalog`.
     frames : path-like
-        Folder of frames.
+        Folder of frames, or their index.
     survey : Survey
     options : dict
         Further arguments of `iter_stacks`, such as `combine`.
@@ -77,23 +77,25 @@ class CatalogSource:
 
     @property
     def fingerprint(self):
-        """Hash of the catalogue, and of the names, sizes and times of the files below `frames`."""
+        """Hash of the catalogue, and of the names, sizes and times of the frames; other files do not count."""
         digest = hashlib.blake2b(digest_size=16)
         for column in self.catalog.itercols():
             digest.update(f"{column.name} {column.dtype.str} {column.shape}".encode())
             values = np.ascontiguousarray(column)
             digest.update(repr(values.tolist()).encode() if values.dtype.hasobject else values.tobytes())
-        path = Path(self.frames)
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file():
-                status = file.stat()
-                digest.update(f"{file.relative_to(path)} {status.st_size} {status.st_mtime_ns}\n".encode())
+        digest.update(self.index.fingerprint().encode())
         return digest.hexdigest()
 
     @cached_property
     def index(self):
         """Index of the frames, opened once; it goes with the source to another process."""
-        return open_frames(self.frames, self.survey, self.progress)
+        return open_frames(self.frames, self.survey, self.progress, self.options.get("processes", 1))
+
+    def first(self, n_rows):
+        """Source of the first galaxies, with the same index of the frames and without progress bars."""
+        fewer = replace(self, catalog=self.catalog[:n_rows], progress=False)
+        vars(fewer)["index"] = self.index
+        return fewer
 
     def iter_stacks(self, numbers):
         """Stack the partitions of some numbers, in increasing order.

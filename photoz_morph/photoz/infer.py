@@ -7,7 +7,8 @@ needed does not depend on the number of galaxies, and what was interrupted goes 
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -318,7 +319,9 @@ def first_images(source, n_rows):
     ndarray, shape (n, size, size, n_bands)
     """
     if hasattr(source, "iter_stacks"):
-        return next(replace(source, catalog=source.catalog[:n_rows], progress=False).iter_stacks([0]))[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the frames were remarked on before
+            return next(source.first(n_rows).iter_stacks([0]))[0]
     first = source.partitions[0]
     return first.read(np.arange(min(n_rows, first.n_rows)))[0]
 

@@ -15,6 +15,7 @@ from photoz_morph.sources.source import ImageSource, check_survey, fingerprint_o
 from photoz_morph.sources.stamps import flag_bad_pixels
 from photoz_morph.surveys import SDSS, ImagingSurvey, survey_from_dict
 from photoz_morph.system.json_files import read_json
+from photoz_morph.system.provenance import MAY_DIFFER
 
 REMEDY = "build it again with --overwrite"
 
@@ -94,7 +95,9 @@ def open_tfds(folder, survey=None):
         for number, first in enumerate(range(0, info.num_examples, step))
     )
     fingerprint = fingerprint_of(builder.info.metadata.get("content_hash"), *(part.n_rows for part in partitions))
-    return ImageSource(folder, own, builder.info.metadata["origin"], partitions, fingerprint)
+    metadata = builder.info.metadata
+    facts = {key: metadata[key] for key in MAY_DIFFER if metadata.get(key)}
+    return ImageSource(folder, own, metadata["origin"], partitions, fingerprint, facts)
 
 
 @lru_cache(maxsize=2)

@@ -6,6 +6,7 @@ that the 4.7 million frames of SDSS load in seconds. Centres of frames of simila
 of two convex figures follows, for all pairs together.
 """
 
+import hashlib
 import itertools
 import json
 import math
@@ -107,6 +108,15 @@ class FrameIndex:
         frame["shape"] = tuple(map(int, frame["shape"]))
         frame["wcs"] = header_wcs(frame["path"], frame["header"]) if frame["header"] else None
         return frame
+
+    def fingerprint(self):
+        """Hash of the names, sizes and times of the files, wherever their folder is; 32 hexadecimal digits."""
+        digest = hashlib.blake2b(digest_size=16)
+        for name in self._columns["path"].to_pylist():
+            digest.update(f"{name}\n".encode())
+        for name in ("size", "mtime"):
+            digest.update(np.ascontiguousarray(self._columns[name]))
+        return digest.hexdigest()
 
     def counts(self):
         """Number of frames of each band, as a dict."""

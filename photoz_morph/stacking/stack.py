@@ -10,6 +10,7 @@ folder find the frames and make the stamps.
 import hashlib
 import io
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,10 +148,7 @@ def _fill(out_dir, run, part, progress):
                     remarks.append(found)
                     bar.update(SHARD_SIZE * settings.survey.n_bands if n_processes > 1 else 0)
     n_good = sum(len(numbers[i]) for i in own) - n_flagged
-    messages = [*run.messages, *_together(remarks)]
-    if run.n_ignored:
-        name = run.plan.settings.survey.name
-        messages.insert(0, f"{run.source}: {run.n_ignored} files are not frames of {name}, ignored")
+    messages = _messages(run, remarks)
     if n_good == 0 and own:
         messages.append(f"no galaxy has a complete stamp; are the frames in {run.source} those of this catalogue?")
     if part is not None and (missing := missing_remark(out_dir, len(paths))):
@@ -174,6 +172,11 @@ def iter_stacks(
     iterator of (images, table)
         Stacks of shape (n, size, size, n_bands), float32 [unit of the survey], NaN where flagged, and their rows. The
         catalogue and the frames are checked before the iterator is returned.
+
+    Warns
+    -----
+    UserWarning
+        The messages of `stack_catalog` on the frames, with the last stacks.
     """
     run = _prepare(catalog, frames_dir, survey, combine, swarp, progress, engine, processes, dust)
     return _stacks_of(run, progress)
@@ -181,12 +184,16 @@ def iter_stacks(
 
 def _stacks_of(run, progress):
     """Yield the stacked parts of the catalogue."""
-    numbers, settings = _parts(run.catalog), run.plan.settings
+    numbers, settings, remarks = _parts(run.catalog), run.plan.settings, []
     n_processes = min(run.plan.n_processes, len(numbers))
     with _progress_bar(len(run.catalog), settings.survey, progress) as bar:
         jobs = map(run.plan.job, numbers)
-        for rows, (stamps, _) in zip(numbers, run_jobs(stack_job, jobs, n_processes, settings, bar)):
+        for rows, (stamps, found) in zip(numbers, run_jobs(stack_job, jobs, n_processes, settings, bar)):
             bar.update(len(rows) * settings.survey.n_bands if n_processes > 1 else 0)
+            remarks.append(found)
+            if len(remarks) == len(numbers):  # not after the last stacks: who has them may ask no further
+                for message in _messages(run, remarks):
+                    warnings.warn(message, stacklevel=2)
             yield stamps.images, _table(run.catalog[rows], stamps)
 
 
@@ -236,14 +243,16 @@ def _write_shard(path, rows, cards, survey, stamps):
     return int(np.sum(table["flag"]))
 
 
-def _together(remarks):
-    """Lines on the frames that several jobs found to be bad."""
+def _messages(run, remarks):
+    """What `_prepare` found about the frames, and lines on those that several jobs found to be bad."""
+    name = run.plan.settings.survey.name
+    ignored = [f"{run.source}: {run.n_ignored} files are not frames of {name}, ignored"] if run.n_ignored else []
     unusable, not_finite = {}, {}
     for of_job, n_bad in remarks:
         not_finite |= n_bad
         for path, reasons in of_job.items():
             unusable.setdefault(path, []).extend(reasons)
-    return remarks_on(unusable, not_finite)
+    return [*ignored, *run.messages, *remarks_on(unusable, not_finite)]
 
 
 def _prepare(catalog, frames_dir, survey, combine, swarp, progress, engine, processes, dust):

@@ -8,7 +8,9 @@ Several processes, also on several machines that share the disk, each compute a 
 import contextlib
 import hashlib
 import json
+import os
 import shutil
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +90,11 @@ class WorkingFolder:
             raise
 
     def remove(self):
-        """Remove the folder; from the first moment on it does not count as one."""
+        """Remove the folder, when the output is on the disk; from the first moment on it does not count as one."""
+        for path in [self.out] if self.out.is_file() else self.out.rglob("*"):
+            if path.is_file():
+                with open(path, "rb") as file:
+                    os.fsync(file.fileno())  # or a power failure could take the output after its parts
         old = self.folder.with_name(f"{self.folder.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         try:
@@ -129,18 +135,31 @@ def open_working_folder(out, partitions, settings):
     path = work.folder / SETTINGS
     try:
         work.folder.mkdir(exist_ok=True)
-        there = json.loads(path.read_text()) if path.exists() else None
+        if not path.exists():
+            _write_new(path, json.dumps(wanted, indent=1))
+        there = json.loads(path.read_text())
     except OSError as error:
         raise OSError(reason_and_remedy(error, work.folder)) from error
     except ValueError as error:
         raise ValueError(f"{path}: damaged ({error}); remove the folder to begin anew") from error
-    if there is None:
-        with write_whole(path) as part:
-            part.write_text(json.dumps(wanted, indent=1))
-    elif there != wanted:
+    if there != wanted:
         raise ValueError(f"{work.folder}: {_differences(there, wanted)}; remove the folder to begin anew, or give "
                          "another --out")  # fmt: skip
     return work
+
+
+def _write_new(path, text):
+    """Write a file whole; one that another share, which began at the same moment, has written stays."""
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        part.write_text(text)
+        os.link(part, path)  # unlike a rename it replaces nothing
+    except FileExistsError:
+        pass
+    except OSError:
+        part.replace(path)  # of a file system without links
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _differences(there, wanted):

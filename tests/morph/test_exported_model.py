@@ -2,10 +2,12 @@ import json
 
 import numpy as np
 import pytest
+from astropy.table import Table
 
 from photoz_morph.models.saved_model import model_hash
 from photoz_morph.morph.exported_model import ExportedMorphModel, infer_mocks
 from photoz_morph.shards.mocks import read_mock_shard, write_mock_shard
+from photoz_morph.surveys import LSST
 from tests.support.exports import CLASSES, toy_export, toy_mocks, toy_probability
 from tests.support.samples import MOCK_HEADER
 
@@ -110,3 +112,10 @@ def test_a_stamp_whose_network_overflows_keeps_its_row_without_a_class(model, tm
     expected = toy_probability(stamps[10]).argmax(axis=1)
     assert found["class"].tolist() == [CLASSES[expected[0]], "", CLASSES[expected[2]]]
     assert np.isnan(found["probability"][1]).all() and np.isnan(found["latent"][1]).all()
+
+
+def test_a_partition_without_a_single_good_stamp_keeps_its_rows(model):
+    images, table = np.full((2, *LSST.image_shape), np.nan, np.float32), Table({"obj_id": [1, 2], "group_id": [1, 2]})
+    found = model.classify(images, table)
+    assert found["class"].tolist() == ["", ""] and found["flag"].tolist() == [1, 1]
+    assert found["probability"].shape == (2, 3) and np.isnan(found["latent"]).all()

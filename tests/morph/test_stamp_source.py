@@ -8,6 +8,8 @@ from photoz_morph.morph.stamp_source import open_stamps
 from photoz_morph.shards.mocks import find_mock_shards, read_mock_shard
 from tests.support.exports import toy_export, toy_mocks
 from tests.support.samples import shape_mocks
+from tests.tfds_builders.test_tng_lsst_mocks import released_arrays
+from tfds_builders.tng_lsst_mocks import build_released
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,15 @@ def test_the_dataset_gives_every_galaxy_of_every_split_once(model, morph_data_di
     other = ExportedMorphModel(toy_export(morph_data_dir.parent / "other_model", mocks={"binning": "other"}))
     with pytest.raises(ValueError, match="BINNING is .*was trained on other"):
         open_stamps(morph_data_dir, other, 1)
+
+
+def test_released_images_of_unknown_unit_are_for_models_of_such_only(model, tmp_path):
+    released_arrays(tmp_path)
+    build_released(tmp_path, tmp_path / "data", progress=False)
+    with pytest.raises(ValueError, match="data: unit is unknown, the training data's nJy"):
+        open_stamps(tmp_path / "data", model, 10)
+    other = ExportedMorphModel(toy_export(tmp_path / "model", mocks={}, image_unit="unknown"))
+    assert open_stamps(tmp_path / "data", other, 10).n_rows == 36
 
 
 def test_stamps_of_other_formats_are_read(model, tmp_path):

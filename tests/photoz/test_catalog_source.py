@@ -32,10 +32,25 @@ def test_partitions_are_stacked_alone_as_they_are_together(source):
 
 
 def test_the_fingerprint_is_that_of_the_galaxies_and_of_the_frames(source, tmp_path):
-    copy = CatalogSource(source.catalog, shutil.copytree(DATA / "frames", tmp_path / "frames"), SDSS)
-    assert copy.fingerprint == source.fingerprint  # wherever the folder is
-    assert CatalogSource(source.catalog[:1], DATA / "frames", SDSS).fingerprint != source.fingerprint
-    os.utime(next(copy.frames.iterdir()), ns=(1, 1))
-    changed = copy.fingerprint
-    next(copy.frames.iterdir()).unlink()
-    assert len({source.fingerprint, changed, copy.fingerprint}) == 3
+    frames = shutil.copytree(DATA / "frames", tmp_path / "frames")
+
+    def fingerprint(frames, catalog=source.catalog):
+        return CatalogSource(catalog, frames, SDSS).fingerprint
+
+    assert fingerprint(frames) == source.fingerprint  # wherever the folder is
+    (frames / "predictions.fits.parts").mkdir()
+    for name in ("predictions.fits.lock", "predictions.fits.parts/settings.json"):  # of an output among the frames
+        (frames / name).touch()
+    assert fingerprint(frames) == source.fingerprint
+    frame = frames / "frame-g-003918-3-0213.fits.gz"
+    os.utime(frame, ns=(1, 1))
+    changed = fingerprint(frames)
+    os.utime(frame, ns=(1, 2))
+    assert len({source.fingerprint, changed, fingerprint(frames), fingerprint(frames, source.catalog[:1])}) == 4
+
+
+def test_the_first_galaxies_need_no_second_index_of_the_frames(source, monkeypatch):
+    source.index
+    monkeypatch.setattr(catalog_source, "open_frames", lambda *_: pytest.fail("the headers were read again"))
+    (_, table), = source.first(1).iter_stacks([0])
+    assert list(table["obj_id"]) == list(source.catalog["obj_id"][:1])

@@ -3,10 +3,12 @@ import pickle
 import numpy as np
 import pytest
 
-from photoz_morph.shards.stacks import read_shard
+from photoz_morph.shards.stacks import read_shard, shard_path, write_shard
 from photoz_morph.sources import source as source_module
 from photoz_morph.sources.formats import open_source
 from photoz_morph.surveys import LSST, SDSS
+from tests.support.samples import colour_stacks
+from tfds_builders.sdss_ugriz import build
 
 
 def test_the_galaxies_of_a_dataset_come_back_fold_by_fold(data_dir, stacks_dir, monkeypatch):
@@ -36,3 +38,13 @@ def test_a_dataset_of_another_survey_or_kind_is_refused(data_dir, morph_data_dir
         open_source(data_dir, origin="stacked")
     with pytest.raises(ValueError, match="tng_lsst_mocks holds no stacks"):
         open_source(morph_data_dir)
+
+
+def test_a_dataset_knows_what_made_its_stacks_as_the_shards_do(tmp_path):
+    (tmp_path / "stacks").mkdir()
+    images, table = colour_stacks(40)
+    cards = [("ENGINE", "swarp", ""), ("COMBINE", "MEDIAN", "")]
+    write_shard(shard_path(tmp_path / "stacks", 0), images, table, SDSS, "stacked", cards)
+    build(tmp_path / "stacks", tmp_path / "data", progress=False)
+    assert open_source(tmp_path / "data").facts == {"engine": "swarp", "combine": "median"}
+    assert open_source(tmp_path / "stacks").facts == open_source(tmp_path / "data").facts

@@ -340,7 +340,8 @@ def test_a_frame_that_is_dead_in_one_part_flags_the_galaxies_there_only(tmp_path
     fits.writeto(path, image, header, overwrite=True)
     ra, dec = WCS(header).all_pix2world([60.0, 250.0, 520.0], [75.0, 75.0, 75.0], 0)
     galaxies = Table({"obj_id": [1, 2, 3], "ra": ra, "dec": dec})
-    (images, table), = iter_stacks(galaxies, tmp_path, engine=engine, progress=False)
+    with pytest.warns(UserWarning, match="frame-i-000001-3-0001.fits: blank .*: 1 galaxies are flagged"):
+        (images, table), = iter_stacks(galaxies, tmp_path, engine=engine, progress=False)
     assert table["flag"].tolist() == [0, 1, 0]
     assert table["flag_reason"][1] == "frame-i-000001-3-0001.fits: blank (0 where there should be noise)"
 

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ from astropy.table import Table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from photoz_morph.streaming import working_folder
 from photoz_morph.streaming.owners import is_begun
 from photoz_morph.streaming.working_folder import fill, joining, open_working_folder
 from photoz_morph.system.locks import locked
@@ -60,11 +62,29 @@ def test_parts_of_another_computation_are_refused_with_what_differs(tmp_path, pa
 def test_damaged_settings_are_one_line(tmp_path, content):
     filled(tmp_path / "p.fits", [0])
     (tmp_path / "p.fits.parts" / "settings.json").write_text(content)
-    if content == "null":  # as if there were none
-        assert open_working_folder(tmp_path / "p.fits", PARTITIONS, SETTINGS).missing() == [1, 2, 3, 4]
-        return
     with pytest.raises(ValueError, match="p.fits.parts.*; remove the folder to begin anew"):
         open_working_folder(tmp_path / "p.fits", PARTITIONS, SETTINGS)
+
+
+def test_of_two_that_begin_at_the_same_moment_the_second_is_told_the_settings_of_the_first(tmp_path, monkeypatch):
+    write = working_folder._write_new
+
+    def write_after_another(path, text):
+        write(path, json.dumps(json.loads(text) | {"combine": "average"}))
+        write(path, text)
+
+    monkeypatch.setattr(working_folder, "_write_new", write_after_another)
+    with pytest.raises(ValueError, match=r"computed with combine average \(this run has median\)"):
+        open_working_folder(tmp_path / "p.fits", PARTITIONS, SETTINGS)
+    assert [path.name for path in (tmp_path / "p.fits.parts").iterdir()] == ["settings.json"]
+
+
+def test_the_parts_are_removed_when_the_output_is_on_the_disk(tmp_path, monkeypatch):
+    work, synced = filled(tmp_path / "p.fits", range(5)), []
+    work.out.write_text("whole")
+    monkeypatch.setattr("os.fsync", lambda number: synced.append((os.fstat(number).st_ino, work.folder.is_dir())))
+    work.remove()
+    assert synced == [(work.out.stat().st_ino, True)] and not work.folder.exists()
 
 
 def test_two_partitions_of_one_name_are_refused(tmp_path):

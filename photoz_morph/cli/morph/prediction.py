@@ -19,6 +19,7 @@ from photoz_morph.cli.options import (
     own_output,
     part_option,
     quiet_option,
+    remarks,
     run_argument,
 )
 from photoz_morph.cli.runs import current_predictions
@@ -109,7 +110,8 @@ def infer(model, source, years, fragility, max_queries, out, share, runner, beam
     from photoz_morph.morph.stamp_source import open_stamps
 
     model = ExportedMorphModel(model)
-    stamps = open_stamps(source, model, years)
+    with remarks(quiet):
+        stamps = open_stamps(source, model, years)
     max_queries = (max_queries or 400) if fragility else None
     made = infer_stamps(model, stamps, out, years, max_queries, share, not quiet, filling(beam))
     if made.counts is None:

@@ -28,6 +28,7 @@ from photoz_morph.cli.options import (
 from photoz_morph.cli.runs import current_predictions
 from photoz_morph.training.quiet import quiet_tensorflow
 
+STACKING_OPTIONS = ("combine", "engine", "swarp", "processes")  # of `infer`
 MAX_SHOWN = 20  # galaxies that `infer` lists and draws one by one
 ONE_GALAXY = {"obj_id": [1], "ra": [0.0], "dec": [0.0]}  # for a rehearsal where the columns are the dataset's
 
@@ -129,6 +130,10 @@ def infer(
     source = source or stacks
     if bool(source) == bool(frames) or (frames and not catalog):
         raise click.UsageError("give SOURCE, or --catalog and --frames")
+    given = click.get_current_context().get_parameter_source
+    of_stacking = [name for name in STACKING_OPTIONS if given(name) is not click.core.ParameterSource.DEFAULT]
+    if of_stacking and not frames:
+        raise click.UsageError(f"--{of_stacking[0]} goes with --frames; the images of {source} are made already")
     beam = beam_settings_of(runner, beam_option)
     if beam:  # its workers may be in another folder
         source, frames = (path and Path(path).absolute() for path in (source, frames))
@@ -141,7 +146,7 @@ def infer(
         from photoz_morph.catalogs.galaxies import read_galaxy_catalog
 
         with remarks(quiet):
-            galaxies = read_galaxy_catalog(catalog, needs=("ra", "dec") if frames else ())
+            galaxies = read_galaxy_catalog(catalog, needs=("ra", "dec") if frames else (), bands=_stated_bands(model))
     own_output(out, share=share)
     if frames and not is_begun(out):
         rehearse_predictions(galaxies, out, catalog)
@@ -166,7 +171,8 @@ def infer(
     else:
         from photoz_morph.sources.formats import open_source
 
-        images = open_source(source, model.survey)
+        with remarks(quiet):
+            images = open_source(source, model.survey)
         if catalog:
             reddening = CatalogReddening(galaxies)
             settings = {"ebv": reddening.fingerprint}
@@ -184,6 +190,20 @@ def infer(
     if frames and made.n_flagged == made.n_rows:
         click.echo(f"No galaxy has a complete stamp; are the frames in {frames} those of this catalogue?", err=True)
     _show(made, images, model.grid, figure, quiet)
+
+
+def _stated_bands(model):
+    """Bands in the description of an exported model, without TensorFlow; those of SDSS if it cannot be read.
+
+    What is wrong with it is said when it is loaded.
+    """
+    from photoz_morph.surveys import SDSS
+    from photoz_morph.system.json_files import read_json
+
+    try:
+        return tuple(read_json(Path(model) / "estimator.json", ("bands",))["bands"])
+    except (OSError, ValueError, TypeError):
+        return SDSS.bands
 
 
 def _show(made, source, grid, figure, quiet):

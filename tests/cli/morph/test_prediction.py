@@ -1,5 +1,7 @@
 """The command `morph infer`: what it prints and writes, and what it refuses."""
 
+import h5py
+import numpy as np
 import pytest
 from astropy.table import Table
 from click.testing import CliRunner
@@ -7,6 +9,7 @@ from click.testing import CliRunner
 from photoz_morph.cli.morph import main
 from photoz_morph.morph.exported_model import ExportedMorphModel, infer_mocks
 from tests.support.exports import toy_export, toy_mocks
+from tests.support.samples import shape_mocks
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +57,15 @@ def test_a_search_without_fragility_and_nothing_to_classify_are_one_line(place, 
     result = morph("infer", place / "model", tmp_path / "empty", "--out", tmp_path / "c.fits", "--quiet")
     assert result.exit_code == 1 and "no mocks-*.fits in it; create them with `morph mock`" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_names_that_were_understood_are_one_line_unless_quiet(place, tmp_path, recwarn):
+    toy_export(tmp_path / "model", mocks={})
+    with h5py.File(tmp_path / "stamps.hdf5", "w") as file:
+        file["image"], file["TARGETID"] = shape_mocks(2)[0][10].astype(np.float32), [5, 6]
+    for quiet in ((), ("--quiet",)):
+        words = (tmp_path / "model", tmp_path / "stamps.hdf5", "--out", tmp_path / "c.fits")
+        result = morph("infer", *words, *quiet)
+        assert result.exit_code == 0, result.output
+        assert ("stamps.hdf5: TARGETID is taken for obj_id" in result.stderr) == (not quiet)
+    assert not [warning for warning in recwarn if "TARGETID" in str(warning.message)]

@@ -1,5 +1,9 @@
 """The command `photoz infer`: what is refused before the first stack, and what is kept."""
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +19,7 @@ from tests.support.broken_input import run_command
 from tests.support.exports import toy_photoz_export
 from tests.support.paths import DATA
 from tests.support.samples import colour_stacks
+from tests.support.sources import sdss_arrays
 from tests.system.test_locks import owner
 
 
@@ -96,6 +101,18 @@ def test_parts_outlive_a_failed_infer_and_are_used_by_the_next(tmp_path, model, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p.fits", "p.png"]
 
 
+def test_a_frame_that_spoils_galaxies_is_named_by_infer_as_by_stack(tmp_path, model):
+    frames = Path(shutil.copytree(DATA / "frames", tmp_path / "frames"))
+    bad = sorted(frames.glob("frame-r-*"))[0]
+    bad.write_bytes(bad.read_bytes()[:20_000])
+    (frames / "notes.txt").touch()
+    galaxies = ("--catalog", DATA / "galaxies.csv", "--frames", frames)
+    result, warned = run_command(["infer", model, *galaxies, "--out", tmp_path / "p.fits"], quiet=False)
+    assert result.exit_code == 0 and not warned
+    assert f"{bad}: truncated or damaged frame (" in result.stderr and "galaxies are flagged" in result.stderr
+    assert f"{frames}: 1 files are not frames of sdss, ignored" in result.stderr
+
+
 def test_a_second_infer_of_the_same_output_is_told_of_the_first(tmp_path, model):
     words = ("infer", model, "--catalog", DATA / "galaxies.csv", "--frames", DATA / "frames", "--out")
     first = owner(tmp_path / "p.fits", is_folder=False)
@@ -147,6 +164,35 @@ def test_a_hats_catalogue_of_images_becomes_one_of_pdfs(tmp_path, model):
     assert found.meta["origin"] == "stacked"
 
 
+def test_names_that_were_understood_are_one_line_unless_quiet(tmp_path, model):
+    images, labels, _ = sdss_arrays(2)
+    np.savez(tmp_path / "sdss.npz", cube=images, labels=labels)
+    for quiet in (False, True):
+        words = ["infer", model, tmp_path / "sdss.npz", "--out", tmp_path / "p.fits"]
+        result, warned = run_command(words, quiet=quiet)
+        assert result.exit_code == 0 and not warned
+        assert (f"{tmp_path / 'sdss.npz'}: specObjID is taken for obj_id; " in result.stderr) == (not quiet)
+
+
+def test_z_of_a_catalogue_is_a_magnitude_by_the_bands_of_the_model(tmp_path, model, monkeypatch):
+    galaxies = Table({"obj_id": [1], "ra": [10.0], "dec": [5.0], "g": [18.0], "r": [17.5], "z": [17.0]})
+    galaxies.write(tmp_path / "mine.csv")
+    other = shutil.copytree(model, tmp_path / "model")
+    described = json.loads((other / "estimator.json").read_text()) | {"bands": ["g", "r", "z"]}
+    (other / "estimator.json").write_text(json.dumps(described))
+    read = []
+
+    def stop():
+        raise ValueError("far enough")
+
+    monkeypatch.setattr(prediction, "quiet_tensorflow", stop)
+    monkeypatch.setattr(predictions, "rehearse_predictions", lambda galaxies, *_: read.append(galaxies))
+    for folder in (model, other, tmp_path / "nowhere"):
+        words = ["infer", folder, "--catalog", tmp_path / "mine.csv", "--frames", DATA / "frames"]
+        run_command([*words, "--out", tmp_path / "p.fits"])
+    assert [float(table["z_spec"][0]) for table in read] == pytest.approx([17.0, np.nan, 17.0], nan_ok=True)
+
+
 def test_parts_of_several_commands_are_joined_by_the_last(tmp_path, model, stacks):
     words = ("infer", model, "--stacks", stacks, "--out", tmp_path / "p.parquet", "--part")
     first, _ = run_command([*words, "2/2"], quiet=False)
@@ -167,6 +213,10 @@ def test_parts_of_several_commands_are_joined_by_the_last(tmp_path, model, stack
         (["--part", "half"], "--part is 'half'"),
         (["--stacks", "elsewhere"], "give SOURCE or --stacks, not both"),
         (["--frames", "elsewhere"], "give SOURCE, or --catalog and --frames"),
+        (["--combine", "median"], "--combine goes with --frames; the images of"),
+        (["--engine", "swarp"], "--engine goes with --frames"),
+        (["--swarp", "swarp"], "--swarp goes with --frames"),
+        (["--processes", "2"], "--processes goes with --frames"),
     ],
 )
 def test_options_that_contradict_each_other_are_one_line(tmp_path, model, stacks, words, message):

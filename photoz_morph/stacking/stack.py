@@ -10,6 +10,7 @@ folder find the frames and make the stamps.
 import hashlib
 import io
 import re
+import shutil
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -122,10 +123,10 @@ def _fill(out_dir, run, part, progress):
     kept = _check_earlier_shards(out_dir, paths, numbers, own, run)
     left = [i for i in own if paths[i] not in kept]
     n_flagged, remarks = sum(kept.values()), []
+    name = "unsorted" if part is None else f"unsorted-{part.number}-of-{part.n_parts}"
     if left:
         files = _Shards(tuple(paths), tuple(numbers), run)
         units, scattered = [numbers[i] for i in left], None
-        name = "unsorted" if part is None else f"unsorted-{part.number}-of-{part.n_parts}"
         wanted = np.concatenate(units)
         by_frame = run.plan.by_frame(wanted)
         ordered = [by_frame[start : start + SHARD_SIZE] for start in range(0, len(by_frame), SHARD_SIZE)]
@@ -140,13 +141,15 @@ def _fill(out_dir, run, part, progress):
                     bar.update(n_done * settings.survey.n_bands if n_processes > 1 else 0)
                 n_flagged += sum(files.write(i, scattered.gather(numbers[i])) for i in left)
                 remarks = list(scattered.remarks())
-                scattered.remove()
             else:
                 jobs = ((files.only(i), i, run.plan.job(numbers[i])) for i in left)
                 for n_bad, found in run_jobs(_stack_shard, jobs, n_processes, settings, bar):
                     n_flagged += n_bad
                     remarks.append(found)
                     bar.update(SHARD_SIZE * settings.survey.n_bands if n_processes > 1 else 0)
+    # Also what a run left that was killed after its last shard, and what parts left that are finished here.
+    for folder in [out_dir / name] if part else [out_dir / name, *out_dir.glob("unsorted-*-of-*")]:
+        shutil.rmtree(folder, ignore_errors=True)
     n_good = sum(len(numbers[i]) for i in own) - n_flagged
     messages = _messages(run, remarks)
     if n_good == 0 and own:

@@ -203,10 +203,6 @@ class Unsorted:
         for number in range(len(self.units)):
             yield json.loads((self.folder / f"unit-{number:06d}.json").read_text())["remarks"]
 
-    def remove(self):
-        """Remove the files."""
-        shutil.rmtree(self.folder)
-
 
 def stack_unit(pixels, bar, path_and_job):
     """Stack the galaxies of one file of `Unsorted` and write it; their number."""

@@ -171,6 +171,18 @@ def test_an_index_and_its_folder_give_the_same_stacks(tmp_path, survey_folder, s
     assert_same(from_folder, from_index)
 
 
+def test_files_of_killed_runs_are_removed_with_the_last_shard(tmp_path, survey_folder, scattered, monkeypatch):
+    rows, _ = stacked(scattered[:20], survey_folder, tmp_path, monkeypatch)
+    for name in ("unsorted", "unsorted-1-of-2", "unsorted-2-of-2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "order.json").touch()
+    stacked(scattered[:20], survey_folder, tmp_path, monkeypatch, part=(1, 2))
+    assert sorted(path.name for path in tmp_path.glob("unsorted*")) == ["unsorted", "unsorted-2-of-2"]
+    again, summary = stacked(scattered[:20], survey_folder, tmp_path, monkeypatch)
+    assert summary.n_kept_shards == 2 and not list(tmp_path.glob("unsorted*"))
+    assert_same(rows, again)
+
+
 def test_shards_of_one_engine_are_not_continued_by_the_other(tmp_path, survey_folder, scattered, monkeypatch):
     stacked(scattered[:5], survey_folder, tmp_path, monkeypatch)
     header = read_shard(tmp_path / "stacks-00000.fits")[2]

@@ -1,5 +1,6 @@
 # Sourced by scripts/test and scripts/demo. Sets ROOT, the checkout; makes .venv there, with the packages of
-# constraints.txt and the program SWarp, as far as they are missing. Repeating it costs a fraction of a second.
+# constraints.txt, as far as they are missing. Repeating it costs a fraction of a second. The tests call install_swarp,
+# too.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/.venv
@@ -74,7 +75,7 @@ install_swarp() {
     fi
     if ! has_swarp; then
         printf '%s\n' \
-            "SWarp is not installed, so no survey frames can be stacked here. Install it with one of" \
+            "SWarp is not installed, so the tests that compare with it are skipped. Install it with one of" \
             "  sudo apt-get install swarp                          (Debian, Ubuntu)" \
             "  conda install -c conda-forge astromatic-swarp" \
             "or from source: https://www.astromatic.net/software/swarp" >&2
@@ -83,4 +84,3 @@ install_swarp() {
 
 make_venv
 install_package
-install_swarp

@@ -5,6 +5,7 @@ from photoz_morph.training.quiet import quiet_tensorflow
 quiet_tensorflow()  # before anything imports it: what it says would stand below pytest's summary
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from photoz_morph.config import load_config
 from photoz_morph.morph.config import MorphConfig
@@ -15,6 +16,12 @@ from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.paths import SHARED_DATA
 from tests.support.samples import MOCK_HEADER, MORPH_TINY, TINY, colour_stacks, shape_mocks
+
+# The same examples everywhere, however slow the machine is.
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from photoz_morph.catalogs.dust import fill_ebv
 from photoz_morph.catalogs.galaxies import check_galaxy_catalog
 from photoz_morph.catalogs.per_band import check_quantities
-from photoz_morph.shards.stacks import SHARD_SIZE, read_shard, shard_path, write_shard
+from photoz_morph.shards.stacks import SHARD_SIZE, read_shard, shard_path, survey_of, write_shard
 from photoz_morph.stacking.frame_index import FrameIndex, open_frames
 from photoz_morph.stacking.lanczos import COMBINE_TYPES
 from photoz_morph.stacking.parts import Part, missing_remark, owned_part
@@ -359,10 +359,13 @@ def _check_earlier_shards(out_dir, paths, numbers, own, run):
         part = run.catalog[numbers[number_of[path]]]
         frames_id = _frames_id(run.plan.names_of(numbers[number_of[path]]))
         _, table, header = read_shard(path)
+        if differing := _difference(survey_of(path, header), run.plan.settings.survey):
+            raise ValueError(f"{path}: survey has {differing}; {remedy}")
         for keyword, value, _ in _setting_cards(part, run.plan.settings):
             there = header.get(keyword, "swarp" if keyword == "ENGINE" else None)  # before version 0.2
             if there != value:
-                raise ValueError(f"{path}: {keyword} is {there}, this run has {value}; {remedy}")
+                continued = f"continue with --engine {there}, or " if keyword == "ENGINE" else ""
+                raise ValueError(f"{path}: {keyword} is {there}, this run has {value}; {continued}{remedy}")
         for column in _as_read_back(part).itercols():
             name, nan = column.name, column.dtype.kind == "f"
             if name not in table.colnames or not np.array_equal(table[name], column, equal_nan=nan):
@@ -378,6 +381,12 @@ def _check_earlier_shards(out_dir, paths, numbers, own, run):
             if unusable:
                 run.messages.append(f"{path}: kept, with galaxies flagged on {', '.join(names)}, which is as it was")
     return kept
+
+
+def _difference(there, survey):
+    """What makes pixels of a survey as it was described others than those of today's description, or ""."""
+    frames = "" if there.frames == survey.frames else "`frames` other than it has now"
+    return ", ".join(filter(None, [there.difference(survey), frames]))
 
 
 def _as_read_back(table):

@@ -10,6 +10,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from pathlib import PurePath
 
 import numpy as np
 from tqdm import tqdm
@@ -68,9 +69,9 @@ class Plan:
         return starts, self.rows[np.arange(starts[-1]) + shifts]
 
     def names_of(self, numbers):
-        """Names of all frames that overlap some of the positions, sorted."""
+        """Names of all frames that overlap some of the positions, sorted; without folders, which may be moved."""
         frames = self.index[np.unique(self.frames_of(numbers)[1])]
-        return sorted({f"{band}-{identity}" for band, identity in zip(frames["band"], frames["identity"])})
+        return sorted(f"{band}-{PurePath(name).name}" for band, name in zip(frames["band"], frames["identity"]))
 
     def job(self, numbers):
         """Job of some of the positions, with no more of the index than it needs."""

@@ -5,8 +5,8 @@
 Writes synthetic predictions on 60 bins, 1,000,000 and 10,000,000 by default, as Parquet, one file at a time (240 bytes
 a galaxy of disk), evaluates each in a process of its own, and removes it. Prints the core seconds of the pass, without
 the bootstrap on its sample, which does not grow, the most memory of the process above its imports, the largest error
-that streaming makes in a score, in units of the score's own error, and what 100,000,000 galaxies take at the rate of the
-largest file. On a core of a shared cloud machine expect 9 microseconds a galaxy, and 0.3 GB whatever the number.
+that streaming makes in a score, in units of the score's own error, and what 100,000,000 galaxies take at the rate of
+the largest file. On a core of a shared cloud machine expect 9 microseconds a galaxy, and 0.3 GB whatever the number.
 """
 
 import multiprocessing

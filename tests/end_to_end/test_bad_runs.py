@@ -236,7 +236,7 @@ def frames_without(name, bands, *expected):
                 path.unlink()
         return "infer", place.model, "--catalog", GALAXIES, "--frames", "frames"
 
-    case.add(name, make, *expected, "download the frames of all bands u, g, r, i, z", swarp=True)
+    case.add(name, make, *expected, "give frames of all bands u, g, r, i, z")
 
 
 frames_without("missing_band_at_infer", "z", "missing band z")
@@ -274,7 +274,7 @@ def test_error_is_one_line_with_the_remedy_and_nothing_is_lost(place, make, expe
 
 
 def test_swarp_not_installed(place, monkeypatch):
-    arguments = ("infer", place.model, "--catalog", GALAXIES, "--frames", FRAMES)
+    arguments = ("infer", place.model, "--catalog", GALAXIES, "--frames", FRAMES, "--engine", "swarp")
     monkeypatch.setenv("PATH", str(place.folder))
     check_error(place, arguments, ["SWarp is not installed", "apt-get install swarp", "conda-forge astromatic-swarp"])
 

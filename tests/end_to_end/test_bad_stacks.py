@@ -29,7 +29,7 @@ from tests.support.broken_input import (
     flipped,
     run_command,
 )
-from tests.support.frames import frame_header, swarp_test, write_frame
+from tests.support.frames import frame_header, write_frame
 from tests.support.paths import DATA
 from tests.support.samples import colour_stacks
 
@@ -46,7 +46,7 @@ def place(data_dir, stacks_dir, tmp_path, monkeypatch):
 # Frames
 
 
-@case("missing band g", "frames (8 frames of other bands", "download the frames of all bands u, g, r, i, z", swarp=True)
+@case("missing band g", "frames (8 frames of other bands", "give frames of all bands u, g, r, i, z")
 def missing_band(place):
     for path in place.frames().glob("frame-g-*"):
         path.unlink()
@@ -66,7 +66,7 @@ def damaged_frame(place, damage, plain):
 def frame(name, damage, *expected, plain=False):
     """A case with one frame that is not what it should be."""
     expected = ("frame-i-004510-4-0030.fits", *expected)
-    case.add(name, lambda place: damaged_frame(place, damage, plain), *expected, swarp=True)
+    case.add(name, lambda place: damaged_frame(place, damage, plain), *expected)
 
 
 def set_card(keyword, value, ext=0):
@@ -84,7 +84,7 @@ frame("frame_twice", lambda path: path.with_suffix("").write_bytes(gzip.decompre
       "the same frame is also in", "keep one")  # fmt: skip
 
 
-@case("nowhere: no such folder; give the folder with the frame-*.fits files", swarp=True)
+@case("nowhere: no such folder; give the folder with the frames, or their index")
 def no_frames_folder(place):
     return "stack", GALAXIES, "nowhere"
 
@@ -222,7 +222,7 @@ for name, words in (
     case.add(
         f"{name}_to_an_unwritable_folder",
         lambda place, words=words: (*words.format(**vars(place)).split(), place.in_the_way()),
-        "file/out", "Not a directory", swarp=name == "stack",
+        "file/out", "Not a directory",
     )  # fmt: skip
 
 
@@ -238,7 +238,6 @@ FULL_DISK = {
 }
 
 
-@swarp_test
 @pytest.mark.parametrize("free_kib, words, expected", FULL_DISK.values(), ids=FULL_DISK)
 def test_full_disk_is_named_and_with_room_the_same_command_resumes(place, free_kib, words, expected):
     check_full_disk(place, free_kib, words.format(**vars(place)).split(), [expected])
@@ -258,7 +257,6 @@ DAMAGED_FRAMES = {  # name -> damage, and whether the frame is not compressed
 }
 
 
-@swarp_test
 @pytest.mark.parametrize("damage, plain", DAMAGED_FRAMES.values(), ids=DAMAGED_FRAMES)
 def test_a_damaged_frame_flags_its_galaxy_only_and_is_listed_once(place, damage, plain):
     result, shown = run_command(damaged_frame(place, damage, plain))
@@ -320,14 +318,12 @@ def frames_at(place):
     return write
 
 
-@swarp_test
 def test_galaxy_outside_every_frame_is_a_flagged_row(place):
     _, table = stacks_of([(229.52556, 42.74604), (10.0, 42.0)], FRAMES)
     assert table["flag"].tolist() == [0, 1]
     assert table["flag_reason"][1].startswith("no frame of band u covers it; no frame of band g covers it")
 
 
-@swarp_test
 def test_galaxies_across_ra_0_are_stacked(frames_at):
     frames_at((0.0, 10.0))
     images, table = stacks_of([(359.9995, 10.0), (0.0, 10.0), (0.0005, 10.0)])
@@ -336,7 +332,6 @@ def test_galaxies_across_ra_0_are_stacked(frames_at):
     assert np.corrcoef(images[0, :, :-9, 2].ravel(), images[2, :, 9:, 2].ravel())[0, 1] > 0.9
 
 
-@swarp_test
 def test_galaxies_at_the_poles_are_stacked_with_north_along_their_meridian(frames_at):
     frames_at((0.0, 90.0), (0.0, -90.0))
     images, table = stacks_of([(0.0, 90.0), (90.0, 90.0), (0.0, -90.0), (90.0, -90.0), (0.0, 89.9)])
@@ -347,7 +342,6 @@ def test_galaxies_at_the_poles_are_stacked_with_north_along_their_meridian(frame
     np.testing.assert_allclose(images[3], np.rot90(images[2], 1), atol=1e-3)
 
 
-@swarp_test
 def test_targets_on_and_off_the_edge_of_a_frame_are_flagged_rows(frames_at):
     frames_at((30.0, 0.0))
     arcsec, half_frame = 1 / 3600, 75 * 0.396
@@ -357,7 +351,6 @@ def test_targets_on_and_off_the_edge_of_a_frame_are_flagged_rows(frames_at):
     assert "of 4096 pixels of band u have no data" in reasons[0] and "no frame of band u covers it" in reasons[2]
 
 
-@swarp_test
 @pytest.mark.parametrize("damage", ["nan", "inf", "bit"])
 def test_bad_pixel_of_a_plain_frame_flags_its_galaxy_only(frames_at, damage):
     frames_at((30.0, 0.0), (40.0, 5.0))

@@ -19,7 +19,6 @@ from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.runs.folder import finished_members, weights_hash
 from photoz_morph.shards.stacks import find_shards, read_catalog
 from photoz_morph.system.provenance import code_version, joint_hash
-from tests.support.frames import swarp_test
 from tests.support.paths import DATA
 from tests.support.samples import TINY
 
@@ -141,7 +140,6 @@ def test_infer_keeps_the_rows_of_the_stacks_in_order(in_chain):
     assert "300 galaxies in infer.parquet, 0 of them flagged" in in_chain["infer"]
 
 
-@swarp_test
 def test_real_frames_to_pdfs(in_chain, tmp_path):
     galaxies = Table.read(DATA / "galaxies.csv")[::-1]
     galaxies.add_row({"obj_id": 9, "ra": 10.0, "dec": -20.0, "z_spec": 0.1})  # no frame is there
@@ -178,7 +176,6 @@ def test_quiet_prints_nothing(in_chain, arguments, tmp_path):
     assert photoz(*(str(argument).format(tmp=tmp_path) for argument in arguments), "--quiet").output == ""
 
 
-@swarp_test
 def test_quiet_stack_prints_nothing(tmp_path):
     assert photoz("stack", DATA / "galaxies.csv", DATA / "frames", "--out", tmp_path, "--quiet").output == ""
 

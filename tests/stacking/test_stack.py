@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from photoz_morph.catalogs.galaxies import read_galaxy_catalog
-from photoz_morph.shards.stacks import read_shard
+from photoz_morph.shards.stacks import find_shards, read_shard
 from photoz_morph.stacking import stack
 from photoz_morph.stacking.frame_index import index_frames
 from photoz_morph.stacking.stack import iter_stacks, stack_catalog
-from photoz_morph.surveys import SDSS
+from photoz_morph.surveys import SDSS, survey_from_dict
 from tests.support.frames import PROGRAM, frame_header, synthetic_survey_folder, write_frame
 from tests.support.paths import DATA
+from tests.support.surveys import DESCRIPTION, THREE_BANDS
 
 both_engines = pytest.mark.parametrize(
     "engine",
@@ -133,6 +134,52 @@ def test_shards_of_another_run_are_not_overwritten(tmp_path, frames_of_two_galax
     shutil.copy(out / "stacks-00000.fits", out / "stacks-00001.fits")
     with pytest.raises(ValueError, match="stacks-00001.fits: exists, but this catalogue fills 1 shards only"):
         stack_catalog(catalog, frames_of_two_galaxies, out, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pixel_scale": 0.4}, "survey has pixel_scale 0.6 instead of 0.4"),
+        ({"frames": DESCRIPTION["frames"] | {"exposure_keyword": "EXPTIME"}}, "survey has `frames` other than it has"),
+    ],
+    ids=["scale", "frames"],
+)  # fmt: skip
+def test_shards_of_a_survey_that_was_described_otherwise_are_not_continued(tmp_path, change, message):
+    (tmp_path / "frames").mkdir()
+    for band in THREE_BANDS.bands:
+        header = fits.Header({**frame_header(20.0, 5.0), "FILTER": band, "MAGZERO": 25.0, "EXPTIME": 54.0})
+        header.remove("BUNIT")
+        fits.writeto(tmp_path / "frames" / f"tiny_{band}_1.fits", noise().astype(np.float32), header)
+    galaxy = Table({"obj_id": [1], "ra": [20.0], "dec": [5.0]})
+    where = tmp_path / "frames", tmp_path / "out"
+    assert stack_catalog(galaxy, *where, THREE_BANDS, progress=False).n_good == 1
+    with pytest.raises(ValueError, match=f"stacks-00000.fits: {message}.*; give another output folder"):
+        stack_catalog(galaxy, *where, survey_from_dict(DESCRIPTION | change), progress=False)
+
+
+def test_shards_are_kept_when_the_folder_of_their_frames_was_moved(tmp_path):
+    """Names of such frames have no parts that tell them apart, so that in an index the path does."""
+    survey = survey_from_dict(DESCRIPTION | {"frames": DESCRIPTION["frames"] | {"file_name": "*_{band}.fits"}})
+    (tmp_path / "frames").mkdir()
+    for band in survey.bands:
+        header = fits.Header({**frame_header(20.0, 5.0), "FILTER": band, "MAGZERO": 25.0})
+        header.remove("BUNIT")
+        fits.writeto(tmp_path / "frames" / f"coadd_{band}.fits", noise().astype(np.float32), header)
+    galaxy = Table({"obj_id": [1], "ra": [20.0], "dec": [5.0]})
+    stack_catalog(galaxy, tmp_path / "frames", tmp_path / "out", survey, progress=False)
+    (tmp_path / "frames").rename(tmp_path / "moved")
+    assert stack_catalog(galaxy, tmp_path / "moved", tmp_path / "out", survey, progress=False).n_kept_shards == 1
+
+
+def test_shards_of_version_01_are_continued_by_swarp_alone(tmp_path, frames_of_two_galaxies, catalog):
+    """They were all made by the program, and say neither ENGINE nor NSHARDS."""
+    path, = stack_catalog(catalog, frames_of_two_galaxies, tmp_path / "out", progress=False).paths
+    with fits.open(path, mode="update") as hdus:
+        for keyword in ("ENGINE", "NSHARDS", "CODE"):
+            hdus[0].header.remove(keyword)
+    assert find_shards(tmp_path / "out") == [path]
+    with pytest.raises(ValueError, match="ENGINE is swarp, this run has lanczos; continue with --engine swarp, or"):
+        stack_catalog(catalog, frames_of_two_galaxies, tmp_path / "out", progress=False)
 
 
 @both_engines

@@ -15,20 +15,11 @@ from click.testing import CliRunner
 from photoz_morph.cli.photoz import main
 from photoz_morph.shards.stacks import read_shard, shard_path, write_shard
 from photoz_morph.surveys import SDSS
-from tests.support.frames import swarp_test
 from tests.support.paths import DATA
 from tests.support.samples import TINY, colour_stacks
 
 SETTINGS = [word for setting in TINY for word in ("--set", setting)]
 HIDDEN = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)  # Python shows none of these
-
-
-@swarp_test
-def _needs_swarp():
-    """Carries the marks of a test that does; pytest takes no lambda."""
-
-
-SWARP_MARKS = _needs_swarp.pytestmark
 
 
 class Workplace:
@@ -96,18 +87,17 @@ class Cases:
     def __init__(self):
         self.rows = []
 
-    def __call__(self, *expected, swarp=False):
+    def __call__(self, *expected):
         """Decorator of such a function."""
 
         def register(function):
-            self.add(function.__name__, function, *expected, swarp=swarp)
+            self.add(function.__name__, function, *expected)
             return function
 
         return register
 
-    def add(self, name, function, *expected, swarp=False):
-        marks = SWARP_MARKS if swarp else ()
-        self.rows.append(pytest.param(function, expected, id=name, marks=marks))
+    def add(self, name, function, *expected):
+        self.rows.append(pytest.param(function, expected, id=name))
 
     def command(self, name, words, *expected):
         """A command that is wrong in itself; {run}, {data}, {stacks}, {model} and {folder} are those of the place."""

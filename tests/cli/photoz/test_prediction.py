@@ -18,7 +18,6 @@ from photoz_morph.streaming import working_folder
 from photoz_morph.surveys import SDSS
 from tests.support.broken_input import run_command
 from tests.support.exports import toy_photoz_export
-from tests.support.frames import swarp_test
 from tests.support.paths import DATA
 from tests.support.samples import colour_stacks
 from tests.support.sources import sdss_arrays
@@ -74,7 +73,6 @@ def test_columns_of_a_usual_catalogue_pass_the_rehearsal_and_nothing_is_left(tmp
     assert not list(tmp_path.iterdir())
 
 
-@swarp_test
 def test_parts_outlive_a_failed_infer_and_are_used_by_the_next(tmp_path, model, monkeypatch):
     made = []
 
@@ -129,7 +127,6 @@ def test_a_frame_that_spoils_galaxies_is_named_by_infer_as_by_stack(tmp_path, mo
     assert f"{frames}: 1 files are not frames of sdss, ignored" in result.stderr
 
 
-@swarp_test
 def test_a_second_infer_of_the_same_output_is_told_of_the_first(tmp_path, model):
     words = ("infer", model, "--catalog", DATA / "galaxies.csv", "--frames", DATA / "frames", "--out")
     first = owner(tmp_path / "p.fits", is_folder=False)
@@ -261,7 +258,6 @@ def test_a_source_that_the_output_cannot_hold_is_refused_before_the_work(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["stacks"]
 
 
-@swarp_test
 def test_a_name_that_begins_with_that_of_the_network_is_refused_in_hats(tmp_path, model):
     pytest.importorskip("hats")
     galaxies = Table.read(DATA / "galaxies.csv")

@@ -159,7 +159,7 @@ def check_new_folder(path):
 
 
 def checked_dust(dust):
-    """The choice of a dust map, the same for all workers; refused before the work if its files or package are missing."""
+    """The choice of a dust map, the same for all workers; refused before the work if it cannot be read."""
     from photoz_morph.catalogs.dust import open_dust, settled_dust
 
     open_dust(dust)

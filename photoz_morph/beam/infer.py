@@ -77,6 +77,7 @@ class _Compute(beam.DoFn):
         try:
             with contextlib.closing(read([number])) as items:
                 table = compute(name, next(items))
+            work.check(number, table)
         except ValueError as error:  # of what it is computed from: another attempt would fail too, other parts go on
             (Path(self._folder) / f"{name}.error").write_text(" ".join(str(error).split()))
         else:

@@ -50,14 +50,42 @@ def open_dust(dust="auto"):
     FileNotFoundError
         If a file of the map is missing.
     """
-    kind, _, folder = dust.partition(":")
-    if kind == "auto" and not folder:
-        for kind, folder in (("dustmaps", _dustmaps_folder()), ("sfdmap", os.environ.get("SFD_DIR", ""))):
-            if folder and _has_package(kind) and all((Path(folder) / name).is_file() for name in MAP_FILES):
-                return _open_map(kind, folder), MAP_SOURCES[kind]
-        return sfd_ebv, EBV_SOURCE
+    dust = settled_dust(dust)
     if dust == "shipped":
         return sfd_ebv, EBV_SOURCE
+    kind, _, folder = dust.partition(":")
+    for name in MAP_FILES:
+        if not (Path(folder) / name).is_file():
+            raise FileNotFoundError(f"{Path(folder) / name}: no such file; {WHERE}")
+    return _open_map(kind, folder), MAP_SOURCES[kind]
+
+
+def settled_dust(dust="auto"):
+    """The choice of `open_dust` as one that is the same on every machine and in every folder.
+
+    Parameters
+    ----------
+    dust : str
+        As for `open_dust`.
+
+    Returns
+    -------
+    str
+        `shipped`, or `dustmaps:DIR` or `sfdmap:DIR` with the whole path of the folder of the files.
+
+    Raises
+    ------
+    ValueError
+        If `dust` is no choice, or the package is missing.
+    """
+    kind, _, folder = dust.partition(":")
+    if dust == "auto":
+        for kind, folder in (("dustmaps", _dustmaps_folder()), ("sfdmap", os.environ.get("SFD_DIR", ""))):
+            if folder and _has_package(kind) and all((Path(folder) / name).is_file() for name in MAP_FILES):
+                return f"{kind}:{os.path.abspath(folder)}"
+        return "shipped"
+    if dust == "shipped":
+        return dust
     if kind not in MAP_SOURCES or (kind == "sfdmap" and not folder):
         raise ValueError(f"no dust map {dust!r}; give {CHOICES}")
     if not _has_package(kind):
@@ -65,10 +93,7 @@ def open_dust(dust="auto"):
     folder = os.path.expanduser(folder) if folder else _dustmaps_folder()
     if kind == "dustmaps" and (Path(folder) / "sfd").is_dir():  # the data folder of dustmaps, with one for each map
         folder = str(Path(folder) / "sfd")
-    for name in MAP_FILES:
-        if not (Path(folder) / name).is_file():
-            raise FileNotFoundError(f"{Path(folder) / name}: no such file; {WHERE}")
-    return _open_map(kind, folder), MAP_SOURCES[kind]
+    return f"{kind}:{os.path.abspath(folder)}"
 
 
 def fill_ebv(table, dust="auto"):

@@ -48,7 +48,7 @@ def _is_text(wanted):
     return lambda values: np.array([text.strip().lower() == wanted for text in values], bool)
 
 
-REDSHIFT = (("z",), ("z_spec",), ("redshift",))
+REDSHIFT = (("z_spec",), ("redshift",), ("z",))  # the last may be a magnitude
 CUTS = (
     Cut("positive", REDSHIFT, "z > 0", lambda z: z > 0, False),
     Cut("warning", (("zwarning",),), "zWarning = 0", lambda warning: warning == 0),

@@ -159,11 +159,11 @@ def check_new_folder(path):
 
 
 def checked_dust(dust):
-    """The choice of a dust map, refused before the work if its files or its package are missing."""
-    from photoz_morph.catalogs.dust import open_dust
+    """The choice of a dust map, the same for all workers; refused before the work if it cannot be read."""
+    from photoz_morph.catalogs.dust import open_dust, settled_dust
 
     open_dust(dust)
-    return dust
+    return settled_dust(dust)
 
 
 def echo_dust(table, dust, quiet):

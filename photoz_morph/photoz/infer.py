@@ -200,13 +200,20 @@ def rehearse_source(source, out, model="", progress=True):
     Raises
     ------
     ValueError, OSError
-        As from `rehearse_predictions`; also if a partition is damaged.
+        As from `rehearse_predictions`; also if a partition is damaged, or a column has vectors of other lengths in it.
     """
-    seen = set()
+    seen, shapes = set(), {}
     for partition in tqdm(source.partitions, desc="check", unit=" partitions", disable=not progress):
         table = partition.read_table()
         if Path(out).suffix == ".hats":
             check_positions(table, out)
+        for name in table.colnames:
+            shape = shapes.setdefault(name, table[name].shape[1:])
+            if shape != table[name].shape[1:]:
+                raise ValueError(
+                    f"{source.path}: column {name} has vectors of different lengths, {shape} and, in {partition.name}, "
+                    f"{table[name].shape[1:]}; make them as long, or leave the column out"
+                )
         likeness = tuple((name, table[name].dtype.kind, table[name].shape[1:]) for name in table.colnames)
         if likeness not in seen and len(table):
             seen.add(likeness)

@@ -75,6 +75,12 @@ class WorkingFolder:
         with write_whole(self.path(name), is_shared=is_shared) as part:
             write_parquet(table, part)
 
+    def check(self, number, table):
+        """Raise a ValueError if the table of a part has another number of rows than its source said."""
+        name, size = self.names[number], self.sizes[number]
+        if len(table) != size:
+            raise ValueError(f"{name}: has {len(table)} rows, {size} were announced; was it changed just now?")
+
     def parts(self):
         """All parts, as one table; see `streaming.parts`."""
         return Parts([self.path(name) for name in self.names])
@@ -202,8 +208,7 @@ def fill(work, read, compute, share=None, unit=" galaxies", progress=True):
             for number in left:
                 name, size = work.names[number], work.sizes[number]
                 table = compute(name, next(items))
-                if len(table) != size:
-                    raise ValueError(f"{name}: has {len(table)} rows, {size} were announced; was it changed just now?")
+                work.check(number, table)
                 work.write(name, table)
                 bar.update(size)
 

@@ -144,6 +144,16 @@ def test_galaxies_of_a_catalogue_are_stacked_by_the_workers_with_one_index(tmp_p
     assert (tmp_path / "beam.fits").read_bytes() == (tmp_path / "one.fits").read_bytes()
 
 
+def test_a_part_of_other_rows_than_announced_is_named_as_without_a_runner(tmp_path):
+    source = made_source((3, 5))
+    changed = SimpleNamespace(name="changed", n_rows=9, read=source.partitions[1].read)
+    source.partitions = (source.partitions[0], changed)
+    for name, options in (("one", {}), ("beam", {"fill_parts": filling()})):
+        with pytest.raises(ValueError, match="^changed: has 5 rows, 9 were announced; was it changed just now"):
+            infer_source(NumpyModel("model"), source, tmp_path / f"{name}.fits", progress=False, **options)
+        assert [path.name for path in (tmp_path / f"{name}.fits.parts").glob("*.parquet")] == ["made-00000-3.parquet"]
+
+
 def test_the_bar_counts_the_rows_that_were_there_before(tmp_path, capfd):
     infer_source(NumpyModel("model"), made_source(SIZES), tmp_path / "a.fits", share=(1, 2), progress=False)
     capfd.readouterr()

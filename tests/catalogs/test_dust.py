@@ -11,7 +11,8 @@ from astropy.io import fits
 from astropy.table import Table
 
 from photoz_morph.catalogs import dust
-from photoz_morph.catalogs.dust import EBV_SOURCE, MAP_FILES, fill_ebv, open_dust, sfd_ebv
+from photoz_morph.catalogs.dust import EBV_SOURCE, MAP_FILES, fill_ebv, open_dust, settled_dust, sfd_ebv
+from photoz_morph.cli.options import checked_dust
 from tests.support.paths import SHARED_DATA
 
 GST10K = SHARED_DATA / "sdss_gst10k" / "gst10k.npz"
@@ -129,6 +130,19 @@ def test_auto_takes_the_map_of_the_user_where_it_is_and_says_which(positions, tm
     assert open_dust("shipped") == (sfd_ebv, EBV_SOURCE)
     (tmp_path / "dustmaps" / "sfd" / MAP_FILES[1]).unlink()  # half a map is none
     assert open_dust("auto")[1] == "SFD98 by sfdmap2"
+
+
+def test_a_settled_choice_is_the_same_map_in_any_folder_and_environment(positions, tmp_path, monkeypatch):
+    pytest.importorskip("sfdmap2")
+    monkeypatch.chdir(tmp_path)
+    assert settled_dust("auto") == "shipped" == checked_dust("auto")
+    write_map(tmp_path / "maps")
+    monkeypatch.setenv("SFD_DIR", "maps")
+    chosen = checked_dust("auto")
+    assert chosen == checked_dust("sfdmap:maps") == f"sfdmap:{tmp_path / 'maps'}"
+    monkeypatch.chdir("/")
+    monkeypatch.delenv("SFD_DIR")
+    assert open_dust(chosen)[0](*positions) == pytest.approx(known_ebv(*positions), abs=1e-5)
 
 
 def test_a_missing_file_is_named_with_the_place_to_get_it(tmp_path):

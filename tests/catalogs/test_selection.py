@@ -35,6 +35,12 @@ def test_columns_in_any_letter_case_and_text_with_blanks_are_understood():
     assert select_main_sample(sample, "a.csv")[0].all()
 
 
+def test_z_beside_a_column_of_redshifts_is_a_magnitude():
+    sample = table({"z": 17.0}, {"z": 16.5})
+    sample["z_spec"] = [0.1, 0.5]
+    assert list(select_main_sample(sample, "a.csv")[0]) == [True, False]
+
+
 def test_unknown_values_do_not_pass():
     sample = table({}, {"z": np.nan}, {}, {})
     sample["zWarning"] = MaskedColumn(sample["zWarning"], mask=[False, False, True, False])

@@ -226,6 +226,20 @@ def test_the_rehearsal_reads_every_partition_and_names_the_source(tmp_path):
         rehearse_source(source, tmp_path / "p.fits", progress=False)
 
 
+def test_vectors_that_no_column_can_hold_together_are_named_before_the_work(tmp_path):
+    class WithVector(MadePartition):
+        def read_table(self):
+            table = super().read_table()
+            table["mags"] = np.zeros((self.n_rows, 5 if self.first < 79 else 3))
+            return table
+
+    source = made_source(SIZES)
+    source.partitions = (*source.partitions, WithVector(70, 3), WithVector(79, 3))
+    message = r"^made: column mags has vectors of different lengths, \(5,\) and, in made-00079-3, \(3,\); make them"
+    with pytest.raises(ValueError, match=message):
+        rehearse_source(source, tmp_path / "p.fits", progress=False)
+
+
 def test_a_position_that_hats_needs_is_asked_for_before_the_work(tmp_path):
     pytest.importorskip("hats")
 

@@ -157,12 +157,16 @@ def infer(
     if frames:
         from photoz_morph.photoz.catalog_source import CatalogSource
         from photoz_morph.stacking.stack import DEFAULT_ENGINE
+        from photoz_morph.stacking.swarp import find_swarp
 
         if not is_begun(out):  # again, because now the name of the network is known
             rehearse_predictions(galaxies[:1], out, catalog, model.description["model"])
 
         engine = engine or ("swarp" if swarp else DEFAULT_ENGINE)
         settings = {"combine": combine, "engine": engine}
+        if engine == "swarp":
+            program, settings["swarp"] = find_swarp(swarp)  # and its version
+            swarp = swarp and program  # its workers may be in another folder
         echo_dust(galaxies, dust, quiet)
         options = {"combine": combine, "swarp": swarp, "dust": dust, "engine": engine, "processes": processes}
         images = CatalogSource(galaxies, frames, model.survey, options, not quiet)

@@ -14,6 +14,7 @@ from photoz_morph.cli.photoz import prediction
 from photoz_morph.photoz import catalog_source, infer, predictions
 from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.shards.stacks import shard_path, write_shard
+from photoz_morph.streaming import working_folder
 from photoz_morph.surveys import SDSS
 from tests.support.broken_input import run_command
 from tests.support.exports import toy_photoz_export
@@ -99,6 +100,19 @@ def test_parts_outlive_a_failed_infer_and_are_used_by_the_next(tmp_path, model, 
     np.testing.assert_allclose(table["z_phot"], 0.15)
     assert table.meta["origin"] == "stacked"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p.fits", "p.png"]
+
+
+def test_parts_of_another_swarp_are_refused(tmp_path, model):
+    words = ["infer", model, "--catalog", DATA / "galaxies.csv", "--frames", DATA / "frames", "--out"]
+    for version in ("2.38.0", "2.41.5"):
+        program = tmp_path / f"swarp{version}"
+        program.write_text(f"#!/bin/sh\necho SWarp version {version}\n")
+        program.chmod(0o755)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(catalog_source.CatalogSource, "iter_stacks", lambda *_: iter([]))
+            patch.setattr(working_folder.WorkingFolder, "remove", lambda *_: None)
+            result, _ = run_command([*words, tmp_path / "p.fits", "--swarp", program])
+    assert "parts were computed with swarp 2.38.0 (this run has 2.41.5)" in result.stderr
 
 
 def test_a_frame_that_spoils_galaxies_is_named_by_infer_as_by_stack(tmp_path, model):

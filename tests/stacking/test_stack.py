@@ -18,7 +18,7 @@ from photoz_morph.stacking import stack
 from photoz_morph.stacking.frame_index import index_frames
 from photoz_morph.stacking.stack import iter_stacks, stack_catalog
 from photoz_morph.surveys import SDSS, survey_from_dict
-from tests.support.frames import PROGRAM, frame_header, synthetic_survey_folder, write_frame
+from tests.support.frames import PROGRAM, frame_header, swarp_test, synthetic_survey_folder, write_frame
 from tests.support.paths import DATA
 from tests.support.surveys import DESCRIPTION, THREE_BANDS
 
@@ -174,15 +174,21 @@ def test_shards_are_kept_when_the_folder_of_their_frames_was_moved(tmp_path):
     assert stack_catalog(galaxy, tmp_path / "moved", tmp_path / "out", survey, progress=False).n_kept_shards == 1
 
 
-def test_shards_of_version_01_are_continued_by_swarp_alone(tmp_path, frames_of_two_galaxies, catalog):
+@swarp_test
+def test_shards_of_version_01_are_continued_by_swarp_alone(tmp_path, frames_of_two_galaxies, catalog, monkeypatch):
     """They were all made by the program, and say neither ENGINE nor NSHARDS."""
-    path, = stack_catalog(catalog, frames_of_two_galaxies, tmp_path / "out", progress=False).paths
-    with fits.open(path, mode="update") as hdus:
+    monkeypatch.setattr(stack, "SHARD_SIZE", 2)
+    where = frames_of_two_galaxies, tmp_path / "out"
+    first, second = stack_catalog(catalog, *where, engine="swarp", progress=False).paths
+    second.unlink()
+    with fits.open(first, mode="update") as hdus:
         for keyword in ("ENGINE", "NSHARDS", "CODE"):
             hdus[0].header.remove(keyword)
-    assert find_shards(tmp_path / "out") == [path]
+    assert find_shards(tmp_path / "out") == [first]
     with pytest.raises(ValueError, match="ENGINE is swarp, this run has lanczos; continue with --engine swarp, or"):
-        stack_catalog(catalog, frames_of_two_galaxies, tmp_path / "out", progress=False)
+        stack_catalog(catalog, *where, progress=False)
+    assert stack_catalog(catalog, *where, engine="swarp", progress=False).n_kept_shards == 1
+    assert find_shards(tmp_path / "out") == [first, second]
 
 
 @both_engines

@@ -11,7 +11,7 @@ import hashlib
 import io
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -385,7 +385,9 @@ def _check_earlier_shards(out_dir, paths, numbers, own, run):
 
 def _difference(there, survey):
     """What makes pixels of a survey as it was described others than those of today's description, or ""."""
-    frames = "" if there.frames == survey.frames else "`frames` other than it has now"
+    # Other names of files are other frames, which FRAMESID tells.
+    one, other = (frames and replace(frames, file_name=None) for frames in (there.frames, survey.frames))
+    frames = "" if one == other else "`frames` other than it has now"
     return ", ".join(filter(None, [there.difference(survey), frames]))
 
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from photoz_morph.stacking.frame_index import overlapping_frames
-from photoz_morph.stacking.frames import cut_frame
+from photoz_morph.stacking.frames import CUT_MARGIN, cut_frame
 from photoz_morph.stacking.lanczos import combine_layers, oversampling, resample
 from photoz_morph.stacking.pixels import FramePixels
 from photoz_morph.stacking.swarp import coadd
 
 ENGINES = ("lanczos", "swarp")
-HELD_LAYERS = {"lanczos": 8192, "swarp": 512}  # of stamps that wait for their last frame: 130 MB
+HELD_LAYERS_BYTES = 2**27  # of the stamps that wait for their last frame
 
 
 @dataclass(frozen=True)
@@ -156,13 +156,21 @@ def stack_targets(frames, starts, rows, ra, dec, settings, pixels, bar):
         for i in np.flatnonzero(stamps.n_frames[:, b] == 0):
             stamps.reasons[i].append(f"no frame of band {band} covers it")
             bar.update()
-        for group in _groups(pairs, HELD_LAYERS[settings.engine]):
+        for group in _groups(pairs, held_layers(settings)):
             _stack_group(frames, group, b, ra, dec, settings, pixels, stamps, bar)
     for i, reasons in enumerate(stamps.reasons):
         stamps.reasons[i] = "; ".join(reasons)
         if reasons:
             stamps.images[i] = np.nan
     return stamps
+
+
+def held_layers(settings):
+    """Number of layers of single frames that are held: of the size of a stamp, or for SWarp of a cut around it."""
+    side = settings.survey.stamp_size
+    if settings.engine == "swarp":
+        side = np.sqrt(2) * side + 2 * CUT_MARGIN  # if frames have the pixels of stamps
+    return max(int(HELD_LAYERS_BYTES / (4 * side**2)), 1)
 
 
 def _groups(pairs, most):

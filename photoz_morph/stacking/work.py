@@ -188,12 +188,14 @@ class Unsorted:
         for unit in np.unique(places // size):
             path = self.folder / f"unit-{unit:06d}"
             images = np.load(path.with_suffix(".npy"), mmap_mode="r")
+            facts = np.load(path.with_suffix(".facts.npy"))
             about = json.loads(path.with_suffix(".json").read_text())
-            for i in np.flatnonzero(places // size == unit):
-                row = places[i] % size
-                stamps.images[i], stamps.weights[i] = images[row], about["weights"][row]
-                stamps.n_frames[i] = about["n_frames"][row]
-                stamps.reasons[i], stamps.spoilers[i] = about["reasons"][row], about["spoilers"][row]
+            own = np.flatnonzero(places // size == unit)
+            there = places[own] % size
+            stamps.weights[own], stamps.n_frames[own] = facts["weights"][there], facts["n_frames"][there]
+            for i, row in zip(own, there):
+                stamps.images[i] = images[row]
+                stamps.reasons[i], stamps.spoilers[i] = about["flagged"].get(str(row), ("", []))
         return stamps
 
     def remarks(self):
@@ -212,10 +214,14 @@ def stack_unit(pixels, bar, path_and_job):
     stamps, remarks = stack_job(pixels, bar, job)
     with write_whole(path.with_suffix(".npy")) as part, open(part, "wb") as file:
         np.save(file, stamps.images)
-    about = {
-        "weights": stamps.weights.tolist(), "n_frames": stamps.n_frames.tolist(), "reasons": stamps.reasons,
-        "spoilers": stamps.spoilers, "remarks": remarks,
-    }  # fmt: skip
+    # Apart from the text: a shard of a large catalogue has galaxies of nearly every file, and opens them all.
+    shape = stamps.weights.shape[1:]
+    facts = np.empty(len(job.ra), [("weights", np.float32, shape), ("n_frames", np.int32, shape)])
+    facts["weights"], facts["n_frames"] = stamps.weights, stamps.n_frames
+    with write_whole(path.with_suffix(".facts.npy")) as part, open(part, "wb") as file:
+        np.save(file, facts)
+    flagged = {row: (reason, stamps.spoilers[row]) for row, reason in enumerate(stamps.reasons) if reason}
+    about = {"flagged": flagged, "remarks": remarks}
     with write_whole(path.with_suffix(".json")) as part:  # last: with it the unit is finished
         part.write_text(json.dumps(about))
     return len(job.ra)

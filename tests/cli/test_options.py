@@ -108,14 +108,18 @@ def test_hats_without_its_package_is_refused_before_the_work(tmp_path, monkeypat
 
 
 # Options and arguments of free text that name no file.
-WORDS = {"overrides", "dataset", "without", "region", "bounds", "kinds", "name", "attack_name"}
+WORDS = {
+    "overrides", "dataset", "without", "region", "bounds", "kinds", "name", "attack_name", "beam_option", "dust", "part",
+    "share", "skip",
+}  # fmt: skip
 
 
 def parameters():
     """(command, parameter) of both programs."""
     for program, main in (("photoz", photoz), ("morph", morph)):
         for name, command in main.commands.items():
-            yield from ((f"{program} {name}", parameter) for parameter in command.params)
+            for one in (command, *getattr(command, "commands", {}).values()):  # a group has commands of its own
+                yield from ((f"{program} {name}", parameter) for parameter in one.params)
 
 
 def test_every_path_of_every_command_is_below_the_home_folder_when_written_with_a_tilde(monkeypatch):

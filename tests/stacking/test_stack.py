@@ -155,6 +155,9 @@ def test_shards_of_a_survey_that_was_described_otherwise_are_not_continued(tmp_p
     assert stack_catalog(galaxy, *where, THREE_BANDS, progress=False).n_good == 1
     with pytest.raises(ValueError, match=f"stacks-00000.fits: {message}.*; give another output folder"):
         stack_catalog(galaxy, *where, survey_from_dict(DESCRIPTION | change), progress=False)
+    frames = DESCRIPTION["frames"] | {"file_name": [DESCRIPTION["frames"]["file_name"], "more_{band}_{field}.fits"]}
+    again = stack_catalog(galaxy, *where, survey_from_dict(DESCRIPTION | {"frames": frames}), progress=False)
+    assert again.n_kept_shards == 1
 
 
 def test_shards_are_kept_when_the_folder_of_their_frames_was_moved(tmp_path):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from photoz_morph.stacking import pixels, stack, work
 from photoz_morph.stacking.astrometry import from_tangent_plane
 from photoz_morph.stacking.frame_index import index_frames
 from photoz_morph.stacking.stack import iter_stacks, stack_catalog
+from photoz_morph.stacking.stamps import StackSettings, held_layers
+from photoz_morph.surveys import SDSS
 from tests.support.frames import R_ONLY, frame_header, write_frame
 
 SIDE = 120  # pixels of a frame
@@ -173,7 +176,7 @@ def test_shards_of_one_engine_are_not_continued_by_the_other(tmp_path, survey_fo
     header = read_shard(tmp_path / "stacks-00000.fits")[2]
     assert (header["ENGINE"], header["NSHARDS"]) == ("lanczos", 1)
     monkeypatch.setattr(stack, "find_swarp", lambda swarp: ("SWarp", "2.41.5"))
-    with pytest.raises(ValueError, match="ENGINE is lanczos, this run has swarp; give another output folder"):
+    with pytest.raises(ValueError, match="ENGINE is lanczos, this run has swarp; continue with --engine lanczos, or"):
         stack_catalog(scattered[:5], survey_folder, tmp_path, R_ONLY, progress=False, engine="swarp")
 
 
@@ -199,3 +202,14 @@ def test_work_is_shared_out_in_the_order_of_the_frames(survey_folder, scattered)
     ordered = plan.by_frame(np.arange(60))
     first = [rows[starts[i]] if starts[i + 1] > starts[i] else 10**6 for i in ordered]
     assert sorted(ordered) == list(range(60)) and first == sorted(first)
+
+
+@pytest.mark.parametrize(("engine", "expected"), [("lanczos", 8192), ("swarp", 534)])
+def test_large_stamps_wait_in_as_much_memory_as_small_ones(engine, expected):
+    side = np.array([64, 256, 1024])
+    settings = [StackSettings(replace(SDSS, stamp_size=int(size)), engine) for size in side]
+    number = np.array([held_layers(one) for one in settings])
+    assert number[0] == expected
+    assert (4 * number * side**2 <= 2**27).all()
+    if engine == "lanczos":
+        np.testing.assert_array_equal(number, 8192 * 64**2 // side**2)

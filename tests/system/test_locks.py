@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from astropy.table import Table
 
 from photoz_morph.system.locks import is_locked, locked, one_owner
 from tests.system.test_processes import wait_for
@@ -137,7 +138,7 @@ def fill_with(name, folder):
     elif name == "stack":
         from photoz_morph.stacking.stack import stack_catalog
 
-        stack_catalog(None, "nowhere", folder)
+        stack_catalog(Table(), "nowhere", folder)
     elif name == "report":
         from photoz_morph.report.page import write_page
 

@@ -55,8 +55,10 @@ def evaluate_file(source, against=None, depth="all", without_region=None, widest
     tables = read_together([path, *([predictions_file(against)] if against else [])])
     (table, grid), (other, other_grid) = tables if against else (tables[0], (None, None))
     try:
+        if not is_large(parts):  # the other file may be, and this table a sample
+            whole = read_predictions(path)[0] if "sampled" in table.meta else table
+            scores = evaluate(whole[select(whole, *selection)], grid, choice=choice)
         table = table[select(table, *selection)]
-        scores = scores if is_large(parts) else evaluate(table, grid, choice=choice)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     if against:

@@ -128,6 +128,14 @@ def test_large_files_are_compared_on_the_same_random_sample(run, tmp_path, large
     assert both["n_galaxies"] == 200 and both["comparison"]["n_galaxies"] == comparison["n_galaxies"]
 
 
+def test_a_file_that_fits_in_memory_is_scored_whole_beside_a_larger_one(run, tmp_path, large_files, monkeypatch):
+    monkeypatch.setattr(run_scores, "IN_MEMORY_BYTES", 200 * FINE_GRID.n_bins * 4)
+    write_predictions(trial_predictions(0.02, n=300), tmp_path / "larger.fits")
+    scores = evaluate_file(run, tmp_path / "larger.fits", progress=False)
+    assert scores["comparison"]["n_galaxies"] < 100
+    assert {**scores, "comparison": None} == {**evaluate(trial_predictions(0.01, n=200), FINE_GRID), "comparison": None}
+
+
 def test_results_of_a_large_run_are_a_sample_with_the_scores_of_all(run, large_files):
     ((table, grid),) = read_together([run / "predictions.fits"])
     assert 30 < len(table) < 100 and table.meta["sampled"] == pytest.approx(0.3)

@@ -81,7 +81,7 @@ def galaxy_table(columns, bands, source, first_row=0, announce=False):
     from_map = ~known & np.isfinite(table["ra"]) & np.isfinite(table["dec"])
     if from_map.any():
         table["ebv"][from_map] = sfd_ebv(table["ra"][from_map], table["dec"][from_map])
-    table["ebv_source"] = np.where(known, "catalogue", np.where(from_map, EBV_SOURCE, "none"))
+    table["ebv_source"] = np.where(known, "given", np.where(from_map, EBV_SOURCE, "none"))
     flagged = _flagged(columns, source)
     reasons[flagged & (reasons == "")] = "flagged in the catalogue"
     kept = {name for name, is_kept in (("obj_id", is_text), ("group_id", group_is_text)) if is_kept}

@@ -175,7 +175,7 @@ def test_a_hats_catalogue_of_images_becomes_one_of_pdfs(tmp_path, model):
     assert result.exit_code == 0, result.output
     found, _ = read_predictions(tmp_path / "p.hats")
     assert list(found["obj_id"]) == list(table["obj_id"]) and not found["flag"].any()
-    assert found.meta["origin"] == "stacked"
+    assert found.meta["origin"] == "stacked" and list(found["ebv_source"]) == ["given"] * 4  # not by a --catalog
 
 
 def test_names_that_were_understood_are_one_line_unless_quiet(tmp_path, model):

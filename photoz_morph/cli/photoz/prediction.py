@@ -108,6 +108,7 @@ def import_checkpoint(checkpoint, bins, out, quiet):
 @engine_option
 @click.option("--swarp", type=UserPath(), help="SWarp executable, if not on the PATH.")
 @stacking_processes_option
+@click.option("--simulated", is_flag=True, help="The images of SOURCE are simulated, and do not say it.")
 @click.option("--same-engine", is_flag=True,
               help="Refuse stacks made otherwise than those of the training data; by default a remark.")  # fmt: skip
 @dust_option
@@ -115,8 +116,8 @@ def import_checkpoint(checkpoint, bins, out, quiet):
 @beam_options
 @quiet_option
 def infer(
-    model, source, catalog, frames, stacks, out, figure, combine, engine, swarp, processes, same_engine, dust, share,
-    runner, beam_option, quiet,
+    model, source, catalog, frames, stacks, out, figure, combine, engine, swarp, processes, simulated, same_engine,
+    dust, share, runner, beam_option, quiet,
 ):  # fmt: skip
     """Predict redshift PDFs of new galaxies with an exported MODEL.
 
@@ -134,6 +135,8 @@ def infer(
     of_stacking = [name for name in STACKING_OPTIONS if given(name) is not click.core.ParameterSource.DEFAULT]
     if of_stacking and not frames:
         raise click.UsageError(f"--{of_stacking[0]} goes with --frames; the images of {source} are made already")
+    if simulated and frames:
+        raise click.UsageError("--simulated goes with SOURCE; --frames are those of a survey")
     beam = beam_settings_of(runner, beam_option)
     if beam:  # its workers may be in another folder
         source, frames = (path and Path(path).absolute() for path in (source, frames))
@@ -173,11 +176,15 @@ def infer(
         if beam and Path(frames).is_dir():
             images.index  # once, and not by every worker
     else:
+        import numpy as np
+
         from photoz_morph.sources.formats import open_source
 
         with remarks(quiet):
-            images = open_source(source, model.survey)
+            images = open_source(source, model.survey, "simulated" if simulated else None)
         if catalog:
+            if not np.isfinite(np.asarray(galaxies["ebv"], float)).any():
+                raise ValueError(f"{catalog}: has no E(B-V), which SOURCE takes from it; add ebv, or leave it out")
             reddening = CatalogReddening(galaxies)
             settings = {"ebv": reddening.fingerprint}
         if not is_begun(out):

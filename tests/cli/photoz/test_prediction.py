@@ -188,6 +188,21 @@ def test_names_that_were_understood_are_one_line_unless_quiet(tmp_path, model):
         assert (f"{tmp_path / 'sdss.npz'}: specObjID is taken for obj_id; " in result.stderr) == (not quiet)
 
 
+def test_images_that_do_not_say_so_are_real_unless_called_simulated(tmp_path, model):
+    images, labels, _ = sdss_arrays(2)
+    np.savez(tmp_path / "sdss.npz", cube=images, labels=labels)
+    words = ["infer", model, tmp_path / "sdss.npz", "--out", tmp_path / "p.fits"]
+    for more, origin in (([], "stacked"), (["--simulated"], "simulated")):
+        assert run_command([*words, *more])[0].exit_code == 0
+        assert read_predictions(tmp_path / "p.fits")[0].meta["origin"] == origin
+    assert f"{tmp_path}/sdss.csv: has no E(B-V)" in run_command([*words, "--catalog", _without_ebv(tmp_path)])[0].stderr
+
+
+def _without_ebv(folder):
+    Table({"obj_id": [1, 2]}).write(folder / "sdss.csv")
+    return folder / "sdss.csv"
+
+
 def test_z_of_a_catalogue_is_a_magnitude_by_the_bands_of_the_model(tmp_path, model, monkeypatch):
     galaxies = Table({"obj_id": [1], "ra": [10.0], "dec": [5.0], "g": [18.0], "r": [17.5], "z": [17.0]})
     galaxies.write(tmp_path / "mine.csv")

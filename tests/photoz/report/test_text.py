@@ -16,7 +16,7 @@ def results_of(*others, n_members=6, folds=range(5), galaxies="simulated SDSS ga
     if others:
         scores["comparison"] = compare(tables, dict.fromkeys(tables, GRID), n_bootstrap=20)
     return SimpleNamespace(scores=scores, n_members=n_members, folds=list(folds), galaxies=galaxies, title="Galaxies",
-                           baseline_note="", run_dir="RUN")  # fmt: skip
+                           baseline_note="", sample_note="", run_dir="RUN")  # fmt: skip
 
 
 def set_difference(results, value, error):

@@ -74,5 +74,5 @@ def test_no_stamps_at_all_are_one_line(model, tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere: no such file or folder"):
         open_stamps(tmp_path / "nowhere", model, 10)
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(ValueError, match="holds no galaxy images of a known format"):
+    with pytest.raises(FileNotFoundError, match="no galaxy images of another format; give a folder of shards"):
         open_stamps(tmp_path, model, 10)

@@ -1,8 +1,9 @@
 """SDSS stack of a simulated galaxy: seeing, neighbours, depth, calibration errors and noise.
 
-Input is an `SdssGalaxy` of `population`; out come the (64, 64, 5) stack in nanomaggies per pixel and the photometry
-measured in it. The galaxy's centre is the stamp's centre, FITS pixel 32.5, but for the errors of its position. All random choices but the pixel noise are made by `draw_observation`, so the image
-without noise of the same object costs nothing more.
+Input is an `SdssGalaxy` of `population`; out come the (64, 64, 5) stack in nanomaggies per pixel and the photometry of
+the same exposures. The galaxy's centre is the stamp's centre, FITS pixel 32.5, but for the errors of its position. All
+random choices but the pixel noise are made by `draw_observation`, so the image without noise of the same object costs
+nothing more.
 """
 
 from dataclasses import dataclass
@@ -26,8 +27,9 @@ from photoz_morph.simulation.sdss.renderer import draw_components
 SEEING_SCATTER, BAND_SEEING_SCATTER = 0.14, 0.04
 # Of each component of the ellipticity of the point-spread function: stars of 18 frames have a median of 0.09.
 PSF_ELLIPTICITY = 0.076
-# Noise of a pixel of a frame in units of what the depth of the catalogue implies (`sky_sigma` of the survey), ugriz. The 18
-# frames at hand have 0.88, 0.82, 0.73, 0.67, 0.82, but darker skies than the survey's median; at that by their photons:
+# Noise of a pixel of a frame in units of what the depth of the catalogue implies (`sky_sigma` of the survey), ugriz.
+# The 18 frames at hand have 0.88, 0.82, 0.73, 0.67, 0.82, but darker skies than the survey's median; with the photons
+# of that they would have:
 FRAME_NOISE = np.array([0.90, 0.83, 0.85, 0.82, 0.86])
 # Of ln sky brightness: r quartiles of SDSS DR7 are 21.03, 20.86, 20.70 mag / arcsec^2.
 SKY_SCATTER, BAND_SKY_SCATTER = 0.20, 0.10
@@ -46,8 +48,8 @@ MODEL_NOISE = np.array([1.16, 1.19, 1.26, 1.34, 1.22])
 # Our choice: the share of a neighbour's light that the deblender leaves in the photometry or takes too much, and the
 # fraction of the galaxies that it takes for one with their neighbours.
 DEBLENDING_SCATTER, BLEND_FRACTION = 0.1, 0.005
-# Of the galaxies, redshifts of another object: fewer than one in a thousand of the real ones lies more than 0.1 from its
-# k-NN redshift.
+# Of the galaxies, redshifts of another object. Fewer than one in a thousand of the real ones lies more than 0.1 from
+# its k-NN redshift.
 WRONG_REDSHIFT_FRACTION = 0.0005
 BLENDED, ARTEFACT, WRONG_REDSHIFT = 1, 2, 4  # bits of `defects`
 # Neighbours per arcmin^2 brighter than r = 22 in SDSS run 3900, camcol 6, field 269, and slopes of log10 N(<r).
@@ -82,10 +84,10 @@ class Observation:
     """Observing conditions of one galaxy; per band where an array.
 
     `sky_sigma` is the noise of a background pixel of the stack, `sky_residual` the background left in it [image unit],
-    `flux_scale` the calibration error as a factor, `positions` the offsets (x, y) of the neighbours from the stamp centre
-    and `offsets` those of the image in each band [pixel], `frame_angle` the rotation of the frames as in `noise`,
-    `leak` the share of the neighbours' light that the photometry takes for the galaxy's, `z_spec` the redshift of the
-    catalogue and `defects` a sum of `BLENDED`, `ARTEFACT` and `WRONG_REDSHIFT`.
+    `flux_scale` the calibration error as a factor, `positions` the offsets (x, y) of the neighbours from the stamp
+    centre and `offsets` those of the image in each band [pixel], `frame_angle` the rotation of the frames as in
+    `noise`, `leak` the share of the neighbours' light that the photometry takes for the galaxy's, `z_spec` the redshift
+    of the catalogue and `defects` a sum of `BLENDED`, `ARTEFACT` and `WRONG_REDSHIFT`.
     """
 
     n_frames: int

@@ -10,6 +10,7 @@ import numpy as np
 from keras import layers
 
 from photoz_morph.models.layers.photometric_inputs import ApertureFluxes, Deredden, PixelScales, Whitening
+from photoz_morph.models.layers.psf_matched import LogConditions, PsfMatchedPhotometry
 from photoz_morph.surveys import get_survey
 
 BLOCKS = ((48, 64), (64, 92), (92, 128), (92, 128), (92, 128))  # (s1, s2) of Table A1
@@ -29,6 +30,11 @@ def inception_photoz(
     activation="prelu",
     with_ebv=True,
     photometric_inputs=False,
+    apertures="circular",
+    observing=(),
+    dense_activation="relu",
+    photometric_layers=0,
+    dropout=0.0,
     seed=0,
 ):
     """Inception classifier of redshift bins.
@@ -58,6 +64,16 @@ def inception_photoz(
     photometric_inputs : bool
         Whether the inputs are dereddened pixels on several scales, with whitened aperture fluxes beside the flattened
         maps.
+    apertures : {"circular", "psf_matched"}
+        Apertures of `photometric_inputs`: fixed circles, or those of `PsfMatchedPhotometry` with the galaxy's shape.
+    observing : sequence of str
+        Of "psf_fwhm" [arcsec], "sky_sigma" [image unit] and "n_frames": observing conditions that the network is told.
+    dense_activation : {"relu", "gelu"}
+        Activation of the dense layers.
+    photometric_layers : int
+        Dense layers PH1, PH2 ... between the aperture fluxes, with all that stands beside the maps, and FC2.
+    dropout : float
+        Fraction of the outputs of each dense layer that is dropped in training.
     seed : int
         Of the weights.
 
@@ -65,7 +81,8 @@ def inception_photoz(
     -------
     keras.Model
         Inputs `image`, shape (n, size, size, n_bands) [image unit of the survey], and `ebv`, shape (n,) [mag]; output
-        `redshift_pdf`, shape (n, n_bins). Both inputs always exist; without E(B-V) the second is ignored.
+        `redshift_pdf`, shape (n, n_bins). Both inputs always exist; without E(B-V) the second is ignored. Each of
+        `observing` is a further input of its name, shape (n, n_bands), NaN or 0 where unknown.
 
     Notes
     -----
@@ -84,12 +101,28 @@ def inception_photoz(
     ebv = keras.Input((), name="ebv")
     reddening = layers.Reshape((1,), name="ebv_column", dtype="float32")(ebv)
 
-    pixels, side_inputs = image, []
+    inputs = {"image": image, "ebv": ebv}
+    inputs |= {name: keras.Input((survey.n_bands,), name=name) for name in observing}
+    conditions = {name: _log_conditions(survey, name)(inputs[name]) for name in observing}
+
+    pixels, side_inputs, shape = image, [], []
     if photometric_inputs:
         if with_ebv:
             pixels = Deredden(survey.extinction_per_ebv, name="deredden", dtype="float32")([pixels, reddening])
-        apertures = ApertureFluxes(survey.sky_sigma, name="aperture_fluxes", dtype="float32")(pixels)
-        side_inputs.append(Whitening(name="whitening", dtype="float32")(apertures))
+        if apertures == "psf_matched":
+            measure = PsfMatchedPhotometry(
+                survey.sky_sigma, survey.pixel_scale, typical_fwhm=survey.psf_fwhm, name="psf_matched_photometry",
+                dtype="float32",
+            )  # fmt: skip
+            fluxes, shape = measure(pixels, conditions.get("psf_fwhm"))
+            shape = [shape]
+        else:
+            fluxes = ApertureFluxes(survey.sky_sigma, name="aperture_fluxes", dtype="float32")(pixels)
+        side_inputs.append(Whitening(name="whitening", dtype="float32")(fluxes))
+    if shape or conditions:
+        facts = [*shape, *conditions.values()]
+        facts = layers.Concatenate(name="shape_and_conditions", dtype="float32")(facts) if len(facts) > 1 else facts[0]
+        side_inputs.append(layers.Normalization(name="normalization", dtype="float32")(facts))
     if crop < survey.stamp_size:
         pixels = layers.CenterCrop(crop, crop, name="crop", dtype="float32")(pixels)
     if photometric_inputs:
@@ -108,12 +141,24 @@ def inception_photoz(
     if with_ebv:
         side_inputs.append(reddening)
     joined = layers.Concatenate(name="flatten_and_ebv", dtype="float32")([flat, *side_inputs]) if side_inputs else flat
-    hidden = build.dense(joined, dense_units, "relu", "FC1")
+    hidden = build.dropout(build.dense(joined, dense_units, dense_activation, "FC1"), dropout)
     if photometric_inputs:
+        if photometric_layers:
+            photometry = layers.Concatenate(name="side_inputs", dtype="float32")(side_inputs)
+            for index in range(1, photometric_layers + 1):
+                photometry = build.dense(photometry, dense_units, dense_activation, f"PH{index}")
+                photometry = build.dropout(photometry, dropout)
+            side_inputs = [photometry]
         hidden = layers.Concatenate(name="FC1_and_side_inputs", dtype="float32")([hidden, *side_inputs])
-    hidden = build.dense(hidden, dense_units, "relu", "FC2")
+    hidden = build.dropout(build.dense(hidden, dense_units, dense_activation, "FC2"), dropout)
     pdf = build.dense(hidden, n_bins, "softmax", "redshift_pdf")
-    return keras.Model({"image": image, "ebv": ebv}, pdf, name="inception_photoz")
+    return keras.Model(inputs, pdf, name="inception_photoz")
+
+
+def _log_conditions(survey, name):
+    """Layer of an observing condition; until it is adapted, the survey's own values are typical."""
+    typical = getattr(survey, name, None) or [1.0] * survey.n_bands
+    return LogConditions(typical, name=f"log_{name}", dtype="float32")
 
 
 def paper_parameter_count(model):
@@ -133,7 +178,7 @@ class _LayerMaker:
     def __init__(self, activation, seed):
         self.activation = activation
         self.seeds = iter(np.random.SeedSequence(seed).generate_state(256).tolist())
-        self.n_convolutions = self.n_pools = 0
+        self.n_convolutions = self.n_pools = self.n_dropouts = 0
 
     def _initializers(self):
         return {
@@ -165,6 +210,12 @@ class _LayerMaker:
             branches.insert(1, self.convolution(to_5x5, s2, 5))
         branches.append(self.pool(to_pool, stride=1))
         return layers.Concatenate(name=name)(branches)
+
+    def dropout(self, values, rate):
+        if not rate:
+            return values
+        self.n_dropouts += 1
+        return layers.Dropout(rate, seed=next(self.seeds), name=f"dropout{self.n_dropouts}", dtype="float32")(values)
 
     def dense(self, units_in, units, activation, name):
         layer = layers.Dense(units, activation=activation, name=name, dtype="float32", **self._initializers())

@@ -135,7 +135,8 @@ def adapt_to_training_set(model, batches):
     batches : iterable
         Network inputs, {"image", "ebv"}, of some training galaxies.
     """
-    if "whitening" in [layer.name for layer in model.layers]:
-        apertures = keras.Model(model.inputs, model.get_layer("aperture_fluxes").output)
-        values = [ops.convert_to_numpy(apertures(batch)) for batch in batches]
-        model.get_layer("whitening").adapt(np.concatenate(values))
+    layers = [layer for layer in model.layers if hasattr(layer, "adapt")]
+    for layer in layers:  # in the order of the network: an input of one may come from another
+        measured = keras.Model(model.inputs, layer.input)
+        values = np.concatenate([ops.convert_to_numpy(measured(batch)) for batch in batches])
+        layer.adapt(values)

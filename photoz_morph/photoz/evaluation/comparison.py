@@ -4,7 +4,7 @@ import numpy as np
 
 from photoz_morph.metrics.bootstrap import bootstrap_scores
 from photoz_morph.metrics.checks import parent_id
-from photoz_morph.metrics.redshifts.point_scores import SCORES, galaxy_scores, score_error
+from photoz_morph.metrics.redshifts.point_scores import galaxy_scores, known_scores, score_error
 from photoz_morph.photoz.evaluation.scores import good_rows, with_errors
 from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.system.provenance import code_version, provenance_of
@@ -55,7 +55,11 @@ def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
                 f"{part['obj_id'][np.argmax(different)]}; predict from one catalogue"
             )
         z_phot = np.asarray(part["z_phot"], float)
-        per_galaxy[name] = galaxy_scores(z_first, np.asarray(part["pdf"]), grids[name], z_phot)
+        pdf = np.asarray(part["pdf"]) if "pdf" in part.colnames else None
+        per_galaxy[name] = galaxy_scores(z_first, pdf, grids[name], z_phot)
+    quantities = set.intersection(*map(set, per_galaxy.values()))  # of point estimates not those of PDFs
+    per_galaxy = {name: {key: values[key] for key in values if key in quantities}
+                  for name, values in per_galaxy.items()}  # fmt: skip
     first = next(iter(tables))
     # A table of magnitudes alone may not know the groups.
     knows_groups = next((name for name, table in tables.items() if "group_id" in table.colnames), first)
@@ -63,7 +67,8 @@ def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
     n_groups = len(np.unique(parents))
     # One seed resamples the same galaxies for every method.
     resampled = {
-        name: bootstrap_scores(SCORES, values, n_bootstrap, seed, parents) for name, values in per_galaxy.items()
+        name: bootstrap_scores(known_scores(values), values, n_bootstrap, seed, parents)
+        for name, values in per_galaxy.items()
     }
     sampled = min(table.meta.get("sampled", 1.0) for table in tables.values())
     methods = {name: with_errors(values, resampled[name], n_groups) for name, values in per_galaxy.items()}
@@ -85,7 +90,7 @@ def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
                     methods[name][score]["value"] - methods[first][score]["value"],
                     score_error(score, resampled[name][score] - resampled[first][score], n_groups),
                 )
-                for score in SCORES
+                for score in resampled[first]
             }
             for name in methods
             if name != first

@@ -112,6 +112,7 @@ def evaluate(
     if any(given.values()):
         raise click.UsageError(f"{next(name for name, value in given.items() if value)} goes with --truth")
     from photoz_morph.photoz.evaluation.run_scores import evaluate_file
+    from photoz_morph.photoz.report.tables.colour_cells import cells_markdown
     from photoz_morph.photoz.report.tables.comparison import comparison_markdown
     from photoz_morph.photoz.report.tables.scores import rail_markdown, scores_markdown
     from photoz_morph.runs.scores import write_scores
@@ -122,8 +123,10 @@ def evaluate(
     scores = evaluate_file(predictions, against, depth, without, widest_removed, progress=not quiet)
     echo(scores_markdown(scores), quiet)
     echo(rail_markdown(scores), quiet)
+    echo(cells_markdown(scores["colour_cells"]), quiet)
     if against:
         echo(comparison_markdown(scores["comparison"]), quiet)
+        echo(cells_markdown(scores["comparison"]["colour_cells"]), quiet)
     if out is None and not scores["choice"]:  # scores.json is that of the run
         out = path.with_name("scores.json" if path.stem == "predictions" else f"{path.stem}_scores.json")
     if out:
@@ -144,6 +147,7 @@ def compare(methods, n_bootstrap, out, quiet):
     RUN_OR_FILE is a run folder, whose test galaxies are predicted first if necessary, or a table of predictions.
     """
     from photoz_morph.photoz.evaluation.run_scores import compare_files, method_names
+    from photoz_morph.photoz.report.tables.colour_cells import cells_markdown
     from photoz_morph.photoz.report.tables.comparison import comparison_markdown
     from photoz_morph.runs.scores import write_scores
 
@@ -154,6 +158,7 @@ def compare(methods, n_bootstrap, out, quiet):
         predictions_of(Path(path), quiet)
     comparison = compare_files(methods, n_bootstrap)
     echo(comparison_markdown(comparison), quiet)
+    echo(cells_markdown(comparison["colour_cells"]), quiet)
     if out:
         write_scores(comparison, out)
         echo(f"Comparison in {out}.", quiet)
@@ -189,6 +194,7 @@ def _evaluate_others(source, truth, against, selection, survey, truth_id, option
     from photoz_morph.photoz.evaluation.other_scores import evaluate_matched, matched_parts, say_matched
     from photoz_morph.photoz.evaluation.truth import read_truth
     from photoz_morph.photoz.formats.binning import read_layout
+    from photoz_morph.photoz.report.tables.colour_cells import cells_markdown
     from photoz_morph.photoz.report.tables.comparison import comparison_markdown
     from photoz_morph.photoz.report.tables.scores import rail_markdown, scores_markdown, truth_text
     from photoz_morph.runs.scores import write_scores
@@ -210,8 +216,10 @@ def _evaluate_others(source, truth, against, selection, survey, truth_id, option
     echo(truth_text(scores["truth"]), quiet)
     echo(scores_markdown(scores), quiet)
     echo(rail_markdown(scores), quiet)
+    echo(cells_markdown(scores["colour_cells"]), quiet)
     if against:
         echo(comparison_markdown(scores["comparison"]), quiet)
+        echo(cells_markdown(scores["comparison"]["colour_cells"]), quiet)
     if out:
         write_scores(scores, out)
         echo(f"Scores in {out}.", quiet)

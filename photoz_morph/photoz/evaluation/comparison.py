@@ -5,6 +5,7 @@ import numpy as np
 from photoz_morph.metrics.bootstrap import bootstrap_scores
 from photoz_morph.metrics.checks import parent_id
 from photoz_morph.metrics.redshifts.point_scores import galaxy_scores, known_scores, score_error
+from photoz_morph.photoz.evaluation.diagnostics import colour_cells
 from photoz_morph.photoz.evaluation.scores import good_rows, with_errors
 from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.system.provenance import code_version, provenance_of
@@ -12,7 +13,7 @@ from photoz_morph.system.provenance import code_version, provenance_of
 INTERVAL_ERRORS = 1.96  # standard errors on either side of a 95 % interval
 
 
-def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
+def compare(tables, grids, n_bootstrap=200, seed=0, choice="", survey=None):
     """Scores of several methods on the same galaxies, and paired differences from the first.
 
     Parameters
@@ -20,7 +21,7 @@ def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
     tables : dict of str to Table
         Predictions of each method, such as {"network": ..., "k-NN": ...}; matched by `obj_id`.
     grids : dict of str to RedshiftGrid
-    n_bootstrap, seed, choice
+    n_bootstrap, seed, choice, survey
         As for `evaluate`.
 
     Returns
@@ -28,7 +29,8 @@ def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
     dict
         `data`, `choice`, `code`, `provenance` of each method, `n_galaxies` good in every table and their `n_groups`,
         `share_of_groups` of tables that are samples, `methods` (method -> scores) and `differences` (every method but
-        the first -> score -> value, error and 95 % interval of method minus first). The same galaxies, by parent as in
+        the first -> score -> value, error and 95 % interval of method minus first), `colour_cells` of
+        all methods (see `diagnostics.colour_cells`). The same galaxies, by parent as in
         `evaluate`, are resampled for all methods, so common noise cancels.
 
     Raises
@@ -95,6 +97,7 @@ def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
             for name in methods
             if name != first
         },
+        "colour_cells": colour_cells({name: table[rows[name]] for name, table in tables.items()}, grids, survey),
     }
 
 

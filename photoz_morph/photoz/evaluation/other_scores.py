@@ -69,6 +69,7 @@ class MatchedParts:
     ----------
     path, grid, n_rows, template
         As of `PredictionParts`; the rows are those that the truth has, without `pdf` and `grid` of point estimates.
+    survey : Survey
     facts : dict
         From `truth.match`, and `kind`, `point`, `n_rescaled` and `n_cut` of the rows read last.
 
@@ -79,7 +80,7 @@ class MatchedParts:
     """
 
     def __init__(self, source, truth, survey, origin):
-        self._source, self._truth, self._survey, self._origin = source, truth, survey, origin
+        self._source, self._truth, self.survey, self._origin = source, truth, survey, origin
         self.path, self.grid = source.path, source.grid
         self._row, self._matched = match(source.ids, source.n_rows, source.path, truth)
         self.n_rows = self._matched["n_matched"]
@@ -116,13 +117,13 @@ class MatchedParts:
         model = meta.get("model") or self.path.stem
         try:
             if pdf is None:
-                return _point_table(columns, z_phot, self._survey, self._origin, model)
-            table = predictions_table(columns, pdf, self.grid, self._survey, self._origin, model, meta=kept)
+                return _point_table(columns, z_phot, self.survey, self._origin, model)
+            table = predictions_table(columns, pdf, self.grid, self.survey, self._origin, model, meta=kept)
         except ValueError as error:
             raise ValueError(f"{self.path}: {error}") from error
         if not meta:
             del table.meta["code"]  # another program's
-            table.meta["survey"] = self._survey.name if "mags" in columns.colnames else ""
+            table.meta["survey"] = self.survey.name if "mags" in columns.colnames else ""
         if z_phot is not None:
             table["z_phot"] = z_phot
             table["flag"][~np.isfinite(z_phot)] = 1
@@ -212,13 +213,13 @@ def evaluate_matched(parts, against=None, depth="all", without_region=None, wide
         raise ValueError(f"{parts.path}: point estimates have no widths; leave out --widest-removed")
     try:
         if parts.grid is not None and is_large(parts):
-            scores = evaluate_parts(parts, choice=choice, selection=selection, progress=progress)
+            scores = evaluate_parts(parts, choice=choice, selection=selection, progress=progress, survey=parts.survey)
             scores["truth"] = parts.facts
             table = sample_predictions(parts, COMPARED_ROWS) if against else None
         else:
             table = whole_table(parts)
             table = table[select(table, *selection)]
-            scores = evaluate(table, parts.grid, choice=choice) | {"truth": parts.facts}
+            scores = evaluate(table, parts.grid, choice=choice, survey=parts.survey) | {"truth": parts.facts}
     except ValueError as error:
         where = "" if str(error).startswith(f"{parts.path}: ") else f"{parts.path}: "
         raise ValueError(f"{where}{error}") from error
@@ -228,7 +229,7 @@ def evaluate_matched(parts, against=None, depth="all", without_region=None, wide
         names = names if names[0] != names[1] else [str(parts.path), str(against.path)]
         grids = dict(zip(names, (parts.grid, against.grid)))
         table = table[select(table, *selection)]
-        scores["comparison"] = compare(dict(zip(names, (table, other))), grids, choice=choice)
+        scores["comparison"] = compare(dict(zip(names, (table, other))), grids, choice=choice, survey=parts.survey)
     return scores
 
 

@@ -11,11 +11,12 @@ from photoz_morph.metrics.bootstrap import bootstrap_scores
 from photoz_morph.metrics.checks import parent_id, scored_rows
 from photoz_morph.metrics.redshifts.pit_tests import COVERAGE_LEVELS, coverage
 from photoz_morph.metrics.redshifts.point_scores import SCORES, galaxy_scores, known_scores, score_error
+from photoz_morph.photoz.evaluation.diagnostics import diagnostics
 from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.system.provenance import scored_provenance
 
 
-def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
+def evaluate(table, grid, n_bootstrap=200, seed=0, choice="", survey=None):
     """Scores of predictions for each fold, their mean over folds, and of all galaxies together.
 
     Parameters
@@ -29,6 +30,8 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
         Number of bootstrap resamples, and their seed.
     choice : str
         Selection of galaxies in the table, such as "deep"; "" for all. Recorded with the scores.
+    survey : Survey, optional
+        Of the magnitudes; by default that of the table, if it ships with the package.
 
     Returns
     -------
@@ -36,8 +39,8 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
         `data`, `survey`, `model`, the other keys of `system.provenance`, `choice`, the grid; `n_galaxies` scored, of
         `n_groups` parents, `n_flagged` and `n_without_z_spec` left out, `n_outside_grid` scored though no PDF can reach
         them; `folds` (fold -> scores, n_galaxies and n_groups), `mean` (score -> value, error, and sd_over_folds, None
-        of one fold), `all` (scores of all galaxies together) and `coverage` of all galaxies together (a list of level,
-        value, error).
+        of one fold), `all` (scores of all galaxies together), `coverage` of all galaxies together (a list of level,
+        value, error), and the `diagnostics.diagnostics`.
 
     Raises
     ------
@@ -87,6 +90,7 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
             {"level": level, "value": float(fraction), "error": float(error)}
             for level, fraction, error in zip(COVERAGE_LEVELS, *coverage(per_galaxy["pit"], group_id=parents))
         ],
+        **diagnostics(table[good], grid, survey),
     }  # fmt: skip
 
 

@@ -51,16 +51,17 @@ def calibration(results):
     titles = ["stated coverage", "found", "median width"]
     entries.append(Entry(SECTION, html=html.table(titles, cells, f"Conformal intervals on the {n} test galaxies.")))
     try:
-        members = finished_members(results.run_dir, PhotozConfig)
-        fits = fit_rows(run_calibrations(results.run_dir, members, results.grid))
+        calibrations = run_calibrations(results.run_dir, finished_members(results.run_dir, PhotozConfig), results.grid)
+        if not calibrations:
+            raise ValueError(f"{results.run_dir}: no fold has one; run `photoz calibrate {results.run_dir}` again")
         caption = (
             "What was fitted to the validation galaxies of each fold. Before is the mean of the members' PDFs; after, "
             "each galaxy is calibrated by the others. KS is the largest distance of the PIT from a uniform "
             "distribution."
         )
-        entries.append(Entry(SECTION, html=html.table(list(FIT_TITLES), fits, caption)))
+        entries.append(Entry(SECTION, html=html.table(list(FIT_TITLES), fit_rows(calibrations), caption)))
     except (ValueError, OSError) as error:
-        entries.append(Entry(SECTION, caption=f"The calibration has changed since these predictions: {error}."))
+        entries.append(Entry(SECTION, caption=f"The calibration of these predictions is not there: {error}."))
     return [*entries, Entry(SECTION, html=_flags(table, n))]
 
 

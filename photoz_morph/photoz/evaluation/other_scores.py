@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table, vstack
 
+from photoz_morph.metrics.redshifts.tomography import N_BINS
 from photoz_morph.photoz.evaluation.comparison import compare
 from photoz_morph.photoz.evaluation.run_scores import COMPARED_ROWS, is_large
 from photoz_morph.photoz.evaluation.score_parts import evaluate_parts
@@ -181,7 +182,9 @@ def matched_parts(source, truth, id_name=None, point=None, layout=None, survey=S
     return MatchedParts(found, truth, survey, origin)
 
 
-def evaluate_matched(parts, against=None, depth="all", without_region=None, widest_removed=0.0, progress=True):
+def evaluate_matched(
+    parts, against=None, depth="all", without_region=None, widest_removed=0.0, progress=True, n_bins=N_BINS
+):
     """Scores of predictions matched to the truth, and their comparison with others.
 
     Parameters
@@ -189,7 +192,7 @@ def evaluate_matched(parts, against=None, depth="all", without_region=None, wide
     parts : MatchedParts
     against : MatchedParts, optional
         Predictions of another method for the same galaxies.
-    depth, without_region, widest_removed, progress
+    depth, without_region, widest_removed, progress, n_bins
         As for `run_scores.evaluate_file`.
 
     Returns
@@ -213,13 +216,16 @@ def evaluate_matched(parts, against=None, depth="all", without_region=None, wide
         raise ValueError(f"{parts.path}: point estimates have no widths; leave out --widest-removed")
     try:
         if parts.grid is not None and is_large(parts):
-            scores = evaluate_parts(parts, choice=choice, selection=selection, progress=progress, survey=parts.survey)
+            scores = evaluate_parts(
+                parts, choice=choice, selection=selection, progress=progress, survey=parts.survey, n_bins=n_bins
+            )
             scores["truth"] = parts.facts
             table = sample_predictions(parts, COMPARED_ROWS) if against else None
         else:
             table = whole_table(parts)
             table = table[select(table, *selection)]
-            scores = evaluate(table, parts.grid, choice=choice, survey=parts.survey) | {"truth": parts.facts}
+            scores = evaluate(table, parts.grid, choice=choice, survey=parts.survey, n_bins=n_bins)
+            scores["truth"] = parts.facts
     except ValueError as error:
         where = "" if str(error).startswith(f"{parts.path}: ") else f"{parts.path}: "
         raise ValueError(f"{where}{error}") from error

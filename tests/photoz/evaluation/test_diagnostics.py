@@ -66,11 +66,20 @@ def test_scores_comparisons_and_passes_over_a_file_agree(tmp_path):
     whole = evaluate(table, GRID, 2)["colour_cells"]
     assert whole["n_galaxies"] == 897
     parts = evaluate_parts(PredictionParts(tmp_path / "p.fits"), 2, progress=False)
+    assert parts["tomography"] == evaluate(table, GRID, 2)["tomography"] and len(parts["tomography"]["bins"]) == 5
     assert parts["colour_cells"] == whole and parts["sampling"]["diagnostics"]["n_sampled"] == 897
     other = predictions_with_colours(0.03, n=900, model="k-NN")
     both = compare({"network": table, "k-NN": other}, {"network": GRID, "k-NN": GRID}, 2)["colour_cells"]
     assert both["methods"]["network"] == whole["methods"]["network"] and both["cells"] == whole["cells"]
     assert list(both["methods"]) == ["network", "k-NN"]
+
+
+def test_bins_are_of_good_galaxies_and_as_many_as_asked_for():
+    table = predictions_with_colours(n=400)
+    table["flag"][:40] = 1
+    found = evaluate(table, GRID, 2, n_bins=4)["tomography"]
+    assert [one["n"] for one in found["bins"]] == [90] * 4 and found["all"]["n"] == 360
+    assert evaluate(table[40:60], GRID, 2)["tomography"] is None
 
 
 @pytest.mark.parametrize("column, shape", [("mags", (5,)), ("mags", (5, 4))])

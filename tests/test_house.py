@@ -64,8 +64,8 @@ PIPELINES = "beam"  # imports all but doors, and only doors import it
 # Third-party package -> the only places that import it.
 NETWORKS = {
     "datasets", "models", "adaptation", "training", "rail", "photoz.dataset", "photoz.experiment", "photoz.predict",
-    "photoz.export", "photoz.tf1_checkpoint", "morph.augmentation", "morph.dataset", "morph.classify",
-    "morph.experiment", "morph.predict", "morph.export", "morph.robustness",
+    "photoz.export", "photoz.tf1_checkpoint", "photoz.baselines.mlp", "morph.augmentation", "morph.dataset",
+    "morph.classify", "morph.experiment", "morph.predict", "morph.export", "morph.robustness",
 }  # fmt: skip
 ONLY = {
     "tensorflow": NETWORKS,

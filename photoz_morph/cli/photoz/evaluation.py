@@ -18,12 +18,13 @@ from photoz_morph.cli.photoz.prediction import ONE_GALAXY, predictions_of
 from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
 
+BASELINES = ("knn", "boosting", "mlp", "mlp_shapes")
 REGION_HELP = "SDSS stripes, such as stripes=38-39, or 'ra=350-10 dec=-1.25-1.25' [deg]."
 
 
 @click.command()
 @click.argument("source", metavar="[CATALOGUE_OR_RUN]", required=False, type=UserPath())
-@click.option("--method", default="all", show_default=True, type=click.Choice(["all", "knn", "boosting"]),
+@click.option("--method", default="all", show_default=True, type=click.Choice(["all", *BASELINES]),
               help="Baseline to compute.")  # fmt: skip
 @click.option("--out", type=UserPath(), callback=output_file(*FORMATS),
               help="Output file of a single --method; by default baseline_METHOD.fits or RUN/METHOD.fits.")  # fmt: skip
@@ -35,9 +36,11 @@ REGION_HELP = "SDSS stripes, such as stripes=38-39, or 'ra=350-10 dec=-1.25-1.25
 @click.option("--data-dir", type=UserPath(), help="Prepared dataset of RUN; by default the one it was trained on.")
 @quiet_option
 def baseline(source, method, out, simulated, survey, z_max, data_dir, quiet):
-    """Predict redshift PDFs from magnitudes, with k-NN and gradient boosting.
+    """Predict redshift PDFs from magnitudes, with k-NN, gradient boosting and small networks.
 
-    The k-NN is the local linear regression of Beck et al. (2016). By default the galaxies are the 9,811 real ones of
+    The k-NN is the local linear regression of Beck et al. (2016); mlp is a network of three dense layers, and
+    mlp_shapes the same on magnitudes and six crude shapes, measured on the stamps of a RUN or folder of stacks. By
+    default the galaxies are the 9,811 real ones of
     the SDSS Main Galaxy Sample that ship with the package. CATALOGUE is a FITS, CSV or Parquet table with obj_id,
     z_spec, optionally ebv or ra, dec [deg], and group_id, and magnitudes not corrected for Galactic dust: columns mag_u
     ... mag_z (or modelMag_, cModelMag_, psfMag_, petroMag_; or u ... z), or one column mags; a column petroMag_r is
@@ -45,9 +48,10 @@ def baseline(source, method, out, simulated, survey, z_max, data_dir, quiet):
     predicted for `evaluate` and `report` to compare. Each galaxy is predicted from the other folds; one without z_spec
     from all.
     """
-    methods = ["knn", "boosting"] if method == "all" else [method]
+    has_stamps = source is not None and Path(source).is_dir()
+    methods = [method] if method != "all" else BASELINES if has_stamps else BASELINES[:-1]
     if out and method == "all":
-        raise click.UsageError("--out names one file; give --method knn or --method boosting with it")
+        raise click.UsageError(f"--out names one file; give --method {', '.join(BASELINES[:-1])} or {BASELINES[-1]}")
     is_run = source is not None and not _is_catalog(Path(source))
     if (simulated or z_max or survey) and (is_run or source is None):
         raise click.UsageError("--simulated, --survey and --z-max are for a CATALOGUE")
@@ -267,6 +271,8 @@ def _baseline_of_catalog(catalog, methods, out, simulated, survey, z_max, quiet)
         # `predict_catalog` refuses its own columns before it computes, in better words.
         carried = table[[name for name in table.colnames if name not in WRITTEN_COLUMNS]]
         _own_and_rehearse(paths, carried, catalog or "shipped")
+        if set(methods) & {"mlp", "mlp_shapes"}:
+            quiet_tensorflow()
 
     with remarks(quiet):
         for method, table, grid in catalog_baselines(

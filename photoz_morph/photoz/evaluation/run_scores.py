@@ -15,7 +15,8 @@ from photoz_morph.runs.scores import read_scores, write_scores
 
 IN_MEMORY_BYTES = 2**30  # of PDFs that are scored in memory: 1.5 million galaxies on 180 bins
 COMPARED_ROWS = 200_000  # galaxies of a sample on which methods are compared, or that a report shows
-BASELINES = ("knn", "boosting")  # files of the run folder, without suffix, that stand beside its predictions
+# Files of the run folder, without suffix, that stand beside its predictions.
+BASELINES = ("knn", "boosting", "mlp", "mlp_shapes")
 
 
 def evaluate_file(

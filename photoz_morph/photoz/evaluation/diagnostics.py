@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from photoz_morph.catalogs.per_band import gather
 from photoz_morph.metrics.checks import parent_id, scored_rows
 from photoz_morph.metrics.redshifts.colour_cells import MIN_GROUPS, cell_scores, map_side, slopes_at_zero
 from photoz_morph.metrics.redshifts.pdf_scores import in_slices
@@ -24,7 +25,7 @@ def dereddened_colours(table, survey=None):
     Parameters
     ----------
     table : Table
-        With `mags`, shape (n, n_bands), and `ebv` [mag].
+        With `ebv` [mag], and `mags` of shape (n, n_bands) or magnitudes of each band as `per_band.gather` finds them.
     survey : Survey, optional
         By default that of the table, if it ships with the package.
 
@@ -37,10 +38,13 @@ def dereddened_colours(table, survey=None):
         Such as "u-g".
     """
     survey = survey or SURVEYS.get(table.meta.get("survey"))
-    if survey is None or not {"mags", "ebv"} <= set(table.colnames) or survey.n_bands < 3:
+    if survey is None or "ebv" not in table.colnames or survey.n_bands < 3:
         return None, []
-    mags = np.asarray(table["mags"], float)
-    if mags.shape != (len(table), survey.n_bands):
+    try:
+        mags = gather(table, "mags", survey.bands)
+    except ValueError:  # a column of that name is no magnitudes
+        mags = None
+    if mags is None:
         return None, []
     mags = mags - np.asarray(table["ebv"], float)[:, None] * np.asarray(survey.extinction_per_ebv)
     return mags[:, :-1] - mags[:, 1:], [f"{blue}-{red}" for blue, red in zip(survey.bands, survey.bands[1:])]

@@ -26,6 +26,16 @@ def test_colours_are_dereddened():
     np.testing.assert_allclose(colours[:, 0], table["mags"][:, 0] - table["mags"][:, 1] - dust * table["ebv"])
 
 
+def test_magnitudes_may_be_columns_of_each_band():
+    table = predictions_with_colours(n=50)
+    expected, mags = dereddened_colours(table)[0], table["mags"]
+    table.remove_column("mags")
+    assert dereddened_colours(table)[0] is None
+    for index, band in enumerate("ugriz"):
+        table[f"modelMag_{band}"] = mags[:, index]
+    np.testing.assert_allclose(dereddened_colours(table)[0], expected)
+
+
 def test_a_method_that_sees_more_is_less_attenuated_in_every_mean():
     sharp, blunt = predictions_with_colours(0.004, 3000), predictions_with_colours(0.03, 3000, model="k-NN")
     found = cells_of(sharp, blunt)

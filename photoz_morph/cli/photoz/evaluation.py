@@ -195,13 +195,14 @@ def report(run, trials, region, data_dir, out, quiet):
 
 def _evaluate_others(source, truth, against, selection, survey, truth_id, options, out, quiet):
     """Score predictions of any program against a catalogue of true redshifts."""
-    from photoz_morph.photoz.evaluation.other_scores import evaluate_matched, matched_parts, say_matched
+    from photoz_morph.photoz.evaluation.other_scores import evaluate_matched, for_trends, matched_parts, say_matched
     from photoz_morph.photoz.evaluation.truth import read_truth
     from photoz_morph.photoz.formats.binning import read_layout
     from photoz_morph.photoz.report.tables.colour_cells import cells_markdown
     from photoz_morph.photoz.report.tables.comparison import comparison_markdown
     from photoz_morph.photoz.report.tables.scores import rail_markdown, scores_markdown, truth_text
     from photoz_morph.photoz.report.tables.tomography import bins_markdown
+    from photoz_morph.photoz.report.tables.trends import catalogue_trends, trend_numbers, trends_markdown
     from photoz_morph.runs.scores import write_scores
     from photoz_morph.surveys import SDSS, get_survey
 
@@ -218,6 +219,9 @@ def _evaluate_others(source, truth, against, selection, survey, truth_id, option
         out = parts.path.with_name(f"{parts.path.stem}_scores.json")
         check_writable(out.parent)
     scores = evaluate_matched(parts, other, *selection, not quiet, n_bins)
+    table, residual, magnitude = for_trends(parts, *selection)
+    trends = catalogue_trends(table, residual, options["survey"].bands, magnitude)
+    scores["trends"] = trend_numbers(trends)
     echo(truth_text(scores["truth"]), quiet)
     echo(scores_markdown(scores), quiet)
     echo(rail_markdown(scores), quiet)
@@ -226,6 +230,7 @@ def _evaluate_others(source, truth, against, selection, survey, truth_id, option
     if against:
         echo(comparison_markdown(scores["comparison"]), quiet)
         echo(cells_markdown(scores["comparison"]["colour_cells"]), quiet)
+    echo(trends_markdown(trends), quiet)
     if out:
         write_scores(scores, out)
         echo(f"Scores in {out}.", quiet)

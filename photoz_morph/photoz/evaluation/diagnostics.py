@@ -37,17 +37,33 @@ def dereddened_colours(table, survey=None):
     names : list of str
         Such as "u-g".
     """
-    survey = survey or SURVEYS.get(table.meta.get("survey"))
-    if survey is None or "ebv" not in table.colnames or survey.n_bands < 3:
+    mags, survey = _dereddened(table, survey)
+    if mags is None or survey.n_bands < 3:
         return None, []
+    return mags[:, :-1] - mags[:, 1:], [f"{blue}-{red}" for blue, red in zip(survey.bands, survey.bands[1:])]
+
+
+def dereddened_magnitude(table, survey=None):
+    """Magnitude in the reference band, corrected for Galactic dust, as (ndarray, shape (n,); band), or None.
+
+    Parameters are those of `dereddened_colours`.
+    """
+    mags, survey = _dereddened(table, survey)
+    return None if mags is None else (mags[:, survey.bands.index(survey.reference_band)], survey.reference_band)
+
+
+def _dereddened(table, survey):
+    """Dereddened magnitudes, shape (n, n_bands), or None; and the survey."""
+    survey = survey or SURVEYS.get(table.meta.get("survey"))
+    if survey is None or "ebv" not in table.colnames:
+        return None, survey
     try:
         mags = gather(table, "mags", survey.bands)
     except ValueError:  # a column of that name is no magnitudes
         mags = None
     if mags is None:
-        return None, []
-    mags = mags - np.asarray(table["ebv"], float)[:, None] * np.asarray(survey.extinction_per_ebv)
-    return mags[:, :-1] - mags[:, 1:], [f"{blue}-{red}" for blue, red in zip(survey.bands, survey.bands[1:])]
+        return None, survey
+    return mags - np.asarray(table["ebv"], float)[:, None] * np.asarray(survey.extinction_per_ebv), survey
 
 
 def colour_cells(tables, grids, survey=None, seed=0):

@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table, vstack
 
+from photoz_morph.metrics.checks import scored_rows
+from photoz_morph.metrics.redshifts.point_scores import residuals
 from photoz_morph.metrics.redshifts.tomography import N_BINS
 from photoz_morph.photoz.evaluation.comparison import compare
+from photoz_morph.photoz.evaluation.diagnostics import dereddened_magnitude
 from photoz_morph.photoz.evaluation.run_scores import COMPARED_ROWS, is_large
 from photoz_morph.photoz.evaluation.score_parts import evaluate_parts
 from photoz_morph.photoz.evaluation.scores import evaluate
@@ -241,6 +244,28 @@ def evaluate_matched(
 
 def _is_too_large(parts):
     return parts.grid is not None and is_large(parts)
+
+
+def for_trends(parts, depth="all", without_region=None, widest_removed=0.0):
+    """What trends are measured on: predictions that can be scored, or a sample of large ones, and their residuals.
+
+    Parameters
+    ----------
+    parts : MatchedParts
+    depth, without_region, widest_removed
+        As for `evaluate_matched`.
+
+    Returns
+    -------
+    table : Table
+    residual : ndarray, shape (n,)
+    magnitude : (ndarray, shape (n,); str) or None
+        Dereddened, and its band; None where unknown.
+    """
+    table = sample_predictions(parts, COMPARED_ROWS) if _is_too_large(parts) else whole_table(parts)
+    table = table[select(table, depth, without_region, widest_removed)]
+    table = table[scored_rows(table)]
+    return table, residuals(table["z_phot"], table["z_spec"]), dereddened_magnitude(table, parts.survey)
 
 
 def whole_table(parts):

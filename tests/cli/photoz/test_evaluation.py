@@ -126,6 +126,7 @@ def test_predictions_of_another_program_are_scored_against_a_catalogue(tmp_path)
     scores = json.loads((tmp_path / "other_scores.json").read_text())
     assert scores["truth"]["n_missing"] == 100 and scores["all"]["crps"]["value"] > 0
     assert len(scores["tomography"]["bins"]) == 3 and "The mean redshift of the stacked PDFs is off" in result.output
+    assert scores["trends"]["z_phot"]["bias"]["finding"] and "**Trends of sigma_MAD**" in result.output
 
 
 @pytest.mark.parametrize(

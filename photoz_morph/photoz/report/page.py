@@ -54,7 +54,7 @@ def write_report(results, out_dir=None, stacks=None, note="", progress=True):
     entries = [Entry("Scores", html=piece) for piece in (summary(results), *score_tables(results))]
     entries += [*science.trials(results, files), *_performance(results), with_pdf, *_pit_of_pdfs(results)]
     entries += calibration(results)
-    sections = (science.widths, science.trends, diagnostics.colour_cells, science.sky)
+    sections = (science.widths, science.trends, diagnostics.tomography, diagnostics.colour_cells, science.sky)
     entries += [entry for part in sections for entry in part(results, files)]
     entries += [*_training_and_sample(results), stamps]
     entries += [Entry("Provenance", html=piece) for piece in provenance(results)]

@@ -26,8 +26,8 @@ from photoz_morph.surveys import SDSS
 SEED, N_SIMULATED = 1, 600
 FAINTEST, BRIGHTEST = 63.0, 2000.0  # r [nanomaggy]
 LEAST_SIZE = 2.6  # pixels of the minor axis (standard deviation) after smoothing by 1.5: stars have 1.9 to 2.2
-LARGEST_PEAK = 0.045  # of the r flux in one pixel: bright stars have more
-EDGE, COLUMNS = 60, 9  # [pixel] galaxies nearer to the edge of a frame are left out; stamps in a row
+SATURATED = 15.0  # r [nanomaggy per pixel]; only stars come near
+EDGE, COLUMNS = 60, 6  # [pixel] galaxies nearer to the edge of a frame are left out; stamps in a row
 
 
 def main(folder, path):
@@ -70,7 +70,7 @@ def galaxies_of_field(path):
     x, y, flux = found.x_centroid, found.y_centroid, found.segment_flux
     major, minor = found.semimajor_axis.value, found.semiminor_axis.value
     inside = (np.minimum(x, y) > EDGE) & (x < images[r].shape[1] - EDGE) & (y < images[r].shape[0] - EDGE)
-    extended = (minor > LEAST_SIZE) & (found.max_value < LARGEST_PEAK * flux)
+    extended = (minor > LEAST_SIZE) & (found.max_value < SATURATED)
     for i in np.flatnonzero(inside & (flux > FAINTEST) & (flux < BRIGHTEST) & extended):
         sky = systems[r].pixel_to_world_values(x[i], y[i])
         bands = [cut_out(image, *system.world_to_pixel_values(*sky)) for image, system in zip(images, systems)]

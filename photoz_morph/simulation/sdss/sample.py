@@ -90,7 +90,7 @@ def simulate_sample(
     todo = incomplete_shards(shards, read_catalog, "galaxies")
     with tqdm(total=n_galaxies, unit=" galaxies", disable=not progress, desc=str(out_dir)) as bar:
         bar.update(n_galaxies - sum(size for _, _, size in todo))
-        # Each worker computes in one thread: SciPy's FFT starts none unless asked, and no matrix here is large enough
+        # Each worker computes in one thread: SciPy's FFT starts none unless asked, and hardly a matrix is large enough
         # for a threaded product.
         run_all(simulate_shard, [(*shard, seed, survey, deep_fraction) for shard in todo], n_processes, bar)
     return paths

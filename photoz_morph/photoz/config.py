@@ -50,12 +50,16 @@ class DataConfig:
     train_on : str
         Train on all galaxies, on deep stacks (ten frames or more, Stripe 82) or on the shallow rest. Test galaxies are
         always of all depths. Also a trial of Table 2.
+    extra_ebv : float
+        Largest E(B-V) by which a galaxy is dimmed and reddened in training, anew in each epoch; the network is told the
+        sum [mag].
     """
 
     n_validation: int = 500
     batch_size: int = 64
     train_fraction: float = 0.8
     train_on: str = "all"
+    extra_ebv: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,11 @@ class TrainConfig:
     warmup_iterations : int
         Steps over which the learning rate rises linearly from zero [iterations].
     schedule : str
-        Learning rate after the warm-up: constant, cosine to zero, or divided by five at half-way.
+        Learning rate after the warm-up: constant, cosine to zero, or divided by five at half-way. Or one_cycle, which
+        has its own warm-up: linear to `learning_rate` over the first 30 % of the training, then a cosine to zero.
+    loss : str
+        Cross-entropy, or the continuous ranked probability score of the binned PDF, to which near bins are better than
+        far ones.
     label_sigma : float
         Standard deviation of the Gaussian target; 0 is the one-hot bin of z_spec [redshift bins].
     weight_decay : float
@@ -152,6 +160,7 @@ class TrainConfig:
     learning_rate: float = 1e-4
     warmup_iterations: int = 0
     schedule: str = "halfway"
+    loss: str = "cross_entropy"
     label_sigma: float = 0.0
     weight_decay: float = 0.0
     precision: str = "float32"
@@ -189,7 +198,8 @@ class PhotozConfig:
         "model.activation": ("prelu", "relu"),
         "model.apertures": ("circular", "psf_matched"),
         "model.dense_activation": ("relu", "gelu"),
-        "train.schedule": ("constant", "cosine", "halfway"),
+        "train.schedule": ("constant", "cosine", "halfway", "one_cycle"),
+        "train.loss": ("cross_entropy", "crps"),
         "train.precision": ("float32", "mixed_bfloat16"),
     }
     POSITIVE: ClassVar = (
@@ -202,6 +212,7 @@ class PhotozConfig:
         "simulation.seed": (0, MAX_SEED),
         "simulation.deep_fraction": (0, 1),
         "data.train_fraction": (0, 0.8),
+        "data.extra_ebv": (0, 1),
         "redshift.z_min": (-0.1, MAX_REDSHIFT),
         "redshift.z_max": (-0.1, MAX_REDSHIFT),
         "redshift.n_bins": (2, math.inf),
@@ -221,6 +232,16 @@ class PhotozConfig:
             raise ValueError(
                 f"'train.warmup_iterations' is {self.train.warmup_iterations}, the whole training has "
                 f"'train.iterations' {self.train.iterations}; give fewer"
+            )
+        if self.train.schedule == "one_cycle" and self.train.warmup_iterations:
+            raise ValueError(
+                f"'train.warmup_iterations' is {self.train.warmup_iterations}, but 'train.schedule' is one_cycle, "
+                "which has its own warm-up; give 0"
+            )
+        if self.data.extra_ebv and not self.model.with_ebv:
+            raise ValueError(
+                f"'data.extra_ebv' is {self.data.extra_ebv}, but 'model.with_ebv' is false: the network is not told; "
+                "set it to true, or give 0"
             )
         sigma, n_bins = self.train.label_sigma, self.redshift.n_bins
         if sigma and not SMALLEST_LABEL_SIGMA <= sigma <= n_bins:

@@ -5,15 +5,16 @@ contract. Order and augmentation are functions of (seed, epoch) and the galaxy's
 repeated after an interruption has the same batches.
 """
 
+from functools import partial
+
 import numpy as np
 import tensorflow as tf
 
 from photoz_morph.datasets import batches, reading
-from photoz_morph.datasets.augmentation import augment
+from photoz_morph.datasets.augmentation import augment, redden
 from photoz_morph.datasets.kept_galaxies import KeptGalaxies
 from photoz_morph.datasets.reading import n_galaxies, read_galaxies
 from photoz_morph.photoz.depth import DEEP_FRAMES, at_depth
-
 
 
 def open_dataset(folder, survey):
@@ -107,6 +108,25 @@ def image_batches(builder, split, batch_size, depth="all", columns=None, observi
     return dataset.batch(batch_size).prefetch(2)
 
 
+def augmentations_of(config):
+    """What training changes in a galaxy beside its orientation, for `PhotozBatches`.
+
+    Parameters
+    ----------
+    config : PhotozConfig
+
+    Returns
+    -------
+    list of (int, callable)
+        Stream of random numbers, and a function of a galaxy and a seed of that stream; see `batches.stream_seeds`.
+    """
+    data, changes = config.data, []
+    if data.extra_ebv:
+        options = {"extra_ebv": data.extra_ebv, "extinction_per_ebv": config.survey.extinction_per_ebv}
+        changes.append((2, partial(redden, **options)))
+    return changes
+
+
 class PhotozBatches:
     """Training batches of one split; the galaxies are read from disk once if they fit in memory.
 
@@ -126,15 +146,19 @@ class PhotozBatches:
         keeps.
     observing : sequence of str
         Observing conditions that the network is told.
+    augmentations : sequence of callable
+        From `augmentations_of`: beside a flip or rotation.
     """
 
     _kept = None  # (KeptGalaxies, split) where the galaxies are in memory already
+    augmentations = ()
 
     def __init__(self, builder, split, grid, batch_size, label_sigma=0.0, depth="all", columns=None,
-                 observing=()):  # fmt: skip
+                 observing=(), augmentations=()):  # fmt: skip
         self.grid, self.batch_size, self.label_sigma = grid, batch_size, label_sigma
         self._inputs = ("ebv", *observing)  # beside the image
         self._columns = tuple(dict.fromkeys((*self._inputs, "z_spec", "obj_id")))
+        self.augmentations = augmentations
         self.n_galaxies = count_at_depth(builder, split, depth, columns)
         self.is_cached = _fits_in_memory(builder, self.n_galaxies)
         if depth == "all" and columns is not None and columns.has(split):
@@ -150,7 +174,7 @@ class PhotozBatches:
         return self.n_galaxies // self.batch_size
 
     def epoch(self, seed, epoch):
-        """One pass in random order, each galaxy under a random flip or rotation.
+        """One pass in random order, each galaxy under a random flip or rotation and the other augmentations.
 
         Parameters
         ----------
@@ -165,6 +189,9 @@ class PhotozBatches:
         flips = batches.stream_seeds(seed, epoch, 1)[0]
         galaxies = self._shuffled(seed, epoch)
         galaxies = galaxies.map(lambda galaxy: augment(galaxy, flips), tf.data.AUTOTUNE, deterministic=True)
+        for stream, change in self.augmentations:
+            changes = batches.stream_seeds(seed, epoch, stream)[0]
+            galaxies = galaxies.map(partial(change, seed=changes), tf.data.AUTOTUNE, deterministic=True)
         return batches.full_batches(galaxies, self.batch_size, self._network_input)
 
     def obj_ids(self, seed, epoch, batch):

@@ -13,6 +13,7 @@ from photoz_morph.models.registry import build_model, layer_precision
 from photoz_morph.photoz import dataset
 from photoz_morph.photoz.depth import at_depth
 from photoz_morph.photoz.splits import cross_validation_splits
+from photoz_morph.training.losses import pdf_loss
 from photoz_morph.training.schedules import learning_rate_schedule
 
 N_ADAPTATION = 2000  # training galaxies on which the whitening of the aperture fluxes is measured; our choice
@@ -82,7 +83,7 @@ class PhotozFold:
                 )
         self.train = dataset.PhotozBatches(
             builder, splits.train, config.redshift, batch_size, config.train.label_sigma, depth, columns_of,
-            config.model.observing,
+            config.model.observing, dataset.augmentations_of(config),
         )  # fmt: skip
         observing = config.model.observing
         self._validation = dataset.image_batches(builder, splits.validation, batch_size, depth, columns_of, observing)
@@ -108,17 +109,21 @@ class PhotozFold:
         return network
 
     def validate(self, model):
-        """Cross-entropy with the hard bin, and sigma_MAD, of the validation galaxies."""
+        """Loss against the hard bin, and sigma_MAD, of the validation galaxies."""
         pdf = model.predict(self._validation, verbose=0)
         grid = self.config.redshift
-        probability = pdf[np.arange(len(pdf)), grid.bin_index(self._z_spec)]
-        loss = -np.mean(np.log(np.maximum(probability, keras.config.epsilon())))
+        bins = grid.bin_index(self._z_spec)
+        if self.config.train.loss == "crps":
+            loss = pdf_loss("crps")(np.eye(grid.n_bins, dtype=np.float32)[bins], pdf)
+        else:
+            probability = pdf[np.arange(len(pdf)), bins]
+            loss = -np.mean(np.log(np.maximum(probability, keras.config.epsilon())))
         scatter = sigma_mad(residuals(grid.expectation(pdf), self._z_spec))
         return {"validation_loss": float(loss), "validation_sigma_mad": float(scatter)}
 
 
 def new_network(config, n_iterations, seed):
-    """Build and compile the network of a config: cross-entropy (Pasquet et al. 2019, Sec. 3.5) and Adam.
+    """Build and compile the network of a config: its loss (Pasquet et al. 2019, Sec. 3.5: cross-entropy) and Adam.
 
     Parameters
     ----------
@@ -135,5 +140,5 @@ def new_network(config, n_iterations, seed):
     else:
         optimizer = keras.optimizers.Adam(learning_rate)
     # XLA is slower on CPUs and fails under MirroredStrategy, and Keras's own choice depends on the machine.
-    model.compile(optimizer, keras.losses.CategoricalCrossentropy(), jit_compile=False)
+    model.compile(optimizer, pdf_loss(config.train.loss), jit_compile=False)
     return model

@@ -33,3 +33,35 @@ def test_augmentation_draws_all_elements_alike_by_seed_and_galaxy():
     counts = np.unique(drawn[0], return_counts=True)[1]
     assert len(counts) == 8 and np.abs(counts - 100).max() < 4 * np.sqrt(800 / 8 * 7 / 8)  # four sigma of a binomial
     assert 0.05 < np.mean(np.array(drawn[0]) == np.array(drawn[2])) < 0.2  # an eighth by chance
+
+
+EXTINCTION = (4.0, 2.0, 0.0)
+
+
+def reddened(seed, ids, extra_ebv=0.1, **more):
+    """Galaxies of unit pixels and E(B-V) 0.3 behind more dust."""
+    galaxy = {"image": tf.ones((2, 2, 3)), "ebv": tf.constant(0.3), **more}
+    galaxies = [
+        augmentation.redden({**galaxy, "obj_id": tf.constant(obj_id, tf.int64)}, seed, extra_ebv, EXTINCTION)
+        for obj_id in ids
+    ]
+    return {name: np.stack([one[name] for one in galaxies]) for name in galaxies[0]}
+
+
+def test_a_galaxy_behind_more_dust_is_dimmed_by_what_the_network_is_told():
+    seen = reddened(seed=3, ids=range(20), sky_sigma=tf.constant([0.1, 0.2, 0.3]))
+    extra = seen["ebv"] - 0.3
+    magnitudes = extra[:, None] * np.array(EXTINCTION)
+    dimmed = np.broadcast_to(magnitudes[:, None, None], seen["image"].shape)
+    np.testing.assert_allclose(-2.5 * np.log10(seen["image"]), dimmed, atol=1e-6)
+    np.testing.assert_allclose(seen["sky_sigma"], [0.1, 0.2, 0.3] * seen["image"][:, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(seen["image"] * 10 ** (0.4 * magnitudes[:, None, None]), 1, rtol=1e-6)  # dereddened
+    assert np.all(extra >= 0) and np.all(extra <= 0.1)
+
+
+def test_the_dust_is_uniform_and_that_of_the_seed_and_the_galaxy():
+    extra = np.concatenate([reddened(seed, range(40))["ebv"] - 0.3 for seed in range(5)])
+    assert len(np.unique(extra)) == 200
+    assert abs(extra.mean() - 0.05) < 4 * 0.1 / np.sqrt(12 * 200) and extra.max() > 0.09 > 0.01 > extra.min()
+    np.testing.assert_array_equal(reddened(4, range(40))["ebv"] - 0.3, extra[160:])
+    np.testing.assert_array_equal(reddened(4, [7, 9])["ebv"], reddened(4, range(40))["ebv"][[7, 9]])

@@ -61,6 +61,16 @@ def test_a_training_killed_in_its_partial_epoch_resumes_at_the_epoch_before(data
     assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
 
 
+def test_the_choices_of_training_survive_an_interruption(data_dir, tmp_path):
+    options = ["train.loss=crps", "train.schedule=one_cycle", "data.extra_ebv=0.1"]
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, *options])
+    fit_fold(config, data_dir, tmp_path / "whole", seed=4)
+    with pytest.raises(Killed):
+        fit_fold(config, data_dir, tmp_path / "killed", seed=4, on_batch=kill_at(2, 3))
+    fit_fold(config, data_dir, tmp_path / "killed", seed=4)
+    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
+
+
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tiny_config, data_dir, tmp_path, capsys):
     config = dataclasses.replace(tiny_config, train=dataclasses.replace(tiny_config.train, epochs=3))
     fit_fold(config, data_dir, tmp_path / "whole", seed=4)
@@ -148,7 +158,7 @@ from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.experiment import new_network
 from photoz_morph.training.fit import choose_strategy
 
-config = load_config("photoz_simulated.yaml", PhotozConfig, TINY)
+config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, *sys.argv[2:]])
 images, table = colour_stacks(64)
 target = bin_target(table["z_spec"], config.redshift, config.train.label_sigma)
 data = tf.data.Dataset.from_tensor_slices(({"image": images, "ebv": np.float32(table["ebv"])}, target)).batch(16)
@@ -166,8 +176,10 @@ print("difference", max(np.abs(a - b).max() for a, b in zip(*weights)))
 """
 
 
-def test_two_replicas_take_the_step_of_one():
-    result = subprocess.run([sys.executable, "-c", TWO_REPLICAS, str(ROOT)], capture_output=True, text=True)
+@pytest.mark.parametrize("options", [(), ("train.loss=crps", "train.schedule=one_cycle")])
+def test_two_replicas_take_the_step_of_one(options):
+    command = [sys.executable, "-c", TWO_REPLICAS, str(ROOT), *options]
+    result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
     printed = dict(line.rsplit(" ", 1) for line in result.stdout.splitlines())
     assert (printed["none"], printed["mirrored"]) == ("1", "2")

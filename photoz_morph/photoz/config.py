@@ -9,6 +9,7 @@ from photoz_morph.simulation.seeds import MAX_SEED
 from photoz_morph.surveys import SDSS, Survey
 
 MAX_REDSHIFT = 20.0  # no galaxy is known beyond
+MAX_SHIFT = 4.0  # pixels; no catalogue is centred worse
 MAX_BLOCKS = 40  # of the network; its weights have 256 seeds
 OBSERVING = ("psf_fwhm", "sky_sigma", "n_frames")  # conditions per band that a network may be told
 SMALLEST_LABEL_SIGMA = 0.01  # redshift bins; narrower Gaussians are the hard bin
@@ -53,6 +54,10 @@ class DataConfig:
     extra_ebv : float
         Largest E(B-V) by which a galaxy is dimmed and reddened in training, anew in each epoch; the network is told the
         sum [mag].
+    shift : float
+        Largest shift of an image in training, along rows and along columns [pixel].
+    rotation : str
+        Rotations in training: those of the square, or of any angle.
     """
 
     n_validation: int = 500
@@ -60,6 +65,8 @@ class DataConfig:
     train_fraction: float = 0.8
     train_on: str = "all"
     extra_ebv: float = 0.0
+    shift: float = 0.0
+    rotation: str = "square"
 
 
 @dataclass(frozen=True)
@@ -151,6 +158,12 @@ class TrainConfig:
         Standard deviation of the Gaussian target; 0 is the one-hot bin of z_spec [redshift bins].
     weight_decay : float
         Decoupled weight decay of AdamW; with 0 the optimizer is Adam [dimensionless].
+    ema_momentum : float
+        Momentum of a moving average of the weights, over about 1 / (1 - momentum) iterations, which is validated and
+        saved instead of the last weights; 0 for none [dimensionless].
+    auxiliary_weight : float
+        Weight of the loss of a second head, which predicts size, axis ratio, bulge fraction and magnitudes, what of
+        them the dataset knows, and which is not saved; 0 for none [dimensionless].
     precision : str
         Keras dtype policy of the network.
     """
@@ -163,6 +176,8 @@ class TrainConfig:
     loss: str = "cross_entropy"
     label_sigma: float = 0.0
     weight_decay: float = 0.0
+    ema_momentum: float = 0.0
+    auxiliary_weight: float = 0.0
     precision: str = "float32"
 
 
@@ -194,6 +209,7 @@ class PhotozConfig:
     CHOICES: ClassVar = {
         "task": ("photoz",),
         "data.train_on": ("all", "deep", "shallow"),
+        "data.rotation": ("square", "any"),
         "model.name": ("inception_photoz",),
         "model.activation": ("prelu", "relu"),
         "model.apertures": ("circular", "psf_matched"),
@@ -213,6 +229,7 @@ class PhotozConfig:
         "simulation.deep_fraction": (0, 1),
         "data.train_fraction": (0, 0.8),
         "data.extra_ebv": (0, 1),
+        "data.shift": (0, MAX_SHIFT),
         "redshift.z_min": (-0.1, MAX_REDSHIFT),
         "redshift.z_max": (-0.1, MAX_REDSHIFT),
         "redshift.n_bins": (2, math.inf),
@@ -221,6 +238,8 @@ class PhotozConfig:
         "train.learning_rate": (0, 1),
         "train.label_sigma": (0, math.inf),
         "train.weight_decay": (0, 1),
+        "train.ema_momentum": (0, 0.9999),
+        "train.auxiliary_weight": (0, 100),
         "train.warmup_iterations": (0, math.inf),
     }
 

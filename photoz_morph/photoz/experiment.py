@@ -13,9 +13,18 @@ from photoz_morph.models.registry import build_model, layer_precision
 from photoz_morph.photoz import dataset
 from photoz_morph.photoz.depth import at_depth
 from photoz_morph.photoz.splits import cross_validation_splits
+from photoz_morph.training.auxiliary import (
+    HEAD,
+    AuxiliaryTargets,
+    KnownTargetsLoss,
+    copy_shared_weights,
+    with_auxiliary_head,
+)
+from photoz_morph.training.averaging import check_momentum
 from photoz_morph.training.losses import pdf_loss
 from photoz_morph.training.schedules import learning_rate_schedule
 
+AUXILIARY = ("r_e", "axis_ratio", "bulge_to_total", "mags")  # columns that a second head predicts
 N_ADAPTATION = 2000  # training galaxies on which the whitening of the aperture fluxes is measured; our choice
 
 
@@ -32,7 +41,8 @@ class PhotozExperiment:
     def __init__(self, config, data_dir):
         self.config, self.builder = config, dataset.open_dataset(data_dir, config.survey)
         self.n_folds = len(dataset.split_sizes(self.builder))
-        self._columns, self._splits_of = dataset.training_columns(self.builder, config.model.observing), {}
+        others = AUXILIARY if config.train.auxiliary_weight else ()
+        self._columns, self._splits_of = dataset.training_columns(self.builder, config.model.observing, others), {}
 
     def dataset_description(self):
         """Description of the dataset for the run folder."""
@@ -81,9 +91,12 @@ class PhotozFold:
                     f"{builder.data_dir}: none of {len(part['z_spec'])} galaxies of {split} is {depth}, or n_frames "
                     "is unknown; give another data.train_on or --data-dir"
                 )
+        auxiliary = None
+        if config.train.auxiliary_weight:
+            auxiliary = AuxiliaryTargets.of_training_set(columns[splits.train], AUXILIARY, builder.data_dir)
         self.train = dataset.PhotozBatches(
             builder, splits.train, config.redshift, batch_size, config.train.label_sigma, depth, columns_of,
-            config.model.observing, dataset.augmentations_of(config),
+            config.model.observing, dataset.augmentations_of(config), auxiliary,
         )  # fmt: skip
         observing = config.model.observing
         self._validation = dataset.image_batches(builder, splits.validation, batch_size, depth, columns_of, observing)
@@ -103,7 +116,12 @@ class PhotozFold:
         return load_network(path, compile=True)
 
     def trained_network(self, model):
-        """The network without its optimizer, two thirds of the file."""
+        """The network without its optimizer, two thirds of the file, and without a second head."""
+        if self.config.train.auxiliary_weight:
+            with layer_precision(self.config.train.precision):
+                network = build_model(self.config)
+            copy_shared_weights(model, network)
+            return network
         network = keras.Model.from_config(model.get_config(), LAYERS)
         network.set_weights(model.get_weights())
         return network
@@ -111,6 +129,7 @@ class PhotozFold:
     def validate(self, model):
         """Loss against the hard bin, and sigma_MAD, of the validation galaxies."""
         pdf = model.predict(self._validation, verbose=0)
+        pdf = pdf["redshift_pdf"] if isinstance(pdf, dict) else pdf
         grid = self.config.redshift
         bins = grid.bin_index(self._z_spec)
         if self.config.train.loss == "crps":
@@ -132,13 +151,22 @@ def new_network(config, n_iterations, seed):
         Iterations of the whole training, for the learning-rate schedule.
     seed : int
     """
-    with layer_precision(config.train.precision):
+    train, loss = config.train, pdf_loss(config.train.loss)
+    with layer_precision(train.precision):
         model = build_model(config, seed)
-    learning_rate, weight_decay = learning_rate_schedule(config.train, n_iterations), config.train.weight_decay
-    if weight_decay:
-        optimizer = keras.optimizers.AdamW(learning_rate, weight_decay)
+    loss_weights = None
+    if train.auxiliary_weight:
+        model = with_auxiliary_head(model, len(AUXILIARY) - 1 + config.survey.n_bands, seed)
+        loss, loss_weights = {"redshift_pdf": loss, HEAD: KnownTargetsLoss()}, {HEAD: train.auxiliary_weight}
+        loss_weights["redshift_pdf"] = 1.0
+    options = {"learning_rate": learning_rate_schedule(train, n_iterations)}
+    if train.ema_momentum:
+        check_momentum(train.ema_momentum, n_iterations)
+        options |= {"use_ema": True, "ema_momentum": train.ema_momentum}
+    if train.weight_decay:
+        optimizer = keras.optimizers.AdamW(weight_decay=train.weight_decay, **options)
     else:
-        optimizer = keras.optimizers.Adam(learning_rate)
+        optimizer = keras.optimizers.Adam(**options)
     # XLA is slower on CPUs and fails under MirroredStrategy, and Keras's own choice depends on the machine.
-    model.compile(optimizer, pdf_loss(config.train.loss), jit_compile=False)
+    model.compile(optimizer, loss, loss_weights=loss_weights, jit_compile=False)
     return model

@@ -85,6 +85,17 @@ def test_extra_extinction_depends_on_seed_epoch_and_galaxy_and_leaves_all_else_a
     assert not any(dusty[obj_id][1] == later[obj_id][1] for obj_id in dusty.keys() & later.keys())
 
 
+def test_shifts_and_rotations_depend_on_seed_epoch_and_galaxy(builder):
+    options = ["data.shift=1.5", "data.rotation=any"]
+    first, again, later = (augmented(builder, options, 5, epoch) for epoch in (0, 0, 1))
+    plain = augmented(builder, [], 5, 0)
+    for obj_id, (image, ebv) in first.items():
+        assert np.array_equal(image, again[obj_id][0]) and ebv == plain[obj_id][1]
+        assert np.abs(image - plain[obj_id][0]).max() > 0.05 * plain[obj_id][0].max()
+        np.testing.assert_allclose(image.sum(axis=(0, 1)), plain[obj_id][0].sum(axis=(0, 1)), rtol=1e-3, atol=1e-2)
+    assert not any(np.array_equal(first[obj_id][0], later[obj_id][0]) for obj_id in first.keys() & later.keys())
+
+
 def test_batches_give_what_the_stacks_hold(builder, stacks_dir):
     from photoz_morph.shards.stacks import find_shards, read_shard
 

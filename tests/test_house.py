@@ -39,7 +39,7 @@ WINGS = {
         ["evaluation", "export"],
         ["predict"],
         ["experiment"],
-        ["splits"],
+        ["splits", "teacher"],
         ["dataset"],
         ["prediction_parts"],
         ["predictions"],
@@ -63,7 +63,7 @@ PIPELINES = "beam"  # imports all but doors, and only doors import it
 
 # Third-party package -> the only places that import it.
 NETWORKS = {
-    "datasets", "models", "adaptation", "training", "rail", "photoz.dataset", "photoz.experiment", "photoz.predict",
+    "datasets", "models", "adaptation", "training", "rail", "photoz.dataset", "photoz.teacher", "photoz.experiment", "photoz.predict",
     "photoz.export", "photoz.tf1_checkpoint", "photoz.baselines.mlp", "morph.augmentation", "morph.dataset",
     "morph.classify", "morph.experiment", "morph.predict", "morph.export", "morph.robustness",
 }  # fmt: skip

@@ -164,6 +164,9 @@ class TrainConfig:
     auxiliary_weight : float
         Weight of the loss of a second head, which predicts size, axis ratio, bulge fraction and magnitudes, what of
         them the dataset knows, and which is not saved; 0 for none [dimensionless].
+    teacher : str, optional
+        Run folder whose ensembles teach, fold by fold: the target is their mean PDF of a galaxy, not its z_spec. See
+        `photoz distill`.
     precision : str
         Keras dtype policy of the network.
     """
@@ -178,6 +181,7 @@ class TrainConfig:
     weight_decay: float = 0.0
     ema_momentum: float = 0.0
     auxiliary_weight: float = 0.0
+    teacher: str | None = None
     precision: str = "float32"
 
 
@@ -256,6 +260,11 @@ class PhotozConfig:
             raise ValueError(
                 f"'train.warmup_iterations' is {self.train.warmup_iterations}, but 'train.schedule' is one_cycle, "
                 "which has its own warm-up; give 0"
+            )
+        if self.train.teacher is not None and self.train.label_sigma:
+            raise ValueError(
+                f"'train.teacher' is {self.train.teacher!r}, whose PDFs are the target, but 'train.label_sigma' is "
+                f"{self.train.label_sigma}; give 0"
             )
         if self.data.extra_ebv and not self.model.with_ebv:
             raise ValueError(

@@ -155,16 +155,18 @@ class PhotozBatches:
         From `augmentations_of`: beside a flip or rotation.
     auxiliary : AuxiliaryTargets, optional
         Targets of a second head.
+    taught : TaughtPdfs, optional
+        Targets of a teacher instead of those of z_spec.
     """
 
     _kept = None  # (KeptGalaxies, split) where the galaxies are in memory already
-    auxiliary = None
+    auxiliary = taught = None
 
     def __init__(self, builder, split, grid, batch_size, label_sigma=0.0, depth="all", columns=None,
-                 observing=(), augmentations=(), auxiliary=None):  # fmt: skip
+                 observing=(), augmentations=(), auxiliary=None, taught=None):  # fmt: skip
         self.grid, self.batch_size, self.label_sigma = grid, batch_size, label_sigma
         self._inputs = ("ebv", *observing)  # beside the image
-        self.augmentations, self.auxiliary = augmentations, auxiliary
+        self.augmentations, self.auxiliary, self.taught = augmentations, auxiliary, taught
         others = auxiliary.names if auxiliary else ()
         self._columns = tuple(dict.fromkeys((*self._inputs, "z_spec", "obj_id", *others)))
         self.n_galaxies = count_at_depth(builder, split, depth, columns)
@@ -218,7 +220,7 @@ class PhotozBatches:
         return batches.shuffled(self._galaxies, self.n_galaxies, self.is_cached, order)
 
     def _network_input(self, batch):
-        target = bin_target(batch["z_spec"], self.grid, self.label_sigma)
+        target = self.taught(batch) if self.taught else bin_target(batch["z_spec"], self.grid, self.label_sigma)
         if self.auxiliary:
             target = {"redshift_pdf": target, HEAD: self.auxiliary(batch)}
         return {name: batch[name] for name in ("image", *self._inputs)}, target

@@ -13,6 +13,7 @@ from photoz_morph.models.registry import build_model, layer_precision
 from photoz_morph.photoz import dataset
 from photoz_morph.photoz.depth import at_depth
 from photoz_morph.photoz.splits import cross_validation_splits
+from photoz_morph.photoz.teacher import Teacher
 from photoz_morph.training.auxiliary import (
     HEAD,
     AuxiliaryTargets,
@@ -41,7 +42,9 @@ class PhotozExperiment:
     def __init__(self, config, data_dir):
         self.config, self.builder = config, dataset.open_dataset(data_dir, config.survey)
         self.n_folds = len(dataset.split_sizes(self.builder))
-        others = AUXILIARY if config.train.auxiliary_weight else ()
+        teacher, others = config.train.teacher, AUXILIARY if config.train.auxiliary_weight else ()
+        self._teacher = None if teacher is None else Teacher(teacher, config, self.builder)
+        others += self._teacher.observing if self._teacher else ()
         self._columns, self._splits_of = dataset.training_columns(self.builder, config.model.observing, others), {}
 
     def dataset_description(self):
@@ -61,7 +64,12 @@ class PhotozExperiment:
 
     def fold(self, fold):
         """Data, network and scores of one fold."""
-        return PhotozFold(self.config, self.builder, self._splits(fold), self._columns)
+        splits, taught = self._splits(fold), None
+        if self._teacher:
+            depth = self.config.data.train_on
+            dataset.keep_in_memory(self.builder, splits, depth, self._columns)
+            taught = self._teacher.pdfs(fold, splits.train, depth, self._columns)
+        return PhotozFold(self.config, self.builder, splits, self._columns, taught)
 
     def member_name(self, fold, member):
         """Name of a network in messages."""
@@ -79,7 +87,7 @@ class PhotozExperiment:
 class PhotozFold:
     """Training and validation galaxies of one fold, with the network and its scores."""
 
-    def __init__(self, config, builder, splits, columns_of):
+    def __init__(self, config, builder, splits, columns_of, taught=None):
         self.config = config
         batch_size, depth = config.data.batch_size, config.data.train_on
         dataset.keep_in_memory(builder, splits, depth, columns_of)
@@ -96,7 +104,7 @@ class PhotozFold:
             auxiliary = AuxiliaryTargets.of_training_set(columns[splits.train], AUXILIARY, builder.data_dir)
         self.train = dataset.PhotozBatches(
             builder, splits.train, config.redshift, batch_size, config.train.label_sigma, depth, columns_of,
-            config.model.observing, dataset.augmentations_of(config), auxiliary,
+            config.model.observing, dataset.augmentations_of(config), auxiliary, taught,
         )  # fmt: skip
         observing = config.model.observing
         self._validation = dataset.image_batches(builder, splits.validation, batch_size, depth, columns_of, observing)

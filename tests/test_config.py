@@ -225,6 +225,10 @@ MEANINGLESS = [
     ("photoz", ["model.photometric_layers=-1"], "'model.photometric_layers' must be in [0, 10], got -1"),
     ("photoz", ["model.photometric_layers=1", "model.photometric_inputs=false", "model.apertures=circular"],
      "'model.photometric_layers' is 1, but 'model.photometric_inputs' is false; set it to true, or give 0"),
+    ("photoz", ["model.pooling=median"], "'model.pooling' is 'median', must be one of average, max"),
+    ("photoz", ["model.compression=sqrt"], "'model.compression' is 'sqrt', must be one of none, asinh"),
+    ("photoz", ["model.compression=asinh", "model.photometric_inputs=true"],
+     "'model.compression' is asinh, but 'model.photometric_inputs' is true, which has scales of its own; set one"),
     ("photoz", ["model.dropout=1"], "'model.dropout' must be in [0, 0.9], got 1.0"),
     ("photoz", ["train.weight_decay=-1"], "'train.weight_decay' must be in [0, 1], got -1.0"),
     ("photoz", ["train.label_sigma=-1"], "'train.label_sigma' must be in [0, inf], got -1.0"),
@@ -369,6 +373,12 @@ def test_a_survey_that_there_is_not_is_refused_at_load(tmp_path, value, message)
 def test_a_network_that_needs_the_noise_is_refused_for_a_survey_that_has_none():
     overrides = ["survey=legacy", "model.photometric_inputs=true"]
     with pytest.raises(ValueError, match="the description of survey legacy has no sky_sigma"):
+        load_config("photoz_sdss.yaml", PhotozConfig, overrides)
+
+
+def test_compression_needs_a_scale_of_the_survey(tmp_path):
+    overrides = ["survey=legacy", "model.compression=asinh"]
+    with pytest.raises(ValueError, match="description of survey legacy has neither sky_sigma nor asinh_softening"):
         load_config("photoz_sdss.yaml", PhotozConfig, overrides)
 
 

@@ -9,7 +9,14 @@ import keras
 import numpy as np
 from keras import layers
 
-from photoz_morph.models.layers.photometric_inputs import ApertureFluxes, Deredden, PixelScales, Whitening
+from photoz_morph.models.layers.blocks import batch_norm as batch_norm_layer
+from photoz_morph.models.layers.photometric_inputs import (
+    ApertureFluxes,
+    AsinhCompression,
+    Deredden,
+    PixelScales,
+    Whitening,
+)
 from photoz_morph.models.layers.psf_matched import LogConditions, PsfMatchedPhotometry
 from photoz_morph.surveys import get_survey
 
@@ -35,6 +42,9 @@ def inception_photoz(
     dense_activation="relu",
     photometric_layers=0,
     dropout=0.0,
+    pooling="average",
+    batch_norm=False,
+    compression="none",
     seed=0,
 ):
     """Inception classifier of redshift bins.
@@ -50,11 +60,11 @@ def inception_photoz(
     conv1_filters, conv1_kernel, conv1_stride : int
         The first convolution, C1.
     conv1_pool : bool
-        Whether a 2x2 average pool follows C1.
+        Whether a 2x2 pool follows C1.
     blocks : sequence of (int, int)
         Widths (s1, s2) of each inception block; the last has no 5x5 branch.
     pool_after : sequence of int
-        Blocks, counted from 1, that a 2x2 average pool follows.
+        Blocks, counted from 1, that a 2x2 pool follows.
     dense_units : int
         Width of FC1 and FC2: 1096 as in Sec. 3.6 (Table A1 prints 1024, which contradicts the paper's own count).
     activation : str
@@ -74,6 +84,12 @@ def inception_photoz(
         Dense layers PH1, PH2 ... between the aperture fluxes, with all that stands beside the maps, and FC2.
     dropout : float
         Fraction of the outputs of each dense layer that is dropped in training.
+    pooling : {"average", "max"}
+        Of all pools, those inside the blocks included.
+    batch_norm : bool
+        Whether each convolution is normalised over the batch before its activation, and then has no bias.
+    compression : {"none", "asinh"}
+        Dynamic range of the raw pixels of a network without `photometric_inputs`.
     seed : int
         Of the weights.
 
@@ -96,7 +112,7 @@ def inception_photoz(
         raise ValueError(f"model.crop is {crop}, the stamps of {survey.name} have {survey.stamp_size} pixels")
     if any(not 1 <= block <= len(blocks) for block in pool_after):
         raise ValueError(f"model.pool_after is {list(pool_after)}, the network has blocks 1 to {len(blocks)}")
-    build = _LayerMaker(activation, seed)
+    build = _LayerMaker(activation, seed, pooling, batch_norm)
     image = keras.Input(survey.image_shape, name="image")
     ebv = keras.Input((), name="ebv")
     reddening = layers.Reshape((1,), name="ebv_column", dtype="float32")(ebv)
@@ -127,6 +143,8 @@ def inception_photoz(
         pixels = layers.CenterCrop(crop, crop, name="crop", dtype="float32")(pixels)
     if photometric_inputs:
         pixels = PixelScales(survey.sky_sigma, name="pixel_scales", dtype="float32")(pixels)
+    elif compression == "asinh":
+        pixels = AsinhCompression(survey.pixel_softening, name="compression", dtype="float32")(pixels)
 
     maps = build.convolution(pixels, conv1_filters, conv1_kernel, conv1_stride)
     if conv1_pool:
@@ -175,8 +193,9 @@ def trainable_parameter_count(model):
 class _LayerMaker:
     """Makes layers with the table's running names, the chosen activation and a seed of their own."""
 
-    def __init__(self, activation, seed):
-        self.activation = activation
+    def __init__(self, activation, seed, pooling, batch_norm):
+        self.activation, self.batch_norm = activation, batch_norm
+        self.pool_layer = {"average": layers.AveragePooling2D, "max": layers.MaxPooling2D}[pooling]
         self.seeds = iter(np.random.SeedSequence(seed).generate_state(256).tolist())
         self.n_convolutions = self.n_pools = self.n_dropouts = 0
 
@@ -189,7 +208,10 @@ class _LayerMaker:
     def convolution(self, maps, filters, kernel, stride=1):
         self.n_convolutions += 1
         name = f"C{self.n_convolutions}"
-        maps = layers.Conv2D(filters, kernel, stride, padding="same", name=name, **self._initializers())(maps)
+        options = {"padding": "same", "use_bias": not self.batch_norm, "name": name, **self._initializers()}
+        maps = layers.Conv2D(filters, kernel, stride, **options)(maps)
+        if self.batch_norm:
+            maps = batch_norm_layer(maps, f"{name}_bn")
         if self.activation == "relu":
             return layers.ReLU(name=f"{name}_relu")(maps)
         # One slope per map; the Keras default of one per pixel has 262,144 in the first layer alone.
@@ -197,7 +219,7 @@ class _LayerMaker:
 
     def pool(self, maps, stride):
         self.n_pools += 1
-        return layers.AveragePooling2D(2, stride, padding="same", name=f"P{self.n_pools}")(maps)
+        return self.pool_layer(2, stride, padding="same", name=f"P{self.n_pools}")(maps)
 
     def block(self, maps, s1, s2, with_5x5, name):
         """One inception block: the bottleneck comes before the pool, unlike in GoogLeNet."""

@@ -86,12 +86,12 @@ class InceptionConfig:
     conv1_stride : int
         Its stride [pixel].
     conv1_pool : bool
-        Whether a 2x2 average pool follows C1.
+        Whether a 2x2 pool follows C1.
     blocks : tuple of (int, int)
         For each inception block its bottleneck width and the width of its larger convolutions; the last block has no
         5x5 branch [filters].
     pool_after : tuple of int
-        Blocks, counted from 1, that a 2x2 average pool follows.
+        Blocks, counted from 1, that a 2x2 pool follows.
     dense_units : int
         Units of each fully connected layer [units].
     activation : str
@@ -113,6 +113,13 @@ class InceptionConfig:
         Fully connected layers that the aperture fluxes pass before they join the maps at FC2; 0 joins them as they are.
     dropout : float
         Fraction of the outputs of each fully connected layer that is dropped in training [dimensionless].
+    pooling : str
+        What each pool takes of its 2x2 pixels: the average or the maximum.
+    batch_norm : bool
+        Whether each convolution is normalised over the batch before its activation.
+    compression : str
+        Dynamic range of the raw pixels, where there are no `photometric_inputs`: as they are, or on an asinh scale that
+        is linear below the survey's sky_sigma or, if it has none, its asinh_softening.
     """
 
     name: str = "inception_photoz"
@@ -132,6 +139,9 @@ class InceptionConfig:
     dense_activation: str = "relu"
     photometric_layers: int = 0
     dropout: float = 0.0
+    pooling: str = "average"
+    batch_norm: bool = False
+    compression: str = "none"
 
 
 @dataclass(frozen=True)
@@ -218,6 +228,8 @@ class PhotozConfig:
         "model.activation": ("prelu", "relu"),
         "model.apertures": ("circular", "psf_matched"),
         "model.dense_activation": ("relu", "gelu"),
+        "model.pooling": ("average", "max"),
+        "model.compression": ("none", "asinh"),
         "train.schedule": ("constant", "cosine", "halfway", "one_cycle"),
         "train.loss": ("cross_entropy", "crps"),
         "train.precision": ("float32", "mixed_bfloat16"),
@@ -300,6 +312,8 @@ class PhotozConfig:
                 f"'model.photometric_layers' is {model.photometric_layers}, but 'model.photometric_inputs' is false; "
                 "set it to true, or give 0"
             )
+        if model.compression == "asinh":
+            self._check_compression()
         if len(set(model.observing)) < len(model.observing) or not set(model.observing) <= set(OBSERVING):
             raise ValueError(
                 f"'model.observing' is {list(model.observing)}; name each condition once, of {', '.join(OBSERVING)}"
@@ -339,4 +353,17 @@ class PhotozConfig:
             raise ValueError(
                 f"'model.apertures' is psf_matched, but the description of survey {self.survey.name} has no psf_fwhm, "
                 "the seeing where a galaxy's own is unknown; add it there, or set model.apertures=circular"
+            )
+
+    def _check_compression(self):
+        """Raise a ValueError if raw pixels cannot be compressed, or there are none."""
+        if self.model.photometric_inputs:
+            raise ValueError(
+                "'model.compression' is asinh, but 'model.photometric_inputs' is true, which has scales of its own; "
+                "set one of them to none or false"
+            )
+        if self.survey.pixel_softening is None:
+            raise ValueError(
+                f"'model.compression' is asinh, but the description of survey {self.survey.name} has neither sky_sigma "
+                "nor asinh_softening, below which the scale is linear; add one there, or set model.compression=none"
             )

@@ -29,11 +29,12 @@ def test_the_target_is_the_mean_pdf_of_the_folds_networks_for_the_galaxy_itself(
     train, members = experiment.fold(1).train, load_members(finished_members(run_dir, PhotozConfig)[1])
     ids, targets = train.obj_ids(3, 0, 0), next(iter(train.epoch(3, 0)))[1].numpy()
     galaxies = [galaxy for fold in (0, 2, 3, 4) for galaxy in experiment.builder.as_dataset(split=f"fold_{fold}")]
+    names = ("image", "ebv", *experiment.config.model.observing)
     again = PhotozExperiment(pupil(run_dir, *more), data_dir).fold(1).train
     assert np.array_equal(targets, next(iter(again.epoch(3, 0)))[1])  # as after an interruption
     by_id = {int(galaxy["obj_id"]): galaxy for galaxy in galaxies}
     for obj_id, target in zip(ids, targets, strict=True):
-        inputs = {name: by_id[obj_id][name][None] for name in ("image", "ebv")}  # as stored: not augmented
+        inputs = {name: by_id[obj_id][name][None] for name in names}  # as stored: not augmented
         expected = np.mean([member(inputs) for member in members], axis=0)[0]
         np.testing.assert_allclose(target, expected, atol=1e-5)
 

@@ -153,12 +153,15 @@ def _training_and_sample(results):
     sizes = f"{count(len(results.folds), 'fold')}, {count(results.n_members, 'member')} each"
     networks = f"{count(len(results.histories), 'network')} ({sizes})"
     mags, band = results.magnitudes
+    loss, loss_name = ("CRPS, 6 ln(n) / n times its sum over n bins", "scaled CRPS")
+    if results.config.train.loss == "cross_entropy":
+        loss, loss_name = "Cross-entropy", "cross-entropy [nat]"
     figures = [
         Entry("Training", "loss_curves",
-              f"Cross-entropy, sigma_MAD of the validation galaxies and learning rate of {networks}. The training loss "
+              f"{loss}, sigma_MAD of the validation galaxies and learning rate of {networks}. The training loss "
               "is the mean over an epoch during which the weights change, on flipped and rotated stamps; the first "
               "epochs may lie above the panels.",
-              lambda: loss_curves(list(results.histories.values()), title)),
+              lambda: loss_curves(list(results.histories.values()), title, loss_name)),
         Entry("Sample", "redshifts_magnitudes",
               f"Redshifts and dereddened {band} magnitudes of the test galaxies, {n}, and their joint distribution.",
               lambda: redshifts_and_magnitudes(table["z_spec"], table["z_phot"], mags, title, results.z_max, 50, band)),

@@ -10,7 +10,7 @@ import numpy as np
 
 from photoz_morph.datasets import reading
 from photoz_morph.photoz import dataset
-from photoz_morph.photoz.baselines.of_run import update_baselines
+from photoz_morph.photoz.baselines.of_run import update_baselines, update_bounds
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.evaluation.run_scores import current_scores, read_together
 from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE, in_region
@@ -49,7 +49,8 @@ def report_run(run_dir, out_dir=None, data_dir=None, progress=True, trials=(), r
         If the folder is not a run folder, has no finished network or no predictions.
     """
     baseline_note = update_baselines(run_dir, data_dir, progress=progress)
-    results = replace(current_results(run_dir, trials, region), baseline_note=baseline_note)
+    notes = {"baseline_note": baseline_note, "bounds_note": update_bounds(run_dir, data_dir, progress)}
+    results = replace(current_results(run_dir, trials, region), **notes)
     config, facts = read_run(run_dir, PhotozConfig)
     folds, note, stacks = sorted(finished_members(run_dir, PhotozConfig)), "", None
     try:

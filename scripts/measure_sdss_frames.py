@@ -1,11 +1,12 @@
-"""Sky noise, gain, point-spread function and noise correlation of SDSS frames: what the simulation is anchored on.
+"""Noise, background and point-spread function of SDSS frames: what the simulation is anchored on.
 
     python scripts/measure_sdss_frames.py FRAME [FRAME ...]
 
-Prints one line a frame: noise of a background pixel [nanomaggy], sky level [mag / arcsec^2], the noise that the
-photons of that sky would have at the survey's gain, FWHM of the stars [arcsec] and the exponent beta of their Moffat
-profile with quartiles, number of stars, correlation of the noise of neighbouring pixels in the frame itself.
-`photoz_morph/data/DATA_CARD.md` quotes the medians.
+Prints a line per frame: noise of a background pixel [nanomaggy]; sky [mag / arcsec^2]; the noise of the photons of that
+sky at the gain of the survey; correlation of the noise with the next pixel along rows and columns; scatter of the
+background between empty patches of 64 x 64 pixels beyond their noise, in units of the noise of a pixel; and of the
+stars the median FWHM [arcsec], beta and ellipticity of Moffat profiles integrated over pixels, and their number.
+`photoz_morph/data/DATA_CARD.md` quotes the result for 18 frames.
 """
 
 import sys
@@ -20,103 +21,106 @@ from scipy.optimize import least_squares
 
 from photoz_morph.surveys import SDSS
 
-RADIUS = 15  # pixels; the wings of a Moffat profile tell its beta
-MIN_SNR, MAX_PEAK_SNR = 60, 3000  # of a star's peak above the noise; brighter ones are near saturation
+SMOOTHING = 3.0  # pixels, of the images in which sources are found
+RADIUS = 12  # pixels of a star on each side of its centre: the wings tell its beta
+PEAK_SNR = 60, 1500  # of the peak of a star; brighter ones are near saturation
+N_STARS = 80
+PATCH, LEAST_EMPTY = 64, 2500  # pixels along a side, and free of sources among them
+STAR_WIDTH = 0.12  # stars have the FWHM of the narrowest sources within so much
+DY, DX = np.indices((2 * RADIUS + 1,) * 2) - RADIUS
 
 
 def main(paths):
     """Measure and print."""
-    print("frame                               sigma   sky    photons  FWHM  beta (25-75 %)   stars  corr x, y")
+    print(f"{'frame':32s}  sigma   sky photons  corr x   y   patches  FWHM  beta     e stars")
     for path in paths:
         with fits.open(path) as hdus:
             image = hdus[0].data.astype(float)
             band = SDSS.bands.index(hdus[0].header["FILTER"].strip())
-            nanomaggy_per_count = hdus[1].data.mean()
-            sky = hdus[2].data["ALLSKY"].mean() * nanomaggy_per_count
-        sigma, across, along = background(image)
-        # Gain in electrons per nanomaggy at the survey's typical column, scaled to the calibration of this frame.
-        photons = np.sqrt(sky / SDSS.gain[band])
-        sky_magnitude = SDSS.zero_point - 2.5 * np.log10(sky / SDSS.pixel_scale**2)
-        stars = np.array(fit_stars(image, sigma)).reshape(-1, 2)
-        fwhm = np.median(stars[:, 0]) * SDSS.pixel_scale
-        low, middle, high = np.percentile(stars[:, 1], (25, 50, 75))
-        name = str(path).split("/")[-1]
+            sky = hdus[2].data["ALLSKY"].mean() * hdus[1].data.mean()  # counts, and nanomaggies per count
+        free = empty_pixels(image)
+        sigma = pixel_noise(image, free)
+        across, along = correlation(image / sigma, free)
+        fwhm, beta, ellipticity, n_stars = star_shape(image, sigma)
         print(
-            f"{name:34s} {sigma:7.4f} {sky_magnitude:6.2f} {photons:8.4f} {fwhm:6.2f} "
-            f"{middle:5.2f} ({low:.2f}-{high:.2f}) {len(stars):5d}   {across:+.3f} {along:+.3f}"
+            f"{str(path).split('/')[-1]:32s} {sigma:6.4f} {SDSS.zero_point - 2.5 * np.log10(sky / SDSS.pixel_scale**2):5.2f}"
+            f" {np.sqrt(sky / SDSS.gain[band]):7.4f}  {across:+.3f} {along:+.3f}  {patch_scatter(image / sigma, free):6.3f}"
+            f" {fwhm * SDSS.pixel_scale:5.2f} {beta:5.2f} {ellipticity:5.2f} {n_stars:5d}"
         )
 
 
-def background(image):
-    """Noise of a background pixel and its correlation with the next pixel along rows and columns."""
-    smooth = gaussian_filter(image, 3)
+def empty_pixels(image):
+    """True for pixels far from any source."""
+    smooth = gaussian_filter(image, SMOOTHING)
     _, median, spread = sigma_clipped_stats(smooth, sigma=2.5)
-    segments = detect_sources(smooth, median + 2 * spread, 9)
-    free = ~binary_dilation(segments.data > 0, iterations=12)
-    # Differences remove large-scale residuals of the sky: var(a - b) = 2 var (1 - correlation).
-    sigma = mad_std((image - smooth)[free]) / np.sqrt(1 - 2 * peak_of_kernel(3) + power_of_kernel(3))
-    residual = np.where(free, image - median, 0) / sigma
-    residual = np.clip(residual, -4, 4)
-    pairs = [(residual[:, 1:] * residual[:, :-1], free[:, 1:] & free[:, :-1])]
-    pairs.append((residual[1:] * residual[:-1], free[1:] & free[:-1]))
-    across, along = (product[both].mean() for product, both in pairs)
-    return sigma, across, along
+    sources = detect_sources(smooth, median + 2 * spread, n_pixels=9)
+    return ~binary_dilation(sources.data > 0, iterations=12)
 
 
-def peak_of_kernel(width):
-    """Central weight of a Gaussian filter."""
-    return 1 / (2 * np.pi * width**2)
+def pixel_noise(image, free):
+    """Standard deviation of a pixel about the smoothed image, for what smoothing takes of it."""
+    peak, power = 1 / (2 * np.pi * SMOOTHING**2), 1 / (4 * np.pi * SMOOTHING**2)
+    return mad_std((image - gaussian_filter(image, SMOOTHING))[free]) / np.sqrt(1 - 2 * peak + power)
 
 
-def power_of_kernel(width):
-    """Sum of squared weights of a Gaussian filter."""
-    return 1 / (4 * np.pi * width**2)
+def correlation(image, free):
+    """Correlation of the noise with the next pixel of the row and of the column."""
+    residual = np.clip(image - np.median(image[free]), -4, 4)
+    across = (residual[:, 1:] * residual[:, :-1])[free[:, 1:] & free[:, :-1]].mean()
+    return across, (residual[1:] * residual[:-1])[free[1:] & free[:-1]].mean()
 
 
-def fit_stars(image, sigma):
-    """(FWHM [pixel], beta) of the Moffat profiles of isolated stars."""
-    found = DAOStarFinder(threshold=MIN_SNR / 2 * sigma, fwhm=3.5)(image)
-    if found is None:
-        return []
-    x, y = (np.asarray(found[name]) for name in ("x_centroid", "y_centroid"))
-    peak = np.asarray(found["peak"])
+def patch_scatter(image, free):
+    """Scatter of the means of empty patches beyond that of independent pixels of unit noise."""
+    means, numbers = [], []
+    for y in range(0, image.shape[0] - PATCH, PATCH):
+        for x in range(0, image.shape[1] - PATCH, PATCH):
+            empty = free[y : y + PATCH, x : x + PATCH]
+            if empty.sum() > LEAST_EMPTY:
+                means.append(image[y : y + PATCH, x : x + PATCH][empty].mean())
+                numbers.append(empty.sum())
+    return np.sqrt(max(0.0, mad_std(means) ** 2 - np.mean(1 / np.array(numbers))))
+
+
+def star_shape(image, sigma):
+    """Median FWHM [pixel], beta and ellipticity of isolated stars, and their number."""
+    found = DAOStarFinder(threshold=PEAK_SNR[0] / 2 * sigma, fwhm=SMOOTHING)(image)
+    x, y, peak = (np.asarray(found[name]) for name in ("x_centroid", "y_centroid", "peak"))
+    chosen = np.flatnonzero((peak > PEAK_SNR[0] * sigma) & (peak < PEAK_SNR[1] * sigma))
     shapes = []
-    for i in np.flatnonzero((peak > MIN_SNR * sigma) & (peak < MAX_PEAK_SNR * sigma)):
-        column, row = int(round(x[i])), int(round(y[i]))
+    for i in chosen[np.argsort(-peak[chosen])][:N_STARS]:
+        column, row = round(float(x[i])), round(float(y[i]))
         inside = RADIUS <= column < image.shape[1] - RADIUS and RADIUS <= row < image.shape[0] - RADIUS
-        near = (np.hypot(x - x[i], y - y[i]) < 1.5 * RADIUS).sum() > 1
-        if not inside or near:
-            continue
-        stamp = image[row - RADIUS : row + RADIUS + 1, column - RADIUS : column + RADIUS + 1]
-        shape = moffat_fit(stamp, sigma)
-        if shape is not None:
-            shapes.append(shape)
-    if not shapes:
-        return []
+        if inside and (np.hypot(x - x[i], y - y[i]) < 1.5 * RADIUS).sum() == 1:
+            stamp = image[row - RADIUS : row + RADIUS + 1, column - RADIUS : column + RADIUS + 1]
+            shapes.append(fit_moffat(stamp, sigma))
     shapes = np.array(shapes)
-    # Stars are the narrowest; galaxies lie above the locus.
-    narrow = np.percentile(shapes[:, 0], 25)
-    return shapes[np.abs(shapes[:, 0] / narrow - 1) < 0.12]
+    stars = np.abs(shapes[:, 0] / np.percentile(shapes[:, 0], 30) - 1) < STAR_WIDTH
+    return *np.median(shapes[stars], axis=0), stars.sum()
 
 
-def moffat_fit(stamp, sigma):
-    """FWHM [pixel] and beta of an elliptical Moffat profile, or None where it fits badly."""
-    dy, dx = np.indices(stamp.shape) - RADIUS
+def fit_moffat(stamp, sigma):
+    """FWHM [pixel], beta and ellipticity of a star; the last as `psf_ellipticity` of `draw_components`."""
+    positive = np.maximum(stamp, 0)
+    # Photons, roughly, and 3 % of the flux for what no Moffat profile fits.
+    weight = 1 / np.sqrt(sigma**2 + 0.006 * sigma * positive + (0.03 * positive) ** 2)
+    start = [1.2 * stamp.max(), 0, 0, np.log(2.6), np.log(3), 0, 0, 0]
+    with np.errstate(over="ignore"):
+        fit = least_squares(lambda p: ((moffat(p) - stamp) * weight).ravel(), start, max_nfev=60)
+    return np.exp(fit.x[3]), np.exp(fit.x[4]), np.hypot(fit.x[5], fit.x[6])
 
-    def model(p):
-        amplitude, x, y, ln_fwhm, ln_beta, e1, e2, sky = p
-        beta, fwhm = np.exp(ln_beta), np.exp(ln_fwhm)
-        u, v = dx - x, dy - y
-        r2 = ((1 + e1) * u**2 + (1 - e1) * v**2 + 2 * e2 * u * v) * 4 * (2 ** (1 / beta) - 1) / fwhm**2
-        return amplitude * (1 + r2) ** -beta + sky
 
-    weight = 1 / np.sqrt(sigma**2 + (0.02 * np.maximum(stamp, 0)) ** 2 + np.maximum(stamp, 0) * sigma**2 / 1.0)
-    start = [stamp.max(), 0, 0, np.log(3.5), np.log(3.0), 0, 0, 0]
-    fit = least_squares(lambda p: ((model(p) - stamp) * weight).ravel(), start, loss="soft_l1")
-    _, x, y, ln_fwhm, ln_beta, e1, e2, _ = fit.x
-    if not fit.success or abs(x) > 2 or abs(y) > 2 or np.hypot(e1, e2) > 0.3 or not 1.5 < np.exp(ln_beta) < 15:
-        return None
-    return np.exp(ln_fwhm), np.exp(ln_beta)
+def moffat(parameters):
+    """Elliptical Moffat profile on the pixels of a star, averaged over 3 x 3 points of each."""
+    amplitude, x, y, ln_fwhm, ln_beta, e1, e2, sky = parameters
+    beta, fwhm = np.exp(ln_beta), np.exp(ln_fwhm)
+    total = 0
+    for step_x in (-1 / 3, 0, 1 / 3):
+        for step_y in (-1 / 3, 0, 1 / 3):
+            u, v = DX + step_x - x, DY + step_y - y
+            r2 = np.maximum((1 - e1) * u**2 + (1 + e1) * v**2 - 2 * e2 * u * v, 0)
+            total = total + (1 + r2 * 4 * (2 ** (1 / beta) - 1) / fwhm**2) ** -beta
+    return amplitude * total / 9 + sky
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ ONLY = {
     "galsim": {"mocks.observe", "simulation"},
     "rail": {"rail"},
     "ceci": {"rail", "__main__"},
-    "qp": {"rail"},
+    "qp": {"rail", "photoz.formats.other_qp"},
     "onnx": {"models.onnx_file"},
     "tf2onnx": {"models.onnx_file"},
 }

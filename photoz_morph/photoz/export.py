@@ -4,6 +4,8 @@ The SavedModel includes the image scaling, the mean over the ensemble and the po
 beside it; any program with TensorFlow can run it. `load_exported_model` reads it back and checks its input.
 """
 
+import inspect
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -45,6 +47,7 @@ def export(run_dir, out_dir, fold=0, with_onnx=False):
         "model": config.model.name,
         "with_ebv": config.model.with_ebv,
         "photometric_inputs": config.model.photometric_inputs,
+        "observing": config.model.observing,
         "n_members": len(members),
         "fold": fold,
         "trained_on": {key: dataset[key] for key in ("name", "origin", "galaxies_per_fold")},
@@ -62,13 +65,14 @@ def export_network(network, survey, grid, out_dir, facts, z_phot_bins="midpoints
     Parameters
     ----------
     network : keras.Model
-        {"image", "ebv"} to a PDF on the grid.
+        {"image", "ebv"}, and the observing conditions that `facts` name, to a PDF on the grid.
     survey : Survey
     grid : RedshiftGrid
     out_dir : path-like
         Must not exist.
     facts : dict
-        For `estimator.json`: at least "model", "n_members" and "trained_on" with its "name" and "origin".
+        For `estimator.json`: at least "model", "n_members" and "trained_on" with its "name" and "origin"; "observing",
+        if the network is told observing conditions.
     z_phot_bins : {"midpoints", "left-edges"}
         Redshifts averaged in z_phot; see `RedshiftGrid.positions`.
     with_onnx : bool
@@ -97,15 +101,18 @@ def export_network(network, survey, grid, out_dir, facts, z_phot_bins="midpoints
         "outputs": OUTPUTS,
         **facts,
     }
-    signature = [
-        tf.TensorSpec((None, *survey.image_shape), tf.float32, name="image"),
-        tf.TensorSpec((None,), tf.float32, name="ebv"),
-    ]
+    observing = tuple(facts.get("observing", ()))
+    shapes = {"image": survey.image_shape, "ebv": (), **dict.fromkeys(observing, (survey.n_bands,))}
+    signature = [tf.TensorSpec((None, *shape), tf.float32, name=name) for name, shape in shapes.items()]
 
-    def serve(image, ebv):
-        return point_estimates(network({"image": image, "ebv": ebv}), grid, z_phot_bins)
+    def serve(*inputs):
+        return point_estimates(network(dict(zip(shapes, inputs))), grid, z_phot_bins)
 
-    return write_saved_model(out_dir, {"serve": (serve, signature)}, description, with_onnx)
+    serve.__signature__ = inspect.Signature(
+        [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in shapes]
+    )
+    functions = {"serve": (serve, signature)}
+    return write_saved_model(out_dir, functions, description, with_onnx, may_be_unknown=observing)
 
 
 def point_estimates(pdf, grid, z_phot_bins="midpoints"):

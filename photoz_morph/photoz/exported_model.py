@@ -6,6 +6,7 @@ import numpy as np
 from astropy.table import vstack
 from tqdm import tqdm
 
+from photoz_morph.catalogs.per_band import gather_conditions
 from photoz_morph.models.loading import BATCH_SIZE
 from photoz_morph.models.saved_model import load_saved_model, model_hash, read_description
 from photoz_morph.photoz.export import OUTPUTS
@@ -43,6 +44,7 @@ class ExportedModel:
             self.description["model"], self.description["n_members"]
             self.z_phot_bins = self.description.get("z_phot_bins", "midpoints")  # older exports do not say
             self.grid.positions(self.z_phot_bins)
+            self.observing = tuple(self.description.get("observing", ()))  # older exports are told nothing
         except (KeyError, TypeError, ValueError) as error:
             reason = f"no key {error}" if isinstance(error, KeyError) else error
             raise ValueError(f"{described}: describes no exported model ({reason}); export the model again") from error
@@ -56,7 +58,7 @@ class ExportedModel:
     def __reduce__(self):
         return ExportedModel, (self.folder.absolute(),)  # another process loads it
 
-    def predict(self, image, ebv, source="stacks"):
+    def predict(self, image, ebv, source="stacks", conditions=None):
         """Predict stacks.
 
         Parameters
@@ -67,6 +69,8 @@ class ExportedModel:
             E(B-V) [mag].
         source : str
             Named in errors.
+        conditions : dict of str to ndarray, shape (n, n_bands), optional
+            Observing conditions of those in `observing` that are known, from `gather_conditions`.
 
         Returns
         -------
@@ -87,10 +91,13 @@ class ExportedModel:
         check_finite(image, np.arange(len(image)), self.survey, source)
         if not np.isfinite(ebv).all():
             raise ValueError(f"{source}: E(B-V) of row {np.argmin(np.isfinite(ebv))} is not finite; give it a value")
+        unknown = np.full((len(image), self.survey.n_bands), np.nan, np.float32)
+        told = [np.asarray((conditions or {}).get(name, unknown), np.float32) for name in self.observing]
         parts = []
         for start in range(0, len(image), BATCH_SIZE):
             rows = slice(start, start + BATCH_SIZE)
-            parts.append({name: value.numpy() for name, value in self._model.serve(image[rows], ebv[rows]).items()})
+            found = self._model.serve(image[rows], ebv[rows], *(values[rows] for values in told))
+            parts.append({name: value.numpy() for name, value in found.items()})
             n_bins = parts[-1]["pdf"].shape[1]
             if n_bins != self.grid.n_bins:
                 raise ValueError(
@@ -131,7 +138,8 @@ class ExportedModel:
             )
         pdf = np.full((len(table), self.grid.n_bins), np.nan, np.float32)
         if good.any():
-            pdf[good] = self.predict(image[good], np.asarray(table["ebv"])[good], source)["pdf"]
+            conditions = gather_conditions(table[good], self.observing, self.survey.bands, source)
+            pdf[good] = self.predict(image[good], np.asarray(table["ebv"])[good], source, conditions)["pdf"]
         return predictions_table(
             table, pdf, self.grid, self.survey, origin, self.description["model"], self.description["n_members"],
             meta={"zphot_at": self.z_phot_bins, **self.provenance(facts)},

@@ -16,6 +16,7 @@ from astropy.table import Table, vstack
 from tqdm import tqdm
 
 from photoz_morph.catalogs.dust import EBV_SOURCE, open_dust
+from photoz_morph.catalogs.per_band import gather_conditions
 from photoz_morph.photoz.formats.hats import check_positions
 from photoz_morph.photoz.predictions import predictions_table, rehearse_predictions, write_predictions_parts
 from photoz_morph.streaming.working_folder import fill, joining, open_working_folder
@@ -137,7 +138,8 @@ def infer_images(model, images, table, origin, source="stacks", reddening=None, 
     good = reasons == ""
     pdf = np.full((len(table), model.grid.n_bins), np.nan, np.float32)
     if good.any():
-        pdf[good] = model.predict(images[good], np.asarray(table["ebv"])[good], source)["pdf"]
+        conditions = gather_conditions(table[good], model.observing, model.survey.bands, source)
+        pdf[good] = model.predict(images[good], np.asarray(table["ebv"])[good], source, conditions)["pdf"]
     reasons[good & np.isnan(pdf[:, 0])] = "the network gives no finite PDF"
     table["flag"] = (reasons != "").astype(np.int16)
     table["flag_reason"] = reasons.astype(str)

@@ -84,7 +84,7 @@ def predict_run(run_dir, data_dir=None, progress=True):
             columns.append({**table, "fold": np.full(len(table["obj_id"]), fold)})
             keras.backend.clear_session()
             predict = _member_function(load_members(paths))
-            for batch in dataset.image_batches(builder, split, BATCH_SIZE):
+            for batch in dataset.image_batches(builder, split, BATCH_SIZE, observing=config.model.observing):
                 member_pdf = predict(batch)
                 pdfs.append(combine_pdfs(member_pdf).numpy())
                 z_spec = table["z_spec"][n_done : n_done + len(pdfs[-1])]

@@ -15,7 +15,13 @@ import galsim
 import numpy as np
 
 from photoz_morph.simulation.sdss.population import Parents, draw_galaxy
-from photoz_morph.simulation.sdss.renderer import SHALLOW_BETA, STEEP_BETA, STEEP_SHARE, draw_components, fwhm_in_scale_radii
+from photoz_morph.simulation.sdss.renderer import (
+    SHALLOW_BETA,
+    STEEP_BETA,
+    STEEP_SHARE,
+    draw_components,
+    fwhm_in_scale_radii,
+)
 from photoz_morph.simulation.sdss.sample import simulate_galaxy
 from photoz_morph.surveys import SDSS
 

@@ -186,7 +186,7 @@ def only_flagged_stacks(place):
     return "build", "shards"
 
 
-case.command("no_stacks", "build nowhere", "nowhere: no stacks-*.fits in it; create them with `photoz simulate` or")
+case.command("no_stacks", "build nowhere", "nowhere: no such file or folder; give a folder of shards stacks-*.fits")
 case.command("dataset_is_there", "build {stacks} --data-dir {data}",
              "the dataset exists; use it, or replace it with --overwrite")  # fmt: skip
 case.command("no_galaxies_asked_for", "simulate --n-galaxies 0", "0 is not in the range x>=1", "simulate --help")

@@ -170,7 +170,7 @@ def _filter(angle_index, side):
 
 @cache
 def _kernel_product():
-    """Lags along an axis, and the sum of products of the six weights of two points that lag apart, averaged over places."""
+    """Lags along an axis, and the sum of products of the weights of two points that far apart, averaged over places."""
     lags = np.linspace(0, 6.5, 261)  # [pixel]; the weights of points 6 apart no longer overlap
     place = (np.arange(100) + 0.5) / 100
     pixel = np.arange(-4, 12)

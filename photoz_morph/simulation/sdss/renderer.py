@@ -1,9 +1,9 @@
 """Sersic components through the point-spread function onto pixels, drawn in Fourier space.
 
 All transforms are known: Sersic profiles from a table, exponential disks, points and the point-spread function, a sum
-of two Moffat profiles, in closed form. One sheared lookup per component serves all bands, and one inverse FFT per band gives the pixels: a hundred times faster
-than GalSim for random Sersic indices (`scripts/benchmarks/simulate_sdss.py`), with the same pixels to 5e-4 of the
-peak (`tests/simulation/sdss/test_renderer.py`).
+of two Moffat profiles, in closed form. One sheared lookup per component serves all bands, and one inverse FFT per band
+gives the pixels: a hundred times faster than GalSim for random Sersic indices (`scripts/benchmarks/simulate_sdss.py`),
+with the same pixels to 5e-4 of the peak (`tests/simulation/sdss/test_renderer.py`).
 """
 
 from functools import cache, lru_cache

@@ -11,7 +11,7 @@ import numpy as np
 
 DISK_RADIUS, BULGE_RADIUS = 1.15, 0.28  # half-light radii of late types / R_e
 THICKNESS, BULGE_THICKNESS = 0.2, 0.6  # intrinsic axis ratios
-# van der Wel et al. (2014): R_e ~ (1 + z)^-1.48 for early and ^-0.75 for late types; Shen et al. (2003) hold at z = 0.1.
+# R_e ~ (1 + z)^-1.48 for early and ^-0.75 for late types (van der Wel et al. 2014); Shen et al. (2003) hold at z = 0.1.
 SIZE_EVOLUTION_EARLY, SIZE_EVOLUTION_LATE, SIZE_REDSHIFT = 1.48, 0.75, 0.1
 
 # 29 % of the disks in Galaxy Zoo 2 have a strong bar (Masters et al. 2011). Light, index and axis ratio: Gadotti
@@ -26,7 +26,7 @@ ARM_COLOUR = np.array([1.45, 1.27, 1.0, 0.91, 0.82])
 TWO_ARMS = 0.6  # of spirals, the others have more, here 4 (Hart et al. 2016)
 ARM_PITCH = 12, 28  # degrees; Kennicutt (1981), Sa to Sc
 LEAST_AXIS_RATIO = 0.3  # of a disk with visible arms
-# Scale length of a disk with arms and clumps [arcsec]: half the width of the seeing, which blurs those of smaller disks.
+# Scale length of a disk with arms and clumps [arcsec]: half the width of the seeing, which blurs those of smaller ones.
 LEAST_SCALE_LENGTH = 0.6
 
 # HII regions and young associations: luminosity function ~ L^-2 over two decades (Kennicutt, Edgar & Hodge 1989), on

@@ -119,8 +119,8 @@ def test_the_image_without_noise_is_the_mean_of_the_noisy_ones(parents):
     expected = np.moveaxis(target if neighbours is None else target + neighbours, 0, -1)
     rng = np.random.default_rng(1)
     mean = np.mean([observe(galaxy, observation, SDSS, rng)[0] for _ in range(400)], axis=0)
-    photons = resampled_variance() * np.maximum(expected, 0) / np.array(SDSS.gain) * median_variance(observation.n_frames)
-    error = np.sqrt(observation.sky_sigma**2 + photons) / 20
+    photons = np.maximum(expected, 0) / np.array(SDSS.gain) * median_variance(observation.n_frames)
+    error = np.sqrt(observation.sky_sigma**2 + resampled_variance() * photons) / 20
     assert np.std((mean - expected) / error) == pytest.approx(1, abs=0.03)
 
 
@@ -138,7 +138,8 @@ def test_neighbours_lie_behind_the_dust_of_the_field_stars_too(parents):
     for seed in range(30):
         galaxy = draw_galaxy(parents, np.random.default_rng(seed))
         bare, dusty = (
-            draw_observation(replace(galaxy, true_ebv=ebv), parents, SDSS, np.random.default_rng(seed)) for ebv in (0, 0.5)
+            draw_observation(replace(galaxy, true_ebv=ebv), parents, SDSS, np.random.default_rng(seed))
+            for ebv in (0, 0.5)
         )
         for before, after in zip(bare.neighbours, dusty.neighbours, strict=True):
             dimming = 2.5 * np.log10(before.flux / after.flux)

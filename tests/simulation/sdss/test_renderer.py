@@ -59,7 +59,7 @@ def test_a_point_is_the_pixel_integrated_sum_of_moffat_profiles(steep_share):
     images = draw_components([point], [1.2, 1.6], SIZE, SCALE, steep_share=share)
     for fwhm, ours in zip((1.2, 1.6), images):
         theirs = galsim_psf(fwhm, steep_share).drawImage(nx=SIZE, ny=SIZE, scale=SCALE).array
-        # The rendering has no frequency beyond Nyquist, of which a 3-pixel image has 1e-3; wings of beta 2.5 wrap around.
+        # The rendering has no frequency beyond Nyquist, of which a 3-pixel image has 1e-3; its wings wrap around.
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1.2e-3 * theirs.max())
 
 

@@ -196,6 +196,34 @@ def report(run, trials, region, data_dir, out, quiet):
     echo(f"Report in {page}.", quiet)
 
 
+@click.command("learning-curve")
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=UserPath())
+@click.option("--out", default="learning_curve", show_default=True, type=UserPath(), help="Folder of the page.")
+@click.option("--n-bootstrap", default=200, show_default=True, type=click.IntRange(min=2),
+              help="Number of bootstrap resamples behind the errors.")  # fmt: skip
+@quiet_option
+def learning_curve(runs, out, n_bootstrap, quiet):
+    """Show scores against the number of training galaxies, from runs on training sets of different sizes.
+
+    Each RUN is a run folder: of datasets of different sizes, or of one dataset and different data.train_fraction.
+    Beside the networks stand the baselines and, for simulated galaxies, the bounds, trained on as many galaxies and
+    made first where they are missing. Differences between methods are paired on the test galaxies of a run, those
+    between sizes on the test galaxies that all runs have in common. Writes a page, its figure and learning_curve.json.
+    """
+    check_writable(out)
+    quiet_tensorflow()
+    from photoz_morph.photoz.report_run import report_learning_curve, sized_runs
+
+    sized_runs(runs)  # refuses what cannot be shown before any run is predicted
+    for run in runs:
+        predictions_of(Path(run), quiet)
+    with remarks(quiet):
+        page, notes = report_learning_curve(runs, out, n_bootstrap, not quiet)
+    for note in notes:
+        echo(f"Left out: {note}.", quiet)
+    echo(f"Learning curve in {page}.", quiet)
+
+
 def _evaluate_others(source, truth, against, selection, survey, truth_id, options, out, quiet):
     """Score predictions of any program against a catalogue of true redshifts."""
     from photoz_morph.photoz.evaluation.other_scores import evaluate_matched, matched_parts, say_matched

@@ -50,8 +50,8 @@ def learning_curve(runs, n_bootstrap=200):
         training set on: `run`, `n_training`, `networks`, `changes`, `n_galaxies`, `n_groups`, `methods` (method ->
         score -> value, error) of the galaxies good in all, `kinds` (method -> "run", "baseline" or "bound"), and
         `differences` of each method from the network; and `shared`, of the test galaxies that the runs have in common:
-        `n_galaxies`, `n_groups`, `methods` (method -> list of score -> value, error by size) and `differences` (method -> list by
-        size, from the smallest), for methods that all runs have. `shared` is None without such galaxies.
+        `n_galaxies`, `n_groups`, `methods` (method -> list of score -> value, error by size) and `differences` (method
+        -> list by size, from the smallest), for methods that all runs have. `shared` is None without such galaxies.
 
     Raises
     ------

@@ -62,14 +62,17 @@ def predict(url, inputs, signature="serving_default", timeout_s=60):
     return {name: np.asarray(values, np.float32) for name, values in answer["outputs"].items()}
 
 
-def read_inputs(path, hdu="IMAGE"):
-    """Identifiers, images and E(B-V) of the galaxies of a shard that have an image: (obj_id, inputs)."""
+def read_inputs(path, hdu="IMAGE", observing=()):
+    """Identifiers and inputs of the galaxies of a shard that have an image: (obj_id, inputs)."""
     with fits.open(path) as hdus:
         table = hdus["CATALOG"].data
         good = table["flag"] == 0
         inputs = {"image": np.asarray(hdus[hdu].data[good], np.float32)}
         if "ebv" in table.names:
             inputs["ebv"] = np.asarray(table["ebv"][good], np.float32)
+        for name in observing:  # 0 is unknown: JSON has no NaN
+            known = np.nan_to_num(np.asarray(table[name][good], np.float32)) if name in table.names else None
+            inputs[name] = np.zeros((good.sum(), inputs["image"].shape[-1])) if known is None else known
         return np.asarray(table["obj_id"][good]), inputs
 
 
@@ -80,8 +83,9 @@ def main(arguments=None):
     parser.add_argument("shard", help="stacks-*.fits or mocks-*.fits")
     parser.add_argument("--hdu", default="IMAGE", help="HDU of the images: IMAGE of stacks, Y10 or Y1 of mocks")
     parser.add_argument("--signature", default="serving_default")
+    parser.add_argument("--observing", nargs="*", default=[], help="observing conditions that estimator.json lists")
     options = parser.parse_args(arguments)
-    obj_id, inputs = read_inputs(options.shard, options.hdu)
+    obj_id, inputs = read_inputs(options.shard, options.hdu, options.observing)
     for start in range(0, len(obj_id), BATCH_SIZE):
         rows = slice(start, start + BATCH_SIZE)
         try:

@@ -204,6 +204,21 @@ MEANINGLESS = [
     ("photoz", ["train.epochs=null", "train.iterations=100", "train.warmup_iterations=100"],
      "'train.warmup_iterations' is 100, the whole training has 'train.iterations' 100; give fewer"),
     ("photoz", ["train.schedule=linear"], "'train.schedule' is 'linear', must be one of constant, cosine, halfway"),
+    ("photoz", ["model.apertures=square"], "'model.apertures' is 'square', must be one of circular, psf_matched"),
+    ("photoz", ["model.apertures=psf_matched", "model.photometric_inputs=false"],
+     "'model.apertures' is psf_matched, but 'model.photometric_inputs' is false; set it to true, or leave"),
+    ("photoz", ["model.observing=[airmass]"], "'model.observing' is ['airmass']; name each condition once, of psf_fwhm"),
+    ("photoz", ["model.observing=[n_frames, n_frames]"], "'model.observing' is ['n_frames', 'n_frames']; name each"),
+    ("photoz", ["model.dense_activation=tanh"], "'model.dense_activation' is 'tanh', must be one of relu, gelu"),
+    ("photoz", ["model.photometric_layers=-1"], "'model.photometric_layers' must be in [0, 10], got -1"),
+    ("photoz", ["model.photometric_layers=1", "model.photometric_inputs=false", "model.apertures=circular"],
+     "'model.photometric_layers' is 1, but 'model.photometric_inputs' is false; set it to true, or give 0"),
+    ("photoz", ["model.pooling=median"], "'model.pooling' is 'median', must be one of average, max"),
+    ("photoz", ["model.compression=sqrt"], "'model.compression' is 'sqrt', must be one of none, asinh"),
+    ("photoz", ["model.compression=asinh", "model.photometric_inputs=true"],
+     "'model.compression' is asinh, but 'model.photometric_inputs' is true, which has scales of its own; set one"),
+    ("photoz", ["model.dropout=1"], "'model.dropout' must be in [0, 0.9], got 1.0"),
+    ("photoz", ["train.weight_decay=-1"], "'train.weight_decay' must be in [0, 1], got -1.0"),
     ("photoz", ["train.label_sigma=-1"], "'train.label_sigma' must be in [0, inf], got -1.0"),
     ("photoz", ["train.label_sigma=1e-200"], "'train.label_sigma' is 1e-200 bins; give 0 for the bin of z_spec alone"),
     ("photoz", ["train.label_sigma=181"], "'train.label_sigma' is 181.0 bins; give 0 for"),
@@ -346,6 +361,12 @@ def test_a_survey_that_there_is_not_is_refused_at_load(tmp_path, value, message)
 def test_a_network_that_needs_the_noise_is_refused_for_a_survey_that_has_none():
     overrides = ["survey=legacy", "model.photometric_inputs=true"]
     with pytest.raises(ValueError, match="the description of survey legacy has no sky_sigma"):
+        load_config("photoz_sdss.yaml", PhotozConfig, overrides)
+
+
+def test_compression_needs_a_scale_of_the_survey(tmp_path):
+    overrides = ["survey=legacy", "model.compression=asinh"]
+    with pytest.raises(ValueError, match="description of survey legacy has neither sky_sigma nor asinh_softening"):
         load_config("photoz_sdss.yaml", PhotozConfig, overrides)
 
 

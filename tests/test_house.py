@@ -65,9 +65,9 @@ PIPELINES = "beam"  # imports all but doors, and only doors import it
 # Third-party package -> the only places that import it.
 NETWORKS = {
     "datasets", "models", "adaptation", "training", "rail", "photoz.dataset", "photoz.experiment", "photoz.predict",
-    "photoz.export", "photoz.tf1_checkpoint", "photoz.calibration.graph", "photoz.calibration.networks",
-    "photoz.calibration.of_run", "morph.augmentation", "morph.dataset", "morph.classify",
-    "morph.experiment", "morph.predict", "morph.export", "morph.robustness",
+    "photoz.export", "photoz.tf1_checkpoint", "photoz.baselines.mlp", "photoz.calibration.graph",
+    "photoz.calibration.networks", "photoz.calibration.of_run", "morph.augmentation", "morph.dataset",
+    "morph.classify", "morph.experiment", "morph.predict", "morph.export", "morph.robustness",
 }  # fmt: skip
 ONLY = {
     "tensorflow": NETWORKS,
@@ -80,7 +80,7 @@ ONLY = {
     "galsim": {"mocks.observe", "simulation"},
     "rail": {"rail"},
     "ceci": {"rail", "__main__"},
-    "qp": {"rail"},
+    "qp": {"rail", "photoz.formats.other_qp"},
     "onnx": {"models.onnx_file"},
     "tf2onnx": {"models.onnx_file"},
 }

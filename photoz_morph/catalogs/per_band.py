@@ -14,6 +14,28 @@ PER_BAND = ("mags", "mag_errs", "snr", "psf_fwhm", "n_frames", "sky_sigma", "tru
 PER_GALAXY = ("petro_r", "axis_ratio", "n_neighbours", "r_e", "bulge_to_total", "is_early")
 
 
+def gather_conditions(table, names, bands, source="catalogue"):
+    """Observing conditions in all bands, as a network is told them.
+
+    Parameters
+    ----------
+    table : Table
+    names : sequence of str
+        Of `PER_BAND`.
+    bands : tuple of str
+    source : path-like
+        Origin of the table, for messages.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n, n_bands), float32
+        NaN where unknown.
+    """
+    found = {name: gather(table, name, bands, source) for name in names}
+    unknown = np.full((len(table), len(bands)), np.nan)
+    return {name: (unknown if values is None else values).astype(np.float32) for name, values in found.items()}
+
+
 def gather(table, name, bands, source="catalogue"):
     """Values of a quantity in all bands.
 

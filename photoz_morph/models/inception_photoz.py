@@ -9,7 +9,15 @@ import keras
 import numpy as np
 from keras import layers
 
-from photoz_morph.models.layers.photometric_inputs import ApertureFluxes, Deredden, PixelScales, Whitening
+from photoz_morph.models.layers.blocks import batch_norm as batch_norm_layer
+from photoz_morph.models.layers.photometric_inputs import (
+    ApertureFluxes,
+    AsinhCompression,
+    Deredden,
+    PixelScales,
+    Whitening,
+)
+from photoz_morph.models.layers.psf_matched import LogConditions, PsfMatchedPhotometry
 from photoz_morph.surveys import get_survey
 
 BLOCKS = ((48, 64), (64, 92), (92, 128), (92, 128), (92, 128))  # (s1, s2) of Table A1
@@ -29,6 +37,14 @@ def inception_photoz(
     activation="prelu",
     with_ebv=True,
     photometric_inputs=False,
+    apertures="circular",
+    observing=(),
+    dense_activation="relu",
+    photometric_layers=0,
+    dropout=0.0,
+    pooling="average",
+    batch_norm=False,
+    compression="none",
     seed=0,
 ):
     """Inception classifier of redshift bins.
@@ -44,11 +60,11 @@ def inception_photoz(
     conv1_filters, conv1_kernel, conv1_stride : int
         The first convolution, C1.
     conv1_pool : bool
-        Whether a 2x2 average pool follows C1.
+        Whether a 2x2 pool follows C1.
     blocks : sequence of (int, int)
         Widths (s1, s2) of each inception block; the last has no 5x5 branch.
     pool_after : sequence of int
-        Blocks, counted from 1, that a 2x2 average pool follows.
+        Blocks, counted from 1, that a 2x2 pool follows.
     dense_units : int
         Width of FC1 and FC2: 1096 as in Sec. 3.6 (Table A1 prints 1024, which contradicts the paper's own count).
     activation : str
@@ -58,6 +74,22 @@ def inception_photoz(
     photometric_inputs : bool
         Whether the inputs are dereddened pixels on several scales, with whitened aperture fluxes beside the flattened
         maps.
+    apertures : {"circular", "psf_matched"}
+        Apertures of `photometric_inputs`: fixed circles, or those of `PsfMatchedPhotometry` with the galaxy's shape.
+    observing : sequence of str
+        Of "psf_fwhm" [arcsec], "sky_sigma" [image unit] and "n_frames": observing conditions that the network is told.
+    dense_activation : {"relu", "gelu"}
+        Activation of the dense layers.
+    photometric_layers : int
+        Dense layers PH1, PH2 ... between the aperture fluxes, with all that stands beside the maps, and FC2.
+    dropout : float
+        Fraction of the outputs of each dense layer that is dropped in training.
+    pooling : {"average", "max"}
+        Of all pools, those inside the blocks included.
+    batch_norm : bool
+        Whether each convolution is normalised over the batch before its activation, and then has no bias.
+    compression : {"none", "asinh"}
+        Dynamic range of the raw pixels of a network without `photometric_inputs`.
     seed : int
         Of the weights.
 
@@ -65,7 +97,8 @@ def inception_photoz(
     -------
     keras.Model
         Inputs `image`, shape (n, size, size, n_bands) [image unit of the survey], and `ebv`, shape (n,) [mag]; output
-        `redshift_pdf`, shape (n, n_bins). Both inputs always exist; without E(B-V) the second is ignored.
+        `redshift_pdf`, shape (n, n_bins). Both inputs always exist; without E(B-V) the second is ignored. Each of
+        `observing` is a further input of its name, shape (n, n_bands), NaN or 0 where unknown.
 
     Notes
     -----
@@ -79,21 +112,39 @@ def inception_photoz(
         raise ValueError(f"model.crop is {crop}, the stamps of {survey.name} have {survey.stamp_size} pixels")
     if any(not 1 <= block <= len(blocks) for block in pool_after):
         raise ValueError(f"model.pool_after is {list(pool_after)}, the network has blocks 1 to {len(blocks)}")
-    build = _LayerMaker(activation, seed)
+    build = _LayerMaker(activation, seed, pooling, batch_norm)
     image = keras.Input(survey.image_shape, name="image")
     ebv = keras.Input((), name="ebv")
     reddening = layers.Reshape((1,), name="ebv_column", dtype="float32")(ebv)
 
-    pixels, side_inputs = image, []
+    inputs = {"image": image, "ebv": ebv}
+    inputs |= {name: keras.Input((survey.n_bands,), name=name) for name in observing}
+    conditions = {name: _log_conditions(survey, name)(inputs[name]) for name in observing}
+
+    pixels, side_inputs, shape = image, [], []
     if photometric_inputs:
         if with_ebv:
             pixels = Deredden(survey.extinction_per_ebv, name="deredden", dtype="float32")([pixels, reddening])
-        apertures = ApertureFluxes(survey.sky_sigma, name="aperture_fluxes", dtype="float32")(pixels)
-        side_inputs.append(Whitening(name="whitening", dtype="float32")(apertures))
+        if apertures == "psf_matched":
+            measure = PsfMatchedPhotometry(
+                survey.sky_sigma, survey.pixel_scale, typical_fwhm=survey.psf_fwhm, name="psf_matched_photometry",
+                dtype="float32",
+            )  # fmt: skip
+            fluxes, shape = measure(pixels, conditions.get("psf_fwhm"))
+            shape = [shape]
+        else:
+            fluxes = ApertureFluxes(survey.sky_sigma, name="aperture_fluxes", dtype="float32")(pixels)
+        side_inputs.append(Whitening(name="whitening", dtype="float32")(fluxes))
+    if shape or conditions:
+        facts = [*shape, *conditions.values()]
+        facts = layers.Concatenate(name="shape_and_conditions", dtype="float32")(facts) if len(facts) > 1 else facts[0]
+        side_inputs.append(layers.Normalization(name="normalization", dtype="float32")(facts))
     if crop < survey.stamp_size:
         pixels = layers.CenterCrop(crop, crop, name="crop", dtype="float32")(pixels)
     if photometric_inputs:
         pixels = PixelScales(survey.sky_sigma, name="pixel_scales", dtype="float32")(pixels)
+    elif compression == "asinh":
+        pixels = AsinhCompression(survey.pixel_softening, name="compression", dtype="float32")(pixels)
 
     maps = build.convolution(pixels, conv1_filters, conv1_kernel, conv1_stride)
     if conv1_pool:
@@ -108,12 +159,24 @@ def inception_photoz(
     if with_ebv:
         side_inputs.append(reddening)
     joined = layers.Concatenate(name="flatten_and_ebv", dtype="float32")([flat, *side_inputs]) if side_inputs else flat
-    hidden = build.dense(joined, dense_units, "relu", "FC1")
+    hidden = build.dropout(build.dense(joined, dense_units, dense_activation, "FC1"), dropout)
     if photometric_inputs:
+        if photometric_layers:
+            photometry = layers.Concatenate(name="side_inputs", dtype="float32")(side_inputs)
+            for index in range(1, photometric_layers + 1):
+                photometry = build.dense(photometry, dense_units, dense_activation, f"PH{index}")
+                photometry = build.dropout(photometry, dropout)
+            side_inputs = [photometry]
         hidden = layers.Concatenate(name="FC1_and_side_inputs", dtype="float32")([hidden, *side_inputs])
-    hidden = build.dense(hidden, dense_units, "relu", "FC2")
+    hidden = build.dropout(build.dense(hidden, dense_units, dense_activation, "FC2"), dropout)
     pdf = build.dense(hidden, n_bins, "softmax", "redshift_pdf")
-    return keras.Model({"image": image, "ebv": ebv}, pdf, name="inception_photoz")
+    return keras.Model(inputs, pdf, name="inception_photoz")
+
+
+def _log_conditions(survey, name):
+    """Layer of an observing condition; until it is adapted, the survey's own values are typical."""
+    typical = getattr(survey, name, None) or [1.0] * survey.n_bands
+    return LogConditions(typical, name=f"log_{name}", dtype="float32")
 
 
 def paper_parameter_count(model):
@@ -130,10 +193,11 @@ def trainable_parameter_count(model):
 class _LayerMaker:
     """Makes layers with the table's running names, the chosen activation and a seed of their own."""
 
-    def __init__(self, activation, seed):
-        self.activation = activation
+    def __init__(self, activation, seed, pooling, batch_norm):
+        self.activation, self.batch_norm = activation, batch_norm
+        self.pool_layer = {"average": layers.AveragePooling2D, "max": layers.MaxPooling2D}[pooling]
         self.seeds = iter(np.random.SeedSequence(seed).generate_state(256).tolist())
-        self.n_convolutions = self.n_pools = 0
+        self.n_convolutions = self.n_pools = self.n_dropouts = 0
 
     def _initializers(self):
         return {
@@ -144,7 +208,10 @@ class _LayerMaker:
     def convolution(self, maps, filters, kernel, stride=1):
         self.n_convolutions += 1
         name = f"C{self.n_convolutions}"
-        maps = layers.Conv2D(filters, kernel, stride, padding="same", name=name, **self._initializers())(maps)
+        options = {"padding": "same", "use_bias": not self.batch_norm, "name": name, **self._initializers()}
+        maps = layers.Conv2D(filters, kernel, stride, **options)(maps)
+        if self.batch_norm:
+            maps = batch_norm_layer(maps, f"{name}_bn")
         if self.activation == "relu":
             return layers.ReLU(name=f"{name}_relu")(maps)
         # One slope per map; the Keras default of one per pixel has 262,144 in the first layer alone.
@@ -152,7 +219,7 @@ class _LayerMaker:
 
     def pool(self, maps, stride):
         self.n_pools += 1
-        return layers.AveragePooling2D(2, stride, padding="same", name=f"P{self.n_pools}")(maps)
+        return self.pool_layer(2, stride, padding="same", name=f"P{self.n_pools}")(maps)
 
     def block(self, maps, s1, s2, with_5x5, name):
         """One inception block: the bottleneck comes before the pool, unlike in GoogLeNet."""
@@ -165,6 +232,12 @@ class _LayerMaker:
             branches.insert(1, self.convolution(to_5x5, s2, 5))
         branches.append(self.pool(to_pool, stride=1))
         return layers.Concatenate(name=name)(branches)
+
+    def dropout(self, values, rate):
+        if not rate:
+            return values
+        self.n_dropouts += 1
+        return layers.Dropout(rate, seed=next(self.seeds), name=f"dropout{self.n_dropouts}", dtype="float32")(values)
 
     def dense(self, units_in, units, activation, name):
         layer = layers.Dense(units, activation=activation, name=name, dtype="float32", **self._initializers())

@@ -6,13 +6,13 @@ import zlib
 
 import keras
 
-from photoz_morph.models.layers import photometric_inputs
+from photoz_morph.models.layers import photometric_inputs, psf_matched
 from photoz_morph.models.layers.defences import MeanOfViews, MedianFilter, SquareViews
 from photoz_morph.models.layers.image_scaling import ArcsinhScaling
 
 BATCH_SIZE = 64  # inference is compute-bound above this; larger batches only take memory
 # Keras finds a layer by its class name here before it looks for its module, so files of earlier versions still load.
-LAYERS = {name: getattr(photometric_inputs, name) for name in photometric_inputs.__all__} | {
+LAYERS = {name: getattr(module, name) for module in (photometric_inputs, psf_matched) for name in module.__all__} | {
     "ArcsinhScaling": ArcsinhScaling,
     "SquareViews": SquareViews,
     "MeanOfViews": MeanOfViews,

@@ -17,7 +17,7 @@ from photoz_morph.system.provenance import code_version, file_hash, folder_hash
 
 
 @one_owner("out_dir", "give another --out", is_folder=False)
-def write_saved_model(out_dir, functions, description, with_onnx=False):
+def write_saved_model(out_dir, functions, description, with_onnx=False, may_be_unknown=()):
     """Write functions as the signatures of one SavedModel, whole or not at all.
 
     Beside each function `NAME` stands `NAME_dict`, the same with its inputs in one dictionary: a layer of Keras 3, such
@@ -35,6 +35,8 @@ def write_saved_model(out_dir, functions, description, with_onnx=False):
         Content of `estimator.json`.
     with_onnx : bool
         Whether to write `model.onnx` for `serve`, `model_y1.onnx` for `serve_y1` beside it; see `onnx_file`.
+    may_be_unknown : sequence of str
+        Inputs in which NaN is an answer, of which the functions take care.
 
     Returns
     -------
@@ -55,8 +57,12 @@ def write_saved_model(out_dir, functions, description, with_onnx=False):
     part = out_dir.with_name(out_dir.name + ".part")
     part.mkdir(parents=True, exist_ok=True)  # before TensorFlow does, whose error names no remedy
     archive = keras.export.ExportArchive()  # without `track`, which would store each variable a second time
+    functions = {
+        name: (_guarded(function, [spec.name not in may_be_unknown for spec in signature]), signature)
+        for name, (function, signature) in functions.items()
+    }
     for name, (function, signature) in functions.items():
-        traced = archive.add_endpoint(name=name, fn=_guarded(function), input_signature=signature)
+        traced = archive.add_endpoint(name=name, fn=function, input_signature=signature)
         named = {spec.name: spec for spec in signature}
         archive.add_endpoint(name=f"{name}_dict", fn=_of_dictionary(traced), input_signature=[named])
     try:
@@ -65,7 +71,7 @@ def write_saved_model(out_dir, functions, description, with_onnx=False):
         if with_onnx:
             paths = {name: part / f"model{name.removeprefix('serve')}.onnx" for name in functions}
             for name, (function, signature) in functions.items():
-                write_onnx(paths[name], _guarded(function), signature, description)
+                write_onnx(paths[name], function, signature, description)
             description["onnx"] = {path.name: file_hash(path) for path in paths.values()}
         (part / "estimator.json").write_text(json.dumps(description, indent=1))
         part.replace(out_dir)
@@ -117,12 +123,12 @@ def nan_unless_finite(outputs, *inputs):
     }
 
 
-def _guarded(function):
-    """The function with NaN in the rows that it cannot answer; its arguments keep their names."""
+def _guarded(function, is_needed):
+    """The function with NaN in the rows that it cannot answer for want of a needed input; arguments keep their names."""
 
     @functools.wraps(function)
     def guarded(*inputs):
-        return nan_unless_finite(function(*inputs), *inputs)
+        return nan_unless_finite(function(*inputs), *(values for values, need in zip(inputs, is_needed) if need))
 
     return guarded
 

@@ -10,6 +10,7 @@ from photoz_morph.surveys import SDSS, Survey
 
 MAX_REDSHIFT = 20.0  # no galaxy is known beyond
 MAX_BLOCKS = 40  # of the network; its weights have 256 seeds
+OBSERVING = ("psf_fwhm", "sky_sigma", "n_frames")  # conditions per band that a network may be told
 SMALLEST_LABEL_SIGMA = 0.01  # redshift bins; narrower Gaussians are the hard bin
 
 
@@ -74,21 +75,40 @@ class InceptionConfig:
     conv1_stride : int
         Its stride [pixel].
     conv1_pool : bool
-        Whether a 2x2 average pool follows C1.
+        Whether a 2x2 pool follows C1.
     blocks : tuple of (int, int)
         For each inception block its bottleneck width and the width of its larger convolutions; the last block has no
         5x5 branch [filters].
     pool_after : tuple of int
-        Blocks, counted from 1, that a 2x2 average pool follows.
+        Blocks, counted from 1, that a 2x2 pool follows.
     dense_units : int
         Units of each fully connected layer [units].
     activation : str
-        Activation after every convolution and dense layer.
+        Activation after every convolution.
     with_ebv : bool
         Whether the network is given E(B-V) beside the image.
     photometric_inputs : bool
         Whether the network sees dereddened pixels on several scales and aperture fluxes beside the flattened maps; if
         not, raw pixels.
+    apertures : str
+        Apertures of `photometric_inputs`: fixed circles, or ellipses that follow the galaxy and hold the same light
+        before the seeing in all bands, with its shape.
+    observing : tuple of str
+        Observing conditions per band that the network is told: psf_fwhm, sky_sigma, n_frames. Where a dataset or a
+        catalogue does not know one, it is that of a typical galaxy of the training set.
+    dense_activation : str
+        Activation of the fully connected layers.
+    photometric_layers : int
+        Fully connected layers that the aperture fluxes pass before they join the maps at FC2; 0 joins them as they are.
+    dropout : float
+        Fraction of the outputs of each fully connected layer that is dropped in training [dimensionless].
+    pooling : str
+        What each pool takes of its 2x2 pixels: the average or the maximum.
+    batch_norm : bool
+        Whether each convolution is normalised over the batch before its activation.
+    compression : str
+        Dynamic range of the raw pixels, where there are no `photometric_inputs`: as they are, or on an asinh scale that
+        is linear below the survey's sky_sigma or, if it has none, its asinh_softening.
     """
 
     name: str = "inception_photoz"
@@ -103,6 +123,14 @@ class InceptionConfig:
     activation: str = "prelu"
     with_ebv: bool = True
     photometric_inputs: bool = False
+    apertures: str = "circular"
+    observing: tuple[str, ...] = ()
+    dense_activation: str = "relu"
+    photometric_layers: int = 0
+    dropout: float = 0.0
+    pooling: str = "average"
+    batch_norm: bool = False
+    compression: str = "none"
 
 
 @dataclass(frozen=True)
@@ -123,6 +151,8 @@ class TrainConfig:
         Learning rate after the warm-up: constant, cosine to zero, or divided by five at half-way.
     label_sigma : float
         Standard deviation of the Gaussian target; 0 is the one-hot bin of z_spec [redshift bins].
+    weight_decay : float
+        Decoupled weight decay of AdamW; with 0 the optimizer is Adam [dimensionless].
     precision : str
         Keras dtype policy of the network.
     """
@@ -133,6 +163,7 @@ class TrainConfig:
     warmup_iterations: int = 0
     schedule: str = "halfway"
     label_sigma: float = 0.0
+    weight_decay: float = 0.0
     precision: str = "float32"
 
 
@@ -166,6 +197,10 @@ class PhotozConfig:
         "data.train_on": ("all", "deep", "shallow"),
         "model.name": ("inception_photoz",),
         "model.activation": ("prelu", "relu"),
+        "model.apertures": ("circular", "psf_matched"),
+        "model.dense_activation": ("relu", "gelu"),
+        "model.pooling": ("average", "max"),
+        "model.compression": ("none", "asinh"),
         "train.schedule": ("constant", "cosine", "halfway"),
         "train.precision": ("float32", "mixed_bfloat16"),
     }
@@ -182,8 +217,11 @@ class PhotozConfig:
         "redshift.z_min": (-0.1, MAX_REDSHIFT),
         "redshift.z_max": (-0.1, MAX_REDSHIFT),
         "redshift.n_bins": (2, math.inf),
+        "model.dropout": (0, 0.9),
+        "model.photometric_layers": (0, 10),
         "train.learning_rate": (0, 1),
         "train.label_sigma": (0, math.inf),
+        "train.weight_decay": (0, 1),
         "train.warmup_iterations": (0, math.inf),
     }
 
@@ -218,6 +256,19 @@ class PhotozConfig:
                 f"'model.photometric_inputs' is true, but the description of survey {survey.name} has no sky_sigma, "
                 "the noise that scales them; add it there, or set model.photometric_inputs=false"
             )
+        if model.apertures == "psf_matched":
+            self._check_psf_matched()
+        if model.photometric_layers and not model.photometric_inputs:
+            raise ValueError(
+                f"'model.photometric_layers' is {model.photometric_layers}, but 'model.photometric_inputs' is false; "
+                "set it to true, or give 0"
+            )
+        if model.compression == "asinh":
+            self._check_compression()
+        if len(set(model.observing)) < len(model.observing) or not set(model.observing) <= set(OBSERVING):
+            raise ValueError(
+                f"'model.observing' is {list(model.observing)}; name each condition once, of {', '.join(OBSERVING)}"
+            )
         for name in ("conv1_kernel", "conv1_stride"):
             if getattr(model, name) > crop:
                 raise ValueError(
@@ -241,3 +292,29 @@ class PhotozConfig:
                     f"{model.conv1_stride} a map of one pixel would be pooled; pool less often"
                 )
             side = -(-side // 2)
+
+    def _check_psf_matched(self):
+        """Raise a ValueError if PSF-matched apertures cannot be placed, or would not be used."""
+        if not self.model.photometric_inputs:
+            raise ValueError(
+                "'model.apertures' is psf_matched, but 'model.photometric_inputs' is false; set it to true, or leave "
+                "the apertures circular"
+            )
+        if self.survey.psf_fwhm is None:
+            raise ValueError(
+                f"'model.apertures' is psf_matched, but the description of survey {self.survey.name} has no psf_fwhm, "
+                "the seeing where a galaxy's own is unknown; add it there, or set model.apertures=circular"
+            )
+
+    def _check_compression(self):
+        """Raise a ValueError if raw pixels cannot be compressed, or there are none."""
+        if self.model.photometric_inputs:
+            raise ValueError(
+                "'model.compression' is asinh, but 'model.photometric_inputs' is true, which has scales of its own; "
+                "set one of them to none or false"
+            )
+        if self.survey.pixel_softening is None:
+            raise ValueError(
+                f"'model.compression' is asinh, but the description of survey {self.survey.name} has neither sky_sigma "
+                "nor asinh_softening, below which the scale is linear; add one there, or set model.compression=none"
+            )

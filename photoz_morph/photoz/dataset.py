@@ -14,7 +14,6 @@ from photoz_morph.datasets.kept_galaxies import KeptGalaxies
 from photoz_morph.datasets.reading import n_galaxies, read_galaxies
 from photoz_morph.photoz.depth import DEEP_FRAMES, at_depth
 
-INPUTS = ("ebv", "z_spec", "obj_id")  # of training, beside the image
 
 
 def open_dataset(folder, survey):
@@ -48,9 +47,25 @@ def split_sizes(builder):
     return [builder.info.splits[f"fold_{fold}"].num_examples for fold in range(len(builder.info.splits))]
 
 
-def training_columns(builder):
-    """The columns that training needs, each fold read from disk once, and the images of what fits in memory."""
-    return KeptGalaxies(builder, ("obj_id", "z_spec", "ebv", "n_frames"))
+def training_columns(builder, observing=()):
+    """The columns that training needs, each fold read from disk once, and the images of what fits in memory.
+
+    Parameters
+    ----------
+    builder : tfds builder
+    observing : sequence of str
+        Observing conditions that the network is told.
+
+    Raises
+    ------
+    ValueError
+        If the dataset was built without one of them.
+    """
+    names = dict.fromkeys(("obj_id", "z_spec", "ebv", "n_frames", *observing))
+    missing = [name for name in names if name not in builder.info.features]
+    if missing:
+        raise ValueError(f"{builder.data_dir}: has no {missing[0]}; build it again, or leave it out of model.observing")
+    return KeptGalaxies(builder, tuple(names))
 
 
 def keep_in_memory(builder, splits, depth, columns):
@@ -79,12 +94,16 @@ def count_at_depth(builder, split, depth, columns=None):
     return int(np.sum(at_depth(columns(split)["n_frames"], depth)))
 
 
-def image_batches(builder, split, batch_size, depth="all", columns=None):
-    """Batches of {"image", "ebv"} in the stored order, of the galaxies of a depth; `columns` as in `count_at_depth`."""
+def image_batches(builder, split, batch_size, depth="all", columns=None, observing=()):
+    """Batches of {"image", "ebv", *observing} in the stored order, of the galaxies of a depth.
+
+    `columns` is that of `count_at_depth`.
+    """
+    names = ("ebv", *observing)
     if depth == "all" and columns is not None and columns.has(split):
-        dataset = columns.galaxies(split, ("ebv",))
+        dataset = columns.galaxies(split, names)
     else:
-        dataset = _galaxies_at_depth(builder, split, {"image": True, "ebv": True}, depth, columns)
+        dataset = _galaxies_at_depth(builder, split, dict.fromkeys(("image", *names), True), depth, columns)
     return dataset.batch(batch_size).prefetch(2)
 
 
@@ -105,18 +124,24 @@ class PhotozBatches:
     columns : KeptGalaxies, optional
         From `training_columns`; saves reading the dataset to count the galaxies of a depth, and again those that it
         keeps.
+    observing : sequence of str
+        Observing conditions that the network is told.
     """
 
     _kept = None  # (KeptGalaxies, split) where the galaxies are in memory already
 
-    def __init__(self, builder, split, grid, batch_size, label_sigma=0.0, depth="all", columns=None):
+    def __init__(self, builder, split, grid, batch_size, label_sigma=0.0, depth="all", columns=None,
+                 observing=()):  # fmt: skip
         self.grid, self.batch_size, self.label_sigma = grid, batch_size, label_sigma
+        self._inputs = ("ebv", *observing)  # beside the image
+        self._columns = tuple(dict.fromkeys((*self._inputs, "z_spec", "obj_id")))
         self.n_galaxies = count_at_depth(builder, split, depth, columns)
         self.is_cached = _fits_in_memory(builder, self.n_galaxies)
         if depth == "all" and columns is not None and columns.has(split):
             self._kept = columns, split
             return
-        galaxies = _galaxies_at_depth(builder, split, {"image": True, **dict.fromkeys(INPUTS, True)}, depth, columns)
+        names = dict.fromkeys(("image", *self._columns), True)
+        galaxies = _galaxies_at_depth(builder, split, names, depth, columns)
         self._galaxies = galaxies.cache() if self.is_cached else galaxies
 
     @property
@@ -135,7 +160,7 @@ class PhotozBatches:
         Returns
         -------
         tf.data.Dataset
-            ({"image", "ebv"}, target), target of shape (batch_size, n_bins).
+            ({"image", "ebv", *observing}, target), target of shape (batch_size, n_bins).
         """
         flips = batches.stream_seeds(seed, epoch, 1)[0]
         galaxies = self._shuffled(seed, epoch)
@@ -151,12 +176,14 @@ class PhotozBatches:
         order = batches.stream_seeds(seed, epoch, 0)[0]
         if self._kept:
             columns, split = self._kept
-            return columns.galaxies(split, INPUTS, lambda rows: batches.shuffled(rows, self.n_galaxies, True, order))
+            return columns.galaxies(
+                split, self._columns, lambda rows: batches.shuffled(rows, self.n_galaxies, True, order)
+            )
         return batches.shuffled(self._galaxies, self.n_galaxies, self.is_cached, order)
 
     def _network_input(self, batch):
         target = bin_target(batch["z_spec"], self.grid, self.label_sigma)
-        return {"image": batch["image"], "ebv": batch["ebv"]}, target
+        return {name: batch[name] for name in ("image", *self._inputs)}, target
 
 
 def bin_target(z_spec, grid, label_sigma):

@@ -31,7 +31,7 @@ class PhotozExperiment:
     def __init__(self, config, data_dir):
         self.config, self.builder = config, dataset.open_dataset(data_dir, config.survey)
         self.n_folds = len(dataset.split_sizes(self.builder))
-        self._columns, self._splits_of = dataset.training_columns(self.builder), {}
+        self._columns, self._splits_of = dataset.training_columns(self.builder, config.model.observing), {}
 
     def dataset_description(self):
         """Description of the dataset for the run folder."""
@@ -81,12 +81,14 @@ class PhotozFold:
                     "is unknown; give another data.train_on or --data-dir"
                 )
         self.train = dataset.PhotozBatches(
-            builder, splits.train, config.redshift, batch_size, config.train.label_sigma, depth, columns_of
-        )
-        self._validation = dataset.image_batches(builder, splits.validation, batch_size, depth, columns_of)
+            builder, splits.train, config.redshift, batch_size, config.train.label_sigma, depth, columns_of,
+            config.model.observing,
+        )  # fmt: skip
+        observing = config.model.observing
+        self._validation = dataset.image_batches(builder, splits.validation, batch_size, depth, columns_of, observing)
         validation = columns[splits.validation]
         self._z_spec = validation["z_spec"][at_depth(validation["n_frames"], depth)]
-        sample = dataset.image_batches(builder, splits.train, batch_size, depth, columns_of)
+        sample = dataset.image_batches(builder, splits.train, batch_size, depth, columns_of, observing)
         self.adaptation_sample = sample.take(-(-N_ADAPTATION // batch_size))
 
     def new_network(self, n_iterations, seed):
@@ -127,7 +129,11 @@ def new_network(config, n_iterations, seed):
     """
     with layer_precision(config.train.precision):
         model = build_model(config, seed)
-    optimizer = keras.optimizers.Adam(learning_rate_schedule(config.train, n_iterations))
+    learning_rate, weight_decay = learning_rate_schedule(config.train, n_iterations), config.train.weight_decay
+    if weight_decay:
+        optimizer = keras.optimizers.AdamW(learning_rate, weight_decay)
+    else:
+        optimizer = keras.optimizers.Adam(learning_rate)
     # XLA is slower on CPUs and fails under MirroredStrategy, and Keras's own choice depends on the machine.
     model.compile(optimizer, keras.losses.CategoricalCrossentropy(), jit_compile=False)
     return model

@@ -4,6 +4,7 @@ The SavedModel includes the image scaling, the mean over the ensemble and the po
 beside it; any program with TensorFlow can run it. `load_exported_model` reads it back and checks its input.
 """
 
+import inspect
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -61,6 +62,7 @@ def export(run_dir, out_dir, fold=0, with_onnx=False, uncalibrated=False, target
         "model": config.model.name,
         "with_ebv": config.model.with_ebv,
         "photometric_inputs": config.model.photometric_inputs,
+        "observing": config.model.observing,
         "n_members": len(members),
         "fold": fold,
         "trained_on": {key: dataset[key] for key in ("name", "origin", "galaxies_per_fold")},
@@ -127,13 +129,15 @@ def export_network(
     Parameters
     ----------
     network : keras.Model
-        {"image", "ebv"} to a PDF on the grid, or, with a calibration, to the outputs of `networks.ensemble`.
+        {"image", "ebv"}, and the observing conditions that `facts` name, to a PDF on the grid, or, with a calibration,
+        to the outputs of `networks.ensemble`.
     survey : Survey
     grid : RedshiftGrid
     out_dir : path-like
         Must not exist.
     facts : dict
-        For `estimator.json`: at least "model", "n_members" and "trained_on" with its "name" and "origin".
+        For `estimator.json`: at least "model", "n_members" and "trained_on" with its "name" and "origin"; "observing",
+        if the network is told observing conditions.
     z_phot_bins : {"midpoints", "left-edges"}
         Redshifts averaged in z_phot; see `RedshiftGrid.positions`.
     with_onnx : bool
@@ -174,15 +178,18 @@ def export_network(
         "outputs": outputs,
         **facts,
     }
-    signature = [
-        tf.TensorSpec((None, *survey.image_shape), tf.float32, name="image"),
-        tf.TensorSpec((None,), tf.float32, name="ebv"),
-    ]
+    observing = tuple(facts.get("observing", ()))
+    shapes = {"image": survey.image_shape, "ebv": (), **dict.fromkeys(observing, (survey.n_bands,))}
+    signature = [tf.TensorSpec((None, *shape), tf.float32, name=name) for name, shape in shapes.items()]
 
-    def serve(image, ebv):
-        return estimate(network({"image": image, "ebv": ebv}))
+    def serve(*inputs):
+        return estimate(network(dict(zip(shapes, inputs))))
 
-    return write_saved_model(out_dir, {"serve": (serve, signature)}, description, with_onnx)
+    serve.__signature__ = inspect.Signature(
+        [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in shapes]
+    )
+    functions = {"serve": (serve, signature)}
+    return write_saved_model(out_dir, functions, description, with_onnx, may_be_unknown=observing)
 
 
 def point_estimates(pdf, grid, z_phot_bins="midpoints"):

@@ -46,6 +46,7 @@ class ExportedModel:
             self.grid.positions(self.z_phot_bins)
             # Of a calibrated model, in the order of the columns; an older export has none.
             self.calibrated = [name for name in CALIBRATED if name in self.description.get("outputs", ())]
+            self.observing = tuple(self.description.get("observing", ()))  # older exports are told nothing
         except (KeyError, TypeError, ValueError) as error:
             reason = f"no key {error}" if isinstance(error, KeyError) else error
             raise ValueError(f"{described}: describes no exported model ({reason}); export the model again") from error
@@ -59,7 +60,7 @@ class ExportedModel:
     def __reduce__(self):
         return ExportedModel, (self.folder.absolute(),)  # another process loads it
 
-    def predict(self, image, ebv, source="stacks"):
+    def predict(self, image, ebv, source="stacks", conditions=None):
         """Predict stacks.
 
         Parameters
@@ -70,6 +71,8 @@ class ExportedModel:
             E(B-V) [mag].
         source : str
             Named in errors.
+        conditions : dict of str to ndarray, shape (n, n_bands), optional
+            Observing conditions of those in `observing` that are known, from `gather_conditions`.
 
         Returns
         -------
@@ -91,10 +94,13 @@ class ExportedModel:
         check_finite(image, np.arange(len(image)), self.survey, source)
         if not np.isfinite(ebv).all():
             raise ValueError(f"{source}: E(B-V) of row {np.argmin(np.isfinite(ebv))} is not finite; give it a value")
+        unknown = np.full((len(image), self.survey.n_bands), np.nan, np.float32)
+        told = [np.asarray((conditions or {}).get(name, unknown), np.float32) for name in self.observing]
         parts = []
         for start in range(0, len(image), BATCH_SIZE):
             rows = slice(start, start + BATCH_SIZE)
-            parts.append({name: value.numpy() for name, value in self._model.serve(image[rows], ebv[rows]).items()})
+            found = self._model.serve(image[rows], ebv[rows], *(values[rows] for values in told))
+            parts.append({name: value.numpy() for name, value in found.items()})
             n_bins = parts[-1]["pdf"].shape[1]
             if n_bins != self.grid.n_bins:
                 raise ValueError(
@@ -134,7 +140,7 @@ class ExportedModel:
                 f"{source}: E(B-V) of galaxy {table['obj_id'][without][0]} is {table['ebv'][without][0]} "
                 f"({without.sum()} such galaxies); give it a value in mag"
             )
-        pdf, calibrated = predict_good(self, image, np.asarray(table["ebv"]), good, source)
+        pdf, calibrated = predict_good(self, image, table, good, source)
         return predictions_table(
             table, pdf, self.grid, self.survey, origin, self.description["model"], self.description["n_members"],
             meta={"zphot_at": self.z_phot_bins, **self.provenance(facts)}, calibrated=calibrated,

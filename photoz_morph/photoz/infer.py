@@ -136,7 +136,7 @@ def infer_images(model, images, table, origin, source="stacks", reddening=None, 
     table = _with_reddening(table, reddening, dust)
     reasons = _reasons(images, table, model.survey)
     good = reasons == ""
-    pdf, calibrated = predict_good(model, images, np.asarray(table["ebv"]), good, source)
+    pdf, calibrated = predict_good(model, images, table, good, source)
     reasons[good & np.isnan(pdf[:, 0])] = "the network gives no finite PDF"
     table["flag"] = (reasons != "").astype(np.int16)
     table["flag_reason"] = reasons.astype(str)

@@ -101,7 +101,7 @@ def predict_run(run_dir, data_dir=None, progress=True, uncalibrated=False):
             keras.backend.clear_session()
             networks = load_members(paths)
             predict = member_function(networks) if calibrations else _member_function(networks)
-            for batch in dataset.image_batches(builder, split, BATCH_SIZE):
+            for batch in dataset.image_batches(builder, split, BATCH_SIZE, observing=config.model.observing):
                 member_pdf, latents = predict(batch) if calibrations else (predict(batch), None)
                 mean_pdf = combine_pdfs(member_pdf).numpy()
                 z_spec = table["z_spec"][n_done : n_done + len(mean_pdf)]

@@ -3,6 +3,9 @@
 import dataclasses
 
 import numpy as np
+from astropy.table import Table
+
+from photoz_morph.catalogs.per_band import gather_conditions
 
 LAYOUTS = ("rows_columns_bands", "bands_rows_columns")
 N_MEDIAN = 200  # galaxies whose median image shows where the galaxies are
@@ -71,6 +74,11 @@ class ImageColumns:
     def read_ebv(self, table, n_galaxies, is_used=True):
         """Read E(B-V) of a table [mag], shape (n,), float32; zeros if the networks do not use it."""
         return read_column(table, self.ebv, n_galaxies).astype(np.float32) if is_used else np.zeros(n_galaxies, "f4")
+
+    def read_conditions(self, table, names, survey, n_galaxies):
+        """Read observing conditions, each (n, n_bands) float32 with NaN where the table has none: a dict."""
+        found = {name: values for name, values in table.items() if str(name).lower().startswith(tuple(names))}
+        return gather_conditions(Table({"row": np.arange(n_galaxies), **found}), names, survey.bands, "the table")
 
 
 def read_column(table, name, n_galaxies=None):

@@ -110,6 +110,8 @@ class PhotozMorphInformer(CatInformer):
                 )
         check_centred(images, columns)
         arrays = {"image": images, "ebv": ebv, "z_spec": z_spec, "obj_id": obj_id.astype(np.int64)}
+        observing = config.model.observing
+        arrays |= columns.read_conditions(table, observing, get_survey(config.survey), len(images)) if observing else {}
         if "group_id" in table:  # such as the parents of simulated galaxies
             arrays["group_id"] = read_column(table, "group_id", len(images))
         return arrays
@@ -172,7 +174,10 @@ class PhotozMorphEstimator(CatEstimator):
         grid = self.model.grid
         pdf = np.full((len(images), grid.n_bins), np.nan)
         if not flagged.all():
-            inputs = {"image": images[~flagged], "ebv": ebv[~flagged]}
+            observing = self.model.config.model.observing
+            told = self._columns.read_conditions(data, observing, self.model.survey, len(images)) if observing else {}
+            inputs = {"image": images, "ebv": ebv, **told}
+            inputs = {name: values[~flagged] for name, values in inputs.items()}
             pdf[~flagged] = self.model.network.predict(inputs, batch_size=BATCH_SIZE, verbose=0)
             flagged |= np.isnan(pdf).any(axis=1)  # of a network that overflows
         with warnings.catch_warnings():

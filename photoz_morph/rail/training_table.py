@@ -32,6 +32,7 @@ class TableBatches(PhotozBatches):
     def __init__(self, tensors, rows, config):
         self.grid, self.batch_size, self.label_sigma = config.redshift, config.data.batch_size, config.train.label_sigma
         self.n_galaxies, self.is_cached = len(rows), True
+        self._inputs = ("ebv", *config.model.observing)
         self._tensors, self._galaxies = tensors, tf.data.Dataset.from_tensor_slices(rows)
 
     def _shuffled(self, seed, epoch):
@@ -46,7 +47,7 @@ class TableFold(PhotozFold):
     config : PhotozConfig
     arrays : dict of str to ndarray
         `image` (n, size, size, n_bands), `ebv` [mag], `z_spec`, integer `obj_id`, and optionally `group_id`, all finite
-        and on the grid; more rows than `data.n_validation`.
+        and on the grid, and the observing conditions of the config; more rows than `data.n_validation`.
 
     Raises
     ------
@@ -65,7 +66,7 @@ class TableFold(PhotozFold):
             )
         with tf.device("cpu"):  # a GPU's memory is for the network
             tensors = {name: tf.constant(array) for name, array in arrays.items() if name != "group_id"}
-        inputs = {name: tensors[name] for name in ("image", "ebv")}
+        inputs = {name: tensors[name] for name in ("image", "ebv", *config.model.observing)}
         self.train = TableBatches(tensors, train, config)
         self._validation = _galaxies(inputs, tf.data.Dataset.from_tensor_slices(validation)).batch(BATCH_SIZE)
         self._z_spec = arrays["z_spec"][validation]
@@ -134,8 +135,8 @@ def train_on_table(config, arrays, n_members):
 
 
 def _hash(arrays):
-    """SHA-256 of images, reddening and redshifts, in their order."""
+    """SHA-256 of what the networks are told and of the redshifts, in their order."""
     digest = hashlib.sha256()
-    for name in ("image", "ebv", "z_spec"):
+    for name in [name for name in arrays if name not in ("obj_id", "group_id")]:
         digest.update(np.ascontiguousarray(arrays[name]))
     return digest.hexdigest()

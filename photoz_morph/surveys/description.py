@@ -160,6 +160,16 @@ class Survey(ImagingSurvey):
         """Band of the magnitude that stands for the brightness of a galaxy: r, or the middle one of the survey's."""
         return "r" if "r" in self.bands else self.bands_by_wavelength[self.n_bands // 2]
 
+    @property
+    def pixel_softening(self):
+        """Pixel values below which an asinh scale is linear, one per band [image unit].
+
+        The noise of a pixel or, unknown, the softening of the asinh magnitudes; None where both are.
+        """
+        if self.sky_sigma is None and self.asinh_softening is not None:
+            return tuple(softening * 10 ** (0.4 * self.zero_point) for softening in self.asinh_softening)
+        return self.sky_sigma
+
     def names_of(self, band):
         """Names that files have for a band, as a tuple: its own unless `frames.bands` gives others."""
         of_bands = self.frames.bands if self.frames else None

@@ -15,7 +15,13 @@ import galsim
 import numpy as np
 
 from photoz_morph.simulation.sdss.population import Parents, draw_galaxy
-from photoz_morph.simulation.sdss.renderer import MOFFAT_BETA, draw_components
+from photoz_morph.simulation.sdss.renderer import (
+    SHALLOW_BETA,
+    STEEP_BETA,
+    STEEP_SHARE,
+    draw_components,
+    fwhm_in_scale_radii,
+)
 from photoz_morph.simulation.sdss.sample import simulate_galaxy
 from photoz_morph.surveys import SDSS
 
@@ -48,7 +54,7 @@ def cpu_time(draw, number):
 
 
 def ours_of(galaxy):
-    """Our image, shape (n_bands, size, size), without the arms that GalSim does not draw."""
+    """Our image, shape (n_bands, size, size), without the arms and clumps that GalSim does not draw here."""
     return draw_components(galaxy.components, SDSS.psf_fwhm, SDSS.stamp_size, SDSS.pixel_scale)
 
 
@@ -66,7 +72,10 @@ def galsim_of(galaxy):
     images = []
     for band, fwhm in enumerate(SDSS.psf_fwhm):
         light = galsim.Add([profile * c.flux[band] for profile, c in zip(profiles, galaxy.components)])
-        scene = galsim.Convolve(light, galsim.Moffat(beta=MOFFAT_BETA, fwhm=fwhm))
+        radius = fwhm / fwhm_in_scale_radii(STEEP_SHARE[band])
+        steep = galsim.Moffat(beta=STEEP_BETA, scale_radius=radius) * STEEP_SHARE[band]
+        shallow = galsim.Moffat(beta=SHALLOW_BETA, scale_radius=radius) * (1 - STEEP_SHARE[band])
+        scene = galsim.Convolve(light, steep + shallow)
         images.append(scene.drawImage(nx=size, ny=size, scale=SDSS.pixel_scale).array)
     return np.array(images)
 

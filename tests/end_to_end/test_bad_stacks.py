@@ -186,7 +186,7 @@ def only_flagged_stacks(place):
     return "build", "shards"
 
 
-case.command("no_stacks", "build nowhere", "nowhere: no stacks-*.fits in it; create them with `photoz simulate` or")
+case.command("no_stacks", "build nowhere", "nowhere: no such file or folder; give a folder of shards stacks-*.fits")
 case.command("dataset_is_there", "build {stacks} --data-dir {data}",
              "the dataset exists; use it, or replace it with --overwrite")  # fmt: skip
 case.command("no_galaxies_asked_for", "simulate --n-galaxies 0", "0 is not in the range x>=1", "simulate --help")
@@ -212,7 +212,7 @@ in_an_earlier_sample("simulation_with_another_seed_in_the_same_folder", "--n-gal
 in_an_earlier_sample("smaller_simulation_in_the_same_folder", "--n-galaxies 1",
                      "has 2 galaxies, 1 are requested; request as many, or")  # fmt: skip
 in_an_earlier_sample("bit_flipped_in_the_recipe", "--n-galaxies 2", "RECIPE is", "this sample has",
-                     damage=flipped(b"RECIPE  = 'K2", 11))  # fmt: skip
+                     damage=flipped(b"RECIPE  = 'K3", 11))  # fmt: skip
 in_an_earlier_sample("simulated_shard_of_zero_size", "--n-galaxies 2", "cannot be read as FITS", "remove it",
                      damage=emptied)  # fmt: skip
 for name, words in (

@@ -1,12 +1,19 @@
+import dataclasses
+
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from keras import ops
 
 from photoz_morph.config import load_config
 from photoz_morph.models.inception_photoz import inception_photoz, paper_parameter_count, trainable_parameter_count
 from photoz_morph.models.loading import load_network
+from photoz_morph.models.onnx_file import write_onnx
 from photoz_morph.models.registry import build_model
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.surveys import SDSS
+from tests.support.exports import onnx_answers
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +66,68 @@ def test_reddening_reaches_the_pdf_only_when_it_is_an_input(stamps):
         network = inception_photoz(with_ebv=with_ebv, **options)
         low, high = (network({"image": stamps, "ebv": np.full(4, ebv, np.float32)}) for ebv in (0.0, 0.5))
         assert np.allclose(low, high) != with_ebv
+
+
+SMALL = dict(crop=16, conv1_filters=3, blocks=((2, 3), (2, 2)), pool_after=(1,), dense_units=4, n_bins=5)
+
+
+def test_max_pooling_has_the_weights_of_average_pooling_and_is_at_least_as_large(stamps):
+    average, largest = (inception_photoz(**SMALL, pooling=pooling) for pooling in ("average", "max"))
+    assert all(np.array_equal(a, b) for a, b in zip(average.get_weights(), largest.get_weights(), strict=True))
+    assert [layer.name for layer in average.layers] == [layer.name for layer in largest.layers]
+    first, other = (keras.Model(network.inputs, network.get_layer("P1").output) for network in (average, largest))
+    inputs = {"image": stamps, "ebv": np.zeros(4, np.float32)}
+    before = ops.convert_to_numpy(keras.Model(average.inputs, average.get_layer("C1_prelu").output)(inputs))
+    squares = before.reshape(4, 8, 2, 8, 2, 3)
+    np.testing.assert_allclose(first(inputs), squares.mean(axis=(2, 4)), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(other(inputs), squares.max(axis=(2, 4)))
+    pools = [layer for network in (average, largest) for layer in network.layers if layer.name[0] == "P"]
+    assert [type(layer).__name__ for layer in pools] == 4 * ["AveragePooling2D"] + 4 * ["MaxPooling2D"]
+
+
+def test_batch_norm_gives_every_map_of_a_batch_mean_0_and_variance_1_before_the_activation(stamps):
+    network, without = (inception_photoz(**SMALL, batch_norm=switch) for switch in (True, False))
+    for name in (f"C{number}" for number in range(1, 12)):
+        convolution, normalisation, prelu = (network.get_layer(f"{name}{part}") for part in ("", "_bn", "_prelu"))
+        assert convolution.bias is None and normalisation.synchronized  # over all replicas
+        assert normalisation.input is convolution.output and prelu.input is normalisation.output
+    assert paper_parameter_count(network) == paper_parameter_count(without)
+    normalised = keras.Model(network.inputs, [network.get_layer(f"C{number}_bn").output for number in (1, 6)])
+    inputs = {"image": stamps, "ebv": np.zeros(4, np.float32)}
+    for maps in normalised(inputs, training=True):
+        values = ops.convert_to_numpy(maps).reshape(-1, maps.shape[-1])
+        np.testing.assert_allclose(values.mean(axis=0), 0, atol=1e-4)
+        np.testing.assert_allclose(values.std(axis=0), 1, rtol=1e-2)  # epsilon beside the variance of small maps
+
+
+def test_compressed_pixels_are_asinh_fluxes_of_the_noise_or_of_asinh_magnitudes(stamps):
+    softening_of_magnitudes = np.array([1.4, 0.9, 1.2, 1.8, 7.4]) * 1e-10 * 1e9  # SDSS, in nanomaggies
+    without_noise = dataclasses.replace(SDSS, sky_sigma=None)
+    for survey, softening in ((SDSS, np.asarray(SDSS.sky_sigma)), (without_noise, softening_of_magnitudes)):
+        network = inception_photoz(survey, **SMALL, compression="asinh")
+        pixels = keras.Model(network.inputs, network.get_layer("compression").output)
+        found = pixels({"image": stamps, "ebv": np.zeros(4, np.float32)})
+        np.testing.assert_allclose(found, np.arcsinh(stamps[:, 24:40, 24:40] / (2 * softening)), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"pooling": "max"}, {"batch_norm": True, "activation": "relu"}, {"compression": "asinh"}],
+    ids=lambda options: next(iter(options)),
+)
+def test_every_variant_comes_back_from_its_file_and_gives_its_numbers_in_onnx(options, stamps, tmp_path):
+    network = inception_photoz(**SMALL, **options)
+    inputs = {"image": stamps, "ebv": np.full(4, 0.1, np.float32)}
+    network.save(tmp_path / "network.keras")
+    expected = network(inputs)
+    np.testing.assert_array_equal(load_network(tmp_path / "network.keras")(inputs), expected)
+    signature = [tf.TensorSpec((None, *SDSS.image_shape), name="image"), tf.TensorSpec((None,), name="ebv")]
+
+    def serve(image, ebv):
+        return {"pdf": network({"image": image, "ebv": ebv})}
+
+    write_onnx(tmp_path / "model.onnx", serve, signature, {"model_id": "1"})
+    np.testing.assert_allclose(onnx_answers(tmp_path / "model.onnx", inputs)["pdf"], expected, atol=1e-5)
 
 
 def test_network_survives_save_and_load(stamps, tmp_path):

@@ -70,13 +70,15 @@ class NumpyModel:
         self.folder, self.survey, self.z_phot_bins = Path(folder), TINY_SDSS, "midpoints"
         self.grid, self.seconds = RedshiftGrid(0.0, 0.4, 5), seconds
         self.description = {"model": "inception_photoz", "n_members": 1}
-        self.trained_on, self.calibrated = image_facts(TINY_SDSS), []
+        self.trained_on, self.observing = image_facts(TINY_SDSS), ("psf_fwhm",)
+        self.calibrated = []
 
     def provenance(self, facts=None):
         return {"model_id": "numpy", "data_id": "", **(facts or {})}
 
-    def predict(self, image, ebv, source=""):
+    def predict(self, image, ebv, source="", conditions=None):
         time.sleep(self.seconds)
+        assert conditions["psf_fwhm"].shape == (len(image), TINY_SDSS.n_bands)
         assert np.isfinite(image).all() and np.isfinite(ebv).all()
         power = np.exp(image.mean(axis=(1, 2)) + np.asarray(ebv, np.float32)[:, None] * np.arange(5, dtype=np.float32))
         pdf = power / power.sum(axis=1, keepdims=True)

@@ -18,12 +18,13 @@ from photoz_morph.cli.photoz.prediction import ONE_GALAXY, predictions_of
 from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
 
+BASELINES = ("knn", "boosting", "mlp", "mlp_shapes")
 REGION_HELP = "SDSS stripes, such as stripes=38-39, or 'ra=350-10 dec=-1.25-1.25' [deg]."
 
 
 @click.command()
 @click.argument("source", metavar="[CATALOGUE_OR_RUN]", required=False, type=UserPath())
-@click.option("--method", default="all", show_default=True, type=click.Choice(["all", "knn", "boosting"]),
+@click.option("--method", default="all", show_default=True, type=click.Choice(["all", *BASELINES]),
               help="Baseline to compute.")  # fmt: skip
 @click.option("--out", type=UserPath(), callback=output_file(*FORMATS),
               help="Output file of a single --method; by default baseline_METHOD.fits or RUN/METHOD.fits.")  # fmt: skip
@@ -35,9 +36,11 @@ REGION_HELP = "SDSS stripes, such as stripes=38-39, or 'ra=350-10 dec=-1.25-1.25
 @click.option("--data-dir", type=UserPath(), help="Prepared dataset of RUN; by default the one it was trained on.")
 @quiet_option
 def baseline(source, method, out, simulated, survey, z_max, data_dir, quiet):
-    """Predict redshift PDFs from magnitudes, with k-NN and gradient boosting.
+    """Predict redshift PDFs from magnitudes, with k-NN, gradient boosting and small networks.
 
-    The k-NN is the local linear regression of Beck et al. (2016). By default the galaxies are the 9,811 real ones of
+    The k-NN is the local linear regression of Beck et al. (2016); mlp is a network of three dense layers, and
+    mlp_shapes the same on magnitudes and six crude shapes, measured on the stamps of a RUN or folder of stacks. By
+    default the galaxies are the 9,811 real ones of
     the SDSS Main Galaxy Sample that ship with the package. CATALOGUE is a FITS, CSV or Parquet table with obj_id,
     z_spec, optionally ebv or ra, dec [deg], and group_id, and magnitudes not corrected for Galactic dust: columns mag_u
     ... mag_z (or modelMag_, cModelMag_, psfMag_, petroMag_; or u ... z), or one column mags; a column petroMag_r is
@@ -45,9 +48,10 @@ def baseline(source, method, out, simulated, survey, z_max, data_dir, quiet):
     predicted for `evaluate` and `report` to compare. Each galaxy is predicted from the other folds; one without z_spec
     from all.
     """
-    methods = ["knn", "boosting"] if method == "all" else [method]
+    has_stamps = source is not None and Path(source).is_dir()
+    methods = [method] if method != "all" else BASELINES if has_stamps else BASELINES[:-1]
     if out and method == "all":
-        raise click.UsageError("--out names one file; give --method knn or --method boosting with it")
+        raise click.UsageError(f"--out names one file; give --method {', '.join(BASELINES[:-1])} or {BASELINES[-1]}")
     is_run = source is not None and not _is_catalog(Path(source))
     if (simulated or z_max or survey) and (is_run or source is None):
         raise click.UsageError("--simulated, --survey and --z-max are for a CATALOGUE")
@@ -68,16 +72,47 @@ def baseline(source, method, out, simulated, survey, z_max, data_dir, quiet):
 @click.option("--without", metavar="REGION", help=f"Region to leave out: {REGION_HELP}")
 @click.option("--widest-removed", default=0.0, show_default=True, type=click.FloatRange(0, 1, max_open=True),
               help="Fraction of the galaxies to leave out, those with the widest PDFs.")  # fmt: skip
+@click.option("--truth", metavar="CATALOGUE", type=UserPath(),
+              help="Catalogue of true redshifts for predictions of any program: FITS, CSV, Parquet, HDF5.")  # fmt: skip
+@click.option("--id", "id_name", metavar="COLUMN",
+              help="Identifiers of the galaxies in the predictions; by default obj_id, object_id or id.")  # fmt: skip
+@click.option("--truth-id", metavar="COLUMN", help="The same in CATALOGUE.")
+@click.option("--point", metavar="COLUMN",
+              help="Point estimates; by default the means of the PDFs, or a column such as z_phot.")  # fmt: skip
+@click.option("--grid", metavar="KIND=Z_MIN,Z_MAX,N",
+              help="Grid of PDFs in a file that does not say it: bins=0,0.4,180 or nodes=0,3,301.")  # fmt: skip
+@click.option("--survey", type=UserPath(),
+              help="Survey of the magnitudes of CATALOGUE, by name or file; sdss by default.")  # fmt: skip
+@click.option("--simulated", is_flag=True, help="The galaxies of CATALOGUE are simulated, though no header says it.")
 @click.option("--out", type=UserPath(), callback=output_file(),
               help="JSON file; by default RUN/scores.json or FILE_scores.json, and none for a selection.")  # fmt: skip
 @quiet_option
-def evaluate(predictions, against, depth, without, widest_removed, out, quiet):
+def evaluate(
+    predictions, against, depth, without, widest_removed, truth, id_name, truth_id, point, grid, survey, simulated, out,
+    quiet,
+):  # fmt: skip
     """Score predictions per fold: the paper's Table 1, then the scores of RAIL and qp.
 
     RUN_OR_FILE is a run folder, whose test galaxies are predicted first if necessary, or a table of predictions. The
     scores are printed and saved as JSON. The options that select galaxies are the trials of the paper's Table 2.
+
+    With --truth, RUN_OR_FILE may be of any program: a qp ensemble of any type, arrays of PDFs and their grid (HDF5,
+    .npz), or a FITS, CSV or Parquet table of PDFs or point estimates. Its galaxies are matched to CATALOGUE by their
+    identifiers, or by the order of rows if one has none; z_spec and, where there, magnitudes, ebv, group_id and the
+    rest are those of CATALOGUE.
     """
+    if truth:
+        options = {"id_name": id_name, "point": point, "grid": grid, "simulated": simulated}
+        _evaluate_others(
+            predictions, truth, against, (depth, without, widest_removed), survey, truth_id, options, out, quiet
+        )
+        return
+    given = {"--id": id_name, "--truth-id": truth_id, "--point": point, "--grid": grid, "--survey": survey,
+             "--simulated": simulated}  # fmt: skip
+    if any(given.values()):
+        raise click.UsageError(f"{next(name for name, value in given.items() if value)} goes with --truth")
     from photoz_morph.photoz.evaluation.run_scores import evaluate_file
+    from photoz_morph.photoz.report.tables.colour_cells import cells_markdown
     from photoz_morph.photoz.report.tables.comparison import comparison_markdown
     from photoz_morph.photoz.report.tables.scores import rail_markdown, scores_markdown
     from photoz_morph.runs.scores import write_scores
@@ -88,8 +123,10 @@ def evaluate(predictions, against, depth, without, widest_removed, out, quiet):
     scores = evaluate_file(predictions, against, depth, without, widest_removed, progress=not quiet)
     echo(scores_markdown(scores), quiet)
     echo(rail_markdown(scores), quiet)
+    echo(cells_markdown(scores["colour_cells"]), quiet)
     if against:
         echo(comparison_markdown(scores["comparison"]), quiet)
+        echo(cells_markdown(scores["comparison"]["colour_cells"]), quiet)
     if out is None and not scores["choice"]:  # scores.json is that of the run
         out = path.with_name("scores.json" if path.stem == "predictions" else f"{path.stem}_scores.json")
     if out:
@@ -110,6 +147,7 @@ def compare(methods, n_bootstrap, out, quiet):
     RUN_OR_FILE is a run folder, whose test galaxies are predicted first if necessary, or a table of predictions.
     """
     from photoz_morph.photoz.evaluation.run_scores import compare_files, method_names
+    from photoz_morph.photoz.report.tables.colour_cells import cells_markdown
     from photoz_morph.photoz.report.tables.comparison import comparison_markdown
     from photoz_morph.runs.scores import write_scores
 
@@ -120,6 +158,7 @@ def compare(methods, n_bootstrap, out, quiet):
         predictions_of(Path(path), quiet)
     comparison = compare_files(methods, n_bootstrap)
     echo(comparison_markdown(comparison), quiet)
+    echo(cells_markdown(comparison["colour_cells"]), quiet)
     if out:
         write_scores(comparison, out)
         echo(f"Comparison in {out}.", quiet)
@@ -148,6 +187,42 @@ def report(run, trials, region, data_dir, out, quiet):
     with remarks(quiet):
         page = report_run(run, out, data_dir, not quiet, trials, region)
     echo(f"Report in {page}.", quiet)
+
+
+def _evaluate_others(source, truth, against, selection, survey, truth_id, options, out, quiet):
+    """Score predictions of any program against a catalogue of true redshifts."""
+    from photoz_morph.photoz.evaluation.other_scores import evaluate_matched, matched_parts, say_matched
+    from photoz_morph.photoz.evaluation.truth import read_truth
+    from photoz_morph.photoz.formats.binning import read_layout
+    from photoz_morph.photoz.report.tables.colour_cells import cells_markdown
+    from photoz_morph.photoz.report.tables.comparison import comparison_markdown
+    from photoz_morph.photoz.report.tables.scores import rail_markdown, scores_markdown, truth_text
+    from photoz_morph.runs.scores import write_scores
+    from photoz_morph.surveys import SDSS, get_survey
+
+    grid = options.pop("grid")
+    options |= {"layout": read_layout(grid) if grid else None, "survey": get_survey(survey) if survey else SDSS}
+    for path in filter(None, (source, against)):
+        predictions_of(Path(path), quiet)
+    with remarks(quiet):
+        known = read_truth(truth, truth_id or options["id_name"], options["survey"])
+        parts = matched_parts(source, known, **options)
+        say_matched(parts)
+        other = matched_parts(against, known, **options) if against else None
+    if out is None and selection == ("all", None, 0.0):
+        out = parts.path.with_name(f"{parts.path.stem}_scores.json")
+        check_writable(out.parent)
+    scores = evaluate_matched(parts, other, *selection, progress=not quiet)
+    echo(truth_text(scores["truth"]), quiet)
+    echo(scores_markdown(scores), quiet)
+    echo(rail_markdown(scores), quiet)
+    echo(cells_markdown(scores["colour_cells"]), quiet)
+    if against:
+        echo(comparison_markdown(scores["comparison"]), quiet)
+        echo(cells_markdown(scores["comparison"]["colour_cells"]), quiet)
+    if out:
+        write_scores(scores, out)
+        echo(f"Scores in {out}.", quiet)
 
 
 def _is_catalog(path):
@@ -190,6 +265,8 @@ def _baseline_of_catalog(catalog, methods, out, simulated, survey, z_max, quiet)
         # `predict_catalog` refuses its own columns before it computes, in better words.
         carried = table[[name for name in table.colnames if name not in WRITTEN_COLUMNS]]
         _own_and_rehearse(paths, carried, catalog or "shipped")
+        if set(methods) & {"mlp", "mlp_shapes"}:
+            quiet_tensorflow()
 
     with remarks(quiet):
         for method, table, grid in catalog_baselines(

@@ -162,12 +162,19 @@ def score_error(name, resampled, n_groups):
     return float(fraction_error(0, n_groups)) if error == 0 and name in RATES else error
 
 
+def known_scores(per_galaxy):
+    """The entries of `SCORES` for which `galaxy_scores` has the quantities: of point estimates not those of PDFs."""
+    return {name: entry for name, entry in SCORES.items() if entry[0] in per_galaxy}
+
+
 def galaxy_scores(z_spec, pdf, grid, z_phot=None):
     """Quantities per galaxy that the scores summarise, each of shape (n,).
 
-    They are residual, crps, cde_loss, pit, width_68 and width_90. `z_phot` defaults to the mean of each PDF; see
-    `scores` for the rest.
+    They are residual, crps, cde_loss, pit, width_68 and width_90; residual alone where `pdf` is None, of point
+    estimates. `z_phot` defaults to the mean of each PDF; see `scores` for the rest.
     """
+    if pdf is None:
+        return {"residual": checked(residuals(z_phot, checked(z_spec, "z_spec")), "z_phot")}
     z_spec, pdf = checked_pair(z_spec, pdf, grid)
     z_phot = in_slices(grid.expectation, pdf) if z_phot is None else z_phot
     return {

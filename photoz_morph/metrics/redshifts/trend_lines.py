@@ -76,7 +76,7 @@ def bias_line(x, residual_bins, group, per):
     spread = np.sum(centred**2)
     slope = np.sum(centred * residual) / spread
     offset = residual - residual.mean() - slope * centred
-    slope_error = _slope_error(centred, offset, group)
+    slope_error = sandwich_error(centred, offset, group)
     values = np.array([part.mean() for part in residual_bins])
     covariance, freedom = _mean_covariance(residual_bins, values, group)
     chi_square, p_flat = _welch(values, covariance, freedom)
@@ -89,7 +89,7 @@ def bias_line(x, residual_bins, group, per):
     )  # fmt: skip
 
 
-def _slope_error(centred, offset, group):
+def sandwich_error(centred, offset, group):
     """Sandwich estimate CR3 of a slope's error: root of the summed squares of the changes without each group."""
     n, spread = len(centred), np.sum(centred**2)
     count, sum_x, sum_xx, sum_y, sum_xy = (

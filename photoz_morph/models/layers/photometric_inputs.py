@@ -1,4 +1,4 @@
-"""Photometric inputs of a small network: dereddened pixels, colour maps, aperture fluxes.
+"""Photometric inputs of a small network: dereddened pixels, colour maps, aperture fluxes; or compressed raw pixels.
 
 The layers hold facts of the survey (noise, extinction per E(B-V)), so these are saved with the exported model. With few
 training galaxies they dominate the score. They compute in float32: a colour in bfloat16 has two digits.
@@ -8,7 +8,32 @@ import keras
 import numpy as np
 from keras import ops
 
-__all__ = ["ApertureFluxes", "Deredden", "PixelScales", "Whitening"]
+__all__ = ["ApertureFluxes", "AsinhCompression", "Deredden", "PixelScales", "Whitening"]
+
+
+class AsinhCompression(keras.layers.Layer):
+    """Pixels of a smaller dynamic range: asinh(x / 2 b), linear in the noise and logarithmic in bright cores.
+
+    Parameters
+    ----------
+    softening : sequence of float
+        b of each band [image unit].
+
+    Notes
+    -----
+    The scale of asinh magnitudes (Lupton, Gunn & Szalay 1999, Eq. 3). Pasquet et al. (2019) compressed the
+    pixels, too, without gain.
+    """
+
+    def __init__(self, softening, **kwargs):
+        super().__init__(**kwargs)
+        self.softening = tuple(softening)
+
+    def call(self, image):
+        return ops.arcsinh(image / (2 * ops.convert_to_tensor(self.softening, image.dtype)))
+
+    def get_config(self):
+        return {**super().get_config(), "softening": self.softening}
 
 
 class Deredden(keras.layers.Layer):
@@ -135,7 +160,8 @@ def adapt_to_training_set(model, batches):
     batches : iterable
         Network inputs, {"image", "ebv"}, of some training galaxies.
     """
-    if "whitening" in [layer.name for layer in model.layers]:
-        apertures = keras.Model(model.inputs, model.get_layer("aperture_fluxes").output)
-        values = [ops.convert_to_numpy(apertures(batch)) for batch in batches]
-        model.get_layer("whitening").adapt(np.concatenate(values))
+    layers = [layer for layer in model.layers if hasattr(layer, "adapt")]
+    for layer in layers:  # in the order of the network: an input of one may come from another
+        measured = keras.Model(model.inputs, layer.input)
+        values = np.concatenate([ops.convert_to_numpy(measured(batch)) for batch in batches])
+        layer.adapt(values)

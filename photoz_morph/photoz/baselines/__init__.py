@@ -1,1 +1,1 @@
-"""Photometric baselines: local-linear k-NN and gradient boosting."""
+"""Photometric baselines: local-linear k-NN, gradient boosting, and small neural networks, also with crude shapes."""

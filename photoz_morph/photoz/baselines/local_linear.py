@@ -1,19 +1,13 @@
-"""Photometric redshifts from catalogue magnitudes by local linear regression (k-NN), and their cross-validation.
+"""Photometric redshifts from catalogue magnitudes by local linear regression (k-NN).
 
-PDFs on the `RedshiftGrid` are predicted from dereddened magnitudes and colours, cross-validated on the folds of the
-networks, so that baselines and networks are scored on the same galaxies. The other method is in `boosting`.
+PDFs on the `RedshiftGrid` are predicted from dereddened magnitudes and colours. The other methods are in `boosting` and
+`mlp`.
 """
-
-import warnings
 
 import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import ndtr
-from tqdm import tqdm
 
-from photoz_morph.photoz.baselines.boosting import boosting_pdf
-
-MODELS = {"knn": "k-NN", "boosting": "gradient boosting"}  # method -> its name in predictions and tables
 N_NEIGHBOURS = 100  # Beck et al. (2016); all training galaxies where there are fewer
 N_SIGMA = 3.0  # Beck et al. (2016): neighbours farther from the local fit are rejected
 SLICE_ROWS = 4_000  # galaxies fitted at once: 20 MB with 100 neighbours and 5 features
@@ -123,62 +117,6 @@ def _weighted_fit(design, z, weight):
     deviation = z - (design @ coefficients[..., None])[..., 0]
     freedom = weight.sum(axis=1) - design.shape[-1]
     return coefficients, deviation, np.sqrt(np.sum(weight * deviation**2, axis=1) / freedom)
-
-
-def cross_validate(method, features, z_spec, fold, grid, progress=False):
-    """PDF of every galaxy by a baseline trained on the galaxies of the other folds.
-
-    Parameters
-    ----------
-    method : str
-        One of `MODELS`.
-    features : ndarray, shape (n, n_features)
-        From `photometric_features`; NaN where a magnitude is missing.
-    z_spec : ndarray, shape (n,)
-        NaN where unknown; such a galaxy is not trained on.
-    fold : ndarray of int, shape (n,)
-        Test fold of each galaxy, the same as the network's: `catalogs.assign_fold(group_id)`.
-    grid : RedshiftGrid
-    progress : bool
-
-    Returns
-    -------
-    ndarray, shape (n, n_bins), float32
-        NaN where a feature is missing.
-
-    Raises
-    ------
-    ValueError
-        If the method is unknown, or the galaxies with z_spec are too few or all in one fold.
-
-    Warns
-    -----
-    UserWarning
-        If there are fewer training galaxies than the neighbours of k-NN.
-    """
-    if method not in MODELS:
-        raise ValueError(f"unknown baseline {method!r}; choose one of {', '.join(MODELS)}")
-    predict = {"knn": knn_pdf, "boosting": boosting_pdf}[method]
-    features, z_spec, fold = np.asarray(features, float), np.asarray(z_spec, float), np.asarray(fold)
-    trains = np.isfinite(features).all(axis=1) & np.isfinite(z_spec)
-    if not np.isfinite(z_spec).any():
-        raise ValueError("no galaxy has a z_spec; a baseline trains on those that have one")
-    if len(np.unique(fold[trains])) < 2:
-        raise ValueError(
-            f"cross-validation needs galaxies with z_spec and all magnitudes in two folds or more; {trains.sum()} of "
-            f"{len(z_spec)} have both, in {len(np.unique(fold[trains]))}"
-        )
-    n_train = min(np.sum(trains & (fold != test_fold)) for test_fold in np.unique(fold))
-    if method == "knn" and n_train < N_NEIGHBOURS:
-        warnings.warn(
-            f"k-NN fits all {n_train} training galaxies of a fold, instead of the {N_NEIGHBOURS} nearest as in Beck et "
-            "al. (2016)", stacklevel=2,
-        )  # fmt: skip
-    pdf = np.empty((len(z_spec), grid.n_bins), np.float32)
-    for test_fold in tqdm(np.unique(fold), desc=MODELS[method], unit=" folds", disable=not progress):
-        test, train = fold == test_fold, trains & (fold != test_fold)
-        pdf[test] = predict(features[train], z_spec[train], fold[train], features[test], grid)
-    return pdf
 
 
 def knn_pdf(train_features, train_z, train_fold, test_features, grid):

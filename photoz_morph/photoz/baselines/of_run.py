@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from photoz_morph.datasets import reading
 from photoz_morph.photoz import dataset
-from photoz_morph.photoz.baselines.local_linear import MODELS, cross_validate, photometric_features
+from photoz_morph.photoz.baselines.cross_validation import METHODS, STAMP_MODELS, cross_validate
+from photoz_morph.photoz.baselines.local_linear import photometric_features
+from photoz_morph.photoz.baselines.shapes import crude_shapes
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.depth import at_depth
 from photoz_morph.photoz.predict import known_first
@@ -14,15 +17,17 @@ from photoz_morph.photoz.predictions import predictions_table, read_predictions,
 from photoz_morph.photoz.splits import open_run_dataset
 from photoz_morph.runs.folder import finished_members, read_run
 
+STAMPS_AT_ONCE = 256
 
-def predict_baselines(run_dir, methods=tuple(MODELS), data_dir=None, progress=True):
+
+def predict_baselines(run_dir, methods=tuple(METHODS), data_dir=None, progress=True):
     """Predict the test galaxies of a run with the baselines.
 
     Parameters
     ----------
     run_dir : path-like
     methods : sequence of str
-        Of `local_linear.MODELS`.
+        Of `cross_validation.METHODS`.
     data_dir : path-like, optional
         Prepared dataset; by default the one the run was trained on.
     progress : bool
@@ -60,15 +65,28 @@ def predict_baselines(run_dir, methods=tuple(MODELS), data_dir=None, progress=Tr
     tested = np.isin(columns["fold"], list(finished_members(run_dir, PhotozConfig)))
     tables = {}
     for method in methods:
-        pdf = cross_validate(method, features, z_train, columns["fold"], grid, progress)
+        seen = np.column_stack([features, _shapes(builder, survey, progress)]) if method in STAMP_MODELS else features
+        pdf = cross_validate(method, seen, z_train, columns["fold"], grid, progress)
         carried = {name: values[tested] for name, values in columns.items()}
         meta = {"unit": "mag", "data_id": reading.content_hash(builder) or ""}
-        tables[method] = predictions_table(carried, pdf[tested], grid, survey, origin, MODELS[method], meta=meta)
+        tables[method] = predictions_table(carried, pdf[tested], grid, survey, origin, METHODS[method], meta=meta)
     return tables
 
 
-def update_baselines(run_dir, data_dir=None, methods=tuple(MODELS), progress=True):
-    """Write the baselines of a run, `knn.fits` and `boosting.fits`, if missing or without a finished fold.
+def _shapes(builder, survey, progress):
+    """Shapes of all galaxies of a dataset, fold after fold, shape (n, n_shapes)."""
+    sizes = dataset.split_sizes(builder)
+    found = []
+    with tqdm(total=sum(sizes), desc="shapes", unit=" galaxies", disable=not progress) as bar:
+        for fold in range(len(sizes)):
+            for batch in dataset.image_batches(builder, f"fold_{fold}", STAMPS_AT_ONCE).as_numpy_iterator():
+                found.append(crude_shapes(batch["image"], survey))
+                bar.update(len(found[-1]))
+    return np.concatenate(found)
+
+
+def update_baselines(run_dir, data_dir=None, methods=tuple(METHODS), progress=True):
+    """Write the baselines of a run, `knn.fits` and so on, if missing or without a finished fold.
 
     Parameters
     ----------

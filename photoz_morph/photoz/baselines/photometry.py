@@ -16,10 +16,12 @@ from photoz_morph.catalogs.folds import assign_fold
 from photoz_morph.catalogs.galaxies import check_galaxy_catalog, read_galaxy_catalog
 from photoz_morph.catalogs.numbers import floats
 from photoz_morph.catalogs.per_band import VALID_MAGNITUDES, gather, magnitude_prefix
-from photoz_morph.photoz.baselines.local_linear import MODELS, cross_validate, photometric_features
+from photoz_morph.photoz.baselines.cross_validation import METHODS, MODELS, STAMP_MODELS, cross_validate
+from photoz_morph.photoz.baselines.local_linear import photometric_features
+from photoz_morph.photoz.baselines.shapes import crude_shapes
 from photoz_morph.photoz.predictions import ESTIMATES, predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.shards.stacks import find_shards, read_catalog, survey_of_folder
+from photoz_morph.shards.stacks import find_shards, read_catalog, read_shard, survey_of_folder
 from photoz_morph.surveys import SDSS
 
 R_LIMIT, Z_LIMIT = 17.8, 0.4  # the Main Galaxy Sample as cut by Pasquet et al. (2019), Sec. 2
@@ -73,7 +75,7 @@ def read_photometry(path, survey=SDSS):
 
 
 def catalog_baselines(
-    catalog=None, methods=tuple(MODELS), simulated=False, z_max=None, progress=False, on_table=lambda table: None,
+    catalog=None, methods=None, simulated=False, z_max=None, progress=False, on_table=lambda table: None,
     survey=None,
 ):  # fmt: skip
     """Predictions of the baselines for a catalogue, one method at a time.
@@ -82,8 +84,8 @@ def catalog_baselines(
     ----------
     catalog : path-like, optional
         File or folder for `read_photometry`; by default `real_galaxies`.
-    methods : sequence of str
-        Of `local_linear.MODELS`.
+    methods : sequence of str, optional
+        Of `cross_validation.MODELS`, and for a folder of stacks of `STAMP_MODELS`; all by default.
     simulated : bool
         Whether the magnitudes are simulated, though the header does not say so.
     z_max : float, optional
@@ -109,9 +111,15 @@ def catalog_baselines(
     Raises
     ------
     ValueError
-        If the survey is not that of the folder of stacks.
+        If the survey is not that of the folder of stacks, or a method needs stamps and the catalogue has none.
     """
-    if catalog is not None and Path(catalog).is_dir():
+    has_stamps = catalog is not None and Path(catalog).is_dir()
+    methods = methods or tuple(METHODS if has_stamps else MODELS)
+    of_stamps = [method for method in methods if method in STAMP_MODELS]
+    if of_stamps and not has_stamps:
+        source = catalog or "the shipped galaxies"
+        raise ValueError(f"{source}: no stamps, which {of_stamps[0]} measures; give a run or a folder of stacks")
+    if has_stamps:
         found = survey_of_folder(catalog)
         if survey is not None and found != survey:
             raise ValueError(f"{catalog}: stacks of {found.name}, not of {survey.name}; leave out --survey")
@@ -131,10 +139,13 @@ def catalog_baselines(
         grid = RedshiftGrid(0.0, z_max, max(1, round(z_max / grid.width)))
     for method in methods:
         source = catalog or "shipped"
-        yield method, predict_catalog(table, method, grid, origin, survey, source, progress), grid
+        shapes = _shapes_of_stacks(catalog, survey) if method in STAMP_MODELS else None
+        yield method, predict_catalog(table, method, grid, origin, survey, source, progress, shapes), grid
 
 
-def predict_catalog(catalog, method, grid, origin="catalogue", survey=SDSS, source="catalogue", progress=False):
+def predict_catalog(
+    catalog, method, grid, origin="catalogue", survey=SDSS, source="catalogue", progress=False, shapes=None
+):
     """Predict every galaxy of a table with a baseline, each from the galaxies of the other folds.
 
     Parameters
@@ -142,7 +153,7 @@ def predict_catalog(catalog, method, grid, origin="catalogue", survey=SDSS, sour
     catalog : Table
         From `read_photometry`, with magnitudes as for `catalog_magnitudes`.
     method : str
-        One of `local_linear.MODELS`.
+        One of `cross_validation.METHODS`.
     grid : RedshiftGrid
     origin : str
         "catalogue" for real magnitudes, "simulated" for others.
@@ -150,6 +161,8 @@ def predict_catalog(catalog, method, grid, origin="catalogue", survey=SDSS, sour
     source : path-like
         Named in messages.
     progress : bool
+    shapes : ndarray, shape (n, n_shapes), optional
+        From `crude_shapes`, for a method of `STAMP_MODELS`.
 
     Returns
     -------
@@ -181,13 +194,20 @@ def predict_catalog(catalog, method, grid, origin="catalogue", survey=SDSS, sour
     before = np.asarray(table["flag_reason"]).astype(str) if "flag_reason" in table.colnames else ""
     table["flag_reason"] = np.where(before == "", lacking, before)
     features = photometric_features(mags, ebv, survey, r_mag)
+    if shapes is not None:
+        features = np.column_stack([features, shapes])
     trusted = np.asarray(table["flag"]) == 0 if "flag" in table.colnames else True
     z_train = np.where(trusted, z_spec, np.nan)  # a flagged galaxy is predicted but not trained on
     try:
         pdf = cross_validate(method, features, z_train, table["fold"], grid, progress)
-        return predictions_table(table, pdf, grid, survey, origin, MODELS[method], meta={"photom": names})
+        return predictions_table(table, pdf, grid, survey, origin, METHODS[method], meta={"photom": names})
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
+
+
+def _shapes_of_stacks(folder, survey):
+    """Shapes of the galaxies of a folder of stacks, shard after shard."""
+    return np.concatenate([crude_shapes(read_shard(shard)[0], survey) for shard in find_shards(folder)])
 
 
 def _has_position(table):

@@ -4,7 +4,8 @@ import numpy as np
 
 from photoz_morph.metrics.bootstrap import bootstrap_scores
 from photoz_morph.metrics.checks import parent_id
-from photoz_morph.metrics.redshifts.point_scores import SCORES, galaxy_scores, score_error
+from photoz_morph.metrics.redshifts.point_scores import galaxy_scores, known_scores, score_error
+from photoz_morph.photoz.evaluation.diagnostics import colour_cells
 from photoz_morph.photoz.evaluation.scores import good_rows, with_errors
 from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.system.provenance import code_version, provenance_of
@@ -12,7 +13,7 @@ from photoz_morph.system.provenance import code_version, provenance_of
 INTERVAL_ERRORS = 1.96  # standard errors on either side of a 95 % interval
 
 
-def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
+def compare(tables, grids, n_bootstrap=200, seed=0, choice="", survey=None):
     """Scores of several methods on the same galaxies, and paired differences from the first.
 
     Parameters
@@ -20,7 +21,7 @@ def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
     tables : dict of str to Table
         Predictions of each method, such as {"network": ..., "k-NN": ...}; matched by `obj_id`.
     grids : dict of str to RedshiftGrid
-    n_bootstrap, seed, choice
+    n_bootstrap, seed, choice, survey
         As for `evaluate`.
 
     Returns
@@ -28,7 +29,8 @@ def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
     dict
         `data`, `choice`, `code`, `provenance` of each method, `n_galaxies` good in every table and their `n_groups`,
         `share_of_groups` of tables that are samples, `methods` (method -> scores) and `differences` (every method but
-        the first -> score -> value, error and 95 % interval of method minus first). The same galaxies, by parent as in
+        the first -> score -> value, error and 95 % interval of method minus first), `colour_cells` of
+        all methods (see `diagnostics.colour_cells`). The same galaxies, by parent as in
         `evaluate`, are resampled for all methods, so common noise cancels.
 
     Raises
@@ -55,7 +57,11 @@ def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
                 f"{part['obj_id'][np.argmax(different)]}; predict from one catalogue"
             )
         z_phot = np.asarray(part["z_phot"], float)
-        per_galaxy[name] = galaxy_scores(z_first, np.asarray(part["pdf"]), grids[name], z_phot)
+        pdf = np.asarray(part["pdf"]) if "pdf" in part.colnames else None
+        per_galaxy[name] = galaxy_scores(z_first, pdf, grids[name], z_phot)
+    quantities = set.intersection(*map(set, per_galaxy.values()))  # of point estimates not those of PDFs
+    per_galaxy = {name: {key: values[key] for key in values if key in quantities}
+                  for name, values in per_galaxy.items()}  # fmt: skip
     first = next(iter(tables))
     # A table of magnitudes alone may not know the groups.
     knows_groups = next((name for name, table in tables.items() if "group_id" in table.colnames), first)
@@ -63,7 +69,8 @@ def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
     n_groups = len(np.unique(parents))
     # One seed resamples the same galaxies for every method.
     resampled = {
-        name: bootstrap_scores(SCORES, values, n_bootstrap, seed, parents) for name, values in per_galaxy.items()
+        name: bootstrap_scores(known_scores(values), values, n_bootstrap, seed, parents)
+        for name, values in per_galaxy.items()
     }
     sampled = min(table.meta.get("sampled", 1.0) for table in tables.values())
     methods = {name: with_errors(values, resampled[name], n_groups) for name, values in per_galaxy.items()}
@@ -85,11 +92,12 @@ def compare(tables, grids, n_bootstrap=200, seed=0, choice=""):
                     methods[name][score]["value"] - methods[first][score]["value"],
                     score_error(score, resampled[name][score] - resampled[first][score], n_groups),
                 )
-                for score in SCORES
+                for score in resampled[first]
             }
             for name in methods
             if name != first
         },
+        "colour_cells": colour_cells({name: table[rows[name]] for name, table in tables.items()}, grids, survey),
     }
 
 

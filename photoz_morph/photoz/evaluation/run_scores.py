@@ -2,17 +2,20 @@
 
 from pathlib import Path
 
+from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.evaluation.comparison import compare
 from photoz_morph.photoz.evaluation.score_parts import evaluate_parts
 from photoz_morph.photoz.evaluation.scores import evaluate
 from photoz_morph.photoz.evaluation.trials import select
 from photoz_morph.photoz.prediction_parts import PredictionParts, rows_of, sample_predictions
 from photoz_morph.photoz.predictions import predictions_file, read_predictions
+from photoz_morph.runs.folder import read_run
 from photoz_morph.runs.scores import read_scores, write_scores
 
 IN_MEMORY_BYTES = 2**30  # of PDFs that are scored in memory: 1.5 million galaxies on 180 bins
 COMPARED_ROWS = 200_000  # galaxies of a sample on which methods are compared, or that a report shows
-BASELINES = ("knn", "boosting")  # files of the run folder, without suffix, that stand beside its predictions
+# Files of the run folder, without suffix, that stand beside its predictions.
+BASELINES = ("knn", "boosting", "mlp", "mlp_shapes")
 
 
 def evaluate_file(source, against=None, depth="all", without_region=None, widest_removed=0.0, progress=True):
@@ -44,10 +47,11 @@ def evaluate_file(source, against=None, depth="all", without_region=None, widest
     path = predictions_file(source)
     choice = [depth] * (depth != "all") + [f"without {without_region}"] * (without_region is not None)
     choice = ", ".join(choice + [f"without the widest {100 * widest_removed:g} %"] * (widest_removed > 0))
+    survey = survey_of(source)
     parts, selection = PredictionParts(path), (depth, without_region, widest_removed)
     if is_large(parts):
         try:
-            scores = evaluate_parts(parts, choice=choice, selection=selection, progress=progress)
+            scores = evaluate_parts(parts, choice=choice, selection=selection, progress=progress, survey=survey)
         except ValueError as error:
             raise ValueError(str(error) if str(error).startswith(f"{path}: ") else f"{path}: {error}") from error
         if not against:
@@ -57,7 +61,7 @@ def evaluate_file(source, against=None, depth="all", without_region=None, widest
     try:
         if not is_large(parts):  # the other file may be, and this table a sample
             whole = read_predictions(path)[0] if "sampled" in table.meta else table
-            scores = evaluate(whole[select(whole, *selection)], grid, choice=choice)
+            scores = evaluate(whole[select(whole, *selection)], grid, choice=choice, survey=survey)
         table = table[select(table, *selection)]
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -66,7 +70,7 @@ def evaluate_file(source, against=None, depth="all", without_region=None, widest
         if names[0] == names[1]:  # two runs of one network
             names = [str(path), str(against)]
         grids = dict(zip(names, (grid, other_grid)))
-        scores["comparison"] = compare(dict(zip(names, (table, other))), grids, choice=choice)
+        scores["comparison"] = compare(dict(zip(names, (table, other))), grids, choice=choice, survey=survey)
     return scores
 
 
@@ -94,7 +98,7 @@ def compare_files(sources, n_bootstrap=200):
     found = read_together([predictions_file(source) for source in sources])
     for name, (table, grid) in zip(method_names(sources), found):
         tables[name], grids[name] = table, grid
-    return compare(tables, grids, n_bootstrap)
+    return compare(tables, grids, n_bootstrap, survey=survey_of(sources[0]))
 
 
 def is_large(parts):
@@ -138,9 +142,16 @@ def read_like(path, table):
 
 def _scores_of_run(run_dir, table, grid):
     """Scores of the predictions of a run, of which the table may be a sample."""
+    survey = survey_of(run_dir)
     if "sampled" in table.meta:
-        return evaluate_parts(PredictionParts(run_dir / "predictions.fits"))
-    return evaluate(table, grid)
+        return evaluate_parts(PredictionParts(run_dir / "predictions.fits"), survey=survey)
+    return evaluate(table, grid, survey=survey)
+
+
+def survey_of(source):
+    """Survey in the config of a run folder; None of a file of predictions, whose header names one."""
+    is_run = (Path(source) / "config.yaml").is_file()
+    return read_run(source, PhotozConfig)[0].survey if is_run else None
 
 
 def method_names(sources):
@@ -180,12 +191,13 @@ def current_scores(run_dir, table, grid):
     saved = read_scores(path) if is_current else {}
     # `photoz evaluate` may have written what is there, of another method or of a choice of galaxies.
     is_of_table = saved.get("model") == table.meta.get("model", "") and not saved.get("choice")
-    is_whole = is_of_table and {"folds", "coverage", "n_groups"} <= set(saved)
+    is_whole = is_of_table and {"folds", "coverage", "n_groups", "colour_cells"} <= set(saved)
     scores = dict(saved) if is_whole else _scores_of_run(run_dir, table, grid)
     comparison = scores.pop("comparison", None)
     if len(methods) > 1:
-        if list((comparison or {}).get("methods", {})) != list(methods) or "n_groups" not in comparison:
-            comparison = compare(*({name: pair[i] for name, pair in methods.items()} for i in (0, 1)))
+        if list((comparison or {}).get("methods", {})) != list(methods) or "colour_cells" not in comparison:
+            tables, grids = ({name: pair[i] for name, pair in methods.items()} for i in (0, 1))
+            comparison = compare(tables, grids, survey=survey_of(run_dir))
         scores["comparison"] = comparison
     if scores != saved:
         write_scores(scores, path)

@@ -15,13 +15,15 @@ from photoz_morph.metrics.checks import parent_id, scored_rows
 from photoz_morph.metrics.redshifts.pit_tests import COVERAGE_LEVELS, coverage
 from photoz_morph.metrics.redshifts.point_scores import SCORES, galaxy_scores, score_error
 from photoz_morph.metrics.redshifts.score_sums import Histogram, ScoreSums
+from photoz_morph.photoz.evaluation.diagnostics import diagnostics
 from photoz_morph.photoz.evaluation.scores import mean_over_folds
 from photoz_morph.photoz.evaluation.trials import select
-from photoz_morph.photoz.prediction_parts import group_share
+from photoz_morph.photoz.prediction_parts import group_share, sample_predictions
 from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.system.provenance import scored_provenance
 
 SAMPLE_ROWS = 50_000  # galaxies of a fold behind its errors: these are known to 0.3 %, and to 5 % by 200 resamples
+DIAGNOSED_ROWS = 200_000  # galaxies behind cells and bins, which need their PDFs and magnitudes at once
 # n times a squared distance: their errors grow as the root of n, or not at all where PDFs are calibrated.
 GROW_WITH_N = ("pit_cvm", "pit_ad")
 NEEDED = ("obj_id", "group_id", "fold", "flag", "z_spec", "z_phot", "pdf")
@@ -116,8 +118,9 @@ class FoldScores:
 
 
 def evaluate_parts(
-    parts, n_bootstrap=200, seed=0, choice="", selection=("all", None, 0.0), sample_rows=SAMPLE_ROWS, progress=True
-):
+    parts, n_bootstrap=200, seed=0, choice="", selection=("all", None, 0.0), sample_rows=SAMPLE_ROWS, progress=True,
+    survey=None,
+):  # fmt: skip
     """Scores of predictions in a file of any size; see `scores.evaluate`, whose result has the same keys.
 
     Parameters
@@ -131,12 +134,15 @@ def evaluate_parts(
     sample_rows : int
         Galaxies behind the errors of each fold.
     progress : bool
+    survey : Survey, optional
+        See `scores.evaluate`.
 
     Returns
     -------
     dict
         As from `scores.evaluate`. A score whose value is not exact has a `streaming_error`, the most it can be off;
-        `sampling` has, for each fold and for "all", `n_sampled` galaxies and their `share_of_groups`; where that is
+        the diagnostics are of a random sample of whole groups, about `DIAGNOSED_ROWS` galaxies; `sampling` has, for it
+        (`diagnostics`), each fold and for "all", `n_sampled` galaxies and their `share_of_groups`; where that is
         below 1 the numbers of groups are estimates.
 
     Raises
@@ -183,6 +189,10 @@ def evaluate_parts(
         except ValueError as error:
             raise ValueError(f"fold {number}: {error}") from error
     of_all = together.scores(n_bootstrap, seed)
+    diagnosed = sample_predictions(parts, DIAGNOSED_ROWS, seed)
+    diagnosed = diagnosed[_chosen(diagnosed, selection, widest) & scored_rows(diagnosed)]
+    sampling = {**{str(number): one.sampling for number, one in sorted(folds.items())}, "all": together.sampling}
+    sampling["diagnostics"] = {"n_sampled": len(diagnosed), "share_of_groups": diagnosed.meta.get("sampled", 1.0)}
     return {
         "data": ORIGINS[template.meta["origin"]],
         "survey": template.meta["survey"],
@@ -197,11 +207,12 @@ def evaluate_parts(
         "n_outside_grid": n_outside,
         "n_bootstrap": n_bootstrap,
         "seed": seed,
-        "sampling": {**{str(number): one.sampling for number, one in sorted(folds.items())}, "all": together.sampling},
+        "sampling": sampling,
         "folds": scores,
         "mean": mean_over_folds(scores),
         "all": of_all,
         "coverage": together.coverage(),
+        **diagnostics(diagnosed, grid, survey),
     }
 
 

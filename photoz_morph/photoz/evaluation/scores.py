@@ -10,24 +10,28 @@ import numpy as np
 from photoz_morph.metrics.bootstrap import bootstrap_scores
 from photoz_morph.metrics.checks import parent_id, scored_rows
 from photoz_morph.metrics.redshifts.pit_tests import COVERAGE_LEVELS, coverage
-from photoz_morph.metrics.redshifts.point_scores import SCORES, galaxy_scores, score_error
+from photoz_morph.metrics.redshifts.point_scores import SCORES, galaxy_scores, known_scores, score_error
+from photoz_morph.photoz.evaluation.diagnostics import diagnostics
 from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.system.provenance import scored_provenance
 
 
-def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
+def evaluate(table, grid, n_bootstrap=200, seed=0, choice="", survey=None):
     """Scores of predictions for each fold, their mean over folds, and of all galaxies together.
 
     Parameters
     ----------
     table : Table
         From `predictions_table` or `read_predictions`, with column `z_spec`; `fold` where cross-validated, `group_id`
-        where several galaxies have one parent.
-    grid : RedshiftGrid
+        where several galaxies have one parent. Without `pdf` the scores are those of point estimates.
+    grid : RedshiftGrid or None
+        None where there are no PDFs.
     n_bootstrap, seed : int
         Number of bootstrap resamples, and their seed.
     choice : str
         Selection of galaxies in the table, such as "deep"; "" for all. Recorded with the scores.
+    survey : Survey, optional
+        Of the magnitudes; by default that of the table, if it ships with the package.
 
     Returns
     -------
@@ -35,8 +39,8 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
         `data`, `survey`, `model`, the other keys of `system.provenance`, `choice`, the grid; `n_galaxies` scored, of
         `n_groups` parents, `n_flagged` and `n_without_z_spec` left out, `n_outside_grid` scored though no PDF can reach
         them; `folds` (fold -> scores, n_galaxies and n_groups), `mean` (score -> value, error, and sd_over_folds, None
-        of one fold), `all` (scores of all galaxies together) and `coverage` of all galaxies together (a list of level,
-        value, error).
+        of one fold), `all` (scores of all galaxies together), `coverage` of all galaxies together (a list of level,
+        value, error), and the `diagnostics.diagnostics`.
 
     Raises
     ------
@@ -56,7 +60,8 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
     good, header = good_rows(table)
     parents = parent_id(table)[good]
     z_spec = np.asarray(table["z_spec"], float)[good]
-    z_phot, pdf = np.asarray(table["z_phot"], float)[good], np.asarray(table["pdf"])[good]
+    z_phot = np.asarray(table["z_phot"], float)[good]
+    pdf = np.asarray(table["pdf"])[good] if "pdf" in table.colnames else None
     per_galaxy = galaxy_scores(z_spec, pdf, grid, z_phot)
     fold = np.asarray(table["fold"])[good] if "fold" in table.colnames else np.zeros(len(z_spec), int)
     folds = {}
@@ -65,26 +70,28 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice=""):
         if np.sum(fold == number) < 2:
             raise ValueError(f"fold {number}: scores need two galaxies or more, there is a single one to score")
         try:
-            resampled = bootstrap_scores(SCORES, in_fold, n_bootstrap, seed, parents[fold == number])
+            resampled = bootstrap_scores(known_scores(in_fold), in_fold, n_bootstrap, seed, parents[fold == number])
         except ValueError as error:
             raise ValueError(f"fold {number}: {error}") from error
         folds[str(number)] = with_errors(in_fold, resampled, len(np.unique(parents[fold == number])))
     n_groups = len(np.unique(parents))
+    resampled = bootstrap_scores(known_scores(per_galaxy), per_galaxy, n_bootstrap, seed, parents)
     return header | {
         "choice": choice,
         "n_groups": n_groups,
-        "grid": {"z_min": grid.z_min, "z_max": grid.z_max, "n_bins": grid.n_bins},
-        "n_outside_grid": int(np.sum(~grid.contains(z_spec))),
+        "grid": {"z_min": grid.z_min, "z_max": grid.z_max, "n_bins": grid.n_bins} if grid else None,
+        "n_outside_grid": int(np.sum(~grid.contains(z_spec))) if grid else 0,
         "n_bootstrap": n_bootstrap,
         "seed": seed,
         "folds": folds,
         "mean": mean_over_folds(folds),
-        "all": with_errors(per_galaxy, bootstrap_scores(SCORES, per_galaxy, n_bootstrap, seed, parents), n_groups),
-        "coverage": [
+        "all": with_errors(per_galaxy, resampled, n_groups),
+        "coverage": [] if pdf is None else [
             {"level": level, "value": float(fraction), "error": float(error)}
             for level, fraction, error in zip(COVERAGE_LEVELS, *coverage(per_galaxy["pit"], group_id=parents))
         ],
-    }
+        **diagnostics(table[good], grid, survey),
+    }  # fmt: skip
 
 
 def good_rows(table):
@@ -113,7 +120,7 @@ def good_rows(table):
 def with_errors(per_galaxy, resampled, n_groups):
     """Scores of a sample with their bootstrap errors, and the numbers of galaxies and parents."""
     scores = {"n_galaxies": len(per_galaxy["residual"]), "n_groups": n_groups}
-    for name, (quantity, condense) in SCORES.items():
+    for name, (quantity, condense) in known_scores(per_galaxy).items():
         error = score_error(name, resampled[name], n_groups)
         scores[name] = {"value": float(condense(per_galaxy[quantity])), "error": error}
     return scores
@@ -123,6 +130,8 @@ def mean_over_folds(folds):
     """Unweighted mean over folds of each score, its error, and the scatter of several folds."""
     mean = {"n_folds": len(folds), "n_galaxies": sum(scores["n_galaxies"] for scores in folds.values())}
     for name in SCORES:
+        if name not in next(iter(folds.values())):
+            continue
         values = np.array([scores[name]["value"] for scores in folds.values()])
         errors = np.array([scores[name]["error"] for scores in folds.values()])
         mean[name] = {

@@ -12,7 +12,7 @@ import numpy as np
 
 from photoz_morph.metrics.redshifts import point_scores
 from photoz_morph.metrics.redshifts.pdf_scores import pit
-from photoz_morph.photoz.report import science
+from photoz_morph.photoz.report import diagnostics, science
 from photoz_morph.photoz.report.calibration import calibration
 from photoz_morph.photoz.report.figures.pdfs import galaxies_with_pdf, pit_histogram, rescaled_pit
 from photoz_morph.photoz.report.figures.point_estimates import residual_histogram, z_phot_against_z_spec
@@ -54,7 +54,8 @@ def write_report(results, out_dir=None, stacks=None, note="", progress=True):
     entries = [Entry("Scores", html=piece) for piece in (summary(results), *score_tables(results))]
     entries += [*science.trials(results, files), *_performance(results), with_pdf, *_pit_of_pdfs(results)]
     entries += calibration(results)
-    entries += [entry for part in (science.widths, science.trends, science.sky) for entry in part(results, files)]
+    sections = (science.widths, science.trends, diagnostics.colour_cells, science.sky)
+    entries += [entry for part in sections for entry in part(results, files)]
     entries += [*_training_and_sample(results), stamps]
     entries += [Entry("Provenance", html=piece) for piece in provenance(results)]
     for name, text in files.items():

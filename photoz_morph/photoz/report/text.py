@@ -94,8 +94,8 @@ def score_tables(results):
                 for name, part in (comparison["methods"] | differences).items()]  # fmt: skip
         caption = (
             f"Methods on the same {comparison['n_galaxies']:,} {results.galaxies}; the errors of differences are "
-            "paired. k-NN is the local linear regression of Beck et al. (2016); k-NN and boosting use magnitudes and "
-            "E(B-V)."
+            "paired. k-NN is the local linear regression of Beck et al. (2016); k-NN, boosting and the MLP, a small "
+            "network, use magnitudes and E(B-V), the MLP with shapes also six crude measurements of the stamps."
         )
         titles = [title for title, _, _ in COLUMNS.values()]
         parts += [html.table(["", *titles], rows, caption), *map(html.paragraph, verdicts(comparison))]

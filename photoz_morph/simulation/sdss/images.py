@@ -1,24 +1,62 @@
 """SDSS stack of a simulated galaxy: seeing, neighbours, depth, calibration errors and noise.
 
-Input is an `SdssGalaxy` of `population`; out come the (64, 64, 5) stack in nanomaggies per pixel and the photometry
-measured in it. The galaxy's centre is the stamp's centre, FITS pixel 32.5: real stamps are centred on the position
-measured in the same frames. All random choices but the pixel noise are made by `draw_observation`, so the image
-without noise of the same object costs nothing more.
+Input is an `SdssGalaxy` of `population`; out come the (64, 64, 5) stack in nanomaggies per pixel and the photometry of
+the same exposures. The galaxy's centre is the stamp's centre, FITS pixel 32.5, but for the errors of its position. All
+random choices but the pixel noise are made by `draw_observation`, so the image without noise of the same object costs
+nothing more.
 """
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
-from scipy.special import gammaln, log_ndtr
 
+from photoz_morph.simulation.sdss.noise import (
+    MARGIN,
+    N_ANGLES,
+    add_artefacts,
+    correlate,
+    draw_artefacts,
+    median_variance,
+    resampled_variance,
+)
 from photoz_morph.simulation.sdss.population import Component
 from photoz_morph.simulation.sdss.renderer import draw_components
 
-SEEING_SCATTER, BAND_SEEING_SCATTER = 0.12, 0.04  # of ln FWHM, common to the bands and per band; SDSS r quartiles
-SKY_SCATTER = 0.10  # of ln sky brightness; r quartiles 21.03, 20.86, 20.70 mag / arcsec^2
-# Photometric calibration: Padmanabhan et al. (2008) give 1 %, 2 % in u; tuned within that, see mgs_population.
-ZERO_POINT_SCATTER = np.array([0.015, 0.006, 0.006, 0.006, 0.008])  # [mag]
+# Of ln FWHM, common to the bands and per band: r quartiles of SDSS DR7 are 1.30, 1.43, 1.58 arcsec (effective width);
+# the bands of a field at hand differ by 4 % after the medians are taken out.
+SEEING_SCATTER, BAND_SEEING_SCATTER = 0.14, 0.04
+# Of each component of the ellipticity of the point-spread function: stars of 18 frames have a median of 0.09.
+PSF_ELLIPTICITY = 0.076
+# Noise of a pixel of a frame in units of what the depth of the catalogue implies (`sky_sigma` of the survey), ugriz.
+# The 18 frames at hand have 0.88, 0.82, 0.73, 0.67, 0.82, but darker skies than the survey's median; with the photons
+# of that they would have:
+FRAME_NOISE = np.array([0.90, 0.83, 0.85, 0.82, 0.86])
+# Of ln sky brightness: r quartiles of SDSS DR7 are 21.03, 20.86, 20.70 mag / arcsec^2.
+SKY_SCATTER, BAND_SKY_SCATTER = 0.20, 0.10
+# Background left in the frames, scatter between empty patches of 64 x 64 pixels beyond their noise, in units of the
+# noise of a pixel: median of 18 frames, 0.007 to 0.056.
+SKY_RESIDUAL = 0.016
+# Finkbeiner et al. (2016): SDSS differs from Pan-STARRS1 by 9, 7, 7, 8 mmag in griz, and in u from run to run by 15.
+# (Padmanabhan et al. 2008 state 1 %, and 2 % in u; with these no photometry could reach what was reached on real stacks,
+# see mgs_population.) It is mostly the atmosphere's. Half the variance is therefore taken to be common to the bands,
+# which are exposed within five minutes: our choice.
+ZERO_POINT_SCATTER = np.array([0.015, 0.009, 0.007, 0.007, 0.008])  # [mag]
+COMMON_ZERO_POINT = 0.5
+# Of a coordinate [arcsec]: astrometry of a field, and of a band relative to r (Pier et al. 2003).
+POSITION_SCATTER, BAND_POSITION_SCATTER = 0.045, 0.030
+# Model magnitudes are noisier than a filter of the true profile would be, by this factor in ugriz: medians of the
+# signal-to-noise ratio of 9,799 real galaxies are 17.9, 153, 209, 206, 93.
+MODEL_NOISE = np.array([1.16, 1.19, 1.26, 1.34, 1.22])
+# Scatter of the catalogue's magnitudes in units of the errors it states: repeated observations give 1.2 to more than 2
+# (Scranton et al. 2005). With 1.2 a k-NN on them has the sigma_MAD of the real sample, 0.0130 +- 0.0005.
+UNDERSTATED_ERROR = 1.2
+# Our choice: the share of a neighbour's light that the deblender leaves in the photometry or takes too much, and the
+# fraction of the galaxies that it takes for one with their neighbours.
+DEBLENDING_SCATTER, BLEND_FRACTION = 0.1, 0.005
+# Of the galaxies, redshifts of another object. Fewer than one in a thousand of the real ones lies more than 0.1 from
+# its k-NN redshift.
+WRONG_REDSHIFT_FRACTION = 0.0005
+BLENDED, ARTEFACT, WRONG_REDSHIFT = 1, 2, 4  # bits of `defects`
 # Neighbours per arcmin^2 brighter than r = 22 in SDSS run 3900, camcol 6, field 269, and slopes of log10 N(<r).
 GALAXY_DENSITY, GALAXY_SLOPE = 2.3, 0.38
 STAR_DENSITY, STAR_SLOPE = 0.95, 0.18
@@ -26,7 +64,7 @@ FAINTEST_NEIGHBOUR = 23.0  # r magnitude; fainter ones drown in the noise of one
 BRIGHTEST_NEIGHBOUR = 14.0  # brighter stars saturate, and SDSS masks the galaxies around them
 DEEP_FRACTION = 0.03  # of galaxies; our choice, Pasquet et al. (2019) have 3.8 % in Stripe 82
 SINGLE_FRACTION = 0.70 / 0.97  # of the others: in one frame, the rest in two
-MARGIN = 8  # neighbours are centred up to so many pixels outside the stamp
+FIELD_MARGIN = 8  # neighbours are centred up to so many pixels outside the stamp
 # Stellar locus against g - i: colours u-g, g-r, r-i, i-z, medians of the same field (Covey et al. 2007 agree to 0.1).
 STAR_G_I = np.array([0.43, 0.62, 0.96, 1.55, 2.21, 2.74])
 STAR_COLOURS = np.array(
@@ -50,16 +88,27 @@ STAR_QUANTILE_G_I = np.array([0.43, 0.49, 0.76, 1.35, 2.15, 2.60, 2.74])
 class Observation:
     """Observing conditions of one galaxy; per band where an array.
 
-    `sky_sigma` is the noise of a background pixel of the stack, `flux_scale` the calibration error as a factor,
-    `positions` the offsets (x, y) of the neighbours from the stamp centre [pixel].
+    `sky_sigma` is the noise of a background pixel of the stack, `sky_residual` the background left in it [image unit],
+    `flux_scale` the calibration error as a factor, `positions` the offsets (x, y) of the neighbours from the stamp
+    centre and `offsets` those of the image in each band [pixel], `frame_angle` the rotation of the frames as in
+    `noise`, `leak` the share of the neighbours' light that the photometry takes for the galaxy's, `z_spec` the redshift
+    of the catalogue and `defects` a sum of `BLENDED`, `ARTEFACT` and `WRONG_REDSHIFT`.
     """
 
     n_frames: int
     psf_fwhm: np.ndarray
+    psf_ellipticity: tuple
     sky_sigma: np.ndarray
+    sky_residual: np.ndarray
     flux_scale: np.ndarray
     neighbours: tuple
     positions: np.ndarray
+    offsets: np.ndarray
+    frame_angle: int
+    leak: float
+    artefacts: tuple
+    z_spec: float
+    defects: int
 
 
 def draw_observation(galaxy, parents, survey, rng, deep_fraction=DEEP_FRACTION):
@@ -68,57 +117,41 @@ def draw_observation(galaxy, parents, survey, rng, deep_fraction=DEEP_FRACTION):
     # One exposure, two where strips overlap, or the repeats of Stripe 82 (Pasquet et al. 2019, Sec. 2).
     shallow = 1 - deep_fraction
     n_frames = int(rng.integers(10, 65)) if chance >= shallow else 1 if chance < shallow * SINGLE_FRACTION else 2
-    ln_seeing = rng.normal(0, SEEING_SCATTER) + rng.normal(0, BAND_SEEING_SCATTER, survey.n_bands)
-    sky = np.exp(rng.normal(0, SKY_SCATTER, survey.n_bands))
-    zero_point_error = rng.normal(0, ZERO_POINT_SCATTER)
-    neighbours, positions = _draw_neighbours(galaxy, parents, survey, rng)
+    n_bands = survey.n_bands
+    ln_seeing = rng.normal(0, SEEING_SCATTER) + rng.normal(0, BAND_SEEING_SCATTER, n_bands)
+    psf_ellipticity = rng.normal(0, PSF_ELLIPTICITY, 2)
+    ln_sky = rng.normal(0, SKY_SCATTER) + rng.normal(0, BAND_SKY_SCATTER, n_bands)
+    grey, colour = np.sqrt(COMMON_ZERO_POINT), np.sqrt(1 - COMMON_ZERO_POINT)
+    zero_point_error = ZERO_POINT_SCATTER * (grey * rng.normal() + colour * rng.normal(size=n_bands))
+    shift = rng.normal(0, POSITION_SCATTER, 2) + rng.normal(0, BAND_POSITION_SCATTER, (n_bands, 2))
+    frame_sigma = FRAME_NOISE * np.asarray(survey.sky_sigma) * np.exp(ln_sky / 2)
+    sky_residual = rng.normal(0, SKY_RESIDUAL * frame_sigma)
+    frame_angle = int(rng.integers(N_ANGLES))
+    artefacts = draw_artefacts(n_frames, n_bands, survey.stamp_size, rng)
+    is_blend, leak = rng.random() < BLEND_FRACTION, rng.normal(0, DEBLENDING_SCATTER)
+    z_spec = galaxy.z
+    pool = parents.in_fold(galaxy.parent_id)  # no spectrum or redshift of another fold
+    is_wrong, other = rng.random() < WRONG_REDSHIFT_FRACTION, int(pool[rng.integers(len(pool))])
+    if is_wrong:
+        z_spec = float(parents.z[other])
+    neighbours, positions = _draw_neighbours(galaxy, parents, pool, survey, rng)
+    is_blend = is_blend and bool(neighbours)
     return Observation(
         n_frames=n_frames,
         psf_fwhm=np.asarray(survey.psf_fwhm) * np.exp(ln_seeing),
-        sky_sigma=np.asarray(survey.sky_sigma) * np.sqrt(sky * median_variance(n_frames)),
+        psf_ellipticity=tuple(float(e) for e in psf_ellipticity),
+        sky_sigma=frame_sigma * np.sqrt(median_variance(n_frames) * resampled_variance()),
+        sky_residual=sky_residual,
         flux_scale=10 ** (-0.4 * zero_point_error),
         neighbours=neighbours,
         positions=positions,
+        offsets=shift / survey.pixel_scale,
+        frame_angle=frame_angle,
+        leak=1.0 if is_blend else leak,
+        artefacts=artefacts,
+        z_spec=z_spec,
+        defects=BLENDED * is_blend + ARTEFACT * bool(artefacts) + WRONG_REDSHIFT * is_wrong,
     )
-
-
-@cache
-def median_variance(n_frames):
-    """Variance of a pixel of a median stack relative to that of one frame.
-
-    Stacks are medians by default. From three frames on a median is noisier than the mean, whose value is 1 / n_frames:
-    by 22 % in standard deviation at 30 frames and by sqrt(pi / 2) - 1 = 25 % in the limit.
-
-    Parameters
-    ----------
-    n_frames : int
-        Frames of normal noise, all of one variance.
-
-    Returns
-    -------
-    float
-        1 / n_frames up to two frames; pi / (2 n_frames) for many.
-
-    Notes
-    -----
-    Of an even number, the median is the mean of the two central values, as in SWarp. Arnold, Balakrishnan & Nagaraja
-    (1992), A First Course in Order Statistics, Sec. 2.2 and 2.3, have the densities integrated here.
-    """
-    if n_frames <= 2:
-        return 1 / n_frames  # the mean itself
-    nodes, weights = np.polynomial.legendre.leggauss(200)
-    x, weights = 4 * (nodes + 1), 4 * weights  # the positive half of a symmetric density, to 8 sigma
-    below = (n_frames - 1) // 2  # and as many above
-    arrangements = gammaln(n_frames + 1) - 2 * gammaln(below + 1)
-    if n_frames % 2:
-        log_density = arrangements + below * (log_ndtr(x) + log_ndtr(-x)) - x**2 / 2 - np.log(2 * np.pi) / 2
-        density = np.exp(log_density)
-    else:
-        # The central values are x - y and x + y, with y > 0; their Jacobian is 2.
-        y, w = x[:, None], weights[:, None]
-        log_joint = arrangements + below * (log_ndtr(x - y) + log_ndtr(-x - y)) - x**2 - y**2 - np.log(np.pi)
-        density = (w * np.exp(log_joint)).sum(axis=0)
-    return float(2 * np.sum(weights * x**2 * density))
 
 
 def noiseless_images(galaxy, observation, survey):
@@ -133,12 +166,29 @@ def noiseless_images(galaxy, observation, survey):
     """
     size, scale = survey.stamp_size, survey.pixel_scale
     calibration = observation.flux_scale.astype(np.float32)[:, None, None]
-    target = draw_components(galaxy.components, observation.psf_fwhm, size, scale, arms=galaxy.arms) * calibration
+    target = draw_components(
+        galaxy.components,
+        observation.psf_fwhm,
+        size,
+        scale,
+        arms=galaxy.arms,
+        clumps=galaxy.clumps,
+        offsets=observation.offsets,
+        psf_ellipticity=observation.psf_ellipticity,
+    )
+    target *= calibration
     if not observation.neighbours:
         return target, None
     # Small sources: a grid with half a stamp to spare keeps what wraps around out of the image.
     neighbours = draw_components(
-        observation.neighbours, observation.psf_fwhm, size, scale, size + size // 2, observation.positions
+        observation.neighbours,
+        observation.psf_fwhm,
+        size,
+        scale,
+        size + size // 2,
+        observation.positions,
+        offsets=observation.offsets,
+        psf_ellipticity=observation.psf_ellipticity,
     )
     return target, neighbours * calibration
 
@@ -165,24 +215,35 @@ def observe(galaxy, observation, survey, rng):
     # Sky, and the photons of the sources: gain electrons per unit in each exposure, of which the stack is the median.
     # At these counts a Poisson deviate is a normal one.
     photons_per_unit = np.asarray(survey.gain, np.float32) / median_variance(observation.n_frames)
-    variance = (observation.sky_sigma**2).astype(np.float32)[:, None, None]
+    variance = (observation.sky_sigma**2 / resampled_variance()).astype(np.float32)[:, None, None]
     variance = variance + np.maximum(scene, 0) / photons_per_unit[:, None, None]
-    noise = rng.standard_normal(scene.shape, dtype=np.float32)
-    noise *= np.sqrt(variance)
-    flux, flux_error = matched_filter(target + noise, variance, target, galaxy, observation, survey)
-    return np.ascontiguousarray(np.moveaxis(scene + noise, 0, -1)), flux, flux_error
+    size = survey.stamp_size
+    noise = rng.standard_normal((survey.n_bands, size + MARGIN, size + MARGIN), dtype=np.float32)
+    noise[:, :size, :size] *= np.sqrt(variance)
+    noise[:, size:] *= np.sqrt(variance[:, -1:, :1])
+    noise[:, :size, size:] *= np.sqrt(variance[:, :1, -1:])
+    flux, flux_error = _photometry(noise[:, :size, :size], variance, target, neighbours, galaxy, observation, survey)
+    image = scene + correlate(noise, observation.frame_angle)
+    image += observation.sky_residual.astype(np.float32)[:, None, None]
+    if observation.artefacts:
+        add_artefacts(image, observation.artefacts, observation.sky_sigma)
+    return np.ascontiguousarray(np.moveaxis(image, 0, -1)), flux, flux_error
 
 
-def matched_filter(image, variance, target, galaxy, observation, survey):
-    """Fluxes and errors from a fit of the galaxy's true profile, all neighbours deblended.
+def _photometry(noise, variance, target, neighbours, galaxy, observation, survey):
+    """Fluxes and errors as in the catalogue: measured in the frames, whose noise is white.
 
-    The weight is the same in every pixel, as suits a background-limited source; the errors count the photons too.
+    The filter is the galaxy's true profile, with the same weight in every pixel, as suits a background-limited source;
+    the errors count the photons too, and are those of model magnitudes. Neighbours are deblended but for a share.
     """
     true_flux = survey_flux(galaxy.true_mags, survey) * observation.flux_scale
     profile = target / true_flux.astype(np.float32)[:, None, None]
     norm = np.einsum("byx,byx->b", profile, profile)
-    flux = np.einsum("byx,byx->b", profile, image) / norm
-    error = np.sqrt(np.einsum("byx,byx,byx->b", profile, profile, variance)) / norm
+    flux = true_flux + UNDERSTATED_ERROR * MODEL_NOISE * np.einsum("byx,byx->b", profile, noise) / norm
+    flux += observation.sky_residual * profile.sum(axis=(1, 2)) / norm
+    if neighbours is not None:
+        flux += observation.leak * np.einsum("byx,byx->b", profile, neighbours) / norm
+    error = MODEL_NOISE * np.sqrt(np.einsum("byx,byx,byx->b", profile, profile, variance)) / norm
     return flux.astype(float), error.astype(float)
 
 
@@ -191,12 +252,11 @@ def survey_flux(magnitude, survey):
     return 10 ** (0.4 * (survey.zero_point - np.asarray(magnitude)))
 
 
-def _draw_neighbours(galaxy, parents, survey, rng):
+def _draw_neighbours(galaxy, parents, pool, survey, rng):
     """Stars and galaxies of the field around: components and positions."""
-    side = survey.stamp_size + 2 * MARGIN
+    side = survey.stamp_size + 2 * FIELD_MARGIN
     area = (side * survey.pixel_scale / 60) ** 2  # [arcmin^2]
-    pool = parents.in_fold(galaxy.parent_id)  # no spectrum of another fold in the corner of a stamp
-    galactic = 10 ** (-0.4 * galaxy.ebv * np.asarray(survey.extinction_per_ebv))
+    galactic = 10 ** (-0.4 * galaxy.true_ebv * np.asarray(survey.extinction_per_ebv))
     components = []
     for magnitude_r in _magnitudes(GALAXY_DENSITY * area, GALAXY_SLOPE, rng):
         # The spectrum of a real galaxy moved to the redshifts of r = 19 to 23.

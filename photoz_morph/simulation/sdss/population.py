@@ -16,6 +16,17 @@ from astropy.cosmology import FlatLambdaCDM
 from scipy.interpolate import CubicSpline
 
 from photoz_morph.catalogs.folds import N_FOLDS, assign_fold
+from photoz_morph.simulation.sdss.renderer import EXPONENTIAL_HALF_LIGHT
+from photoz_morph.simulation.sdss.structure import (
+    DISK_RADIUS,
+    LEAST_SCALE_LENGTH,
+    Clumps,
+    SpiralArms,
+    draw_arms,
+    draw_clumps,
+    draw_early_type,
+    draw_late_type,
+)
 from photoz_morph.simulation.sdss.tables import load_table
 from photoz_morph.surveys import SDSS
 
@@ -28,17 +39,33 @@ G, R = SDSS.bands.index("g"), SDSS.bands.index("r")
 OLD_TEMPLATES = np.array([True, False, False, True, False])  # the two with a 4000 A break like ellipticals
 
 # Standard deviations of the smoothing kernel, a tenth of those of the population or less: 0.56 in ln z, 0.94 mag, and
-# 0.23, 0.09, 0.05 mag in rest-frame u-g, g-r, r-i, which that of the fractions changes by 0.008, 0.006, 0.004 mag.
-KERNEL_LN_Z, KERNEL_ABS_MAG, KERNEL_LN_FRACTION = 0.04, 0.10, 0.06
+# 0.23, 0.09, 0.05 mag in rest-frame u-g, g-r, r-i, which that of the fractions changes by 0.004, 0.003, 0.002 mag.
+KERNEL_LN_Z, KERNEL_ABS_MAG, KERNEL_LN_FRACTION = 0.04, 0.10, 0.03
+# The parents' fractions were fitted to noisy magnitudes. Noise added to those once more widens the fractions about
+# their mean at a colour and luminosity by 13 to 18 % of the variance; as much is taken out: 1 - sqrt(1 - 0.16).
+SHRINKING = 0.085
 
-# Intrinsic scatter of the photometric redshifts. Tuned so that a k-NN on the photometry measured in the images has
-# the sigma_MAD of the real sample (0.0130 +- 0.0005), while part of the scatter can be seen in the pixels. The
-# fractions of the parents were fitted to noisy magnitudes and carry a part of it too.
-SED_SCATTER = np.array([0.005, 0.0015, 0.001, 0.0015, 0.002])  # spectra outside the span of five templates [mag]
-PECULIAR_FRACTION, PECULIAR_FACTOR = 0.08, 5  # objects with five times that scatter
-INCLINATION_DUST = 1.0  # A_r of a disk per log10(1/q); upper end of Maller et al. (2009) and Yip et al. (2010)
+# Spectra outside the span of five templates [mag]: its run with the bands and its tail are like those of what a fit of
+# the templates leaves of the magnitudes of the parents. Its amplitude is bounded from above by what images can do:
+# Pasquet et al. (2019) reached sigma_MAD 0.0091 on real stacks, which more scatter would not allow.
+SED_SCATTER = 0.2 * np.array([0.030, 0.003, 0.002, 0.003, 0.010])
+SED_TAIL, LARGEST_TAIL = 1.5, 30.0  # degrees of freedom of its Student t distribution, which is cut there
+# A_r of a disk per log10(1/q). Maller et al. (2009): edge-on minus face-on 0.7, 0.6, 0.5, 0.5, 0.4 mag in ugriz, over
+# 0.7 in log10(1/q) of a disk of thickness 0.2; and their run with wavelength.
+INCLINATION_DUST, DUST_WAVELENGTH_INDEX = 0.7, -0.6
+DUST_SCATTER = 0.3  # of ln dust between disks; our choice
 # Colour change per sigma of ln R_e at fixed mass: compact galaxies are redder (sign of Barone et al. 2018) [mag].
-SIZE_COLOUR = 1.5 * np.array([-0.055, -0.020, 0.0, 0.008, 0.014])
+SIZE_COLOUR = 0.8 * np.array([-0.055, -0.020, 0.0, 0.008, 0.014])
+# How far the inner light is that of the old templates, 0 for no gradient and 1 for as far as the fractions allow: mean
+# and scatter, for bulges redder than disks by 0.1 mag in g-r.
+GRADIENT, GRADIENT_SCATTER = 0.6, 0.25
+# Old light has one metallicity in the templates. Magnitudes of the halo of an early type relative to its spheroid that
+# bring the gradients to those of Peletier et al. (1990), d(B-R) / d log r = -0.09 and d(U-R) / d log r = -0.20. Their
+# scatter between galaxies is our choice.
+METALLICITY_COLOUR, METALLICITY_SCATTER = np.array([-0.38, -0.12, 0.0, 0.03, 0.05]), 0.4
+# Schlegel et al. (1998) give their map an accuracy of 16 %. Its beam of 6.1 arcmin hides 4 %: cirrus has a power
+# spectrum k^-3 (Gautier et al. 1992), and between 55 and 6 arcmin it varies by 11 % (the shipped map against SDSS).
+EBV_SCATTER = 0.165  # of ln E(B-V)
 
 
 @dataclass(frozen=True)
@@ -54,15 +81,6 @@ class Component:
 
 
 @dataclass(frozen=True)
-class SpiralArms:
-    """Two logarithmic arms on a disk: amplitude per band relative to the disk, pitch angle and phase [rad]."""
-
-    amplitude: np.ndarray
-    pitch: float
-    phase: float
-
-
-@dataclass(frozen=True)
 class SdssGalaxy:
     """True properties of one simulated galaxy; see the column units in `sample`."""
 
@@ -71,6 +89,7 @@ class SdssGalaxy:
     dec: float
     z: float
     ebv: float
+    true_ebv: float
     abs_mag_r: float
     petro_r: float
     true_mags: np.ndarray
@@ -80,6 +99,7 @@ class SdssGalaxy:
     bulge_to_total: float
     components: tuple
     arms: SpiralArms | None
+    clumps: Clumps | None
 
 
 class Parents:
@@ -90,7 +110,7 @@ class Parents:
     parent_id, ra, dec, z, abs_mag_r, ebv : ndarray, shape (n,)
         Row in the kcorrect test sample; degrees and magnitudes.
     fraction : ndarray, shape (n, n_templates)
-        Fractions of the templates in the r light at z = 0.
+        Fractions of the templates in the r light at z = 0, without the width that photometric noise gives them.
     fold : ndarray, shape (n,)
         Cross-validation fold of each.
     template_flux : callable
@@ -109,10 +129,24 @@ class Parents:
         # template with an emission line at a band edge swing between nodes.
         self.template_flux = CubicSpline(sed["z"], sed["maggies"] * 10 ** (0.4 * sed["ab_offset"].astype(float)))
         self.rest_template_flux = self.template_flux(0.0)
+        noisy = self.fraction
+        self.fraction = (1 - SHRINKING) * noisy + SHRINKING * self._mean_fraction()
+        # The apparent magnitudes stay the real ones: the k-correction changes.
+        r_flux = np.einsum("gnk,nk->gn", np.stack([self.fraction, noisy]), self.template_flux(self.z)[:, :, R])
+        self.abs_mag_r = self.abs_mag_r + 2.5 * np.log10(r_flux[0] / r_flux[1])
         z_grid = np.linspace(0.001, 0.45, 2000)
         self._distance = CubicSpline(z_grid, np.stack(distances(z_grid), axis=-1))
         self.fold = assign_fold(self.parent_id)
         self._members = [np.flatnonzero(self.fold == fold) for fold in range(N_FOLDS)]
+
+    def _mean_fraction(self):
+        """Mean fractions at the rest-frame g-r and the absolute magnitude of each parent, shape (n, n_templates)."""
+        rest = self.fraction @ self.rest_template_flux
+        g_r = np.clip(-2.5 * np.log10(rest[:, G] / rest[:, R]), 0.1, 1.0)
+        magnitude = self.abs_mag_r + 21
+        terms = np.column_stack([g_r**power for power in range(4)] + [magnitude, magnitude**2, g_r * magnitude])
+        mean = np.maximum(terms @ np.linalg.lstsq(terms, self.fraction)[0], 0)
+        return mean / mean.sum(axis=1, keepdims=True)
 
     def in_fold(self, parent_id):
         """Rows of the parents in the fold of a parent."""
@@ -166,89 +200,86 @@ def _draw_candidate(parents, rng):
     g_r = -2.5 * log10(rest[G] / rest[R])
     log_mass = -0.306 + 1.097 * g_r - 0.15 - 0.4 * (abs_mag_r - 4.65)  # Bell et al. (2003), Table 7; M_sun,r = 4.65
     is_early = bool(rng.random() < (0.70 + 0.25 * (abs_mag_r < -22)) / (1 + exp(-(g_r - 0.70) / 0.035)))  # 53 %
-    shapes, size_residual, r_e, q, bulge_to_total = (_early_type if is_early else _late_type)(log_mass, rng)
+    shape = (draw_early_type if is_early else draw_late_type)(log_mass, z, rng)
 
-    bulge = _bulge_fraction(fraction, bulge_to_total)
-    flux = np.stack([bulge, fraction - bulge]) @ templates
-    flux *= 10 ** (-0.4 * _colour_terms(z, q, is_early, size_residual, rng))
+    light = _light_of_parts(fraction, shape.light, rng)
+    flux = light @ templates
+    flux *= 10 ** (-0.4 * _colour_terms(z, shape, is_early, rng))
     total = flux.sum(axis=0)
-    if total[R] < FLUX_LIMIT:
+    if is_early:
+        flux[-1] *= 10 ** (-0.4 * rng.normal(1, METALLICITY_SCATTER) * METALLICITY_COLOUR)
+        flux *= total / flux.sum(axis=0)
+
+    # What the survey knows is the map: it dims the galaxy by the true dust and corrects for the map's.
+    extinction = np.asarray(SDSS.extinction_per_ebv)
+    ebv = float(parents.ebv[parent])
+    true_ebv = ebv * exp(rng.normal(0, EBV_SCATTER))
+    petro_r = SDSS.zero_point - 2.5 * log10(total[R]) + extinction[R] * (true_ebv - ebv)
+    if petro_r > R_LIMIT:
         return None
 
-    ebv = float(parents.ebv[parent])
-    galactic = 10 ** (-0.4 * ebv * np.asarray(SDSS.extinction_per_ebv))
-    r_e_arcsec = float(r_e * arcsec_per_kpc)
+    flux *= 10 ** (-0.4 * true_ebv * extinction)
+    r_e = float(shape.r_e * arcsec_per_kpc)
     angle = rng.uniform(0, np.pi)
+    arms = clumps = None
+    if not is_early:
+        scale_length = DISK_RADIUS * r_e / EXPONENTIAL_HALF_LIGHT
+        if scale_length >= LEAST_SCALE_LENGTH:
+            arms = draw_arms(shape.axis_ratio, rng)
+            young = 1 - light[-1, OLD_TEMPLATES].sum() / light[-1].sum()
+            clumps = draw_clumps(flux[-1], young, scale_length, shape.axis_ratio, angle, arms, rng)
+            flux[-1] -= clumps.flux
     return SdssGalaxy(
         parent_id=int(parents.parent_id[parent]),
         ra=float(parents.ra[parent]),
         dec=float(parents.dec[parent]),
         z=z,
         ebv=ebv,
+        true_ebv=true_ebv,
         abs_mag_r=abs_mag_r,
-        petro_r=SDSS.zero_point - 2.5 * log10(total[R]),
-        true_mags=SDSS.zero_point - 2.5 * np.log10(total * galactic),
+        petro_r=petro_r,
+        true_mags=SDSS.zero_point - 2.5 * np.log10(total) + extinction * true_ebv,
         is_early=is_early,
-        r_e=r_e_arcsec,
-        axis_ratio=q,
-        bulge_to_total=bulge_to_total,
+        r_e=r_e,
+        axis_ratio=shape.axis_ratio,
+        bulge_to_total=shape.light[0],
         components=tuple(
-            Component(light * galactic, n, r_e_arcsec * radius, axis_ratio, angle)
-            for light, (n, radius, axis_ratio) in zip(flux, shapes)
+            Component(light, n, r_e * radius, axis_ratio, angle + turn)
+            for light, (n, radius, axis_ratio, turn) in zip(flux, shape.parts)
         ),
-        arms=None if is_early else _spiral_arms(z, q, rng),
+        arms=arms,
+        clumps=clumps,
     )
 
 
-def _colour_terms(z, q, is_early, size_residual, rng):
-    """Magnitudes added to the templates of bulge and disk, shape (2, n_bands) [mag]; each term is zero on average."""
-    scatter = SED_SCATTER * (PECULIAR_FACTOR if rng.random() < PECULIAR_FRACTION else 1)
-    terms = rng.normal(0, scatter) + SIZE_COLOUR * size_residual
-    if is_early:
-        return np.stack([terms, terms])
-    # Dust seen at an inclination, less its mean: the real colours hold the average already. A bulge sits half behind.
-    dust = INCLINATION_DUST * (log10(1 / q) - 0.30) * (EFFECTIVE_WAVELENGTH / (1 + z) / 6165) ** -0.7
-    return np.stack([terms + 0.5 * dust, terms + dust])
+def _colour_terms(z, shape, is_early, rng):
+    """Magnitudes added to the templates of each part, shape (n_parts, n_bands) [mag]; each term is zero on average."""
+    # The root of a chi squared makes a normal deviate a Student t, here the same in all bands of a galaxy.
+    tail = min(LARGEST_TAIL, sqrt(SED_TAIL / (2 * rng.standard_gamma(SED_TAIL / 2))))
+    terms = rng.normal(0, SED_SCATTER) * tail + SIZE_COLOUR * shape.size_residual
+    terms = np.tile(terms, (len(shape.parts), 1))
+    if not is_early:
+        # Dust seen at an inclination, less its mean: the real colours hold the average already.
+        dust = INCLINATION_DUST * exp(rng.normal(0, DUST_SCATTER) - DUST_SCATTER**2 / 2)
+        dust *= log10(1 / shape.axis_ratio) - 0.30
+        dust = dust * (EFFECTIVE_WAVELENGTH / (1 + z) / EFFECTIVE_WAVELENGTH[R]) ** DUST_WAVELENGTH_INDEX
+        terms += dust
+        terms[0] -= 0.5 * dust  # a bulge sits half behind
+    return terms
 
 
-def _spiral_arms(z, q, rng):
-    """Arms of a late type, or None where seeing or inclination would hide them: our choice, for looks."""
-    if z > 0.08 or q < 0.3:
-        return None
-    amplitude = rng.uniform(0.3, 1) * np.array([0.8, 0.7, 0.55, 0.5, 0.45])  # young stars: bluer than the disk
-    pitch = rng.choice((-1, 1)) * np.radians(rng.uniform(12, 28))
-    return SpiralArms(amplitude, pitch, rng.uniform(0, 2 * np.pi))
+def _light_of_parts(fraction, light, rng):
+    """Template fractions of the parts, shape (n_parts, n_templates), with the total of `fraction`.
 
-
-def _late_type(log_mass, rng):
-    """Bulge and exponential disk: (n, radius / R_e, q) of each, ln-size residual, R_e [kpc], q, B/T."""
-    mass = 10**log_mass
-    size_residual = rng.normal()
-    ln_scatter = 0.34 + 0.13 / (1 + (mass / 3.98e10) ** 2)  # Shen et al. (2003), Eq. 19 and Table 1
-    r_e = 0.1 * mass**0.14 * (1 + mass / 3.98e10) ** 0.25 * exp(ln_scatter * size_residual)  # their Eq. 18
-    # Mean 0.21 at 10^10.5 M_sun, growing with mass: our choice.
-    bulge_to_total = min(0.8, rng.beta(1.2, 4.5) * (1 + 0.4 * (log_mass - 10.5))) if log_mass > 8.5 else 0.0
-    cos2 = rng.random() ** 2
-    q = sqrt(0.96 * cos2 + 0.04)  # oblate disk of intrinsic thickness 0.2
-    q_bulge = sqrt(0.64 * cos2 + 0.36)  # and bulge of 0.6
-    n_bulge = min(5.0, max(0.8, rng.normal(2.2, 0.7)))
-    return ((n_bulge, 0.28, q_bulge), (1.0, 1.15, q)), size_residual, r_e, q, bulge_to_total
-
-
-def _early_type(log_mass, rng):
-    """Spheroid and flatter halo: (n, radius / R_e, q) of each, ln-size residual, R_e [kpc], q, B/T."""
-    size_residual = rng.normal()
-    r_e = 2.88e-6 * 10 ** (0.56 * log_mass) * exp(0.30 * size_residual)  # Shen et al. (2003), Eq. 17 and erratum
-    bulge_to_total = rng.beta(5, 1.5)
-    q = min(1.0, max(0.25, rng.normal(0.74, 0.16)))
-    n = min(6.0, max(2.5, rng.normal(4, 0.7)))
-    return ((n, 1.0, q), (1.2, 1.5, 0.85 * q)), size_residual, r_e, q, bulge_to_total
-
-
-def _bulge_fraction(fraction, bulge_to_total):
-    """Template fractions of the bulge, summing to B/T: old light first, so colours differ while the total is kept."""
+    The inner parts, all but the last, take the old templates first, and so differ in colour while the total is kept.
+    """
+    inner = sum(light[:-1])
     old = fraction * OLD_TEMPLATES
     old_sum = old.sum()
-    if old_sum >= bulge_to_total:
-        return old * (bulge_to_total / old_sum)
-    return old + (fraction - old) * ((bulge_to_total - old_sum) / (1 - old_sum))
+    if old_sum >= inner:
+        reddest = old * (inner / old_sum)
+    else:
+        reddest = old + (fraction - old) * ((inner - old_sum) / (1 - old_sum))
+    strength = min(1.0, max(0.0, rng.normal(GRADIENT, GRADIENT_SCATTER)))
+    core = strength * reddest + (1 - strength) * inner * fraction
+    return np.stack([*(core * (part / inner if inner else 0.0) for part in light[:-1]), fraction - core])

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.table import Table
 from click.testing import CliRunner
 
 from photoz_morph.cli.photoz import main
 from photoz_morph.config import load_config
 from photoz_morph.photoz.config import PhotozConfig
-from photoz_morph.photoz.predictions import predictions_table, write_predictions
+from photoz_morph.photoz.predictions import predictions_table, read_predictions, write_predictions
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.runs.folder import member_dir, start_run
 from photoz_morph.surveys import SDSS
@@ -107,3 +108,36 @@ def test_comparisons_that_cannot_be_made_say_why_in_one_line(tmp_path, second, m
 def test_a_wrong_name_of_the_output_is_refused_before_the_work(tmp_path):
     result = photoz_compare("nowhere", "elsewhere", "--out", tmp_path / "scores.csv")
     assert "must end in .json" in result.output and not Path(tmp_path / "scores.csv").exists()
+
+
+def photoz_evaluate(*arguments):
+    return CliRunner().invoke(main, ["evaluate", *map(str, arguments)])
+
+
+def test_predictions_of_another_program_are_scored_against_a_catalogue(tmp_path):
+    table, _ = read_predictions(predictions(tmp_path / "ours.fits", 0.01))
+    Table({"objid": table["obj_id"], "z_spec": table["z_spec"]}).write(tmp_path / "truth.csv")
+    np.savez(tmp_path / "other.npz", id=table["obj_id"][:300], pdf=2 * table["pdf"][:300], grid=GRID.edges)
+    result = photoz_evaluate(tmp_path / "other.npz", "--truth", tmp_path / "truth.csv")
+    assert result.exit_code == 0, result.output
+    assert "100 galaxies of the truth have no prediction" in result.output
+    assert "300 of 300 rows matched to the 400 of truth.csv by id = objid" in result.output
+    assert "300 PDFs did not integrate to one within 1 % and are normalised" in result.output
+    scores = json.loads((tmp_path / "other_scores.json").read_text())
+    assert scores["truth"]["n_missing"] == 100 and scores["all"]["crps"]["value"] > 0
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--point", "z"], "--point goes with --truth"),
+        (["--simulated"], "--simulated goes with --truth"),
+        (["--truth", "nothing.csv"], "nothing.csv: no such file"),
+        (["--truth", "{path}", "--grid", "0,1,2"], "--grid is '0,1,2'"),
+        (["--truth", "{path}", "--truth-id", "name"], "no column name"),
+    ],
+)
+def test_options_of_the_truth_that_make_no_sense_are_refused(tmp_path, options, message):
+    path = predictions(tmp_path / "ours.fits", 0.01, n=20)
+    result = photoz_evaluate(path, *(option.format(path=path) for option in options))
+    assert result.exit_code in (1, 2) and message in result.output and len(result.output.splitlines()) == 1

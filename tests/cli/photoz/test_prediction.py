@@ -50,7 +50,7 @@ def test_a_column_that_the_output_cannot_hold_is_refused_before_the_work(
     galaxies.write(tmp_path / "mine.csv")
     monkeypatch.setattr(prediction, "quiet_tensorflow", lambda: pytest.fail("the work was begun"))
     monkeypatch.setattr(
-        "photoz_morph.photoz.baselines.local_linear.cross_validate", lambda *_: pytest.fail("the work was begun")
+        "photoz_morph.photoz.baselines.photometry.cross_validate", lambda *_: pytest.fail("the work was begun")
     )
     words = {
         "infer": ("infer", "nowhere", "--catalog", tmp_path / "mine.csv", "--frames", DATA / "frames"),

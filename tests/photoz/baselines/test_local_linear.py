@@ -4,13 +4,8 @@ from scipy import stats
 from sklearn.neighbors import NearestNeighbors
 
 from photoz_morph.metrics.redshifts import pdf_scores
-from photoz_morph.photoz.baselines.local_linear import (
-    MODELS,
-    cross_validate,
-    gaussian_pdf,
-    knn_photoz,
-    photometric_features,
-)
+from photoz_morph.photoz.baselines.cross_validation import cross_validate
+from photoz_morph.photoz.baselines.local_linear import gaussian_pdf, knn_photoz, photometric_features
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.surveys import SDSS
 
@@ -96,33 +91,6 @@ def test_impossible_fits_are_refused():
         knn_photoz(train, z, train, 60)
     with pytest.raises(ValueError, match="1 of 50 training galaxies"):
         knn_photoz(train, np.where(np.arange(50) == 3, np.nan, z), train, 20)
-    with pytest.raises(ValueError, match="in two folds or more; 50 of 50 have both, in 1"):
-        cross_validate("knn", train, z, np.zeros(50, int), RedshiftGrid())
-    with pytest.raises(ValueError, match="unknown baseline 'forest'; choose one of knn, boosting"):
-        cross_validate("forest", train, z, np.arange(50) % 2, RedshiftGrid())
-
-
-@pytest.mark.parametrize("method", MODELS)
-def test_no_galaxy_is_predicted_with_its_own_fold(method):
-    # Redshift is high in one fold of three: that fold cannot be told from the others, which have only low ones.
-    rng, grid, fold = np.random.default_rng(5), RedshiftGrid(), np.arange(600) % 3
-    pdf = cross_validate(method, rng.normal(size=(600, 2)), np.where(fold == 1, 0.3, 0.1), fold, grid)
-    assert np.all(grid.expectation(pdf)[fold == 1] < 0.102)
-
-
-@pytest.mark.parametrize("method", MODELS)
-def test_galaxy_without_redshift_or_magnitude_trains_nothing(method):
-    rng, grid = np.random.default_rng(6), RedshiftGrid()
-    features, fold = rng.normal(size=(320, 2)), np.arange(320) % 3
-    z_spec = 0.2 + 0.03 * features[:, 0]
-    clean = cross_validate(method, features[:300], z_spec[:300], fold[:300], grid)
-    z_spec[300:310], fold[300:310], features[310:, 1] = np.nan, -1, np.nan
-    pdf = cross_validate(method, features, z_spec, fold, grid)
-    np.testing.assert_array_equal(pdf[:300], clean)
-    assert np.isnan(pdf[310:]).all()
-    # The local fit is exact, the mean of a PDF as narrow as a bin to a tenth of a bin; trees make steps.
-    tolerance = {"knn": 2e-4, "boosting": 0.01}[method]
-    assert np.median(np.abs(grid.expectation(pdf[300:310]) - 0.2 - 0.03 * features[300:310, 0])) < tolerance
 
 
 def test_gaussian_pdf_has_the_mass_mean_and_width_of_its_gaussian():

@@ -4,22 +4,43 @@ import shutil
 import numpy as np
 import pytest
 
+from photoz_morph.cli.photoz.evaluation import BASELINES
 from photoz_morph.config import load_config, save_config
+from photoz_morph.photoz.baselines import mlp
+from photoz_morph.photoz.baselines.cross_validation import METHODS
 from photoz_morph.photoz.baselines.of_run import predict_baselines, update_baselines
+from photoz_morph.photoz.baselines.shapes import crude_shapes
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predictions import read_predictions
+from photoz_morph.shards.stacks import find_shards, read_shard
+from photoz_morph.surveys import SDSS
 
 
 def test_baselines_predict_the_galaxies_of_the_run(predictions, run_dir):
     tables = predict_baselines(run_dir, progress=False)
-    assert {method: table.meta["model"] for method, table in tables.items()} == {
-        "knn": "k-NN", "boosting": "gradient boosting",
-    }  # fmt: skip
+    assert {method: table.meta["model"] for method, table in tables.items()} == METHODS
+    assert tuple(tables) == BASELINES
     # Noise-free colours that are linear in redshift: a local linear fit is nearly exact, steps of trees less so.
-    for method, tolerance in (("knn", 2e-3), ("boosting", 2e-2)):
+    for method, tolerance in (("knn", 2e-3), ("boosting", 2e-2), ("mlp", 1e-2), ("mlp_shapes", 2e-2)):
         table = tables[method]
         assert sorted(table["obj_id"]) == sorted(predictions["obj_id"]) and table.meta["origin"] == "simulated"
         assert np.median(np.abs(table["z_phot"] - table["z_spec"])) < tolerance
+
+
+def test_shapes_are_those_of_the_stamp_of_the_same_galaxy(run_dir, stacks_dir, monkeypatch):
+    seen = []
+
+    def flat_pdf(train, z, fold, test, grid):
+        seen.append(test)
+        return np.full((len(test), grid.n_bins), 1 / grid.n_bins)
+
+    monkeypatch.setattr(mlp, "mlp_pdf", flat_pdf)
+    table = predict_baselines(run_dir, ["mlp_shapes"], progress=False)["mlp_shapes"]
+    found = np.concatenate(seen)[: len(table)]  # the tested folds are the first
+    images, catalogs, _ = zip(*(read_shard(path) for path in find_shards(stacks_dir)))
+    row_of = {obj_id: row for row, obj_id in enumerate(np.concatenate([one["obj_id"] for one in catalogs]))}
+    rows = [row_of[obj_id] for obj_id in table["obj_id"]]
+    np.testing.assert_allclose(found[:, 5:], crude_shapes(np.concatenate(images)[rows], SDSS), rtol=1e-4, atol=1e-4)
 
 
 def test_baselines_train_on_the_part_that_the_networks_trained_on(run_dir, tmp_path):

@@ -32,11 +32,14 @@ def comparison_markdown(comparison):
         titles += [f"{name} - {first}", "95 % interval"]
     rows = []
     for score, column in ALL_COLUMNS.items():
+        if score not in methods[first]:
+            continue
         cells = [column[0], *(score_text(part[score], column) for part in methods.values())]
         for part in differences.values():
             cells += [score_text(part[score], column), _interval(part[score], column)]
         rows.append(cells)
-    sentences = [sentence for score in VERDICT_SCORES for sentence in verdicts(comparison, score)]
+    sentences = [sentence for score in VERDICT_SCORES if score in methods[first]
+                 for sentence in verdicts(comparison, score)]
     lines = [
         f"**{' and '.join(methods)} on the same {comparison['n_galaxies']} {galaxies_of(comparison)}**"
         f"{_not_common(comparison)}",

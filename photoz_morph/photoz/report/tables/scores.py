@@ -52,11 +52,41 @@ def rail_markdown(scores):
         for part in scores["coverage"]
         if part["level"] in (0.5, 0.68, 0.9, 0.95)
     )
+    points = [
+        _title(scores, "point estimates as in RAIL and qp"), "", *_fold_table(scores, RAIL_COLUMNS), "", RAIL_NOTE,
+    ]  # fmt: skip
+    if not coverage:
+        return "\n".join(points) + "\n"
     return "\n".join([
-        _title(scores, "point estimates as in RAIL and qp"), "", *_fold_table(scores, RAIL_COLUMNS), "", RAIL_NOTE, "",
-        _title(scores, "PDFs"), "", *_fold_table(scores, PDF_COLUMNS), "", PDF_NOTE, "",
+        *points, "", _title(scores, "PDFs"), "", *_fold_table(scores, PDF_COLUMNS), "", PDF_NOTE, "",
         f"Coverage, the fraction of galaxies [%] with z_spec in the central interval of their PDF: {coverage}.",
     ]) + "\n"  # fmt: skip
+
+
+def truth_text(truth):
+    """What was matched to the truth and how, and what had to be done to the PDFs, in a few sentences.
+
+    Parameters
+    ----------
+    truth : dict
+        Of the scores of another program's predictions; see `evaluation.other_scores`.
+
+    Returns
+    -------
+    str
+    """
+    counts = {
+        "n_missing": "galaxies of the truth have no prediction and are left out",
+        "n_without_truth": "predictions are not in the truth and are left out",
+        "n_rescaled": "PDFs did not integrate to one within 1 % and are normalised",
+        "n_cut": "PDFs have more than 1 % beyond the grid, which is cut off",
+    }
+    found = [f"{truth[key]} {text}." for key, text in counts.items() if truth.get(key)]
+    matched = (
+        f"{truth['kind'][0].upper()}{truth['kind'][1:]}: {truth['n_matched']} of {truth['n_predictions']} rows matched "
+        f"to the {truth['n_truth']} of {truth['file']} by {truth['matched_by']}; point estimate: {truth['point']}."
+    )
+    return " ".join([matched, *found]) + "\n"
 
 
 def scores_csv(scores):
@@ -102,6 +132,7 @@ def fold_rows(scores, columns):
     rows : list of list of str
         One row for a single fold; otherwise the last two rows are those of all folds.
     """
+    columns = {name: column for name, column in columns.items() if name in scores["mean"]}
     titles = ["fold", "n", *(title for title, _, _ in columns.values())]
     parts = [(fold, part, "error") for fold, part in scores["folds"].items()]
     if len(parts) > 1:

@@ -19,8 +19,6 @@ def predict_good(model, image, table, good, source="stacks"):
         Galaxies to predict.
     source : str
         Named in errors.
-    conditions : dict of str to ndarray, shape (n, n_bands), optional
-        Observing conditions, from `gather_conditions`.
 
     Returns
     -------

@@ -10,8 +10,8 @@ from photoz_morph.cli.photoz import main
 from photoz_morph.config import load_config
 from photoz_morph.models.loading import load_members
 from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.dataset import TaughtPdfs
 from photoz_morph.photoz.experiment import PhotozExperiment
-from photoz_morph.photoz.teacher import TaughtPdfs
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.runs.folder import finished_members
 from photoz_morph.runs.scores import read_scores
@@ -48,6 +48,8 @@ def test_targets_are_found_by_obj_id():
     ("change", "message"),
     [
         (lambda config, run: dataclasses.replace(config, redshift=RedshiftGrid(0, 0.5, 180)), "another redshift than"),
+        (lambda config, run: dataclasses.replace(config, data=dataclasses.replace(config.data, n_validation=21)),
+         "was trained with data.n_validation 20, so it knows some of the 21 that are to validate"),
         (lambda config, run: (run / "dataset.json").write_text(
             (run / "dataset.json").read_text().replace('"content_hash": "', '"content_hash": "0')),
          "was trained on other galaxies than .* has, so it may know those of a test fold"),

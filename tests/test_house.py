@@ -37,7 +37,7 @@ WINGS = {
         ["infer"],
         ["exported_model", "catalog_source"],
         ["evaluation", "export"],
-        ["predict"],
+        ["predict", "pretraining"],
         ["experiment"],
         ["splits"],
         ["dataset"],
@@ -64,6 +64,7 @@ PIPELINES = "beam"  # imports all but doors, and only doors import it
 # Third-party package -> the only places that import it.
 NETWORKS = {
     "datasets", "models", "adaptation", "training", "rail", "photoz.dataset", "photoz.experiment", "photoz.predict",
+    "photoz.pretraining",
     "photoz.export", "photoz.tf1_checkpoint", "photoz.baselines.mlp", "morph.augmentation", "morph.dataset",
     "morph.classify", "morph.experiment", "morph.predict", "morph.export", "morph.robustness",
 }  # fmt: skip

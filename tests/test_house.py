@@ -38,6 +38,7 @@ WINGS = {
         ["exported_model", "catalog_source"],
         ["evaluation", "export"],
         ["predict", "pretraining"],
+        ["calibration"],
         ["experiment"],
         ["splits"],
         ["dataset"],
@@ -64,9 +65,9 @@ PIPELINES = "beam"  # imports all but doors, and only doors import it
 # Third-party package -> the only places that import it.
 NETWORKS = {
     "datasets", "models", "adaptation", "training", "rail", "photoz.dataset", "photoz.experiment", "photoz.predict",
-    "photoz.pretraining",
-    "photoz.export", "photoz.tf1_checkpoint", "photoz.baselines.mlp", "morph.augmentation", "morph.dataset",
-    "morph.classify", "morph.experiment", "morph.predict", "morph.export", "morph.robustness",
+    "photoz.export", "photoz.tf1_checkpoint", "photoz.baselines.mlp", "photoz.calibration.graph",
+    "photoz.calibration.networks", "photoz.calibration.of_run", "photoz.pretraining", "morph.augmentation",
+    "morph.dataset", "morph.classify", "morph.experiment", "morph.predict", "morph.export", "morph.robustness",
 }  # fmt: skip
 ONLY = {
     "tensorflow": NETWORKS,

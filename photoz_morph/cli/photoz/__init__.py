@@ -6,7 +6,7 @@ from photoz_morph import __version__
 from photoz_morph.cli.options import OneLineErrors
 from photoz_morph.cli.photoz.data import build, index, select, simulate, stack
 from photoz_morph.cli.photoz.evaluation import baseline, compare, evaluate, report
-from photoz_morph.cli.photoz.prediction import convert, export, import_checkpoint, infer, predict
+from photoz_morph.cli.photoz.prediction import calibrate, convert, export, import_checkpoint, infer, predict
 from photoz_morph.cli.photoz.survey import survey
 from photoz_morph.cli.photoz.training import pretrain, status, summary, train
 
@@ -22,7 +22,7 @@ def main():
 
 
 for command in (
-    simulate, select, index, stack, build, pretrain, train, status, summary, predict, convert, export, import_checkpoint,
-    infer, baseline, evaluate, compare, report, survey,
+    simulate, select, index, stack, build, pretrain, train, status, summary, calibrate, predict, convert, export,
+    import_checkpoint, infer, baseline, evaluate, compare, report, survey,
 ):  # fmt: skip
     main.add_command(command)

@@ -13,6 +13,7 @@ import numpy as np
 from photoz_morph.metrics.redshifts import point_scores
 from photoz_morph.metrics.redshifts.pdf_scores import pit
 from photoz_morph.photoz.report import diagnostics, science
+from photoz_morph.photoz.report.calibration import calibration
 from photoz_morph.photoz.report.figures.pdfs import galaxies_with_pdf, pit_histogram, rescaled_pit
 from photoz_morph.photoz.report.figures.point_estimates import residual_histogram, z_phot_against_z_spec
 from photoz_morph.photoz.report.figures.sample import random_stamps, redshifts_and_magnitudes, sky_map
@@ -51,8 +52,9 @@ def write_report(results, out_dir=None, stacks=None, note="", progress=True):
     files = {"table1.csv": scores_csv(results.scores)}
     with_pdf, stamps = _stack_figures(results, stacks, note)
     entries = [Entry("Scores", html=piece) for piece in (summary(results), *score_tables(results))]
-    entries += [*science.trials(results, files), *_performance(results), with_pdf, *_calibration(results)]
-    sections = (science.widths, science.trends, diagnostics.colour_cells, science.sky)
+    entries += [*science.trials(results, files), *_performance(results), with_pdf, *_pit_of_pdfs(results)]
+    entries += calibration(results)
+    sections = (science.widths, science.trends, diagnostics.tomography, diagnostics.colour_cells, science.sky)
     entries += [entry for part in sections for entry in part(results, files)]
     entries += [*_training_and_sample(results), stamps]
     entries += [Entry("Provenance", html=piece) for piece in provenance(results)]
@@ -89,7 +91,7 @@ def _performance(results):
     ]  # fmt: skip
 
 
-def _calibration(results):
+def _pit_of_pdfs(results):
     """PIT of the mean PDF, of the members where known, and of PDFs of another width."""
     table, grid, n = results.table, results.grid, f"n = {len(results.table):,}"
     has_members = results.n_members > 1 and "pit_member" in table.colnames

@@ -145,8 +145,9 @@ def test_the_network_in_pretraining_comes_back_from_its_file(config, unlabelled_
     ],
 )
 def test_what_pretraining_cannot_do_is_said_before_it_starts(overrides, message, unlabelled_dir):
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*PIXELS_ALONE, *overrides])
     with pytest.raises(ValueError, match=message):
-        PretrainingExperiment(load_config("photoz_simulated.yaml", PhotozConfig, [*PIXELS_ALONE, *overrides]), unlabelled_dir)
+        PretrainingExperiment(config, unlabelled_dir)
 
 
 def test_initial_weights_of_another_network_run_or_fold_are_refused(config, pretrained, data_dir, tmp_path):

@@ -98,7 +98,7 @@ class PretrainingFold:
         self._validation = ViewBatches(
             builder, splits.validation, columns, names, config, self._validation_columns["obj_id"], scale,
             min(config.data.batch_size, n_validation),
-        )  # fmt: skip
+        ).epoch(seed=0, epoch=0)  # fmt: skip
         self._images = dataset.image_batches(
             builder, splits.validation, config.data.batch_size, observing=config.model.observing
         )
@@ -125,7 +125,7 @@ class PretrainingFold:
 
     def validate(self, model):
         """Triple loss of the validation galaxies, and sigma_MAD of those whose redshift is known."""
-        losses = [float(model.triple_loss(*batch, training=False)[0]) for batch in self._validation.epoch(0, 0)]
+        losses = [float(model.triple_loss(*batch, training=False)[0]) for batch in self._validation]
         scores = {"validation_loss": float(np.mean(losses))}
         z_spec, grid = self._validation_columns["z_spec"], self.config.redshift
         is_known = grid.contains(z_spec)

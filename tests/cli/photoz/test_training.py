@@ -2,8 +2,6 @@ import pytest
 from click.testing import CliRunner
 
 from photoz_morph.cli.photoz import main
-from photoz_morph.models.loading import load_network
-from tests.support.samples import PIXELS_ALONE
 
 
 @pytest.mark.parametrize(
@@ -48,20 +46,3 @@ def test_initial_weights_that_are_not_there_are_named_before_anything_is_simulat
     assert result.output == (
         "Error: nowhere: no run folder of `photoz pretrain`; give another train.initial_weights\n"
     )
-
-
-def test_a_training_from_pretrained_weights_ends_with_others_of_the_same_layers(data_dir, tmp_path):
-    settings = [word for text in (*PIXELS_ALONE, "train.epochs=1") for word in ("--set", text)]
-    settings += ["--data-dir", str(data_dir), "--strategy", "mirrored"]
-    pretrained, run = tmp_path / "pretrained", tmp_path / "run"
-    result = photoz("pretrain", *settings, "--out", str(pretrained), "--cv", "1", "--quiet")
-    assert result.exit_code == 0 and result.output == ""
-    settings += ["--set", f"train.initial_weights={pretrained}", "--ensemble", "1", "--run-dir", str(run)]
-    refused = photoz("train", *settings, "--cv", "2")
-    assert refused.exit_code == 1 and "no finished network of fold 1; run the same `photoz pretrain`" in refused.output
-    result = photoz("train", *settings, "--cv", "1")
-    assert result.exit_code == 0 and "1 networks trained" in result.output
-    first, last = (load_network(folder / "fold_0" / "member_0" / "model.keras") for folder in (pretrained, run))
-    for name in ("C1", "FC2"):
-        before, after = (network.get_layer(name).kernel.numpy() for network in (first, last))
-        assert before.shape == after.shape and 0 < abs(before - after).max() < 0.5

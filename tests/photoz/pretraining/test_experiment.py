@@ -3,9 +3,11 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from keras import ops
 from sklearn.linear_model import Ridge
 
+from photoz_morph.cli.photoz import main
 from photoz_morph.config import load_config
 from photoz_morph.models.loading import load_network
 from photoz_morph.photoz import dataset
@@ -16,11 +18,13 @@ from photoz_morph.photoz.pretraining.network import TripleLossNetwork
 from photoz_morph.runs.folder import start_run
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
-from photoz_morph.training.ensemble import train_ensemble
+from photoz_morph.training.ensemble import member_seed
 from photoz_morph.training.fit import choose_strategy, fit
 from tests.support.samples import PIXELS_ALONE, colour_stacks
 from tests.support.training import Killed, final_weights, kill_at, same
 from tfds_builders.sdss_ugriz import build
+
+SETTINGS = (*PIXELS_ALONE, "train.epochs=6")
 
 
 @pytest.fixture(scope="module")
@@ -36,21 +40,22 @@ def unlabelled_dir(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def config():
-    return load_config("photoz_simulated.yaml", PhotozConfig, PIXELS_ALONE)
+    return load_config("photoz_simulated.yaml", PhotozConfig, SETTINGS)
 
 
 @pytest.fixture(scope="module")
-def pretrained(config, unlabelled_dir, tmp_path_factory):
+def pretrained(unlabelled_dir, tmp_path_factory):
     """Run folder of a pre-training of fold 0 that is told a quarter of the redshifts."""
     folder = tmp_path_factory.mktemp("runs") / "pretrained"
-    longer = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=6))
-    train_ensemble(PretrainingExperiment, longer, folder, unlabelled_dir, 1, 1, strategy="mirrored", progress=False)
+    options = ["--data-dir", unlabelled_dir, "--out", folder, "--cv", 1, "--strategy", "mirrored"]
+    result = photoz("pretrain", *options)
+    assert result.exit_code == 0 and f"Next: photoz train --set train.initial_weights={folder}" in result.output
     return folder
 
 
-def fold_0(config, data_dir, folder, **options):
-    fold = PretrainingExperiment(config, data_dir).fold(0)
-    return fit(fold, folder, 4, choose_strategy("none"), **options)
+def photoz(command, *options):
+    settings = [word for text in SETTINGS for word in ("--set", text)]
+    return CliRunner().invoke(main, [command, *settings, *map(str, options)])
 
 
 def probe_error(network, builder, columns):
@@ -93,18 +98,37 @@ def test_a_training_starts_from_the_pretrained_weights(config, pretrained, data_
         np.testing.assert_array_equal(model.get_layer(name).kernel, pretrained_network.get_layer(name).kernel)
 
 
-def test_an_interrupted_pretraining_ends_with_the_weights_of_an_undisturbed_one(config, unlabelled_dir, tmp_path):
-    fold_0(config, unlabelled_dir, tmp_path / "whole")
+def test_an_interrupted_pretraining_ends_with_the_weights_of_an_undisturbed_one(
+    config, unlabelled_dir, pretrained, tmp_path
+):
+    def pretrain_fold_0(on_batch=None):
+        fold, seed = PretrainingExperiment(config, unlabelled_dir).fold(0), member_seed(config.seed, 0, 0)
+        fit(fold, tmp_path / "killed", seed, choose_strategy("mirrored"), on_batch)
+
     with pytest.raises(Killed):
-        fold_0(config, unlabelled_dir, tmp_path / "killed", on_batch=kill_at(2, 3))
-    fold_0(config, unlabelled_dir, tmp_path / "killed")
-    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
+        pretrain_fold_0(kill_at(2, 3))
+    pretrain_fold_0()
+    assert same(final_weights(pretrained / "fold_0" / "member_0"), final_weights(tmp_path / "killed"))
+
+
+def test_a_training_from_pretrained_weights_is_of_their_folds(pretrained, data_dir, tmp_path):
+    options = ["--data-dir", data_dir, "--set", f"train.initial_weights={pretrained}", "--set", "train.epochs=1"]
+    options += ["--ensemble", 1, "--run-dir", tmp_path / "run", "--strategy", "mirrored"]
+    refused = photoz("train", *options, "--cv", 2)
+    assert refused.exit_code == 1 and "no finished network of fold 1; run the same `photoz pretrain`" in refused.output
+    result = photoz("train", *options, "--cv", 1)
+    assert result.exit_code == 0 and "1 networks trained" in result.output
+    folders = (folder / "fold_0" / "member_0" for folder in (pretrained, tmp_path / "run"))
+    before, after = (load_network(folder / "model.keras") for folder in folders)
+    for name in ("C1", "FC2"):
+        change = abs(after.get_layer(name).kernel.numpy() - before.get_layer(name).kernel.numpy())
+        assert 0 < change.max() < 0.2  # of 13 steps
 
 
 def test_no_group_of_the_test_fold_or_of_validation_is_seen_whatever_the_dataset(config, unlabelled_dir, data_dir):
     trained = PhotozExperiment(config, data_dir)
     columns = dataset.open_dataset(data_dir, SDSS)
-    for fold in (0, 4):
+    for fold in (4,):  # validation from fold 0
         batches = PretrainingExperiment(config, unlabelled_dir).fold(fold).train
         seen = {obj_id // 2 for batch in range(batches.steps_per_epoch) for obj_id in batches.obj_ids(1, 0, batch)}
         splits = trained._splits(fold)
@@ -145,7 +169,7 @@ def test_the_network_in_pretraining_comes_back_from_its_file(config, unlabelled_
     ],
 )
 def test_what_pretraining_cannot_do_is_said_before_it_starts(overrides, message, unlabelled_dir):
-    config = load_config("photoz_simulated.yaml", PhotozConfig, [*PIXELS_ALONE, *overrides])
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*SETTINGS, *overrides])
     with pytest.raises(ValueError, match=message):
         PretrainingExperiment(config, unlabelled_dir)
 

@@ -9,6 +9,7 @@ from photoz_morph.simulation.seeds import MAX_SEED
 from photoz_morph.surveys import SDSS, Survey
 
 MAX_REDSHIFT = 20.0  # no galaxy is known beyond
+MAX_SHIFT = 4.0  # pixels; no catalogue is centred worse
 MAX_BLOCKS = 40  # of the network; its weights have 256 seeds
 OBSERVING = ("psf_fwhm", "sky_sigma", "n_frames")  # conditions per band that a network may be told
 SMALLEST_LABEL_SIGMA = 0.01  # redshift bins; narrower Gaussians are the hard bin
@@ -50,12 +51,22 @@ class DataConfig:
     train_on : str
         Train on all galaxies, on deep stacks (ten frames or more, Stripe 82) or on the shallow rest. Test galaxies are
         always of all depths. Also a trial of Table 2.
+    extra_ebv : float
+        Largest E(B-V) by which a galaxy is dimmed and reddened in training, anew in each epoch; the network is told the
+        sum [mag].
+    shift : float
+        Largest shift of an image in training, along rows and along columns [pixel].
+    rotation : str
+        Rotations in training: those of the square, or of any angle.
     """
 
     n_validation: int = 500
     batch_size: int = 64
     train_fraction: float = 0.8
     train_on: str = "all"
+    extra_ebv: float = 0.0
+    shift: float = 0.0
+    rotation: str = "square"
 
 
 @dataclass(frozen=True)
@@ -155,11 +166,24 @@ class TrainConfig:
     warmup_iterations : int
         Steps over which the learning rate rises linearly from zero [iterations].
     schedule : str
-        Learning rate after the warm-up: constant, cosine to zero, or divided by five at half-way.
+        Learning rate after the warm-up: constant, cosine to zero, or divided by five at half-way. Or one_cycle, which
+        has its own warm-up: linear to `learning_rate` over the first 30 % of the training, then a cosine to zero.
+    loss : str
+        Cross-entropy, or the continuous ranked probability score of the binned PDF, to which near bins are better than
+        far ones.
     label_sigma : float
         Standard deviation of the Gaussian target; 0 is the one-hot bin of z_spec [redshift bins].
     weight_decay : float
         Decoupled weight decay of AdamW; with 0 the optimizer is Adam [dimensionless].
+    ema_momentum : float
+        Momentum of a moving average of the weights, over about 1 / (1 - momentum) iterations, which is validated and
+        saved instead of the last weights; 0 for none [dimensionless].
+    auxiliary_weight : float
+        Weight of the loss of a second head, which predicts size, axis ratio, bulge fraction and magnitudes, what of
+        them the dataset knows, and which is not saved; 0 for none [dimensionless].
+    teacher : str, optional
+        Run folder whose ensembles teach, fold by fold: the target is their mean PDF of a galaxy, not its z_spec. See
+        `photoz distill`.
     precision : str
         Keras dtype policy of the network.
     initial_weights : str, optional
@@ -172,8 +196,12 @@ class TrainConfig:
     learning_rate: float = 1e-4
     warmup_iterations: int = 0
     schedule: str = "halfway"
+    loss: str = "cross_entropy"
     label_sigma: float = 0.0
     weight_decay: float = 0.0
+    ema_momentum: float = 0.0
+    auxiliary_weight: float = 0.0
+    teacher: str | None = None
     precision: str = "float32"
     initial_weights: str | None = None
 
@@ -243,13 +271,15 @@ class PhotozConfig:
     CHOICES: ClassVar = {
         "task": ("photoz",),
         "data.train_on": ("all", "deep", "shallow"),
+        "data.rotation": ("square", "any"),
         "model.name": ("inception_photoz",),
         "model.activation": ("prelu", "relu"),
         "model.apertures": ("circular", "psf_matched"),
         "model.dense_activation": ("relu", "gelu"),
         "model.pooling": ("average", "max"),
         "model.compression": ("none", "asinh"),
-        "train.schedule": ("constant", "cosine", "halfway"),
+        "train.schedule": ("constant", "cosine", "halfway", "one_cycle"),
+        "train.loss": ("cross_entropy", "crps"),
         "train.precision": ("float32", "mixed_bfloat16"),
     }
     POSITIVE: ClassVar = (
@@ -262,6 +292,8 @@ class PhotozConfig:
         "simulation.seed": (0, MAX_SEED),
         "simulation.deep_fraction": (0, 1),
         "data.train_fraction": (0, 0.8),
+        "data.extra_ebv": (0, 1),
+        "data.shift": (0, MAX_SHIFT),
         "redshift.z_min": (-0.1, MAX_REDSHIFT),
         "redshift.z_max": (-0.1, MAX_REDSHIFT),
         "redshift.n_bins": (2, math.inf),
@@ -270,6 +302,8 @@ class PhotozConfig:
         "train.learning_rate": (0, 1),
         "train.label_sigma": (0, math.inf),
         "train.weight_decay": (0, 1),
+        "train.ema_momentum": (0, 0.9999),
+        "train.auxiliary_weight": (0, 100),
         "train.warmup_iterations": (0, math.inf),
         "pretrain.contrast": (0, 1000),
         "pretrain.colours": (0, 1000),
@@ -288,6 +322,21 @@ class PhotozConfig:
             raise ValueError(
                 f"'train.warmup_iterations' is {self.train.warmup_iterations}, the whole training has "
                 f"'train.iterations' {self.train.iterations}; give fewer"
+            )
+        if self.train.schedule == "one_cycle" and self.train.warmup_iterations:
+            raise ValueError(
+                f"'train.warmup_iterations' is {self.train.warmup_iterations}, but 'train.schedule' is one_cycle, "
+                "which has its own warm-up; give 0"
+            )
+        if self.train.teacher is not None and self.train.label_sigma:
+            raise ValueError(
+                f"'train.teacher' is {self.train.teacher!r}, whose PDFs are the target, but 'train.label_sigma' is "
+                f"{self.train.label_sigma}; give 0"
+            )
+        if self.data.extra_ebv and not self.model.with_ebv:
+            raise ValueError(
+                f"'data.extra_ebv' is {self.data.extra_ebv}, but 'model.with_ebv' is false: the network is not told; "
+                "set it to true, or give 0"
             )
         sigma, n_bins = self.train.label_sigma, self.redshift.n_bins
         if sigma and not SMALLEST_LABEL_SIGMA <= sigma <= n_bins:

@@ -17,6 +17,7 @@ IN_MEMORY_BYTES = 2**30  # of PDFs that are scored in memory: 1.5 million galaxi
 COMPARED_ROWS = 200_000  # galaxies of a sample on which methods are compared, or that a report shows
 # Files of the run folder, without suffix, that stand beside its predictions.
 BASELINES = ("knn", "boosting", "mlp", "mlp_shapes")
+BOUNDS = ("bound_guess", "bound_structure", "bound_pixels", "bound_truth")  # of simulated galaxies
 
 
 def evaluate_file(
@@ -185,27 +186,32 @@ def method_names(sources):
 def current_scores(run_dir, table, grid):
     """Scores of a run's predictions beside those of its baselines; computed and written if missing or out of date.
 
+    `comparison` is with the baselines, `bounds` with the bounds of simulated galaxies; each is there if its files are.
     Of a sample (its meta has `sampled`) the scores are those of all predictions of the run, in one pass over the file.
     """
-    path, methods = run_dir / "scores.json", {table.meta.get("model") or "predictions": (table, grid)}
-    inputs = [run_dir / "predictions.fits"]
-    for file in (run_dir / f"{name}.fits" for name in BASELINES):
-        if file.exists():
-            inputs.append(file)
-            other, other_grid = read_like(file, table)
-            methods[other.meta.get("model") or file.stem] = (other, other_grid)
+    path, inputs = run_dir / "scores.json", [run_dir / "predictions.fits"]
+    groups = {}
+    for group, names in (("comparison", BASELINES), ("bounds", BOUNDS)):
+        methods = {table.meta.get("model") or "predictions": (table, grid)}
+        for file in (run_dir / f"{name}.fits" for name in names):
+            if file.exists():
+                inputs.append(file)
+                other, other_grid = read_like(file, table)
+                methods[other.meta.get("model") or file.stem] = (other, other_grid)
+        groups[group] = methods
     is_current = path.exists() and path.stat().st_mtime >= max(file.stat().st_mtime for file in inputs)
     saved = read_scores(path) if is_current else {}
     # `photoz evaluate` may have written what is there, of another method or of a choice of galaxies.
     is_of_table = saved.get("model") == table.meta.get("model", "") and not saved.get("choice")
     is_whole = is_of_table and {"folds", "coverage", "n_groups", "tomography"} <= set(saved)
     scores = dict(saved) if is_whole else _scores_of_run(run_dir, table, grid)
-    comparison = scores.pop("comparison", None)
-    if len(methods) > 1:
-        if list((comparison or {}).get("methods", {})) != list(methods) or "colour_cells" not in comparison:
-            tables, grids = ({name: pair[i] for name, pair in methods.items()} for i in (0, 1))
-            comparison = compare(tables, grids, survey=survey_of(run_dir))
-        scores["comparison"] = comparison
+    for group, methods in groups.items():
+        comparison = scores.pop(group, None)
+        if len(methods) > 1:
+            if list((comparison or {}).get("methods", {})) != list(methods) or "colour_cells" not in comparison:
+                tables, grids = ({name: pair[i] for name, pair in methods.items()} for i in (0, 1))
+                comparison = compare(tables, grids, survey=survey_of(run_dir))
+            scores[group] = comparison
     if scores != saved:
         write_scores(scores, path)
     return scores

@@ -5,6 +5,8 @@ from which they take their validation galaxies. A fold is a hash of `group_id`: 
 other dataset. Of the rest, it is told the redshift of those galaxies alone that a training of the same config would be.
 """
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 
@@ -39,6 +41,8 @@ class PretrainingExperiment:
     """
 
     def __init__(self, config, data_dir):
+        # A config may be that of the training, too: what only a training does is left out.
+        config = replace(config, train=replace(config.train, teacher=None, auxiliary_weight=0, initial_weights=None))
         self.config = config
         self._trained = PhotozExperiment(config, data_dir)
         self.builder, self.n_folds = self._trained.builder, self._trained.n_folds

@@ -1,8 +1,9 @@
 """Report of a photo-z run: figures as PNG and PDF, Table 1 as CSV, and one HTML page with all of it inside.
 
 Takes the results of a run and of its trials, and stacks of a few galaxies if there are any; returns the path of the
-page. The sections follow the questions of a referee: which data, how good, where it fails, can the PDFs be trusted,
-on what does it depend, was it trained to the end, what does the sample look like, how do I repeat it.
+page. The sections follow the questions of a referee: which data, how good and how good could it be, where it fails, can
+the PDFs be trusted, on what does it depend, was it trained to the end, what does the sample look like, how do I repeat
+it.
 """
 
 from functools import partial
@@ -13,6 +14,7 @@ import numpy as np
 from photoz_morph.metrics.redshifts import point_scores
 from photoz_morph.metrics.redshifts.pdf_scores import pit
 from photoz_morph.photoz.report import diagnostics, science
+from photoz_morph.photoz.report.attainable import attainable
 from photoz_morph.photoz.report.calibration import calibration
 from photoz_morph.photoz.report.figures.pdfs import galaxies_with_pdf, pit_histogram, rescaled_pit
 from photoz_morph.photoz.report.figures.point_estimates import residual_histogram, z_phot_against_z_spec
@@ -52,6 +54,7 @@ def write_report(results, out_dir=None, stacks=None, note="", progress=True):
     files = {"table1.csv": scores_csv(results.scores)}
     with_pdf, stamps = _stack_figures(results, stacks, note)
     entries = [Entry("Scores", html=piece) for piece in (summary(results), *score_tables(results))]
+    entries += attainable(results)
     entries += [*science.trials(results, files), *_performance(results), with_pdf, *_pit_of_pdfs(results)]
     entries += calibration(results)
     sections = (science.widths, science.trends, diagnostics.tomography, diagnostics.colour_cells, science.sky)
@@ -153,12 +156,15 @@ def _training_and_sample(results):
     sizes = f"{count(len(results.folds), 'fold')}, {count(results.n_members, 'member')} each"
     networks = f"{count(len(results.histories), 'network')} ({sizes})"
     mags, band = results.magnitudes
+    loss, loss_name = ("CRPS, 6 ln(n) / n times its sum over n bins", "scaled CRPS")
+    if results.config.train.loss == "cross_entropy":
+        loss, loss_name = "Cross-entropy", "cross-entropy [nat]"
     figures = [
         Entry("Training", "loss_curves",
-              f"Cross-entropy, sigma_MAD of the validation galaxies and learning rate of {networks}. The training loss "
+              f"{loss}, sigma_MAD of the validation galaxies and learning rate of {networks}. The training loss "
               "is the mean over an epoch during which the weights change, on flipped and rotated stamps; the first "
               "epochs may lie above the panels.",
-              lambda: loss_curves(list(results.histories.values()), title)),
+              lambda: loss_curves(list(results.histories.values()), title, loss_name)),
         Entry("Sample", "redshifts_magnitudes",
               f"Redshifts and dereddened {band} magnitudes of the test galaxies, {n}, and their joint distribution.",
               lambda: redshifts_and_magnitudes(table["z_spec"], table["z_phot"], mags, title, results.z_max, 50, band)),

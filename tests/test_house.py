@@ -37,7 +37,7 @@ WINGS = {
         ["infer"],
         ["exported_model", "catalog_source"],
         ["evaluation", "export"],
-        ["predict"],
+        ["predict", "pretraining"],
         ["calibration"],
         ["experiment"],
         ["splits"],
@@ -66,8 +66,8 @@ PIPELINES = "beam"  # imports all but doors, and only doors import it
 NETWORKS = {
     "datasets", "models", "adaptation", "training", "rail", "photoz.dataset", "photoz.experiment",
     "photoz.predict", "photoz.export", "photoz.tf1_checkpoint", "photoz.baselines.mlp", "photoz.calibration.graph",
-    "photoz.calibration.networks", "photoz.calibration.of_run", "morph.augmentation", "morph.dataset",
-    "morph.classify", "morph.experiment", "morph.predict", "morph.export", "morph.robustness",
+    "photoz.calibration.networks", "photoz.calibration.of_run", "photoz.pretraining", "morph.augmentation",
+    "morph.dataset", "morph.classify", "morph.experiment", "morph.predict", "morph.export", "morph.robustness",
 }  # fmt: skip
 ONLY = {
     "tensorflow": NETWORKS,

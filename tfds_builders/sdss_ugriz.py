@@ -90,7 +90,7 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
         self.info.metadata["content_hash"] = self._content.hexdigest()
 
 
-def partition_examples(partition, bands, only=None, folds=range(N_FOLDS), with_checksum=True):
+def partition_examples(partition, bands, only=None, folds=range(N_FOLDS), with_checksum=True, unlabelled=False):
     """Iterate over the usable galaxies of one partition in some folds: name of the split, key of the order, example.
 
     Parameters
@@ -104,9 +104,12 @@ def partition_examples(partition, bands, only=None, folds=range(N_FOLDS), with_c
     folds : iterable of int
     with_checksum : bool
         Whether to compare what is read with its checksums.
+    unlabelled : bool
+        Whether to take galaxies without `z_spec`, too.
     """
     table = partition.read_table()
-    rows = np.flatnonzero(usable(table) & _is_wanted(table, only) & np.isin(assign_fold(table["group_id"]), folds))
+    wanted = usable(table, unlabelled) & _is_wanted(table, only)
+    rows = np.flatnonzero(wanted & np.isin(assign_fold(table["group_id"]), folds))
     if len(rows) == 0 and not with_checksum:
         return
     images, table = partition.read(rows, with_checksum)
@@ -144,12 +147,15 @@ def _quantities(table, bands, source):
     }
 
 
-def usable(table):
-    """True for rows with a good stack, a spectroscopic redshift and E(B-V); shape (n,)."""
-    return (table["flag"] == 0) & np.isfinite(table["z_spec"]) & np.isfinite(table["ebv"])
+def usable(table, unlabelled=False):
+    """True for rows with a good stack, E(B-V) and, unless `unlabelled`, a spectroscopic redshift; shape (n,)."""
+    return (table["flag"] == 0) & (np.isfinite(table["z_spec"]) | unlabelled) & np.isfinite(table["ebv"])
 
 
-def build(source, data_dir, overwrite=False, progress=True, pipeline=None, survey=None, origin=None, only=None):
+def build(
+    source, data_dir, overwrite=False, progress=True, pipeline=None, survey=None, origin=None, only=None,
+    unlabelled=False,
+):  # fmt: skip
     """Build the dataset from galaxy images of any format.
 
     Parameters
@@ -170,6 +176,8 @@ def build(source, data_dir, overwrite=False, progress=True, pipeline=None, surve
     origin : str, optional
     only : ndarray of int, optional
         `obj_id` of the galaxies that may be used; by default all.
+    unlabelled : bool
+        Whether to keep galaxies without `z_spec`, for pre-training.
 
     Returns
     -------
@@ -187,8 +195,8 @@ def build(source, data_dir, overwrite=False, progress=True, pipeline=None, surve
     # Workers of a pipeline may have another working folder.
     opened = open_source(Path(source).absolute() if pipeline else source, survey, origin)
     only = None if only is None else np.sort(np.asarray(only, np.int64))
-    counts = _check_tables(opened, source, only)
-    read = functools.partial(partition_examples, bands=opened.survey.bands, only=only)
+    counts = _check_tables(opened, source, only, unlabelled)
+    read = functools.partial(partition_examples, bands=opened.survey.bands, only=only, unlabelled=unlabelled)
     if pipeline:
         data_dir = Path(data_dir).absolute()
         # Rows that are flagged for their pixels are not known before these are read.
@@ -212,7 +220,7 @@ def _facts(source):
     return {key: value for key, value in facts.items() if key not in ("survey", "size")}
 
 
-def _check_tables(source, path, only):
+def _check_tables(source, path, only, unlabelled):
     """Counts of rows, after the checks that need no pixels."""
     ids, groups, seen = [], [], {"flagged": 0, "without z_spec": 0, "without E(B-V)": 0}
     if only is not None:
@@ -226,10 +234,11 @@ def _check_tables(source, path, only):
             seen["not selected"] += int(np.sum(~wanted))
         good = wanted & (np.asarray(table["flag"]) == 0)
         seen["flagged"] += int(np.sum(wanted & ~good))
-        seen["without z_spec"] += int(np.sum(good & ~np.isfinite(table["z_spec"])))
+        seen["without z_spec"] += int(np.sum(good & ~np.isfinite(table["z_spec"]))) * (not unlabelled)
         seen["without E(B-V)"] += int(np.sum(good & ~np.isfinite(table["ebv"])))
-        ids.append(np.asarray(table["obj_id"])[usable(table) & wanted])
-        groups.append(np.asarray(table["group_id"])[usable(table) & wanted])
+        taken = usable(table, unlabelled) & wanted
+        ids.append(np.asarray(table["obj_id"])[taken])
+        groups.append(np.asarray(table["group_id"])[taken])
     ids = np.concatenate(ids)
     values, repeats = np.unique(ids, return_counts=True)
     if np.any(repeats > 1):

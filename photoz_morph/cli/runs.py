@@ -41,8 +41,10 @@ def dataset_or_default(config, data_dir, open_dataset, describe, make, quiet):
         echo(line, quiet)
 
 
-def train_run(experiment_class, config, run_dir, data_dir, n_members, n_folds, strategy, jobs, quiet):
-    """Train the missing networks of a run and print how long it took."""
+def train_run(
+    experiment_class, config, run_dir, data_dir, n_members, n_folds, strategy, jobs, quiet, next_command=None
+):
+    """Train the missing networks of a run and print how long it took, and what comes next: by default `evaluate`."""
     from photoz_morph.runs.progress import read_sessions
     from photoz_morph.training.ensemble import train_ensemble
 
@@ -52,7 +54,7 @@ def train_run(experiment_class, config, run_dir, data_dir, n_members, n_folds, s
     took = read_sessions(run_dir)[-1]
     echo(f"{n_trained} networks trained in {took['seconds'] / 60:.1f} minutes, peak memory {took['peak_memory_gb']} "
          f"GB; {n_members * n_folds - n_trained} were finished before. Run folder {run_dir}. "
-         f"Next: {config.task} evaluate {run_dir}", quiet)  # fmt: skip
+         f"Next: {next_command or f'{config.task} evaluate {run_dir}'}", quiet)  # fmt: skip
 
 
 def echo_status(found, name, score):

@@ -186,6 +186,9 @@ class TrainConfig:
         `photoz distill`.
     precision : str
         Keras dtype policy of the network.
+    initial_weights : str, optional
+        Run folder of `photoz pretrain`, whose network of a fold the training of that fold starts from; null for random
+        weights.
     """
 
     epochs: int | None = None
@@ -200,6 +203,43 @@ class TrainConfig:
     auxiliary_weight: float = 0.0
     teacher: str | None = None
     precision: str = "float32"
+    initial_weights: str | None = None
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """The triple loss of `photoz pretrain` and the two views of a galaxy that it compares.
+
+    The length and learning rate of the pre-training are those of `train`.
+
+    Attributes
+    ----------
+    contrast : float
+        Weight of the contrast between views of a galaxy and of others [dimensionless].
+    colours : float
+        Weight of the colours of the magnitudes that are known [dimensionless].
+    redshift : float
+        Weight of the redshifts that are known; 0 makes it self-supervised [dimensionless].
+    temperature : float
+        By which the contrast divides the cosines between projections [dimensionless].
+    projection_units : int
+        Units of both layers of the projection [units].
+    noise : float
+        Largest noise that a view adds, in units of the survey's sky_sigma [dimensionless].
+    shift : int
+        Largest shift of a view along each axis [pixel].
+    extra_ebv : float
+        Largest E(B-V) by which a view is dimmed and reddened; the network is told the sum [mag].
+    """
+
+    contrast: float = 1.0
+    colours: float = 1.0
+    redshift: float = 1.0
+    temperature: float = 0.1
+    projection_units: int = 64
+    noise: float = 0.5
+    shift: int = 2
+    extra_ebv: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -225,6 +265,7 @@ class PhotozConfig:
     redshift: RedshiftGrid = field(default_factory=RedshiftGrid)
     model: InceptionConfig = field(default_factory=InceptionConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
 
     DATASET_SIZES: ClassVar = "galaxies_per_fold"  # key of a run's dataset.json
     CHOICES: ClassVar = {
@@ -244,7 +285,7 @@ class PhotozConfig:
     POSITIVE: ClassVar = (
         "simulation.n_galaxies", "data.n_validation", "data.batch_size", "data.train_fraction", "model.crop",
         "model.conv1_filters", "model.conv1_kernel", "model.conv1_stride", "model.dense_units", "train.epochs",
-        "train.iterations", "train.learning_rate",
+        "train.iterations", "train.learning_rate", "pretrain.temperature", "pretrain.projection_units",
     )  # fmt: skip
     RANGES: ClassVar = {
         "seed": (0, math.inf),
@@ -264,6 +305,13 @@ class PhotozConfig:
         "train.ema_momentum": (0, 0.9999),
         "train.auxiliary_weight": (0, 100),
         "train.warmup_iterations": (0, math.inf),
+        "pretrain.contrast": (0, 1000),
+        "pretrain.colours": (0, 1000),
+        "pretrain.redshift": (0, 1000),
+        "pretrain.temperature": (0, 10),
+        "pretrain.noise": (0, 10),
+        "pretrain.shift": (0, 16),
+        "pretrain.extra_ebv": (0, 1),
     }
 
     def check(self):
@@ -296,6 +344,12 @@ class PhotozConfig:
                 f"'train.label_sigma' is {sigma} bins; give 0 for the bin of z_spec alone, or {SMALLEST_LABEL_SIGMA} "
                 f"to the {n_bins} bins of the grid"
             )
+        if self.train.initial_weights is not None and not self.train.initial_weights.strip():
+            raise ValueError(
+                "'train.initial_weights' is empty; name the run folder of `photoz pretrain`, or give null"
+            )
+        if not (self.pretrain.contrast or self.pretrain.colours or self.pretrain.redshift):
+            raise ValueError("'pretrain.contrast', 'colours' and 'redshift' are all 0; give one of them a weight")
         self._check_network()
 
     def _check_network(self):

@@ -71,7 +71,7 @@ class PhotozExperiment:
             depth = self.config.data.train_on
             dataset.keep_in_memory(self.builder, splits, depth, self._columns)
             taught = self._teacher.pdfs(fold, splits.train, depth, self._columns)
-        return PhotozFold(self.config, self.builder, splits, self._columns, taught)
+        return PhotozFold(self.config, self.builder, splits, self._columns, taught, initial_weights(self.config, fold))
 
     def member_name(self, fold, member):
         """Name of a network in messages."""
@@ -158,8 +158,8 @@ class Teacher:
 class PhotozFold:
     """Training and validation galaxies of one fold, with the network and its scores."""
 
-    def __init__(self, config, builder, splits, columns_of, taught=None):
-        self.config = config
+    def __init__(self, config, builder, splits, columns_of, taught=None, initial_weights=None):
+        self.config, self._initial_weights = config, initial_weights
         batch_size, depth = config.data.batch_size, config.data.train_on
         dataset.keep_in_memory(builder, splits, depth, columns_of)
         columns = {split: columns_of(split) for split in (splits.train, splits.validation)}
@@ -185,9 +185,13 @@ class PhotozFold:
         self.adaptation_sample = sample.take(-(-N_ADAPTATION // batch_size))
 
     def new_network(self, n_iterations, seed):
-        """Build and compile a network, its data-dependent layers adapted to the training set."""
+        """Build and compile a network, its data-dependent layers adapted to the training set or pre-trained."""
         model = new_network(self.config, n_iterations, seed)
-        adapt_to_training_set(model, self.adaptation_sample)
+        if self._initial_weights:
+            for layer in load_network(self._initial_weights).layers:  # a second head is not among them
+                model.get_layer(layer.name).set_weights(layer.get_weights())
+        else:
+            adapt_to_training_set(model, self.adaptation_sample)
         return model
 
     def load_checkpoint(self, path):
@@ -218,6 +222,43 @@ class PhotozFold:
             loss = -np.mean(np.log(np.maximum(probability, keras.config.epsilon())))
         scatter = sigma_mad(residuals(grid.expectation(pdf), self._z_spec))
         return {"validation_loss": float(loss), "validation_sigma_mad": float(scatter)}
+
+
+def initial_weights(config, fold):
+    """Network that the training of a fold starts from.
+
+    Parameters
+    ----------
+    config : PhotozConfig
+    fold : int
+
+    Returns
+    -------
+    Path or None
+        Its `model.keras`; None for random weights.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such run of `photoz pretrain`, its network is another one, or that of the fold is not finished.
+    """
+    run_dir = config.train.initial_weights
+    if run_dir is None:
+        return None
+    if not (Path(run_dir) / "config.yaml").exists():
+        raise FileNotFoundError(f"{run_dir}: no run folder of `photoz pretrain`; give another train.initial_weights")
+    pretrained, dataset_of_run = read_run(run_dir, type(config))
+    if not dataset_of_run.get("pretraining"):
+        raise ValueError(f"{run_dir}: was not written by `photoz pretrain`; give another train.initial_weights")
+    for name in ("survey", "redshift", "model"):
+        if getattr(pretrained, name) != getattr(config, name):
+            raise ValueError(f"{run_dir}: was pre-trained with another {name}; give the same, or pre-train again")
+    members = finished_members(run_dir, type(config))
+    if fold not in members:
+        raise ValueError(
+            f"{run_dir}: no finished network of fold {fold}; run the same `photoz pretrain` with --cv {fold + 1}"
+        )
+    return members[fold][0]
 
 
 def new_network(config, n_iterations, seed):

@@ -17,6 +17,13 @@ PSF_MATCHED = (
     "model.dense_activation=gelu", "model.dropout=0.1", "train.weight_decay=0.1",
 )  # fmt: skip
 
+# A smaller one, which compiles sooner: convolutions of raw pixels and nothing else.
+PIXELS_ALONE = (
+    *TINY, "model.crop=16", "model.conv1_filters=4", "model.conv1_stride=2", "model.blocks=[[4, 4]]",
+    "model.pool_after=[]", "model.photometric_inputs=false", "model.apertures=circular", "model.photometric_layers=0",
+    "model.observing=[]", "model.dropout=0", "model.compression=asinh", "model.dense_units=16",
+)  # fmt: skip
+
 MORPH_TINY = (
     "data.batch_size=16", "model.width=4", "model.n_latent=8", "model.dropout=0.1", "train.epochs=2",
     "train.learning_rate=3e-3", "train.warmup_iterations=0", "adaptation.warmup_epochs=0", "adaptation.ramp_epochs=1",

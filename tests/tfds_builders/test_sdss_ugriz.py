@@ -38,6 +38,20 @@ def test_rows_that_cannot_be_learned_from_are_counted_and_left_out(tmp_path):
     assert builder.info.metadata["origin"] == "stacked"
 
 
+def test_galaxies_without_redshift_are_kept_for_pretraining_alone(tmp_path):
+    def change(table):
+        table["z_spec"][1:6] = np.nan
+        table["ebv"][6] = np.nan
+
+    write(tmp_path, change=change)
+    counts = build(tmp_path, tmp_path / "data", progress=False, unlabelled=True)
+    assert counts == {"galaxies": 39, "flagged": 0, "without z_spec": 0, "without E(B-V)": 1}
+    builder = reading.open_dataset(tmp_path / "data")
+    columns = [reading.read_columns(builder, f"fold_{fold}") for fold in range(5)]
+    unknown = [part["obj_id"][np.isnan(part["z_spec"])] for part in columns]
+    assert sorted(np.concatenate(unknown)) == [1, 2, 3, 4, 5]
+
+
 def test_columns_the_stacks_lack_are_nan(tmp_path):
     write(tmp_path)
     build(tmp_path, tmp_path / "data", progress=False)

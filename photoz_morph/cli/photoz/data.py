@@ -149,16 +149,17 @@ def select(catalog, out, skip, quiet):
 @click.option("--survey", type=UserPath(), help="Survey of the images, a name or a YAML file, if they do not say it.")
 @click.option("--simulated", is_flag=True, help="The images are simulated, and do not say it.")
 @click.option("--only", type=UserPath(), help="Table whose obj_id are the galaxies to take, such as of photoz select.")
+@click.option("--unlabelled", is_flag=True, help="Keep galaxies without z_spec, for photoz pretrain.")
 @overwrite_option
 @beam_options
 @quiet_option
-def build(source, data_dir, survey, simulated, only, overwrite, runner, beam_option, quiet):
+def build(source, data_dir, survey, simulated, only, unlabelled, overwrite, runner, beam_option, quiet):
     """Build the TFDS dataset, one split per fold, from SOURCE.
 
     SOURCE is a folder of stacks, or galaxy images in one of the other forms that docs/your_data.md lists: an .npz file
     like the public sdss.npz, HDF5, FITS files beside a catalogue, a HATS catalogue.
     """
-    choice = {"survey": survey, "origin": "simulated" if simulated else None}
+    choice = {"survey": survey, "origin": "simulated" if simulated else None, "unlabelled": unlabelled}
     if only:
         from photoz_morph.catalogs.galaxies import read_galaxy_catalog
 

@@ -1,4 +1,4 @@
-"""The training commands of `photoz`: train, distill, status, summary."""
+"""The training commands of `photoz`: pretrain, train, distill, status, summary."""
 
 import json
 from pathlib import Path
@@ -53,10 +53,43 @@ def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, jobs, overrid
     config = read_config(config, PhotozConfig, seed, overrides)
     check_writable(run_dir)  # the simulation comes before it is filled
     quiet_tensorflow()
-    _dataset_or_default(config, data_dir, quiet)
-    from photoz_morph.photoz.experiment import PhotozExperiment
+    from photoz_morph.photoz.experiment import PhotozExperiment, initial_weights
 
+    for fold in range(cv):
+        initial_weights(config, fold)  # of the last fold, too, before the first is trained
+    _dataset_or_default(config, data_dir, quiet)
     train_run(PhotozExperiment, config, run_dir, data_dir, ensemble, cv, strategy, jobs, quiet)
+
+
+@click.command()
+@config_argument
+@click.option("--out", default="runs/pretrained", show_default=True, type=UserPath(),
+              help="Run folder of the networks.")  # fmt: skip
+@click.option("--cv", default=5, show_default=True, type=click.IntRange(min=1),
+              help="Number of test folds, of the dataset's 5.")  # fmt: skip
+@data_dir_option
+@seed_option
+@strategy_option
+@jobs_option
+@set_option
+@quiet_option
+def pretrain(config, out, cv, data_dir, seed, strategy, jobs, overrides, quiet):
+    """Pre-train a network for each fold on galaxies with and without redshift.
+
+    Two views of a galaxy are to be recognised among others, colours and known redshifts to be predicted. --data-dir is
+    a dataset of `photoz build --unlabelled`, or any other. The network of a fold sees neither that fold nor the one
+    that validation galaxies come from. `photoz train --set train.initial_weights=OUT` then starts from the networks. If
+    it is interrupted, run the same command again.
+    """
+    from photoz_morph.photoz.config import PhotozConfig
+
+    config = read_config(config, PhotozConfig, seed, overrides)
+    check_writable(out)
+    quiet_tensorflow()
+    from photoz_morph.photoz.pretraining.experiment import PretrainingExperiment
+
+    then = f"photoz train --set train.initial_weights={out}"
+    train_run(PretrainingExperiment, config, out, data_dir, 1, cv, strategy, jobs, quiet, then)
 
 
 @click.command()

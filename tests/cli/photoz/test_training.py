@@ -37,3 +37,12 @@ def test_without_a_dataset_or_a_simulation_the_remedy_is_named(tmp_path, monkeyp
     result = photoz("train", "photoz_sdss.yaml", "--data-dir", "nowhere")
     assert result.exit_code == 1 and "make one with `photoz build STACKS --data-dir nowhere`" in result.output
     assert not any(tmp_path.iterdir())
+
+
+def test_initial_weights_that_are_not_there_are_named_before_anything_is_simulated(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = photoz("train", "--set", "train.initial_weights=nowhere")
+    assert result.exit_code == 1 and not any(tmp_path.iterdir())
+    assert result.output == (
+        "Error: nowhere: no run folder of `photoz pretrain`; give another train.initial_weights\n"
+    )

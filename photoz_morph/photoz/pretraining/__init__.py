@@ -1,0 +1,1 @@
+"""Pre-training on galaxies with and without redshift by contrast, colours and redshift (PITA 2026)."""

@@ -219,7 +219,7 @@ MEANINGLESS = [
     ("photoz", ["model.apertures=square"], "'model.apertures' is 'square', must be one of circular, psf_matched"),
     ("photoz", ["model.apertures=psf_matched", "model.photometric_inputs=false"],
      "'model.apertures' is psf_matched, but 'model.photometric_inputs' is false; set it to true, or leave"),
-    ("photoz", ["model.observing=[airmass]"], "'model.observing' is ['airmass']; name each condition once, of psf_fwhm"),
+    ("photoz", ["model.observing=[airmass]"], "'model.observing' is ['airmass']; name each condition once, of"),
     ("photoz", ["model.observing=[n_frames, n_frames]"], "'model.observing' is ['n_frames', 'n_frames']; name each"),
     ("photoz", ["model.dense_activation=tanh"], "'model.dense_activation' is 'tanh', must be one of relu, gelu"),
     ("photoz", ["model.photometric_layers=-1"], "'model.photometric_layers' must be in [0, 10], got -1"),

@@ -124,7 +124,7 @@ def nan_unless_finite(outputs, *inputs):
 
 
 def _guarded(function, is_needed):
-    """The function with NaN in the rows that it cannot answer for want of a needed input; arguments keep their names."""
+    """The function with NaN in the rows in which a needed input is not finite; its arguments keep their names."""
 
     @functools.wraps(function)
     def guarded(*inputs):

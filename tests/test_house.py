@@ -38,8 +38,9 @@ WINGS = {
         ["exported_model", "catalog_source"],
         ["evaluation", "export"],
         ["predict"],
+        ["calibration"],
         ["experiment"],
-        ["splits"],
+        ["splits", "teacher"],
         ["dataset"],
         ["prediction_parts"],
         ["predictions"],
@@ -63,8 +64,9 @@ PIPELINES = "beam"  # imports all but doors, and only doors import it
 
 # Third-party package -> the only places that import it.
 NETWORKS = {
-    "datasets", "models", "adaptation", "training", "rail", "photoz.dataset", "photoz.experiment", "photoz.predict",
-    "photoz.export", "photoz.tf1_checkpoint", "photoz.baselines.mlp", "morph.augmentation", "morph.dataset",
+    "datasets", "models", "adaptation", "training", "rail", "photoz.dataset", "photoz.teacher", "photoz.experiment",
+    "photoz.predict", "photoz.export", "photoz.tf1_checkpoint", "photoz.baselines.mlp", "photoz.calibration.graph",
+    "photoz.calibration.networks", "photoz.calibration.of_run", "morph.augmentation", "morph.dataset",
     "morph.classify", "morph.experiment", "morph.predict", "morph.export", "morph.robustness",
 }  # fmt: skip
 ONLY = {

@@ -1,5 +1,7 @@
 """Training, status and up-to-date predictions of runs, for the commands of both chains."""
 
+from pathlib import Path
+
 import click
 
 from photoz_morph.cli.options import echo, one_line, user_errors
@@ -66,8 +68,10 @@ def echo_status(found, name, score):
 
 
 def is_stale(predictions, members):
-    """True if a predictions file is missing or older than one of the networks, as from `finished_members`."""
-    newest = max(path.stat().st_mtime for paths in members.values() for path in paths)
+    """True if a predictions file is missing or older than a network or calibration; as from `finished_members`."""
+    networks = [path for paths in members.values() for path in paths]
+    calibrations = {path.parents[1] / "calibration.json" for path in networks}
+    newest = max(path.stat().st_mtime for path in [*networks, *filter(Path.exists, calibrations)])
     return not predictions.exists() or predictions.stat().st_mtime < newest
 
 

@@ -107,19 +107,19 @@ def nan_unless_finite(outputs, *inputs):
     Parameters
     ----------
     outputs : dict of str to tensor, shape (n, ...)
-        Floating-point numbers.
+        Integers, which can say why a row is not answered, stay as they are.
     *inputs : tensor, shape (n, ...)
 
     Returns
     -------
     dict of str to tensor
     """
-    is_good = True
-    for values in (*inputs, *outputs.values()):
+    is_good, numbers = True, {name: values for name, values in outputs.items() if values.dtype.is_floating}
+    for values in (*inputs, *numbers.values()):
         is_good = tf.logical_and(is_good, tf.reduce_all(tf.math.is_finite(values), axis=range(1, values.shape.rank)))
-    return {
+    return outputs | {
         name: tf.where(tf.reshape(is_good, [-1] + [1] * (values.shape.rank - 1)), values, tf.cast(np.nan, values.dtype))
-        for name, values in outputs.items()
+        for name, values in numbers.items()
     }
 
 

@@ -9,6 +9,7 @@ from photoz_morph.simulation.seeds import MAX_SEED
 from photoz_morph.surveys import SDSS, Survey
 
 MAX_REDSHIFT = 20.0  # no galaxy is known beyond
+MAX_SHIFT = 4.0  # pixels; no catalogue is centred worse
 MAX_BLOCKS = 40  # of the network; its weights have 256 seeds
 OBSERVING = ("psf_fwhm", "sky_sigma", "n_frames")  # conditions per band that a network may be told
 SMALLEST_LABEL_SIGMA = 0.01  # redshift bins; narrower Gaussians are the hard bin
@@ -50,12 +51,22 @@ class DataConfig:
     train_on : str
         Train on all galaxies, on deep stacks (ten frames or more, Stripe 82) or on the shallow rest. Test galaxies are
         always of all depths. Also a trial of Table 2.
+    extra_ebv : float
+        Largest E(B-V) by which a galaxy is dimmed and reddened in training, anew in each epoch; the network is told the
+        sum [mag].
+    shift : float
+        Largest shift of an image in training, along rows and along columns [pixel].
+    rotation : str
+        Rotations in training: those of the square, or of any angle.
     """
 
     n_validation: int = 500
     batch_size: int = 64
     train_fraction: float = 0.8
     train_on: str = "all"
+    extra_ebv: float = 0.0
+    shift: float = 0.0
+    rotation: str = "square"
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,11 @@ class InceptionConfig:
     compression : str
         Dynamic range of the raw pixels, where there are no `photometric_inputs`: as they are, or on an asinh scale that
         is linear below the survey's sky_sigma or, if it has none, its asinh_softening.
+    band_subsets : tuple of tuple of str
+        Sets of bands, such as [[u, g], [g, r]], that pass a first convolution and blocks of their own before their maps
+        join those of all bands.
+    band_subset_blocks : int
+        How many blocks each of `band_subsets` passes before that [blocks].
     """
 
     name: str = "inception_photoz"
@@ -131,6 +147,8 @@ class InceptionConfig:
     pooling: str = "average"
     batch_norm: bool = False
     compression: str = "none"
+    band_subsets: tuple[tuple[str, ...], ...] = ()
+    band_subset_blocks: int = 1
 
 
 @dataclass(frozen=True)
@@ -148,11 +166,24 @@ class TrainConfig:
     warmup_iterations : int
         Steps over which the learning rate rises linearly from zero [iterations].
     schedule : str
-        Learning rate after the warm-up: constant, cosine to zero, or divided by five at half-way.
+        Learning rate after the warm-up: constant, cosine to zero, or divided by five at half-way. Or one_cycle, which
+        has its own warm-up: linear to `learning_rate` over the first 30 % of the training, then a cosine to zero.
+    loss : str
+        Cross-entropy, or the continuous ranked probability score of the binned PDF, to which near bins are better than
+        far ones.
     label_sigma : float
         Standard deviation of the Gaussian target; 0 is the one-hot bin of z_spec [redshift bins].
     weight_decay : float
         Decoupled weight decay of AdamW; with 0 the optimizer is Adam [dimensionless].
+    ema_momentum : float
+        Momentum of a moving average of the weights, over about 1 / (1 - momentum) iterations, which is validated and
+        saved instead of the last weights; 0 for none [dimensionless].
+    auxiliary_weight : float
+        Weight of the loss of a second head, which predicts size, axis ratio, bulge fraction and magnitudes, what of
+        them the dataset knows, and which is not saved; 0 for none [dimensionless].
+    teacher : str, optional
+        Run folder whose ensembles teach, fold by fold: the target is their mean PDF of a galaxy, not its z_spec. See
+        `photoz distill`.
     precision : str
         Keras dtype policy of the network.
     """
@@ -162,8 +193,12 @@ class TrainConfig:
     learning_rate: float = 1e-4
     warmup_iterations: int = 0
     schedule: str = "halfway"
+    loss: str = "cross_entropy"
     label_sigma: float = 0.0
     weight_decay: float = 0.0
+    ema_momentum: float = 0.0
+    auxiliary_weight: float = 0.0
+    teacher: str | None = None
     precision: str = "float32"
 
 
@@ -195,13 +230,15 @@ class PhotozConfig:
     CHOICES: ClassVar = {
         "task": ("photoz",),
         "data.train_on": ("all", "deep", "shallow"),
+        "data.rotation": ("square", "any"),
         "model.name": ("inception_photoz",),
         "model.activation": ("prelu", "relu"),
         "model.apertures": ("circular", "psf_matched"),
         "model.dense_activation": ("relu", "gelu"),
         "model.pooling": ("average", "max"),
         "model.compression": ("none", "asinh"),
-        "train.schedule": ("constant", "cosine", "halfway"),
+        "train.schedule": ("constant", "cosine", "halfway", "one_cycle"),
+        "train.loss": ("cross_entropy", "crps"),
         "train.precision": ("float32", "mixed_bfloat16"),
     }
     POSITIVE: ClassVar = (
@@ -214,6 +251,8 @@ class PhotozConfig:
         "simulation.seed": (0, MAX_SEED),
         "simulation.deep_fraction": (0, 1),
         "data.train_fraction": (0, 0.8),
+        "data.extra_ebv": (0, 1),
+        "data.shift": (0, MAX_SHIFT),
         "redshift.z_min": (-0.1, MAX_REDSHIFT),
         "redshift.z_max": (-0.1, MAX_REDSHIFT),
         "redshift.n_bins": (2, math.inf),
@@ -222,6 +261,8 @@ class PhotozConfig:
         "train.learning_rate": (0, 1),
         "train.label_sigma": (0, math.inf),
         "train.weight_decay": (0, 1),
+        "train.ema_momentum": (0, 0.9999),
+        "train.auxiliary_weight": (0, 100),
         "train.warmup_iterations": (0, math.inf),
     }
 
@@ -233,6 +274,21 @@ class PhotozConfig:
             raise ValueError(
                 f"'train.warmup_iterations' is {self.train.warmup_iterations}, the whole training has "
                 f"'train.iterations' {self.train.iterations}; give fewer"
+            )
+        if self.train.schedule == "one_cycle" and self.train.warmup_iterations:
+            raise ValueError(
+                f"'train.warmup_iterations' is {self.train.warmup_iterations}, but 'train.schedule' is one_cycle, "
+                "which has its own warm-up; give 0"
+            )
+        if self.train.teacher is not None and self.train.label_sigma:
+            raise ValueError(
+                f"'train.teacher' is {self.train.teacher!r}, whose PDFs are the target, but 'train.label_sigma' is "
+                f"{self.train.label_sigma}; give 0"
+            )
+        if self.data.extra_ebv and not self.model.with_ebv:
+            raise ValueError(
+                f"'data.extra_ebv' is {self.data.extra_ebv}, but 'model.with_ebv' is false: the network is not told; "
+                "set it to true, or give 0"
             )
         sigma, n_bins = self.train.label_sigma, self.redshift.n_bins
         if sigma and not SMALLEST_LABEL_SIGMA <= sigma <= n_bins:
@@ -284,6 +340,7 @@ class PhotozConfig:
             raise ValueError(
                 f"'model.pool_after' is {list(pools)}; name each block once, of 1 to {len(blocks)} ('model.blocks')"
             )
+        self._check_band_subsets()
         side = -(-crop // model.conv1_stride)
         for _ in range(model.conv1_pool + len(pools)):
             if side == 1:
@@ -317,4 +374,31 @@ class PhotozConfig:
             raise ValueError(
                 f"'model.compression' is asinh, but the description of survey {self.survey.name} has neither sky_sigma "
                 "nor asinh_softening, below which the scale is linear; add one there, or set model.compression=none"
+            )
+
+    def _check_band_subsets(self):
+        """Raise a ValueError if a branch of some bands has none of its own, or is there twice."""
+        model, bands = self.model, self.survey.bands
+        names = {band for subset in model.band_subsets for band in subset}
+        if unknown := [band for band in sorted(names) if band not in bands]:
+            raise ValueError(
+                f"'model.band_subsets' names band {unknown[0]!r}, survey {self.survey.name} has {', '.join(bands)}"
+            )
+        seen = {frozenset(bands)}
+        for subset in model.band_subsets:
+            if not subset or len(set(subset)) < len(subset) or frozenset(subset) in seen:
+                raise ValueError(
+                    f"'model.band_subsets' holds {list(subset)}; give sets of some, not all, of {', '.join(bands)}, "
+                    "each set and each band in it once"
+                )
+            seen.add(frozenset(subset))
+        if not model.band_subsets and model.band_subset_blocks != 1:
+            raise ValueError(
+                f"'model.band_subset_blocks' is {model.band_subset_blocks}, but there are no 'model.band_subsets'; "
+                "name some, or give 1"
+            )
+        if not 1 <= model.band_subset_blocks <= len(model.blocks):
+            raise ValueError(
+                f"'model.band_subset_blocks' is {model.band_subset_blocks}; give 1 to {len(model.blocks)} "
+                "('model.blocks')"
             )

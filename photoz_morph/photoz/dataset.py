@@ -5,15 +5,17 @@ contract. Order and augmentation are functions of (seed, epoch) and the galaxy's
 repeated after an interruption has the same batches.
 """
 
+from functools import partial
+
 import numpy as np
 import tensorflow as tf
 
 from photoz_morph.datasets import batches, reading
-from photoz_morph.datasets.augmentation import augment
+from photoz_morph.datasets.augmentation import augment, displace, redden
 from photoz_morph.datasets.kept_galaxies import KeptGalaxies
 from photoz_morph.datasets.reading import n_galaxies, read_galaxies
 from photoz_morph.photoz.depth import DEEP_FRAMES, at_depth
-
+from photoz_morph.training.auxiliary import HEAD
 
 
 def open_dataset(folder, survey):
@@ -47,7 +49,7 @@ def split_sizes(builder):
     return [builder.info.splits[f"fold_{fold}"].num_examples for fold in range(len(builder.info.splits))]
 
 
-def training_columns(builder, observing=()):
+def training_columns(builder, observing=(), others=()):
     """The columns that training needs, each fold read from disk once, and the images of what fits in memory.
 
     Parameters
@@ -55,13 +57,15 @@ def training_columns(builder, observing=()):
     builder : tfds builder
     observing : sequence of str
         Observing conditions that the network is told.
+    others : sequence of str
+        Further columns.
 
     Raises
     ------
     ValueError
         If the dataset was built without one of them.
     """
-    names = dict.fromkeys(("obj_id", "z_spec", "ebv", "n_frames", *observing))
+    names = dict.fromkeys(("obj_id", "z_spec", "ebv", "n_frames", *observing, *others))
     missing = [name for name in names if name not in builder.info.features]
     if missing:
         raise ValueError(f"{builder.data_dir}: has no {missing[0]}; build it again, or leave it out of model.observing")
@@ -107,6 +111,27 @@ def image_batches(builder, split, batch_size, depth="all", columns=None, observi
     return dataset.batch(batch_size).prefetch(2)
 
 
+def augmentations_of(config):
+    """What training changes in a galaxy beside its orientation, for `PhotozBatches`.
+
+    Parameters
+    ----------
+    config : PhotozConfig
+
+    Returns
+    -------
+    list of (int, callable)
+        Stream of random numbers, and a function of a galaxy and a seed of that stream; see `batches.stream_seeds`.
+    """
+    data, changes = config.data, []
+    if data.extra_ebv:
+        options = {"extra_ebv": data.extra_ebv, "extinction_per_ebv": config.survey.extinction_per_ebv}
+        changes.append((2, partial(redden, **options)))
+    if data.shift or data.rotation == "any":
+        changes.append((3, partial(displace, largest_shift=data.shift, any_angle=data.rotation == "any")))
+    return changes
+
+
 class PhotozBatches:
     """Training batches of one split; the galaxies are read from disk once if they fit in memory.
 
@@ -126,15 +151,24 @@ class PhotozBatches:
         keeps.
     observing : sequence of str
         Observing conditions that the network is told.
+    augmentations : sequence
+        From `augmentations_of`: beside a flip or rotation.
+    auxiliary : AuxiliaryTargets, optional
+        Targets of a second head.
+    taught : TaughtPdfs, optional
+        Targets of a teacher instead of those of z_spec.
     """
 
     _kept = None  # (KeptGalaxies, split) where the galaxies are in memory already
+    auxiliary = taught = None
 
     def __init__(self, builder, split, grid, batch_size, label_sigma=0.0, depth="all", columns=None,
-                 observing=()):  # fmt: skip
+                 observing=(), augmentations=(), auxiliary=None, taught=None):  # fmt: skip
         self.grid, self.batch_size, self.label_sigma = grid, batch_size, label_sigma
         self._inputs = ("ebv", *observing)  # beside the image
-        self._columns = tuple(dict.fromkeys((*self._inputs, "z_spec", "obj_id")))
+        self.augmentations, self.auxiliary, self.taught = augmentations, auxiliary, taught
+        others = auxiliary.names if auxiliary else ()
+        self._columns = tuple(dict.fromkeys((*self._inputs, "z_spec", "obj_id", *others)))
         self.n_galaxies = count_at_depth(builder, split, depth, columns)
         self.is_cached = _fits_in_memory(builder, self.n_galaxies)
         if depth == "all" and columns is not None and columns.has(split):
@@ -150,7 +184,7 @@ class PhotozBatches:
         return self.n_galaxies // self.batch_size
 
     def epoch(self, seed, epoch):
-        """One pass in random order, each galaxy under a random flip or rotation.
+        """One pass in random order, each galaxy under a random flip or rotation and the other augmentations.
 
         Parameters
         ----------
@@ -160,11 +194,15 @@ class PhotozBatches:
         Returns
         -------
         tf.data.Dataset
-            ({"image", "ebv", *observing}, target), target of shape (batch_size, n_bins).
+            ({"image", "ebv", *observing}, target), target of shape (batch_size, n_bins); with targets of a second
+            head {"redshift_pdf", "auxiliary"}.
         """
         flips = batches.stream_seeds(seed, epoch, 1)[0]
         galaxies = self._shuffled(seed, epoch)
         galaxies = galaxies.map(lambda galaxy: augment(galaxy, flips), tf.data.AUTOTUNE, deterministic=True)
+        for stream, change in self.augmentations:
+            changes = batches.stream_seeds(seed, epoch, stream)[0]
+            galaxies = galaxies.map(partial(change, seed=changes), tf.data.AUTOTUNE, deterministic=True)
         return batches.full_batches(galaxies, self.batch_size, self._network_input)
 
     def obj_ids(self, seed, epoch, batch):
@@ -182,7 +220,9 @@ class PhotozBatches:
         return batches.shuffled(self._galaxies, self.n_galaxies, self.is_cached, order)
 
     def _network_input(self, batch):
-        target = bin_target(batch["z_spec"], self.grid, self.label_sigma)
+        target = self.taught(batch) if self.taught else bin_target(batch["z_spec"], self.grid, self.label_sigma)
+        if self.auxiliary:
+            target = {"redshift_pdf": target, HEAD: self.auxiliary(batch)}
         return {name: batch[name] for name in ("image", *self._inputs)}, target
 
 

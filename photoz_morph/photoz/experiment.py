@@ -13,8 +13,19 @@ from photoz_morph.models.registry import build_model, layer_precision
 from photoz_morph.photoz import dataset
 from photoz_morph.photoz.depth import at_depth
 from photoz_morph.photoz.splits import cross_validation_splits
+from photoz_morph.photoz.teacher import Teacher
+from photoz_morph.training.auxiliary import (
+    HEAD,
+    AuxiliaryTargets,
+    KnownTargetsLoss,
+    copy_shared_weights,
+    with_auxiliary_head,
+)
+from photoz_morph.training.averaging import check_momentum
+from photoz_morph.training.losses import pdf_loss
 from photoz_morph.training.schedules import learning_rate_schedule
 
+AUXILIARY = ("r_e", "axis_ratio", "bulge_to_total", "mags")  # columns that a second head predicts
 N_ADAPTATION = 2000  # training galaxies on which the whitening of the aperture fluxes is measured; our choice
 
 
@@ -31,7 +42,10 @@ class PhotozExperiment:
     def __init__(self, config, data_dir):
         self.config, self.builder = config, dataset.open_dataset(data_dir, config.survey)
         self.n_folds = len(dataset.split_sizes(self.builder))
-        self._columns, self._splits_of = dataset.training_columns(self.builder, config.model.observing), {}
+        teacher, others = config.train.teacher, AUXILIARY if config.train.auxiliary_weight else ()
+        self._teacher = None if teacher is None else Teacher(teacher, config, self.builder)
+        others += self._teacher.observing if self._teacher else ()
+        self._columns, self._splits_of = dataset.training_columns(self.builder, config.model.observing, others), {}
 
     def dataset_description(self):
         """Description of the dataset for the run folder."""
@@ -50,7 +64,12 @@ class PhotozExperiment:
 
     def fold(self, fold):
         """Data, network and scores of one fold."""
-        return PhotozFold(self.config, self.builder, self._splits(fold), self._columns)
+        splits, taught = self._splits(fold), None
+        if self._teacher:
+            depth = self.config.data.train_on
+            dataset.keep_in_memory(self.builder, splits, depth, self._columns)
+            taught = self._teacher.pdfs(fold, splits.train, depth, self._columns)
+        return PhotozFold(self.config, self.builder, splits, self._columns, taught)
 
     def member_name(self, fold, member):
         """Name of a network in messages."""
@@ -68,7 +87,7 @@ class PhotozExperiment:
 class PhotozFold:
     """Training and validation galaxies of one fold, with the network and its scores."""
 
-    def __init__(self, config, builder, splits, columns_of):
+    def __init__(self, config, builder, splits, columns_of, taught=None):
         self.config = config
         batch_size, depth = config.data.batch_size, config.data.train_on
         dataset.keep_in_memory(builder, splits, depth, columns_of)
@@ -80,9 +99,12 @@ class PhotozFold:
                     f"{builder.data_dir}: none of {len(part['z_spec'])} galaxies of {split} is {depth}, or n_frames "
                     "is unknown; give another data.train_on or --data-dir"
                 )
+        auxiliary = None
+        if config.train.auxiliary_weight:
+            auxiliary = AuxiliaryTargets.of_training_set(columns[splits.train], AUXILIARY, builder.data_dir)
         self.train = dataset.PhotozBatches(
             builder, splits.train, config.redshift, batch_size, config.train.label_sigma, depth, columns_of,
-            config.model.observing,
+            config.model.observing, dataset.augmentations_of(config), auxiliary, taught,
         )  # fmt: skip
         observing = config.model.observing
         self._validation = dataset.image_batches(builder, splits.validation, batch_size, depth, columns_of, observing)
@@ -102,23 +124,33 @@ class PhotozFold:
         return load_network(path, compile=True)
 
     def trained_network(self, model):
-        """The network without its optimizer, two thirds of the file."""
+        """The network without its optimizer, two thirds of the file, and without a second head."""
+        if self.config.train.auxiliary_weight:
+            with layer_precision(self.config.train.precision):
+                network = build_model(self.config)
+            copy_shared_weights(model, network)
+            return network
         network = keras.Model.from_config(model.get_config(), LAYERS)
         network.set_weights(model.get_weights())
         return network
 
     def validate(self, model):
-        """Cross-entropy with the hard bin, and sigma_MAD, of the validation galaxies."""
+        """Loss against the hard bin, and sigma_MAD, of the validation galaxies."""
         pdf = model.predict(self._validation, verbose=0)
+        pdf = pdf["redshift_pdf"] if isinstance(pdf, dict) else pdf
         grid = self.config.redshift
-        probability = pdf[np.arange(len(pdf)), grid.bin_index(self._z_spec)]
-        loss = -np.mean(np.log(np.maximum(probability, keras.config.epsilon())))
+        bins = grid.bin_index(self._z_spec)
+        if self.config.train.loss == "crps":
+            loss = pdf_loss("crps")(np.eye(grid.n_bins, dtype=np.float32)[bins], pdf)
+        else:
+            probability = pdf[np.arange(len(pdf)), bins]
+            loss = -np.mean(np.log(np.maximum(probability, keras.config.epsilon())))
         scatter = sigma_mad(residuals(grid.expectation(pdf), self._z_spec))
         return {"validation_loss": float(loss), "validation_sigma_mad": float(scatter)}
 
 
 def new_network(config, n_iterations, seed):
-    """Build and compile the network of a config: cross-entropy (Pasquet et al. 2019, Sec. 3.5) and Adam.
+    """Build and compile the network of a config: its loss (Pasquet et al. 2019, Sec. 3.5: cross-entropy) and Adam.
 
     Parameters
     ----------
@@ -127,13 +159,22 @@ def new_network(config, n_iterations, seed):
         Iterations of the whole training, for the learning-rate schedule.
     seed : int
     """
-    with layer_precision(config.train.precision):
+    train, loss = config.train, pdf_loss(config.train.loss)
+    with layer_precision(train.precision):
         model = build_model(config, seed)
-    learning_rate, weight_decay = learning_rate_schedule(config.train, n_iterations), config.train.weight_decay
-    if weight_decay:
-        optimizer = keras.optimizers.AdamW(learning_rate, weight_decay)
+    loss_weights = None
+    if train.auxiliary_weight:
+        model = with_auxiliary_head(model, len(AUXILIARY) - 1 + config.survey.n_bands, seed)
+        loss, loss_weights = {"redshift_pdf": loss, HEAD: KnownTargetsLoss()}, {HEAD: train.auxiliary_weight}
+        loss_weights["redshift_pdf"] = 1.0
+    options = {"learning_rate": learning_rate_schedule(train, n_iterations)}
+    if train.ema_momentum:
+        check_momentum(train.ema_momentum, n_iterations)
+        options |= {"use_ema": True, "ema_momentum": train.ema_momentum}
+    if train.weight_decay:
+        optimizer = keras.optimizers.AdamW(weight_decay=train.weight_decay, **options)
     else:
-        optimizer = keras.optimizers.Adam(learning_rate)
+        optimizer = keras.optimizers.Adam(**options)
     # XLA is slower on CPUs and fails under MirroredStrategy, and Keras's own choice depends on the machine.
-    model.compile(optimizer, keras.losses.CategoricalCrossentropy(), jit_compile=False)
+    model.compile(optimizer, loss, loss_weights=loss_weights, jit_compile=False)
     return model

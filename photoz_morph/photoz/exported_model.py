@@ -9,8 +9,9 @@ from tqdm import tqdm
 from photoz_morph.catalogs.per_band import gather_conditions
 from photoz_morph.models.loading import BATCH_SIZE
 from photoz_morph.models.saved_model import load_saved_model, model_hash, read_description
+from photoz_morph.photoz.calibration.answers import predict_good
 from photoz_morph.photoz.export import OUTPUTS
-from photoz_morph.photoz.predictions import predictions_table
+from photoz_morph.photoz.predictions import CALIBRATED, predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.shards.stacks import check_finite, find_shards, read_catalog, read_shard, survey_of
 from photoz_morph.surveys import SURVEYS, survey_from_dict
@@ -45,6 +46,8 @@ class ExportedModel:
             self.z_phot_bins = self.description.get("z_phot_bins", "midpoints")  # older exports do not say
             self.grid.positions(self.z_phot_bins)
             self.observing = tuple(self.description.get("observing", ()))  # older exports are told nothing
+            # Of a calibrated model, in the order of the columns; an older export has none.
+            self.calibrated = [name for name in CALIBRATED if name in self.description.get("outputs", ())]
         except (KeyError, TypeError, ValueError) as error:
             reason = f"no key {error}" if isinstance(error, KeyError) else error
             raise ValueError(f"{described}: describes no exported model ({reason}); export the model again") from error
@@ -75,7 +78,8 @@ class ExportedModel:
         Returns
         -------
         dict of str to ndarray
-            `OUTPUTS`; NaN in all of them for a galaxy whose PDF overflows to NaN.
+            `OUTPUTS`, and of a calibrated model the columns of `predictions.CALIBRATED` that it gives; NaN in all but
+            `quality` for a galaxy whose PDF overflows to NaN.
 
         Raises
         ------
@@ -104,10 +108,11 @@ class ExportedModel:
                     f"{self.folder / 'estimator.json'}: says {self.grid.n_bins} redshift bins, the SavedModel beside "
                     f"it gives {n_bins}; export the model again"
                 )
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in (*OUTPUTS, *self.calibrated)}
         lost = ~np.isfinite(joined["pdf"]).all(axis=1)  # older exports then have the first bin as z_mode
         for values in joined.values():
-            values[lost] = np.nan
+            if values.dtype.kind == "f":
+                values[lost] = np.nan
         return joined
 
     def predictions(self, image, table, origin, source="stacks", facts=None):
@@ -136,20 +141,19 @@ class ExportedModel:
                 f"{source}: E(B-V) of galaxy {table['obj_id'][without][0]} is {table['ebv'][without][0]} "
                 f"({without.sum()} such galaxies); give it a value in mag"
             )
-        pdf = np.full((len(table), self.grid.n_bins), np.nan, np.float32)
-        if good.any():
-            conditions = gather_conditions(table[good], self.observing, self.survey.bands, source)
-            pdf[good] = self.predict(image[good], np.asarray(table["ebv"])[good], source, conditions)["pdf"]
+        conditions = gather_conditions(table, self.observing, self.survey.bands, source)
+        pdf, calibrated = predict_good(self, image, np.asarray(table["ebv"]), good, source, conditions)
         return predictions_table(
             table, pdf, self.grid, self.survey, origin, self.description["model"], self.description["n_members"],
-            meta={"zphot_at": self.z_phot_bins, **self.provenance(facts)},
+            meta={"zphot_at": self.z_phot_bins, **self.provenance(facts)}, calibrated=calibrated,
         )  # fmt: skip
-
 
     def provenance(self, facts=None):
         """Keys of the model for the header of predictions, with the `engine` and `combine` of the predicted stacks."""
         engine = {key: facts[key] for key in ("engine", "combine") if (facts or {}).get(key)}
-        return {"model_id": self.model_id, "data_id": self.description.get("data_id") or "", **engine}
+        calibration = self.description.get("calibration") or {}
+        calib_id = {"calib_id": calibration["calib_id"]} if calibration.get("calib_id") else {}
+        return {"model_id": self.model_id, "data_id": self.description.get("data_id") or "", **calib_id, **engine}
 
 
 def _survey_of(description):

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from photoz_morph.catalogs.dust import EBV_SOURCE, open_dust
 from photoz_morph.catalogs.per_band import gather_conditions
+from photoz_morph.photoz.calibration.answers import predict_good
 from photoz_morph.photoz.formats.hats import check_positions
 from photoz_morph.photoz.predictions import predictions_table, rehearse_predictions, write_predictions_parts
 from photoz_morph.streaming.working_folder import fill, joining, open_working_folder
@@ -136,16 +137,14 @@ def infer_images(model, images, table, origin, source="stacks", reddening=None, 
     table = _with_reddening(table, reddening, dust)
     reasons = _reasons(images, table, model.survey)
     good = reasons == ""
-    pdf = np.full((len(table), model.grid.n_bins), np.nan, np.float32)
-    if good.any():
-        conditions = gather_conditions(table[good], model.observing, model.survey.bands, source)
-        pdf[good] = model.predict(images[good], np.asarray(table["ebv"])[good], source, conditions)["pdf"]
+    conditions = gather_conditions(table, model.observing, model.survey.bands, source)
+    pdf, calibrated = predict_good(model, images, np.asarray(table["ebv"]), good, source, conditions)
     reasons[good & np.isnan(pdf[:, 0])] = "the network gives no finite PDF"
     table["flag"] = (reasons != "").astype(np.int16)
     table["flag_reason"] = reasons.astype(str)
     return predictions_table(
         table, pdf, model.grid, model.survey, origin, model.description["model"], model.description["n_members"],
-        meta={"zphot_at": model.z_phot_bins, **model.provenance(facts)},
+        meta={"zphot_at": model.z_phot_bins, **model.provenance(facts)}, calibrated=calibrated,
     )  # fmt: skip
 
 
@@ -187,7 +186,7 @@ def _reasons(images, table, survey):
     return reasons
 
 
-def rehearse_source(source, out, model="", progress=True):
+def rehearse_source(source, out, model="", progress=True, calibrated=()):
     """Refuse before the work what could not be written after it; see `predictions.rehearse_predictions`.
 
     Parameters
@@ -198,6 +197,8 @@ def rehearse_source(source, out, model="", progress=True):
     model : str
         Name of the network.
     progress : bool
+    calibrated : iterable of str
+        Columns of `predictions.CALIBRATED` that the model gives.
 
     Raises
     ------
@@ -219,7 +220,7 @@ def rehearse_source(source, out, model="", progress=True):
         likeness = tuple((name, table[name].dtype.kind, table[name].shape[1:]) for name in table.colnames)
         if likeness not in seen and len(table):
             seen.add(likeness)
-            rehearse_predictions(table, out, source.path, model)
+            rehearse_predictions(table, out, source.path, model, calibrated)
 
 
 def infer_source(

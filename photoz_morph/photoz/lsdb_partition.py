@@ -19,14 +19,15 @@ from photoz_morph.photoz.exported_model import load_exported_model
 from photoz_morph.photoz.formats.compact import edges_metadata
 from photoz_morph.photoz.formats.hats import with_rubin_names
 from photoz_morph.photoz.infer import infer_images
-from photoz_morph.photoz.predictions import ESTIMATES
+from photoz_morph.photoz.predictions import CALIBRATED, ESTIMATES
 from photoz_morph.sources.galaxy_columns import flag_rows, galaxy_table
 from photoz_morph.sources.image_rows import find_image_column, stamps_of_rows
 from photoz_morph.sources.source import rows_at_once
 from photoz_morph.sources.stamps import flag_bad_pixels
 from photoz_morph.system.tables import to_arrow
 
-ADDED = ("ebv", "ebv_source", "flag_reason", *ESTIMATES)  # columns, beside Rubin's names of the point estimates
+# Columns, beside Rubin's names of the point estimates.
+ADDED = ("ebv", "ebv_source", "flag_reason", *ESTIMATES, *CALIBRATED)
 LOADING = threading.Lock()  # Dask's threads share one model
 
 

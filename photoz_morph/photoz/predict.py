@@ -11,9 +11,14 @@ from tqdm import tqdm
 from photoz_morph.datasets import reading
 from photoz_morph.models.loading import BATCH_SIZE, load_members
 from photoz_morph.photoz import dataset
+from photoz_morph.photoz.calibration.files import run_calibrations
+from photoz_morph.photoz.calibration.networks import member_function
+from photoz_morph.photoz.calibration.quality import pixel_bits
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predictions import CATALOGUE, predictions_table
+from photoz_morph.photoz.splits import open_run_dataset
 from photoz_morph.runs.folder import finished_members, read_run, run_provenance
+from photoz_morph.system.provenance import joint_hash
 
 
 def combine_pdfs(member_pdf):
@@ -52,8 +57,8 @@ def load_ensemble(paths):
     return keras.Model(inputs, combine_pdfs([member(inputs) for member in members]), name="ensemble")
 
 
-def predict_run(run_dir, data_dir=None, progress=True):
-    """Predict the test galaxies of each fold with the networks that were not trained on them.
+def predict_run(run_dir, data_dir=None, progress=True, uncalibrated=False):
+    """Predict the test galaxies of each fold with the networks that were not trained on them, calibrated if the run is.
 
     Parameters
     ----------
@@ -61,12 +66,22 @@ def predict_run(run_dir, data_dir=None, progress=True):
     data_dir : path-like, optional
         Prepared dataset; by default the one the run was trained on.
     progress : bool
+    uncalibrated : bool
+        Whether to give the mean of the members' PDFs although the run is calibrated.
 
     Returns
     -------
     Table
         See `predictions`; with the columns of the dataset, the `fold` that tested a galaxy, and
-        `pit_member`, shape (n, n_members), is the PIT of each member's own PDF.
+        `pit_member`, shape (n, n_members), is the PIT of each member's own PDF, never calibrated.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is not a run folder, has no finished network, or the dataset is missing.
+    ValueError
+        If folds have different numbers of members, the dataset is another one, or the calibration of a fold is missing
+        or of other networks.
     """
     config, trained_on = read_run(run_dir, PhotozConfig)
     builder = open_run_dataset(config, trained_on, data_dir)
@@ -75,7 +90,8 @@ def predict_run(run_dir, data_dir=None, progress=True):
     if len(n_members) > 1:
         counts = ", ".join(f"fold_{fold} {len(paths)}" for fold, paths in members.items())
         raise ValueError(f"{run_dir}: folds have different numbers of finished members ({counts}); finish the training")
-    grid, columns, pdfs, pits = config.redshift, [], [], []
+    grid, columns, pdfs, pits, added = config.redshift, [], [], [], {}
+    calibrations = {} if uncalibrated else run_calibrations(run_dir, members, grid)
     total = sum(reading.n_galaxies(builder, f"fold_{fold}") for fold in members)
     with tqdm(total=total, desc="predict", unit=" galaxies", disable=not progress) as bar:
         for fold, paths in members.items():
@@ -83,24 +99,45 @@ def predict_run(run_dir, data_dir=None, progress=True):
             table = reading.read_columns(builder, split)
             columns.append({**table, "fold": np.full(len(table["obj_id"]), fold)})
             keras.backend.clear_session()
-            predict = _member_function(load_members(paths))
+            networks = load_members(paths)
+            predict = member_function(networks) if calibrations else _member_function(networks)
             for batch in dataset.image_batches(builder, split, BATCH_SIZE, observing=config.model.observing):
-                member_pdf = predict(batch)
-                pdfs.append(combine_pdfs(member_pdf).numpy())
-                z_spec = table["z_spec"][n_done : n_done + len(pdfs[-1])]
+                member_pdf, latents = predict(batch) if calibrations else (predict(batch), None)
+                mean_pdf = combine_pdfs(member_pdf).numpy()
+                z_spec = table["z_spec"][n_done : n_done + len(mean_pdf)]
                 pits.append(np.stack([grid.cdf_at(pdf.numpy(), z_spec) for pdf in member_pdf], axis=1))
+                if calibrations:
+                    mean_pdf, found = _calibrated(calibrations[fold], member_pdf, latents, batch["image"], grid, z_spec)
+                    for name, values in found.items():
+                        added.setdefault(name, []).append(values)
+                pdfs.append(mean_pdf)
                 n_done += len(z_spec)
                 bar.update(len(z_spec))
     merged = {name: np.concatenate([part[name] for part in columns]) for name in known_first(columns[0])}
     survey = config.survey
     origin = builder.info.metadata["origin"]
     meta = run_provenance(trained_on, [path for paths in members.values() for path in paths])
+    if calibrations:
+        meta["calib_id"] = joint_hash(calibration.facts["calib_id"] for calibration in calibrations.values())
+    added = {name: np.concatenate(parts) for name, parts in added.items()}
     table = predictions_table(
-        merged, np.concatenate(pdfs), grid, survey, origin, config.model.name, n_members.pop(), meta
+        merged, np.concatenate(pdfs), grid, survey, origin, config.model.name, n_members.pop(), meta, added
     )
     pit_member = np.concatenate(pits).astype(np.float32)
     table["pit_member"] = Column(pit_member, description="PIT of z_spec in the PDF of each member")
     return table
+
+
+def _calibrated(calibration, member_pdf, latents, images, grid, z_spec):
+    """Calibrated PDFs of a batch, and the columns of `CALIBRATED`."""
+    calibrator, limits = calibration.calibrator, calibration.quality
+    member_pdf = np.stack([pdf.numpy() for pdf in member_pdf])
+    pdf = calibrator.pdf(member_pdf, grid).astype(np.float32)
+    score = limits.ood_score([latent.numpy() for latent in latents])
+    added = {name: values.astype(np.float32) for name, values in calibrator.bounds(pdf, grid).items()}
+    added |= {"ood_score": score.astype(np.float32)}
+    added |= {"quality": limits.bits(pdf, score, grid) | pixel_bits(images.numpy())}
+    return pdf, added | {"pit_uncalibrated": grid.cdf_at(member_pdf.mean(axis=0), z_spec).astype(np.float32)}
 
 
 def known_first(names):
@@ -114,13 +151,3 @@ def known_first(names):
 def _member_function(members):
     """Compiled function of a batch that gives the PDFs of all members, a list."""
     return tf.function(lambda batch: [member(batch) for member in members], reduce_retracing=True)
-
-
-def open_run_dataset(config, trained_on, data_dir):
-    """Builder of the dataset a run was trained on, or of a copy of it in `data_dir`."""
-
-
-    def identity(builder):
-        return {"galaxies_per_fold": dataset.split_sizes(builder), "content_hash": reading.content_hash(builder)}
-
-    return reading.open_run_dataset(trained_on, data_dir, config.survey.dataset_name, identity)

@@ -2,11 +2,12 @@
 
 `photoz predict`, `infer` and `baseline` write it, `evaluate` and `report` read it. The suffix of the file name gives
 the format: FITS, Parquet, qp's HDF5 or HATS; `photoz convert` converts between them. The table is an astropy Table of
-the catalogue's own columns, in the catalogue's order, followed by `flag`, `z_phot`, `z_median`,
-`z_mode`, `z_lower`, `z_upper` and `pdf`. Its meta, the FITS header of HDU `PREDICTIONS`, holds `survey`, the grid
-(`z_min`, `z_max`, `n_bins`), `origin` ("simulated", "stacked" or "catalogue"), `model`, `n_member`, the provenance
-`bands`, `unit`, `code`, `model_id`, `data_id`, `engine`, `combine` (see `system.provenance`) and further facts of the
-writer. A galaxy without a PDF keeps its row, with NaN and flag 1.
+the catalogue's own columns, in the catalogue's order, followed by `flag`, `z_phot`, `z_median`, `z_mode`, `z_lower`,
+`z_upper` and `pdf`, and with calibrated PDFs by the columns of `CALIBRATED`. Its meta, the FITS header of HDU
+`PREDICTIONS`, holds `survey`, the grid (`z_min`, `z_max`, `n_bins`), `origin` ("simulated", "stacked" or "catalogue"),
+`model`, `n_member`, the provenance `bands`, `unit`, `code`, `model_id`, `data_id`, `engine`, `combine` (see
+`system.provenance`), `calib_id` of calibrated PDFs, and further facts of the writer. A galaxy without a PDF keeps its
+row, with NaN and flag 1.
 """
 
 import tempfile
@@ -42,6 +43,17 @@ ESTIMATES = {
     "z_upper": "84 % quantile of the PDF",
     "pdf": "probability of each redshift bin",
 }
+CALIBRATED = {  # further columns, of calibrated PDFs
+    **{
+        f"z_{end}_{level}": f"{end} end of the conformal interval of {level} % coverage"
+        for level in (68, 90, 95)
+        for end in ("lower", "upper")
+    },
+    "ood_score": "distance from the training galaxies in latent space; 1 is the 99 % quantile of validation galaxies",
+    "quality": "bits: 1 wide PDF, 2 several peaks, 4 out of distribution, 8 blank band, 16 bad pixels, 32 frame edge, "
+    "64 no PDF",
+    "pit_uncalibrated": "PIT of z_spec in the mean PDF of the members, before calibration",
+}
 CATALOGUE = {
     "obj_id": ("", "identifier of the galaxy"),
     "group_id": ("", "shared by all copies of a galaxy"),
@@ -71,7 +83,7 @@ UNREADABLE = (
 READERS = {".fits": read_fits, ".parquet": read_parquet, ".hdf5": read_qp, ".hats": read_hats_predictions}
 
 
-def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_members=1, meta=None):
+def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_members=1, meta=None, calibrated=None):
     """Predictions of a catalogue from their PDFs.
 
     Parameters
@@ -91,6 +103,8 @@ def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_me
     meta : dict, optional
         Further facts for the header: short strings, numbers and booleans. `zphot_at`, by default "midpoints",
         names the redshifts averaged in z_phot; see `RedshiftGrid.positions`.
+    calibrated : dict of str to ndarray, shape (n,), optional
+        Columns of `CALIBRATED`, where the PDFs are calibrated.
 
     Returns
     -------
@@ -113,7 +127,8 @@ def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_me
     if table["obj_id"].dtype.kind not in "iu":
         raise ValueError("predictions need an integer as obj_id of every galaxy; some have none, or another value")
     require_distinct_names(table.colnames, "catalogue")
-    reserved = [name for name in table.colnames if name != "flag" and name.lower() in ESTIMATES]
+    added = {**ESTIMATES, **{name: CALIBRATED[name] for name in calibrated or {}}}
+    reserved = [name for name in table.colnames if name != "flag" and name.lower() in added]
     if reserved:
         raise ValueError(f"catalogue column {', '.join(reserved)} would be overwritten by the predictions; rename it")
     pdf = np.array(pdf, np.float32)
@@ -125,7 +140,8 @@ def predictions_table(catalog_columns, pdf, grid, survey, origin, model="", n_me
     before = np.asarray(table["flag"]) != 0 if "flag" in table.colnames else False
     columns = {"flag": (bad | before).astype(np.int16), "pdf": pdf}
     columns |= _point_estimates(pdf, bad, grid, table.meta["zphot_at"])
-    for name, description in ESTIMATES.items():
+    columns |= calibrated or {}
+    for name, description in added.items():
         table[name] = Column(columns[name], description=description)
     table["z_phot"].description = f"mean of the PDF over bin {table.meta['zphot_at'].replace('-', ' ')}"
     for name, (unit, description) in CATALOGUE.items():
@@ -224,7 +240,7 @@ def _write(parts, path, grid):
             join_parquet(parts, part, edges_metadata(parts.template.meta))
 
 
-def rehearse_predictions(catalog_columns, path, source="catalogue", model=""):
+def rehearse_predictions(catalog_columns, path, source="catalogue", model="", calibrated=()):
     """Write predictions of a catalogue with PDFs of one bin beside `path`, and remove them.
 
     What could not be written after hours of work is refused before it: a column with the name of a column of the
@@ -239,6 +255,8 @@ def rehearse_predictions(catalog_columns, path, source="catalogue", model=""):
         Named in errors about the catalogue.
     model : str
         Name of the network, which names of columns of a HATS catalogue begin with.
+    calibrated : iterable of str
+        Columns of `CALIBRATED` that the predictions will have.
 
     Raises
     ------
@@ -251,7 +269,10 @@ def rehearse_predictions(catalog_columns, path, source="catalogue", model=""):
     check_suffix(path)
     n_galaxies = len(next(iter(Table(catalog_columns, copy=False).itercols())))
     try:
-        table = predictions_table(catalog_columns, np.ones((n_galaxies, 1)), grid, SDSS, "catalogue", model)
+        added = {name: np.zeros(n_galaxies) for name in calibrated}
+        table = predictions_table(
+            catalog_columns, np.ones((n_galaxies, 1)), grid, SDSS, "catalogue", model, calibrated=added
+        )
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             part = Path(folder, path.name)
             try:

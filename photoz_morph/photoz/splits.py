@@ -1,9 +1,10 @@
-"""Cross-validation splits of a prepared dataset, as TFDS split expressions."""
+"""Cross-validation splits of a prepared dataset, as TFDS split expressions, and the dataset of a run."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from photoz_morph.datasets import reading
 from photoz_morph.datasets.reading import read_columns
 from photoz_morph.photoz.dataset import split_sizes
 
@@ -77,6 +78,15 @@ def cross_validation_splits(builder, test_fold, n_validation, train_fraction=0.8
         validation=_slice(first, None, n_validation),
         test=f"fold_{test_fold}",
     )
+
+
+def open_run_dataset(config, trained_on, data_dir):
+    """Builder of the dataset a run was trained on, or of a copy of it in `data_dir`."""
+
+    def identity(builder):
+        return {"galaxies_per_fold": split_sizes(builder), "content_hash": reading.content_hash(builder)}
+
+    return reading.open_run_dataset(trained_on, data_dir, config.survey.dataset_name, identity)
 
 
 def _end_of_group(builder, fold, n, size):

@@ -253,6 +253,10 @@ def _check_config(config, n_galaxies):
     data, default = config.data, DataConfig()
     if (data.train_fraction, data.train_on) != (default.train_fraction, default.train_on):
         raise ValueError("data.train_fraction and data.train_on are for `photoz train`; select rows of the table")
+    if config.train.teacher is not None:
+        raise ValueError("train.teacher is for `photoz train`; the test galaxies of a run are not those of a table")
+    if config.train.auxiliary_weight:
+        raise ValueError("train.auxiliary_weight is for `photoz train`; the table has no structure and magnitudes")
     if n_galaxies < data.n_validation + data.batch_size:
         raise ValueError(
             f"the table has {n_galaxies} galaxies, fewer than data.n_validation ({data.n_validation}) and one "

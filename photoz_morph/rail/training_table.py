@@ -13,7 +13,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from photoz_morph.models.loading import BATCH_SIZE
-from photoz_morph.photoz.dataset import PhotozBatches
+from photoz_morph.photoz.dataset import PhotozBatches, augmentations_of
 from photoz_morph.photoz.experiment import N_ADAPTATION, PhotozFold
 from photoz_morph.training.ensemble import member_seed
 from photoz_morph.training.fit import choose_strategy, fit
@@ -32,7 +32,7 @@ class TableBatches(PhotozBatches):
     def __init__(self, tensors, rows, config):
         self.grid, self.batch_size, self.label_sigma = config.redshift, config.data.batch_size, config.train.label_sigma
         self.n_galaxies, self.is_cached = len(rows), True
-        self._inputs = ("ebv", *config.model.observing)
+        self._inputs, self.augmentations = ("ebv", *config.model.observing), augmentations_of(config)
         self._tensors, self._galaxies = tensors, tf.data.Dataset.from_tensor_slices(rows)
 
     def _shuffled(self, seed, epoch):

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from photoz_morph.runs.progress import read_history
 from photoz_morph.system.files import write_whole
+from photoz_morph.training.averaging import KeepRawWeights, averaged_weights
 from photoz_morph.training.checkpoints import checkpoint_paths, iterations_done, load_checkpoint, save_checkpoint
 from photoz_morph.training.dropout import reset_dropout
 from photoz_morph.training.schedules import training_length
@@ -90,19 +91,21 @@ def fit(fold, member_dir, seed, strategy, on_batch=None):
         steps = min(train.steps_per_epoch, n_iterations - epoch * train.steps_per_epoch)
         reset_dropout(model, seed, epoch)
         logs = _run_epoch(model, train, seed, epoch, steps, on_batch and partial(on_batch, epoch + 1, n_epochs))
+        with averaged_weights(model):
+            scores = fold.validate(model)
         row = {
             "epoch": epoch + 1,
             "iterations": epoch * train.steps_per_epoch + steps,
             "learning_rate": float(model.optimizer.learning_rate),
             "loss": float(logs.pop("loss")[0]),
             **{name: float(values[0]) for name, values in logs.items()},  # terms of the loss, if it has several
-            **fold.validate(model),
+            **scores,
         }
         history.append({**row, "seconds": time.monotonic() - start})
         _write_history(member_dir, history)
         _log_to_tensorboard(member_dir, row)
         save_checkpoint(model, member_dir)
-    with write_whole(member_dir / "model.keras", keep_suffix=True) as part:
+    with averaged_weights(model), write_whole(member_dir / "model.keras", keep_suffix=True) as part:
         fold.trained_network(model).save(part)
     for checkpoint in checkpoint_paths(member_dir):
         checkpoint.unlink(missing_ok=True)
@@ -133,7 +136,7 @@ def _run_epoch(model, train, seed, epoch, steps, on_batch):
     try:
         # Keras would shuffle arrays; a dataset keeps its order.
         batches = train.epoch(seed, epoch).take(steps)
-        return model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[monitor]).history
+        return model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[monitor, KeepRawWeights()]).history
     except tf.errors.ResourceExhaustedError as error:
         raise MemoryError(
             f"out of memory with data.batch_size {train.batch_size}; try --set data.batch_size="

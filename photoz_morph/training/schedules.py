@@ -2,9 +2,11 @@
 
 import keras
 
+CYCLE_RISE = 0.3  # fraction of a one-cycle training, as most implementations of Smith & Topin (2018) have it
+
 
 def learning_rate_schedule(train, n_iterations):
-    """Learning rate by iteration: constant, cosine to zero, or divided by five at half-way, after a warm-up.
+    """Learning rate by iteration: constant, cosine to zero, or divided by five at half-way, after a warm-up; one cycle.
 
     Parameters
     ----------
@@ -23,7 +25,9 @@ def learning_rate_schedule(train, n_iterations):
 
     Notes
     -----
-    The warm-up rises linearly before a cosine; otherwise it has two steps, a tenth and a third of the peak.
+    The warm-up rises linearly before a cosine; otherwise it has two steps, a tenth and a third of the peak. One cycle
+    (Smith & Topin 2018, without their change of the momentum) is a cosine whose warm-up is the first 30 % of the
+    training, however long it is.
     """
     peak, warmup = train.learning_rate, train.warmup_iterations
     end = n_iterations // 2 if train.schedule == "halfway" else n_iterations
@@ -32,7 +36,9 @@ def learning_rate_schedule(train, n_iterations):
             f"train.warmup_iterations is {warmup}, but the learning rate of {n_iterations} iterations is to reach its "
             f"peak before iteration {end}; give fewer, or train longer"
         )
-    if train.schedule == "cosine":
+    if train.schedule == "one_cycle":
+        warmup = round(CYCLE_RISE * n_iterations)
+    if train.schedule in ("cosine", "one_cycle"):
         decay = max(n_iterations - warmup, 1)
         if warmup == 0:
             return keras.optimizers.schedules.CosineDecay(peak, decay)

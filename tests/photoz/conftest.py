@@ -39,3 +39,13 @@ def reported(run_dir, tmp_path_factory):
     """A copy of the tiny run after `photoz report`, and what the command printed."""
     run = shutil.copytree(run_dir, tmp_path_factory.mktemp("report") / "run")
     return run, CliRunner().invoke(main, ["report", str(run)])
+
+
+@pytest.fixture(scope="session")
+def calibrated_run(run_dir, tmp_path_factory):
+    """A copy of the tiny run after `photoz calibrate`."""
+    from photoz_morph.photoz.calibration.of_run import calibrate_run
+
+    run = shutil.copytree(run_dir, tmp_path_factory.mktemp("calibrated") / "run")
+    calibrate_run(run, progress=False)
+    return run

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from photoz_morph.config import load_config
 from photoz_morph.datasets import reading
 from photoz_morph.photoz import dataset
+from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.redshift_grid import RedshiftGrid
 from tests.support.redshifts import around_edges
 
@@ -55,6 +57,43 @@ def test_augmentation_moves_pixels_of_a_galaxy_but_keeps_its_flux(builder):
     np.testing.assert_allclose(np.ptp(flux, axis=1), 0, atol=1e-3)
     moved = [not np.array_equal(images[0], images[1]) for images in versions.values()]
     assert 0.75 < np.mean(moved) < 0.97  # one of eight elements repeats by chance
+
+
+def augmented(builder, overrides, seed, epoch):
+    """Galaxies of one epoch by obj_id: their image and E(B-V)."""
+    config = load_config("photoz_simulated.yaml", PhotozConfig, overrides)
+    augmentations = dataset.augmentations_of(config)
+    train = dataset.PhotozBatches(builder, "fold_0", GRID, batch_size=8, augmentations=augmentations)
+    ids = [train.obj_ids(seed, epoch, batch) for batch in range(train.steps_per_epoch)]
+    batches = [inputs for inputs, _ in train.epoch(seed, epoch)]
+    seen = {name: np.concatenate([batch[name] for batch in batches]) for name in ("image", "ebv")}
+    return {obj_id: (image, ebv) for obj_id, image, ebv in zip(np.concatenate(ids), seen["image"], seen["ebv"])}
+
+
+def test_extra_extinction_depends_on_seed_epoch_and_galaxy_and_leaves_all_else_as_it_was(builder):
+    plain, dusty, again, later = (
+        augmented(builder, overrides, 5, epoch)
+        for overrides, epoch in (([], 0), *[(["data.extra_ebv=0.2"], epoch) for epoch in (0, 0, 1)])
+    )
+    extinction = np.array(load_config("photoz_simulated.yaml", PhotozConfig).survey.extinction_per_ebv)
+    extra = {obj_id: dusty[obj_id][1] - ebv for obj_id, (_, ebv) in plain.items()}
+    assert plain.keys() == dusty.keys() and min(extra.values()) >= 0 and max(extra.values()) > 0.1
+    for obj_id, (image, _) in plain.items():
+        dimmed = image * 10 ** (-0.4 * extra[obj_id] * extinction)
+        np.testing.assert_allclose(dusty[obj_id][0], dimmed, rtol=1e-4, atol=1e-6)
+        assert np.array_equal(dusty[obj_id][0], again[obj_id][0]) and dusty[obj_id][1] == again[obj_id][1]
+    assert not any(dusty[obj_id][1] == later[obj_id][1] for obj_id in dusty.keys() & later.keys())
+
+
+def test_shifts_and_rotations_depend_on_seed_epoch_and_galaxy(builder):
+    options = ["data.shift=1.5", "data.rotation=any"]
+    first, again, later = (augmented(builder, options, 5, epoch) for epoch in (0, 0, 1))
+    plain = augmented(builder, [], 5, 0)
+    for obj_id, (image, ebv) in first.items():
+        assert np.array_equal(image, again[obj_id][0]) and ebv == plain[obj_id][1]
+        assert np.abs(image - plain[obj_id][0]).max() > 0.05 * plain[obj_id][0].max()
+        np.testing.assert_allclose(image.sum(axis=(0, 1)), plain[obj_id][0].sum(axis=(0, 1)), rtol=1e-3, atol=1e-2)
+    assert not any(np.array_equal(first[obj_id][0], later[obj_id][0]) for obj_id in first.keys() & later.keys())
 
 
 def test_batches_give_what_the_stacks_hold(builder, stacks_dir):

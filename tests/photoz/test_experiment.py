@@ -37,6 +37,32 @@ def test_a_uniform_pdf_scores_the_entropy_of_the_bins_and_the_scatter_of_the_mea
     assert scores["validation_sigma_mad"] == pytest.approx(scatter, rel=1e-6)
 
 
+def test_the_validation_loss_is_the_one_that_is_trained(data_dir):
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, "train.loss=crps"])
+    fold = PhotozExperiment(config, data_dir).fold(0)
+    n_bins = config.redshift.n_bins
+    z_spec = reading.read_columns(reading.open_dataset(data_dir), "fold_1[:20]")["z_spec"]  # the validation galaxies
+    uniform, truth = np.arange(1, n_bins + 1)[:, None] / n_bins, z_spec < config.redshift.edges[1:, None]
+    expected = 6 * np.log(n_bins) / n_bins * np.mean(np.sum((uniform - truth) ** 2, axis=0))
+    assert fold.validate(Uniform(n_bins))["validation_loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_network_is_saved_without_its_second_head(data_dir):
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, "train.auxiliary_weight=0.3"])
+    fold = PhotozExperiment(config, data_dir).fold(0)
+    model = fold.new_network(10, seed=2)
+    inputs, target = next(iter(fold.train.epoch(1, 0)))
+    known = np.isfinite(target["auxiliary"])
+    assert known.shape == (16, 8) and known[:, 3:].all() and not known[:, :3].any()  # this dataset has only magnitudes
+    network = fold.trained_network(model)
+    plain = new_network(load_config("photoz_simulated.yaml", PhotozConfig, TINY), 10, 2)
+    assert [layer.name for layer in network.layers] == [layer.name for layer in plain.layers] and not network.compiled
+    np.testing.assert_array_equal(network(inputs), model(inputs)["redshift_pdf"])
+    trainable = zip(network.trainable_variables, plain.trainable_variables, strict=True)
+    assert all(np.array_equal(a, b) for a, b in trainable)  # the head takes no random number of the network
+    assert fold.validate(model) == fold.validate(network)
+
+
 def test_the_number_of_training_galaxies_is_that_of_the_batches(experiment):
     for fold in range(2):
         assert experiment.n_training(fold) == experiment.fold(fold).train.n_galaxies

@@ -3,6 +3,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -11,19 +12,24 @@ import pytest
 import tensorflow as tf
 
 from photoz_morph.datasets import reading
-from photoz_morph.models.loading import load_network
+from photoz_morph.models.loading import load_members, load_network
 from photoz_morph.models.registry import build_model
 from photoz_morph.models.saved_model import model_hash
 from photoz_morph.photoz import dataset
+from photoz_morph.photoz.calibration.calibrator import fit_calibrator
+from photoz_morph.photoz.calibration.files import FoldCalibration
+from photoz_morph.photoz.calibration.networks import ensemble, with_latents
+from photoz_morph.photoz.calibration.quality import BITS, fit_quality_limits
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.export import OUTPUTS, export, export_network, point_estimates
-from photoz_morph.photoz.predict import load_ensemble
+from photoz_morph.photoz.predict import load_ensemble, predict_run
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.runs.folder import finished_members
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from photoz_morph.system.provenance import file_hash
 from tests.support.exports import onnx_answers, saved_model_cli, serving, serving_answer
+from tests.support.miscalibrated import planted
 from tests.support.paths import ROOT
 from tests.support.samples import colour_stacks
 
@@ -217,3 +223,95 @@ def test_saved_model_cli_shows_and_runs_the_exported_model(exported, batch, tmp_
     model = tf.saved_model.load(str(exported))
     for name, values in model.serve(**batch).items():
         np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), values, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def calibrated_export(calibrated_run, tmp_path_factory):
+    """The SavedModel of fold 0 of the calibrated run."""
+    folder = tmp_path_factory.mktemp("calibrated") / "model"
+    export(calibrated_run, folder, fold=0)
+    return folder
+
+
+def test_the_export_of_a_calibrated_run_serves_what_photoz_predict_writes(calibrated_run, calibrated_export, data_dir):
+    table = predict_run(calibrated_run, progress=False)
+    rows = table[table["fold"] == 0][:40]
+    batch = next(dataset.image_batches(reading.open_dataset(data_dir), "fold_0", 40).as_numpy_iterator())
+    model = tf.saved_model.load(str(calibrated_export))
+    answers = model.serve(batch["image"], batch["ebv"])
+    described = json.loads((calibrated_export / "estimator.json").read_text())
+    assert answers.keys() == set(described["outputs"]) and set(described["outputs"]) > set(OUTPUTS)
+    np.testing.assert_allclose(GRID.cdf(answers["pdf"]), GRID.cdf(rows["pdf"]), atol=2e-5)
+    for name in ("z_phot", "z_upper_68", "z_lower_95", "ood_score"):
+        np.testing.assert_allclose(answers[name], rows[name], atol=2e-4, err_msg=name)
+    assert np.mean(np.asarray(answers["quality"]) == rows["quality"]) >= 0.95  # a score on a limit may round either way
+
+
+def test_estimator_describes_the_calibration(calibrated_run, calibrated_export):
+    described = json.loads((calibrated_export / "estimator.json").read_text())["calibration"]
+    written = json.loads((calibrated_run / "fold_0/calibration.json").read_text())
+    assert described["calib_id"] == written["calib_id"] and described["n_galaxies"] == 20
+    assert described["pooling"] == written["calibrator"]["pooling"]
+    assert [interval["coverage"] for interval in described["intervals"]] == [0.68, 0.9, 0.95]
+    assert sum(described["training_counts"]) == sum(written["training_counts"])
+    assert described["quality_bits"]["4"].startswith("ood_score above 1")
+
+
+def test_a_stale_calibration_is_not_exported_and_an_uncalibrated_export_is_as_ever(calibrated_run, exported, tmp_path):
+    run = shutil.copytree(calibrated_run, tmp_path / "run")
+    (run / "fold_0/calibration.npz").write_bytes(b"other")
+    with pytest.raises(ValueError, match="run `photoz calibrate .*` again, or give --uncalibrated"):
+        export(run, tmp_path / "model")
+    said = export(run, tmp_path / "model", uncalibrated=True)
+    before = json.loads((exported / "estimator.json").read_text())
+    assert json.loads(json.dumps({**said, "model_id": ""})) == {**before, "model_id": ""}
+
+
+def test_a_target_nz_moves_the_pdfs_towards_it_and_is_described(calibrated_run, calibrated_export, batch, tmp_path):
+    (tmp_path / "nz.csv").write_text("z,nz\n0,4\n0.2,2\n0.4,0\n")
+    said = export(calibrated_run, tmp_path / "model", target_nz=tmp_path / "nz.csv")
+    weights = np.array(said["calibration"]["target_nz"]["weights"])
+    assert said["calibration"]["target_nz"]["file"] == "nz.csv" and weights[:20].mean() > weights[-20:].mean()
+    models = [tf.saved_model.load(str(path)) for path in (calibrated_export, tmp_path / "model")]
+    plain, target = (model.serve(**batch) for model in models)
+    expected = np.asarray(plain["pdf"]) * weights
+    expected /= expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(target["pdf"], expected, atol=1e-5)
+    assert (np.asarray(target["z_phot"]) < np.asarray(plain["z_phot"])).all()
+    with pytest.raises(ValueError, match="fold 0 is exported uncalibrated, and only calibrated PDFs are re-weighted"):
+        export(calibrated_run, tmp_path / "other", uncalibrated=True, target_nz=tmp_path / "nz.csv")
+
+
+def test_a_target_nz_of_a_run_that_is_not_calibrated_is_refused(run_dir, tmp_path):
+    with pytest.raises(ValueError, match="fold 0 is not calibrated, .*; run `photoz calibrate .*` first"):
+        export(run_dir, tmp_path / "model", target_nz=tmp_path / "nz.csv")
+
+
+def test_every_kind_of_calibration_is_in_the_onnx_file(run_dir, tmp_path):
+    members = load_members(finished_members(run_dir, PhotozConfig)[0])
+    z_spec, pdf = planted(200, "shifted by z")
+    calibrator, _, cross_fitted = fit_calibrator(pdf, z_spec, GRID)
+    calibrator = replace(calibrator, pooling="harmonic", temperature=1.3)
+    assert calibrator.pit_map.kind == "local"
+    rng = np.random.default_rng(6)
+    inputs = {"image": rng.normal(size=(9, 64, 64, 5)).astype(np.float32), "ebv": rng.random(9).astype(np.float32)}
+    inputs["image"][:, 28:36, 28:36] += 20 * rng.random((9, 1, 1, 5), np.float32)
+    latents = [network(inputs)["latent"].numpy() for network in with_latents(members)]
+    limits = fit_quality_limits(pdf, latents, latents, GRID)
+    calibration = FoldCalibration(calibrator, limits, np.ones(180), cross_fitted, z_spec, {})
+    facts = {"model": "inception_photoz", "n_members": 2, "trained_on": {"name": "none", "origin": "simulated"}}
+    export_network(ensemble(members), SDSS, GRID, tmp_path / "model", facts, with_onnx=True, calibration=calibration,
+                   weights=np.linspace(0.5, 1.5, 180))  # fmt: skip
+    inputs["image"][3, 0, 0, 2], inputs["image"][4, ..., 1], inputs["ebv"][5] = np.nan, 0, np.nan
+    model = tf.saved_model.load(str(tmp_path / "model"))
+    expected = {name: values.numpy() for name, values in model.serve(**inputs).items()}
+    found = onnx_answers(tmp_path / "model/model.onnx", inputs)
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-4, err_msg=name)
+    assert found["quality"].dtype == np.int32
+    no_pdf = BITS["no_pdf"]
+    assert found["quality"][3] == BITS["bad_pixels"] | no_pdf and found["quality"][5] == no_pdf
+    assert found["quality"][4] & BITS["blank_band"] and np.isnan(found["z_upper_90"][[3, 5]]).all()
+    answer = serving_answer(tmp_path / "model", {"instances": [{"image": inputs["image"][0].tolist(), "ebv": 0.1}]})
+    assert isinstance(answer[0]["quality"], int)

@@ -5,14 +5,21 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
+from astropy.table import Table
 
+from photoz_morph.config import load_config
 from photoz_morph.datasets import reading
 from photoz_morph.photoz import dataset
-from photoz_morph.photoz.export import OUTPUTS
+from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.experiment import PhotozExperiment
+from photoz_morph.photoz.export import OUTPUTS, export
 from photoz_morph.photoz.exported_model import infer_shards, infer_stacks, load_exported_model
+from photoz_morph.photoz.predict import predict_run
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
-from tests.support.samples import colour_stacks
+from photoz_morph.training.ensemble import train_ensemble
+from tests.support.exports import onnx_answers
+from tests.support.samples import PSF_MATCHED, TINY, colour_stacks
 
 
 def test_exported_model_agrees_with_predict(predictions, exported, data_dir):
@@ -94,3 +101,54 @@ def test_stacks_in_parts_are_predicted_as_the_whole(exported):
     parts = infer_stacks(model, [(images[:2], table[:2]), (images[2:], table[2:])], "simulated")
     assert list(parts["obj_id"]) == list(whole["obj_id"]) and parts.meta == whole.meta
     np.testing.assert_allclose(parts["pdf"], whole["pdf"], atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def told(data_dir, tmp_path_factory):
+    """A run of a network that is told seeing and number of frames, its predictions of fold 0, and its export."""
+    folder = tmp_path_factory.mktemp("told")
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, *PSF_MATCHED, "train.epochs=1"])
+    train_ensemble(PhotozExperiment, config, folder / "run", data_dir, n_members=1, n_folds=1, progress=False)
+    export(folder / "run", folder / "export", with_onnx=True)
+    return predict_run(folder / "run", progress=False), load_exported_model(folder / "export"), folder / "export"
+
+
+def inputs_of_fold_0(data_dir, n):
+    builder = reading.open_dataset(data_dir)
+    batches = dataset.image_batches(builder, "fold_0", n, observing=("psf_fwhm", "n_frames"))
+    return next(batches.as_numpy_iterator())
+
+
+def test_an_export_that_is_told_conditions_answers_as_its_run(told, data_dir):
+    predictions, model, _ = told
+    batch = inputs_of_fold_0(data_dir, 9)
+    conditions = {name: batch[name] for name in model.observing}
+    assert model.observing == ("psf_fwhm", "n_frames") and np.isnan(batch["psf_fwhm"]).all()
+    answer = model.predict(batch["image"], batch["ebv"], conditions=conditions)
+    np.testing.assert_allclose(answer["z_phot"], predictions["z_phot"][:9], atol=1e-5)
+    other = model.predict(batch["image"], batch["ebv"], conditions={**conditions, "n_frames": np.full((9, 5), 50)})
+    assert np.abs(other["z_phot"] - answer["z_phot"]).max() > 1e-5
+
+
+def test_unknown_conditions_may_be_nan_zero_or_left_out(told, data_dir):
+    _, model, folder = told
+    batch = inputs_of_fold_0(data_dir, 9)
+    expected = model.predict(batch["image"], batch["ebv"])
+    zero = {name: np.zeros((9, 5), np.float32) for name in model.observing}
+    for name, values in model.predict(batch["image"], batch["ebv"], conditions=zero).items():
+        np.testing.assert_array_equal(values, expected[name])
+    answers = onnx_answers(folder / "model.onnx", {**batch, **zero})
+    np.testing.assert_allclose(answers["pdf"], expected["pdf"], atol=1e-5)
+
+
+def test_conditions_are_read_from_the_columns_of_a_catalogue(told, data_dir):
+    _, model, _ = told
+    batch = inputs_of_fold_0(data_dir, 9)
+    table = Table({"obj_id": np.arange(9), "flag": np.zeros(9, np.int16), "ebv": batch["ebv"]})
+    plain = model.predictions(batch["image"], table, "simulated")
+    for band, count in zip("ugriz", batch["n_frames"].T):
+        table[f"n_frames_{band}"] = count
+    answer = model.predict(batch["image"], batch["ebv"], conditions={"n_frames": batch["n_frames"]})
+    found = model.predictions(batch["image"], table, "simulated")
+    np.testing.assert_allclose(found["z_phot"], answer["z_phot"], atol=1e-6)
+    assert np.abs(found["z_phot"] - plain["z_phot"]).max() > 1e-6

@@ -9,7 +9,12 @@ from photoz_morph.surveys import SDSS
 TINY = (
     "data.n_validation=20", "data.batch_size=16", "model.crop=32", "model.conv1_filters=8", "model.dense_units=32",
     "model.blocks=[[4, 8], [8, 8]]", "model.pool_after=[1]", "train.epochs=2", "train.learning_rate=3e-3",
-    "train.warmup_iterations=0",
+    "train.warmup_iterations=0", "train.weight_decay=0", "model.apertures=circular", "model.observing=[]",
+    "model.photometric_layers=0", "model.dense_activation=relu", "model.dropout=0",
+)  # fmt: skip
+PSF_MATCHED = (
+    "model.apertures=psf_matched", "model.observing=[psf_fwhm, n_frames]", "model.photometric_layers=1",
+    "model.dense_activation=gelu", "model.dropout=0.1", "train.weight_decay=0.1",
 )  # fmt: skip
 
 MORPH_TINY = (

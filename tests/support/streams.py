@@ -70,7 +70,7 @@ class NumpyModel:
         self.folder, self.survey, self.z_phot_bins = Path(folder), TINY_SDSS, "midpoints"
         self.grid, self.seconds = RedshiftGrid(0.0, 0.4, 5), seconds
         self.description = {"model": "inception_photoz", "n_members": 1}
-        self.trained_on, self.observing = image_facts(TINY_SDSS), ("psf_fwhm",)
+        self.trained_on, self.observing, self.calibrated = image_facts(TINY_SDSS), ("psf_fwhm",), []
 
     def provenance(self, facts=None):
         return {"model_id": "numpy", "data_id": "", **(facts or {})}

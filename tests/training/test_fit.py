@@ -9,6 +9,7 @@ import tensorflow as tf
 from photoz_morph.config import load_config
 from photoz_morph.datasets import reading
 from photoz_morph.metrics.redshifts.point_scores import residuals, sigma_mad
+from photoz_morph.models.loading import load_network
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.experiment import PhotozExperiment
 from photoz_morph.shards.stacks import shard_path, write_shard
@@ -59,6 +60,33 @@ def test_a_training_killed_in_its_partial_epoch_resumes_at_the_epoch_before(data
         fit_fold(config, data_dir, tmp_path / "killed", seed=4, on_batch=kill_at(2, 3))
     fit_fold(config, data_dir, tmp_path / "killed", seed=4)
     assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
+
+
+def test_the_choices_of_training_survive_an_interruption(data_dir, tmp_path):
+    options = ["train.loss=crps", "train.schedule=one_cycle", "train.ema_momentum=0.8", "train.auxiliary_weight=0.2",
+               "data.extra_ebv=0.1", "data.shift=1", "data.rotation=any"]  # fmt: skip
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, *options])
+    history = fit_fold(config, data_dir, tmp_path / "whole", seed=4)
+    with pytest.raises(Killed):
+        fit_fold(config, data_dir, tmp_path / "killed", seed=4, on_batch=kill_at(2, 3))
+    fit_fold(config, data_dir, tmp_path / "killed", seed=4)
+    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
+    assert {"redshift_pdf_loss", "auxiliary_loss"} < set(history[-1])
+
+
+def test_the_average_of_the_weights_is_scored_and_saved(data_dir, tmp_path):
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, "train.ema_momentum=0.8"])
+    fold, models, raw = PhotozExperiment(config, data_dir).fold(0), [], []
+    new_network = fold.new_network
+    fold.new_network = lambda *arguments: models.append(new_network(*arguments)) or models[0]
+    history = fit(fold, tmp_path, 4, choose_strategy("none"), lambda *batch: raw.append(models[0].get_weights()))
+    expected = raw[0]
+    for weights in raw[1:]:
+        expected = [0.8 * mean + 0.2 * weight for mean, weight in zip(expected, weights, strict=True)]
+    for weight, mean in zip(final_weights(tmp_path), expected, strict=True):
+        np.testing.assert_allclose(weight, mean, atol=1e-6)
+    scores = fold.validate(load_network(tmp_path / "model.keras"))
+    assert scores["validation_loss"] == pytest.approx(history[-1]["validation_loss"], rel=1e-5)
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tiny_config, data_dir, tmp_path, capsys):
@@ -148,9 +176,12 @@ from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.experiment import new_network
 from photoz_morph.training.fit import choose_strategy
 
-config = load_config("photoz_simulated.yaml", PhotozConfig, TINY)
+config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, *sys.argv[2:]])
 images, table = colour_stacks(64)
 target = bin_target(table["z_spec"], config.redshift, config.train.label_sigma)
+if config.train.auxiliary_weight:
+    known = np.where(np.indices((64, 8))[0] % 3, np.float32(table["z_spec"])[:, None], np.nan)
+    target = {"redshift_pdf": target, "auxiliary": np.float32(known)}
 data = tf.data.Dataset.from_tensor_slices(({"image": images, "ebv": np.float32(table["ebv"])}, target)).batch(16)
 weights = []
 for name in ("none", "mirrored"):
@@ -166,8 +197,10 @@ print("difference", max(np.abs(a - b).max() for a, b in zip(*weights)))
 """
 
 
-def test_two_replicas_take_the_step_of_one():
-    result = subprocess.run([sys.executable, "-c", TWO_REPLICAS, str(ROOT)], capture_output=True, text=True)
+@pytest.mark.parametrize("options", [(), ("train.loss=crps", "train.ema_momentum=0.5", "train.auxiliary_weight=1")])
+def test_two_replicas_take_the_step_of_one(options):
+    command = [sys.executable, "-c", TWO_REPLICAS, str(ROOT), *options]
+    result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
     printed = dict(line.rsplit(" ", 1) for line in result.stdout.splitlines())
     assert (printed["none"], printed["mirrored"]) == ("1", "2")

@@ -28,10 +28,14 @@ def test_published_halving_and_the_cosine():
         ("halfway", {0: 0.03, 5: 0.03, 6: 0.1, 10: 0.1, 11: 0.3, 50: 0.3, 51: 0.06, 99: 0.06}),
         # Linear from 0.03 to 0.3 in ten iterations, then half a cosine over the 100 that the schedule counts, less 10.
         ("cosine", {0: 0.03, 5: 0.165, 10: 0.3, 55: 0.15, 100: 0.0}),
+        # Linear from 0.01 in 30 iterations, then half a cosine over 70.
+        ("one_cycle", {0: 0.01, 15: 0.155, 30: 0.3, 65: 0.15, 100: 0.0}),
     ],
 )
 def test_warm_up_and_decay_by_hand(schedule, expected):
-    train = TrainConfig(learning_rate=0.3, warmup_iterations=10, schedule=schedule)
+    train = TrainConfig(
+        learning_rate=0.3, warmup_iterations=10 * (schedule != "one_cycle"), schedule=schedule
+    )
     rate = learning_rate_schedule(train, 100)
     assert {step: float(rate(step)) for step in expected} == pytest.approx(expected, abs=1e-6)
 
@@ -44,6 +48,14 @@ def test_a_warm_up_that_leaves_nothing_is_refused(schedule, warmup, end):
     train = TrainConfig(learning_rate=0.3, warmup_iterations=warmup, schedule=schedule)
     with pytest.raises(ValueError, match=f"train.warmup_iterations is {warmup}, .* of 100 .* before iteration {end}; "):
         learning_rate_schedule(train, 100)
+
+
+def test_one_cycle_is_a_cosine_whose_warm_up_is_three_tenths_of_the_training():
+    cycle = TrainConfig(learning_rate=0.3, schedule="one_cycle")
+    cosine = TrainConfig(learning_rate=0.3, schedule="cosine", warmup_iterations=12)
+    rate, reference = learning_rate_schedule(cycle, 40), learning_rate_schedule(cosine, 40)
+    assert [float(rate(step)) for step in range(41)] == [float(reference(step)) for step in range(41)]
+    assert float(learning_rate_schedule(cycle, 1)(0)) == pytest.approx(0.3)  # no iteration to rise in
 
 
 def test_without_warm_up_halfway_has_two_rates():

@@ -79,6 +79,8 @@ def baseline(source, method, out, simulated, survey, z_max, data_dir, quiet):
 @click.option("--without", metavar="REGION", help=f"Region to leave out: {REGION_HELP}")
 @click.option("--widest-removed", default=0.0, show_default=True, type=click.FloatRange(0, 1, max_open=True),
               help="Fraction of the galaxies to leave out, those with the widest PDFs.")  # fmt: skip
+@click.option("--bins", "n_bins", default=5, show_default=True, type=click.IntRange(1, 100),
+              help="Tomographic bins of equally many galaxies.")  # fmt: skip
 @click.option("--truth", metavar="CATALOGUE", type=UserPath(),
               help="Catalogue of true redshifts for predictions of any program: FITS, CSV, Parquet, HDF5.")  # fmt: skip
 @click.option("--id", "id_name", metavar="COLUMN",
@@ -95,8 +97,8 @@ def baseline(source, method, out, simulated, survey, z_max, data_dir, quiet):
               help="JSON file; by default RUN/scores.json or FILE_scores.json, and none for a selection.")  # fmt: skip
 @quiet_option
 def evaluate(
-    predictions, against, depth, without, widest_removed, truth, id_name, truth_id, point, grid, survey, simulated, out,
-    quiet,
+    predictions, against, depth, without, widest_removed, n_bins, truth, id_name, truth_id, point, grid, survey,
+    simulated, out, quiet,
 ):  # fmt: skip
     """Score predictions per fold: the paper's Table 1, then the scores of RAIL and qp.
 
@@ -109,7 +111,7 @@ def evaluate(
     rest are those of CATALOGUE.
     """
     if truth:
-        options = {"id_name": id_name, "point": point, "grid": grid, "simulated": simulated}
+        options = {"id_name": id_name, "point": point, "grid": grid, "simulated": simulated, "n_bins": n_bins}
         _evaluate_others(
             predictions, truth, against, (depth, without, widest_removed), survey, truth_id, options, out, quiet
         )
@@ -122,14 +124,16 @@ def evaluate(
     from photoz_morph.photoz.report.tables.colour_cells import cells_markdown
     from photoz_morph.photoz.report.tables.comparison import comparison_markdown
     from photoz_morph.photoz.report.tables.scores import rail_markdown, scores_markdown
+    from photoz_morph.photoz.report.tables.tomography import bins_markdown
     from photoz_morph.runs.scores import write_scores
 
     path = predictions_of(Path(predictions), quiet)
     if against:
         predictions_of(Path(against), quiet)
-    scores = evaluate_file(predictions, against, depth, without, widest_removed, progress=not quiet)
+    scores = evaluate_file(predictions, against, depth, without, widest_removed, not quiet, n_bins)
     echo(scores_markdown(scores), quiet)
     echo(rail_markdown(scores), quiet)
+    echo(bins_markdown(scores), quiet)
     echo(cells_markdown(scores["colour_cells"]), quiet)
     if against:
         echo(comparison_markdown(scores["comparison"]), quiet)
@@ -226,16 +230,18 @@ def learning_curve(runs, out, n_bootstrap, quiet):
 
 def _evaluate_others(source, truth, against, selection, survey, truth_id, options, out, quiet):
     """Score predictions of any program against a catalogue of true redshifts."""
-    from photoz_morph.photoz.evaluation.other_scores import evaluate_matched, matched_parts, say_matched
+    from photoz_morph.photoz.evaluation.other_scores import evaluate_matched, for_trends, matched_parts, say_matched
     from photoz_morph.photoz.evaluation.truth import read_truth
     from photoz_morph.photoz.formats.binning import read_layout
     from photoz_morph.photoz.report.tables.colour_cells import cells_markdown
     from photoz_morph.photoz.report.tables.comparison import comparison_markdown
     from photoz_morph.photoz.report.tables.scores import rail_markdown, scores_markdown, truth_text
+    from photoz_morph.photoz.report.tables.tomography import bins_markdown
+    from photoz_morph.photoz.report.tables.trends import catalogue_trends, trend_numbers, trends_markdown
     from photoz_morph.runs.scores import write_scores
     from photoz_morph.surveys import SDSS, get_survey
 
-    grid = options.pop("grid")
+    grid, n_bins = options.pop("grid"), options.pop("n_bins")
     options |= {"layout": read_layout(grid) if grid else None, "survey": get_survey(survey) if survey else SDSS}
     for path in filter(None, (source, against)):
         predictions_of(Path(path), quiet)
@@ -247,14 +253,19 @@ def _evaluate_others(source, truth, against, selection, survey, truth_id, option
     if out is None and selection == ("all", None, 0.0):
         out = parts.path.with_name(f"{parts.path.stem}_scores.json")
         check_writable(out.parent)
-    scores = evaluate_matched(parts, other, *selection, progress=not quiet)
+    scores = evaluate_matched(parts, other, *selection, not quiet, n_bins)
+    table, residual, magnitude = for_trends(parts, *selection)
+    trends = catalogue_trends(table, residual, options["survey"].bands, magnitude)
+    scores["trends"] = trend_numbers(trends)
     echo(truth_text(scores["truth"]), quiet)
     echo(scores_markdown(scores), quiet)
     echo(rail_markdown(scores), quiet)
+    echo(bins_markdown(scores), quiet)
     echo(cells_markdown(scores["colour_cells"]), quiet)
     if against:
         echo(comparison_markdown(scores["comparison"]), quiet)
         echo(cells_markdown(scores["comparison"]["colour_cells"]), quiet)
+    echo(trends_markdown(trends), quiet)
     if out:
         write_scores(scores, out)
         echo(f"Scores in {out}.", quiet)

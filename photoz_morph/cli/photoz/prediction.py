@@ -1,4 +1,4 @@
-"""The prediction commands of `photoz`: predict, convert, export, import-checkpoint, infer."""
+"""The prediction commands of `photoz`: calibrate, predict, convert, export, import-checkpoint, infer."""
 
 from pathlib import Path
 
@@ -33,19 +33,30 @@ MAX_SHOWN = 20  # galaxies that `infer` lists and draws one by one
 ONE_GALAXY = {"obj_id": [1], "ra": [0.0], "dec": [0.0]}  # for a rehearsal where the columns are the dataset's
 
 
+uncalibrated_option = click.option(
+    "--uncalibrated", is_flag=True, help="The mean of the members' PDFs, although RUN is calibrated."
+)
+
+
 @click.command()
 @run_argument
 @click.option("--fold", default=0, show_default=True, type=click.IntRange(min=0),
               help="Fold whose networks are exported.")  # fmt: skip
 @click.option("--out", type=UserPath(), help="Folder of the SavedModel; by default RUN/export.")
+@click.option("--target-nz", type=UserPath(),
+              help="Table of z and nz: re-weight the calibrated PDFs to this redshift distribution.")  # fmt: skip
+@uncalibrated_option
 @onnx_option
 @quiet_option
-def export(run, fold, out, with_onnx, quiet):
+def export(run, fold, out, target_nz, uncalibrated, with_onnx, quiet):
     """Export the ensemble of a fold of RUN as one SavedModel, with its model card.
 
-    The SavedModel includes the image scaling and the point estimates.
+    The SavedModel includes the image scaling and the point estimates and, of a calibrated run, the calibration, the
+    conformal intervals and the quality flags.
     """
     check_onnx(with_onnx)
+    if target_nz and uncalibrated:
+        raise click.UsageError("--target-nz is of calibrated PDFs; leave out --uncalibrated")
     quiet_tensorflow()
     from photoz_morph.photoz.export import export as export_run
     from photoz_morph.photoz.report.model_card import model_card
@@ -56,7 +67,8 @@ def export(run, fold, out, with_onnx, quiet):
     check_new_folder(out)
     path = Path(run) / "scores.json"
     scores = read_scores(path) if path.exists() else None
-    write_text(model_card(export_run(run, out, fold, with_onnx), scores), out / "MODEL_CARD.md")
+    described = export_run(run, out, fold, with_onnx, uncalibrated, target_nz)
+    write_text(model_card(described, scores), out / "MODEL_CARD.md")
     echo(f"SavedModel in {out}. Next: photoz infer {out} --catalog CATALOG --frames FRAMES", quiet)
 
 
@@ -163,7 +175,7 @@ def infer(
         from photoz_morph.stacking.swarp import find_swarp
 
         if not is_begun(out):  # again, because now the name of the network is known
-            rehearse_predictions(galaxies[:1], out, catalog, model.description["model"])
+            rehearse_predictions(galaxies[:1], out, catalog, model.description["model"], model.calibrated)
 
         engine = engine or ("swarp" if swarp else DEFAULT_ENGINE)
         settings = {"combine": combine, "engine": engine}
@@ -188,7 +200,7 @@ def infer(
             reddening = CatalogReddening(galaxies)
             settings = {"ebv": reddening.fingerprint}
         if not is_begun(out):
-            rehearse_source(images, out, model.description["model"], progress=not quiet)
+            rehearse_source(images, out, model.description["model"], not quiet, model.calibrated)
     with remarks(quiet):
         made = infer_source(
             model, images, out, settings, reddening, share, not quiet, filling(beam), same_engine=same_engine, dust=dust
@@ -236,11 +248,30 @@ def _show(made, source, grid, figure, quiet):
 @click.command()
 @run_argument
 @click.option("--data-dir", type=UserPath(), help="Prepared dataset; by default the one the run was trained on.")
+@quiet_option
+def calibrate(run, data_dir, quiet):
+    """Calibrate the PDFs of RUN on its validation galaxies.
+
+    For each fold: pooling of the members, temperature and recalibration of the PDFs, conformal intervals, and limits of
+    the quality flags, in RUN/fold_K/calibration.json. What is predicted and exported afterwards is calibrated.
+    """
+    quiet_tensorflow()
+    from photoz_morph.photoz.calibration.of_run import calibrate_run
+    from photoz_morph.photoz.report.tables.calibration import calibration_text
+
+    echo(calibration_text(calibrate_run(run, data_dir, progress=not quiet)), quiet)
+    echo(f"Next: photoz predict {run}", quiet)
+
+
+@click.command()
+@run_argument
+@click.option("--data-dir", type=UserPath(), help="Prepared dataset; by default the one the run was trained on.")
 @click.option("--out", type=UserPath(), callback=output_file(*FORMATS),
               help="A .fits, .parquet, .hdf5 or .hats file; by default RUN/predictions.fits.")  # fmt: skip
+@uncalibrated_option
 @quiet_option
-def predict(run, data_dir, out, quiet):
-    """Predict redshift PDFs of the test galaxies of RUN.
+def predict(run, data_dir, out, uncalibrated, quiet):
+    """Predict redshift PDFs of the test galaxies of RUN, calibrated if it is.
 
     The galaxies of each fold are predicted by the networks that were not trained on them.
     """
@@ -252,7 +283,7 @@ def predict(run, data_dir, out, quiet):
     if Path(run).is_dir():  # else its absence is the error
         own_output(out)
         rehearse_predictions(ONE_GALAXY, out)
-    table = predict_run(run, data_dir, progress=not quiet)
+    table = predict_run(run, data_dir, not quiet, uncalibrated)
     write_predictions(table, out)
     echo(f"{len(table)} galaxies in {out}. Next: photoz evaluate {run}", quiet)
 

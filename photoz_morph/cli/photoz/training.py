@@ -1,5 +1,6 @@
-"""The training commands of `photoz`: train, status, summary."""
+"""The training commands of `photoz`: train, distill, status, summary."""
 
+import json
 from pathlib import Path
 
 import click
@@ -17,6 +18,8 @@ from photoz_morph.cli.options import (
     strategy_option,
 )
 from photoz_morph.cli.photoz.data import build_dataset
+from photoz_morph.cli.photoz.evaluation import evaluate
+from photoz_morph.cli.photoz.prediction import predictions_of
 from photoz_morph.cli.runs import build_in_subprocess, dataset_or_default, echo_status, read_config, train_run
 from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
@@ -54,6 +57,43 @@ def train(config, ensemble, cv, data_dir, run_dir, seed, strategy, jobs, overrid
     from photoz_morph.photoz.experiment import PhotozExperiment
 
     train_run(PhotozExperiment, config, run_dir, data_dir, ensemble, cv, strategy, jobs, quiet)
+
+
+@click.command()
+@run_argument
+@click.option("--out", required=True, type=UserPath(), help="Run folder of the new networks.")
+@click.option("--data-dir", type=UserPath(), help="Prepared dataset; by default the one RUN was trained on.")
+@seed_option
+@strategy_option
+@jobs_option
+@set_option
+@quiet_option
+def distill(run, out, data_dir, seed, strategy, jobs, overrides, quiet):
+    """Train one network for each fold of RUN on the mean PDF of the fold's ensemble.
+
+    The new networks have the config of RUN, and cost one member of an ensemble wherever they are used. They are
+    predicted and scored like any run, beside RUN on the same galaxies. If interrupted, run the same command again.
+    """
+    from photoz_morph.photoz.config import PhotozConfig
+    from photoz_morph.runs.folder import finished_members, read_run
+
+    if Path(out).resolve() == Path(run).resolve():
+        raise click.UsageError("--out is RUN itself; give another folder")
+    data_dir = data_dir or read_run(run, PhotozConfig)[1]["path"]
+    members = {fold: len(paths) for fold, paths in finished_members(run, PhotozConfig).items()}
+    if sorted(members) != list(range(len(members))) or len(set(members.values())) > 1:
+        counts = ", ".join(f"fold_{fold} {count}" for fold, count in sorted(members.items()))
+        raise ValueError(f"{run}: not all networks are finished ({counts}); finish the training")
+    given = [*overrides, "train.label_sigma=0", f"train.teacher={json.dumps(str(Path(run).resolve()))}"]
+    config = read_config(Path(run) / "config.yaml", PhotozConfig, seed, given)
+    check_writable(out)
+    quiet_tensorflow()
+    from photoz_morph.photoz.experiment import PhotozExperiment
+
+    train_run(PhotozExperiment, config, out, data_dir, 1, len(members), strategy, jobs, quiet)
+    for folder in (out, run):
+        predictions_of(Path(folder), quiet, data_dir)
+    click.get_current_context().invoke(evaluate, predictions=out, against=run, quiet=quiet)
 
 
 @click.command()

@@ -13,8 +13,9 @@ from photoz_morph.photoz.baselines.local_linear import photometric_features
 from photoz_morph.photoz.baselines.shapes import crude_shapes
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.depth import at_depth
-from photoz_morph.photoz.predict import known_first, open_run_dataset
+from photoz_morph.photoz.predict import known_first
 from photoz_morph.photoz.predictions import predictions_table, read_predictions, write_predictions
+from photoz_morph.photoz.splits import open_run_dataset
 from photoz_morph.runs.folder import finished_members, read_run
 
 BASELINES = tuple(MODELS | STAMP_MODELS)

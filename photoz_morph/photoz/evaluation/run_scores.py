@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from photoz_morph.metrics.redshifts.tomography import N_BINS
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.evaluation.comparison import compare
 from photoz_morph.photoz.evaluation.score_parts import evaluate_parts
@@ -19,7 +20,9 @@ BASELINES = ("knn", "boosting", "mlp", "mlp_shapes")
 BOUNDS = ("bound_guess", "bound_structure", "bound_pixels", "bound_truth")  # of simulated galaxies
 
 
-def evaluate_file(source, against=None, depth="all", without_region=None, widest_removed=0.0, progress=True):
+def evaluate_file(
+    source, against=None, depth="all", without_region=None, widest_removed=0.0, progress=True, n_bins=N_BINS
+):
     """Scores of a run folder or a file of predictions, and their comparison with another one.
 
     Parameters
@@ -32,6 +35,8 @@ def evaluate_file(source, against=None, depth="all", without_region=None, widest
         Galaxies to score; see `trials.select`. All by default.
     progress : bool
         Whether to show a progress bar for a file that is too large for memory.
+    n_bins : int
+        Tomographic bins.
 
     Returns
     -------
@@ -52,7 +57,9 @@ def evaluate_file(source, against=None, depth="all", without_region=None, widest
     parts, selection = PredictionParts(path), (depth, without_region, widest_removed)
     if is_large(parts):
         try:
-            scores = evaluate_parts(parts, choice=choice, selection=selection, progress=progress, survey=survey)
+            scores = evaluate_parts(
+                parts, choice=choice, selection=selection, progress=progress, survey=survey, n_bins=n_bins
+            )
         except ValueError as error:
             raise ValueError(str(error) if str(error).startswith(f"{path}: ") else f"{path}: {error}") from error
         if not against:
@@ -62,7 +69,7 @@ def evaluate_file(source, against=None, depth="all", without_region=None, widest
     try:
         if not is_large(parts):  # the other file may be, and this table a sample
             whole = read_predictions(path)[0] if "sampled" in table.meta else table
-            scores = evaluate(whole[select(whole, *selection)], grid, choice=choice, survey=survey)
+            scores = evaluate(whole[select(whole, *selection)], grid, choice=choice, survey=survey, n_bins=n_bins)
         table = table[select(table, *selection)]
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -196,7 +203,7 @@ def current_scores(run_dir, table, grid):
     saved = read_scores(path) if is_current else {}
     # `photoz evaluate` may have written what is there, of another method or of a choice of galaxies.
     is_of_table = saved.get("model") == table.meta.get("model", "") and not saved.get("choice")
-    is_whole = is_of_table and {"folds", "coverage", "n_groups", "colour_cells"} <= set(saved)
+    is_whole = is_of_table and {"folds", "coverage", "n_groups", "tomography"} <= set(saved)
     scores = dict(saved) if is_whole else _scores_of_run(run_dir, table, grid)
     for group, methods in groups.items():
         comparison = scores.pop(group, None)

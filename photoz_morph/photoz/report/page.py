@@ -15,6 +15,7 @@ from photoz_morph.metrics.redshifts import point_scores
 from photoz_morph.metrics.redshifts.pdf_scores import pit
 from photoz_morph.photoz.report import diagnostics, science
 from photoz_morph.photoz.report.attainable import attainable
+from photoz_morph.photoz.report.calibration import calibration
 from photoz_morph.photoz.report.figures.pdfs import galaxies_with_pdf, pit_histogram, rescaled_pit
 from photoz_morph.photoz.report.figures.point_estimates import residual_histogram, z_phot_against_z_spec
 from photoz_morph.photoz.report.figures.sample import random_stamps, redshifts_and_magnitudes, sky_map
@@ -54,8 +55,9 @@ def write_report(results, out_dir=None, stacks=None, note="", progress=True):
     with_pdf, stamps = _stack_figures(results, stacks, note)
     entries = [Entry("Scores", html=piece) for piece in (summary(results), *score_tables(results))]
     entries += attainable(results)
-    entries += [*science.trials(results, files), *_performance(results), with_pdf, *_calibration(results)]
-    sections = (science.widths, science.trends, diagnostics.colour_cells, science.sky)
+    entries += [*science.trials(results, files), *_performance(results), with_pdf, *_pit_of_pdfs(results)]
+    entries += calibration(results)
+    sections = (science.widths, science.trends, diagnostics.tomography, diagnostics.colour_cells, science.sky)
     entries += [entry for part in sections for entry in part(results, files)]
     entries += [*_training_and_sample(results), stamps]
     entries += [Entry("Provenance", html=piece) for piece in provenance(results)]
@@ -92,7 +94,7 @@ def _performance(results):
     ]  # fmt: skip
 
 
-def _calibration(results):
+def _pit_of_pdfs(results):
     """PIT of the mean PDF, of the members where known, and of PDFs of another width."""
     table, grid, n = results.table, results.grid, f"n = {len(results.table):,}"
     has_members = results.n_members > 1 and "pit_member" in table.colnames
@@ -154,12 +156,15 @@ def _training_and_sample(results):
     sizes = f"{count(len(results.folds), 'fold')}, {count(results.n_members, 'member')} each"
     networks = f"{count(len(results.histories), 'network')} ({sizes})"
     mags, band = results.magnitudes
+    loss, loss_name = ("CRPS, 6 ln(n) / n times its sum over n bins", "scaled CRPS")
+    if results.config.train.loss == "cross_entropy":
+        loss, loss_name = "Cross-entropy", "cross-entropy [nat]"
     figures = [
         Entry("Training", "loss_curves",
-              f"Cross-entropy, sigma_MAD of the validation galaxies and learning rate of {networks}. The training loss "
+              f"{loss}, sigma_MAD of the validation galaxies and learning rate of {networks}. The training loss "
               "is the mean over an epoch during which the weights change, on flipped and rotated stamps; the first "
               "epochs may lie above the panels.",
-              lambda: loss_curves(list(results.histories.values()), title)),
+              lambda: loss_curves(list(results.histories.values()), title, loss_name)),
         Entry("Sample", "redshifts_magnitudes",
               f"Redshifts and dereddened {band} magnitudes of the test galaxies, {n}, and their joint distribution.",
               lambda: redshifts_and_magnitudes(table["z_spec"], table["z_phot"], mags, title, results.z_max, 50, band)),

@@ -60,10 +60,16 @@ def summary(results):
     text = (
         f"{count(n_members, 'network')} of type {scores['model']} per fold, {count(len(folds), 'test fold')} of "
         f"{len(results.dataset['galaxies_per_fold'])}: {scores['n_galaxies']:,} {results.galaxies}, each tested once "
-        f"by networks that were not trained on it ({left_out}). A galaxy's PDF is the mean over the members' PDFs on "
+        f"by networks that were not trained on it ({left_out}). A galaxy's PDF is {_pdf_words(results)} on "
         f"{results.grid.n_bins} bins in {results.grid.z_min:g} < z < {results.grid.z_max:g}; z_phot is its mean."
     )
     return html.paragraph(text)
+
+
+def _pdf_words(results):
+    """What is on the grid: the plain mean, or what the calibration made of it."""
+    is_calibrated = "pit_uncalibrated" in results.table.colnames
+    return "that of the members, pooled and calibrated," if is_calibrated else "the mean over the members' PDFs"
 
 
 def score_tables(results):

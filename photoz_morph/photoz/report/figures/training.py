@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from photoz_morph.report.style import BLACK, BLUE, GREY, ORANGE
 
 
-def loss_curves(histories, title):
+def loss_curves(histories, title, loss_name="cross-entropy [nat]"):
     """Loss of all members on training and validation galaxies, sigma_MAD of the latter, and the learning rate.
 
     Parameters
@@ -14,6 +14,8 @@ def loss_curves(histories, title):
     histories : list of dict of str to ndarray, shape (n_epochs,)
         One per member: `epoch`, `loss`, `validation_loss`, `validation_sigma_mad`, `learning_rate`.
     title : str
+    loss_name : str
+        Axis label of the loss.
 
     Returns
     -------
@@ -45,7 +47,7 @@ def loss_curves(histories, title):
             axes.set_ylim(values.min() - 0.05 * (top - values.min()), top + 0.05 * (top - values.min()))
         axes.grid(color=GREY, alpha=0.25, linewidth=0.5)
         axes.legend(frameon=False)
-    loss.set(ylabel="cross-entropy [nat]", title=title)
+    loss.set(ylabel=loss_name, title=title)
     sigma.set(ylabel=r"$\sigma_\mathrm{MAD}$")
     rate.set(ylabel="learning rate", xlabel="epoch", ylim=(0, None))
     rate.ticklabel_format(axis="y", scilimits=(0, 0))

@@ -10,11 +10,11 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
+from photoz_morph.catalogs.depth import DEEP_FRAMES, at_depth
 from photoz_morph.datasets import batches, reading
 from photoz_morph.datasets.augmentation import augment, displace, redden
 from photoz_morph.datasets.kept_galaxies import KeptGalaxies
 from photoz_morph.datasets.reading import n_galaxies, read_galaxies
-from photoz_morph.photoz.depth import DEEP_FRAMES, at_depth
 from photoz_morph.training.auxiliary import HEAD
 
 

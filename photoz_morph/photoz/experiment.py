@@ -5,13 +5,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from photoz_morph.catalogs.depth import at_depth
 from photoz_morph.datasets import reading
 from photoz_morph.metrics.redshifts.point_scores import residuals, sigma_mad
 from photoz_morph.models.layers.photometric_inputs import adapt_to_training_set
 from photoz_morph.models.loading import LAYERS, load_network
 from photoz_morph.models.registry import build_model, layer_precision
 from photoz_morph.photoz import dataset
-from photoz_morph.photoz.depth import at_depth
 from photoz_morph.photoz.splits import cross_validation_splits
 from photoz_morph.photoz.teacher import Teacher
 from photoz_morph.training.auxiliary import (

@@ -8,11 +8,11 @@ sees them augmented.
 import numpy as np
 import tensorflow as tf
 
+from photoz_morph.catalogs.depth import at_depth
 from photoz_morph.datasets import reading
 from photoz_morph.models.loading import BATCH_SIZE, load_members
 from photoz_morph.photoz import dataset
 from photoz_morph.photoz.config import PhotozConfig
-from photoz_morph.photoz.depth import at_depth
 from photoz_morph.runs.folder import finished_members, read_run
 
 

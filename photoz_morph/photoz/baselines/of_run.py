@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from photoz_morph.catalogs.depth import at_depth
 from photoz_morph.datasets import reading
 from photoz_morph.photoz import dataset
 from photoz_morph.photoz.baselines.bounds import TRUTH, measured_information, pixel_features, structure_features
@@ -12,7 +13,6 @@ from photoz_morph.photoz.baselines.cross_validation import BOUNDS, METHODS, MODE
 from photoz_morph.photoz.baselines.local_linear import photometric_features
 from photoz_morph.photoz.baselines.shapes import crude_shapes
 from photoz_morph.photoz.config import PhotozConfig
-from photoz_morph.photoz.depth import at_depth
 from photoz_morph.photoz.predict import known_first
 from photoz_morph.photoz.predictions import predictions_table, read_predictions, write_predictions
 from photoz_morph.photoz.splits import open_run_dataset

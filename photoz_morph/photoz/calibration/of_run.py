@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from photoz_morph.catalogs.depth import at_depth
 from photoz_morph.datasets import reading
 from photoz_morph.models.loading import BATCH_SIZE, load_members
 from photoz_morph.photoz import dataset
@@ -26,7 +27,6 @@ from photoz_morph.photoz.calibration.quality import (
 )
 from photoz_morph.photoz.calibration.redshift_distribution import training_counts
 from photoz_morph.photoz.config import PhotozConfig
-from photoz_morph.photoz.depth import at_depth
 from photoz_morph.photoz.splits import cross_validation_splits, open_run_dataset
 from photoz_morph.runs.folder import finished_members, read_run, run_provenance
 from photoz_morph.system.locks import locked

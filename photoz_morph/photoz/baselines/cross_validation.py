@@ -1,6 +1,7 @@
 """Cross-validation of the baselines on the folds of the networks, so that both are scored on the same galaxies."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 from tqdm import tqdm
@@ -89,7 +90,7 @@ def cross_validate(method, features, z_spec, fold, grid, progress=False, test_fo
         if method in FUNCTIONS:
             _predict_parts((FUNCTIONS[method], parts), lambda done: keep(None, done))
         else:  # in a process of its own: the threads of TensorFlow cannot be changed once it has run
-            run_workers([(None, parts)], 1, _predict_parts, keep, "free some, and run it again", _set_up_network)
+            run_workers([(method, parts)], 1, _predict_parts, keep, "free some, and run it again", _set_up_network)
     return pdf
 
 
@@ -108,12 +109,13 @@ FUNCTIONS = {"knn": knn_pdf, "boosting": boosting_pdf, "bound_guess": guessed_pd
 
 
 def _predict_parts(task, send):
-    """Send the number and the PDFs of each part of a task, a function (None for a small network) and its arguments."""
+    """Send the number and the PDFs of each part of a task, a function or the name of a small network and arguments."""
     function, parts = task
-    if function is None:
+    if not callable(function):
         from photoz_morph.photoz.baselines import mlp  # only here: TensorFlow takes seconds to load
 
-        function = mlp.mlp_pdf
+        # A bound is to be no worse than it must: more networks overcome the noise of training.
+        function = partial(mlp.mlp_pdf, n_members=2 * mlp.N_MEMBERS) if function in BOUNDS else mlp.mlp_pdf
     for number, part in enumerate(parts):
         send((number, function(*part)))
 

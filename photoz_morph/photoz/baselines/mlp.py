@@ -27,8 +27,8 @@ def use_one_thread():
     tf.config.set_visible_devices([], "GPU")
 
 
-def mlp_pdf(train_features, train_z, train_fold, test_features, grid):
-    """Redshift PDFs of test galaxies by two small networks, averaged.
+def mlp_pdf(train_features, train_z, train_fold, test_features, grid, n_members=None):
+    """Redshift PDFs of test galaxies by a few small networks, averaged.
 
     Parameters
     ----------
@@ -40,6 +40,8 @@ def mlp_pdf(train_features, train_z, train_fold, test_features, grid):
         Ignored; the signature is that of `boosting_pdf`.
     test_features : ndarray, shape (n_test, n_features)
     grid : RedshiftGrid
+    n_members : int, optional
+        Number of networks, `N_MEMBERS` by default.
 
     Returns
     -------
@@ -65,8 +67,8 @@ def mlp_pdf(train_features, train_z, train_fold, test_features, grid):
     finite = np.isfinite(test_features).all(axis=1)
     if finite.any():
         train, test = (_standardised(part, train_features) for part in (train_features, test_features[finite]))
-        target = bin_target(train_z, grid, LABEL_SIGMA).numpy()
-        pdf[finite] = np.mean([_member_pdf(train, target, test, seed) for seed in range(N_MEMBERS)], axis=0)
+        target, seeds = bin_target(train_z, grid, LABEL_SIGMA).numpy(), range(n_members or N_MEMBERS)
+        pdf[finite] = np.mean([_member_pdf(train, target, test, seed) for seed in seeds], axis=0)
     return pdf
 
 

@@ -13,7 +13,7 @@ from photoz_morph.report.page import Entry
 SECTION = "Attainable"
 PIXELS = "pixel information"  # name of a bound
 CAPTION = (
-    "Bounds by the same small network as the MLP, trained on the same galaxies, but told what only the simulation "
+    "Bounds by networks like the MLP, twice as many, trained on the same galaxies but told what only the simulation "
     "knows. No information: every galaxy has the n(z) of the training set as its PDF. True structure: measured "
     "magnitudes with the true size, axis ratio, bulge-to-total ratio and type. Pixel information: one efficient "
     "measurement of the stamp, with the covariance of its Fisher matrix and the population as prior, of the magnitudes "

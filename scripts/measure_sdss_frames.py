@@ -41,10 +41,12 @@ def main(paths):
         free = empty_pixels(image)
         sigma = pixel_noise(image, free)
         across, along = correlation(image / sigma, free)
+        sky_magnitude = SDSS.zero_point - 2.5 * np.log10(sky / SDSS.pixel_scale**2)
+        excess = patch_scatter(image / sigma, free)
         fwhm, beta, ellipticity, n_stars = star_shape(image, sigma)
         print(
-            f"{str(path).split('/')[-1]:32s} {sigma:6.4f} {SDSS.zero_point - 2.5 * np.log10(sky / SDSS.pixel_scale**2):5.2f}"
-            f" {np.sqrt(sky / SDSS.gain[band]):7.4f}  {across:+.3f} {along:+.3f}  {patch_scatter(image / sigma, free):6.3f}"
+            f"{str(path).split('/')[-1]:32s} {sigma:6.4f} {sky_magnitude:5.2f}"
+            f" {np.sqrt(sky / SDSS.gain[band]):7.4f}  {across:+.3f} {along:+.3f}  {excess:6.3f}"
             f" {fwhm * SDSS.pixel_scale:5.2f} {beta:5.2f} {ellipticity:5.2f} {n_stars:5d}"
         )
 

@@ -11,7 +11,9 @@ from photoz_morph.catalogs.numbers import UNKNOWN_LARGE, UNKNOWN_NUMBERS, floats
 MAGNITUDE_PREFIXES = ("mag", "modelMag", "cModelMag", "psfMag", "petroMag", "")
 VALID_MAGNITUDES = (0, 50)  # other values mean missing, such as -9999 in SDSS and 99 elsewhere [mag]
 PER_BAND = ("mags", "mag_errs", "snr", "psf_fwhm", "n_frames", "sky_sigma", "true_mags")
-PER_GALAXY = ("petro_r", "axis_ratio", "n_neighbours", "r_e", "bulge_to_total", "is_early")
+PER_GALAXY = (
+    "petro_r", "axis_ratio", "n_neighbours", "r_e", "bulge_to_total", "is_early", "z_true", "true_ebv", "defects",
+)  # fmt: skip
 
 
 def gather_conditions(table, names, bands, source="catalogue"):

@@ -15,6 +15,7 @@ from photoz_morph.models.layers.photometric_inputs import (
     AsinhCompression,
     Deredden,
     PixelScales,
+    SelectBands,
     Whitening,
 )
 from photoz_morph.models.layers.psf_matched import LogConditions, PsfMatchedPhotometry
@@ -45,6 +46,8 @@ def inception_photoz(
     pooling="average",
     batch_norm=False,
     compression="none",
+    band_subsets=(),
+    band_subset_blocks=1,
     seed=0,
 ):
     """Inception classifier of redshift bins.
@@ -90,6 +93,10 @@ def inception_photoz(
         Whether each convolution is normalised over the batch before its activation, and then has no bias.
     compression : {"none", "asinh"}
         Dynamic range of the raw pixels of a network without `photometric_inputs`.
+    band_subsets : sequence of sequences of str
+        Sets of bands, each with a C1 and first blocks of its own beside those of all bands (Ait Ouahmed et al. 2024).
+    band_subset_blocks : int
+        Blocks that each set passes before its maps join those of all bands.
     seed : int
         Of the weights.
 
@@ -104,7 +111,10 @@ def inception_photoz(
     -----
     Weights are Glorot uniform and biases 0.1, and a block concatenates its 1x1, 5x5, 3x3 and pooled maps in this order,
     as in the authors' code. Names are those of Table A1: convolutions C1 ... C29, pools P1 ..., concatenations Co1 ...
-    Co5, FC1, FC2; inside a block the bottlenecks come first.
+    Co5, FC1, FC2; inside a block the bottlenecks come first. Layers of the first of `band_subsets` are B1_C1, B1_Co1
+    and so on; `band_subsets` concatenates the maps of all bands, B1, B2 ... Neighbouring pairs of ugriz, joined after
+    the first block, bring the published network to 28,356,052 trainable parameters: 4 x 121,760 in the branches, and
+    272,640 in the second block, which gets more maps.
     """
     survey = get_survey(survey)
     crop = crop or survey.stamp_size
@@ -112,6 +122,9 @@ def inception_photoz(
         raise ValueError(f"model.crop is {crop}, the stamps of {survey.name} have {survey.stamp_size} pixels")
     if any(not 1 <= block <= len(blocks) for block in pool_after):
         raise ValueError(f"model.pool_after is {list(pool_after)}, the network has blocks 1 to {len(blocks)}")
+    for name in (name for subset in band_subsets for name in subset):
+        if name not in survey.bands:
+            raise ValueError(f"model.band_subsets names band {name}, {survey.name} has {', '.join(survey.bands)}")
     build = _LayerMaker(activation, seed, pooling, batch_norm)
     image = keras.Input(survey.image_shape, name="image")
     ebv = keras.Input((), name="ebv")
@@ -141,18 +154,38 @@ def inception_photoz(
         side_inputs.append(layers.Normalization(name="normalization", dtype="float32")(facts))
     if crop < survey.stamp_size:
         pixels = layers.CenterCrop(crop, crop, name="crop", dtype="float32")(pixels)
-    if photometric_inputs:
-        pixels = PixelScales(survey.sky_sigma, name="pixel_scales", dtype="float32")(pixels)
-    elif compression == "asinh":
-        pixels = AsinhCompression(survey.pixel_softening, name="compression", dtype="float32")(pixels)
+    def network_pixels(pixels, bands, prefix=""):
+        """Pixels of some bands, on the scales that convolutions see."""
+        if prefix:
+            pixels = SelectBands([survey.bands.index(band) for band in bands], name=f"{prefix}bands")(pixels)
+        if photometric_inputs:
+            sky_sigma = _of_bands(survey, survey.sky_sigma, bands)
+            return PixelScales(sky_sigma, name=f"{prefix}pixel_scales", dtype="float32")(pixels)
+        if compression == "asinh":
+            softening = _of_bands(survey, survey.pixel_softening, bands)
+            return AsinhCompression(softening, name=f"{prefix}compression", dtype="float32")(pixels)
+        return pixels
 
-    maps = build.convolution(pixels, conv1_filters, conv1_kernel, conv1_stride)
-    if conv1_pool:
-        maps = build.pool(maps, stride=2)
-    for index, (s1, s2) in enumerate(blocks, start=1):
-        maps = build.block(maps, s1, s2, with_5x5=index < len(blocks), name=f"Co{index}")
-        if index in pool_after:
-            maps = build.pool(maps, stride=2)
+    def convolve(build, maps, first, last):
+        """Maps behind blocks `first` to `last`, where block 0 is C1."""
+        if first == 0:
+            maps = build.convolution(maps, conv1_filters, conv1_kernel, conv1_stride)
+            if conv1_pool:
+                maps = build.pool(maps, stride=2)
+        for index in range(max(first, 1), last + 1):
+            maps = build.block(maps, *blocks[index - 1], with_5x5=index < len(blocks), name=f"Co{index}")
+            if index in pool_after:
+                maps = build.pool(maps, stride=2)
+        return maps
+
+    n_before = band_subset_blocks if band_subsets else len(blocks)
+    branches = [convolve(build, network_pixels(pixels, survey.bands), 0, n_before)]
+    for number, bands in enumerate(band_subsets, start=1):
+        # A stream of seeds for each branch, so that the layers of all bands have the weights they have without.
+        branch = _LayerMaker(activation, (seed, number), pooling, batch_norm, prefix=f"B{number}_")
+        branches.append(convolve(branch, network_pixels(pixels, bands, branch.prefix), 0, n_before))
+    maps = layers.Concatenate(name="band_subsets")(branches) if band_subsets else branches[0]
+    maps = convolve(build, maps, n_before + 1, len(blocks))
 
     # The dense layers stay in float32 whatever the precision of the convolutions: they set the PDF's resolution.
     flat = layers.Flatten(name="flatten", dtype="float32")(maps)
@@ -173,6 +206,11 @@ def inception_photoz(
     return keras.Model(inputs, pdf, name="inception_photoz")
 
 
+def _of_bands(survey, values, bands):
+    """Values of some bands of a survey, from those of all."""
+    return tuple(values[survey.bands.index(band)] for band in bands)
+
+
 def _log_conditions(survey, name):
     """Layer of an observing condition; until it is adapted, the survey's own values are typical."""
     typical = getattr(survey, name, None) or [1.0] * survey.n_bands
@@ -191,10 +229,10 @@ def trainable_parameter_count(model):
 
 
 class _LayerMaker:
-    """Makes layers with the table's running names, the chosen activation and a seed of their own."""
+    """Makes layers with the table's running names after a prefix, the chosen activation and a seed of their own."""
 
-    def __init__(self, activation, seed, pooling, batch_norm):
-        self.activation, self.batch_norm = activation, batch_norm
+    def __init__(self, activation, seed, pooling, batch_norm, prefix=""):
+        self.activation, self.batch_norm, self.prefix = activation, batch_norm, prefix
         self.pool_layer = {"average": layers.AveragePooling2D, "max": layers.MaxPooling2D}[pooling]
         self.seeds = iter(np.random.SeedSequence(seed).generate_state(256).tolist())
         self.n_convolutions = self.n_pools = self.n_dropouts = 0
@@ -207,7 +245,7 @@ class _LayerMaker:
 
     def convolution(self, maps, filters, kernel, stride=1):
         self.n_convolutions += 1
-        name = f"C{self.n_convolutions}"
+        name = f"{self.prefix}C{self.n_convolutions}"
         options = {"padding": "same", "use_bias": not self.batch_norm, "name": name, **self._initializers()}
         maps = layers.Conv2D(filters, kernel, stride, **options)(maps)
         if self.batch_norm:
@@ -219,7 +257,7 @@ class _LayerMaker:
 
     def pool(self, maps, stride):
         self.n_pools += 1
-        return self.pool_layer(2, stride, padding="same", name=f"P{self.n_pools}")(maps)
+        return self.pool_layer(2, stride, padding="same", name=f"{self.prefix}P{self.n_pools}")(maps)
 
     def block(self, maps, s1, s2, with_5x5, name):
         """One inception block: the bottleneck comes before the pool, unlike in GoogLeNet."""
@@ -231,7 +269,7 @@ class _LayerMaker:
         if with_5x5:
             branches.insert(1, self.convolution(to_5x5, s2, 5))
         branches.append(self.pool(to_pool, stride=1))
-        return layers.Concatenate(name=name)(branches)
+        return layers.Concatenate(name=f"{self.prefix}{name}")(branches)
 
     def dropout(self, values, rate):
         if not rate:

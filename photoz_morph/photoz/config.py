@@ -120,6 +120,11 @@ class InceptionConfig:
     compression : str
         Dynamic range of the raw pixels, where there are no `photometric_inputs`: as they are, or on an asinh scale that
         is linear below the survey's sky_sigma or, if it has none, its asinh_softening.
+    band_subsets : tuple of tuple of str
+        Sets of bands, such as [[u, g], [g, r]], that pass a first convolution and blocks of their own before their maps
+        join those of all bands.
+    band_subset_blocks : int
+        How many blocks each of `band_subsets` passes before that [blocks].
     """
 
     name: str = "inception_photoz"
@@ -142,6 +147,8 @@ class InceptionConfig:
     pooling: str = "average"
     batch_norm: bool = False
     compression: str = "none"
+    band_subsets: tuple[tuple[str, ...], ...] = ()
+    band_subset_blocks: int = 1
 
 
 @dataclass(frozen=True)
@@ -333,6 +340,7 @@ class PhotozConfig:
             raise ValueError(
                 f"'model.pool_after' is {list(pools)}; name each block once, of 1 to {len(blocks)} ('model.blocks')"
             )
+        self._check_band_subsets()
         side = -(-crop // model.conv1_stride)
         for _ in range(model.conv1_pool + len(pools)):
             if side == 1:
@@ -366,4 +374,31 @@ class PhotozConfig:
             raise ValueError(
                 f"'model.compression' is asinh, but the description of survey {self.survey.name} has neither sky_sigma "
                 "nor asinh_softening, below which the scale is linear; add one there, or set model.compression=none"
+            )
+
+    def _check_band_subsets(self):
+        """Raise a ValueError if a branch of some bands has none of its own, or is there twice."""
+        model, bands = self.model, self.survey.bands
+        names = {band for subset in model.band_subsets for band in subset}
+        if unknown := [band for band in sorted(names) if band not in bands]:
+            raise ValueError(
+                f"'model.band_subsets' names band {unknown[0]!r}, survey {self.survey.name} has {', '.join(bands)}"
+            )
+        seen = {frozenset(bands)}
+        for subset in model.band_subsets:
+            if not subset or len(set(subset)) < len(subset) or frozenset(subset) in seen:
+                raise ValueError(
+                    f"'model.band_subsets' holds {list(subset)}; give sets of some, not all, of {', '.join(bands)}, "
+                    "each set and each band in it once"
+                )
+            seen.add(frozenset(subset))
+        if not model.band_subsets and model.band_subset_blocks != 1:
+            raise ValueError(
+                f"'model.band_subset_blocks' is {model.band_subset_blocks}, but there are no 'model.band_subsets'; "
+                "name some, or give 1"
+            )
+        if not 1 <= model.band_subset_blocks <= len(model.blocks):
+            raise ValueError(
+                f"'model.band_subset_blocks' is {model.band_subset_blocks}; give 1 to {len(model.blocks)} "
+                "('model.blocks')"
             )

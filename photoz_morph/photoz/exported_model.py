@@ -6,7 +6,6 @@ import numpy as np
 from astropy.table import vstack
 from tqdm import tqdm
 
-from photoz_morph.catalogs.per_band import gather_conditions
 from photoz_morph.models.loading import BATCH_SIZE
 from photoz_morph.models.saved_model import load_saved_model, model_hash, read_description
 from photoz_morph.photoz.calibration.answers import predict_good
@@ -45,9 +44,9 @@ class ExportedModel:
             self.description["model"], self.description["n_members"]
             self.z_phot_bins = self.description.get("z_phot_bins", "midpoints")  # older exports do not say
             self.grid.positions(self.z_phot_bins)
-            self.observing = tuple(self.description.get("observing", ()))  # older exports are told nothing
             # Of a calibrated model, in the order of the columns; an older export has none.
             self.calibrated = [name for name in CALIBRATED if name in self.description.get("outputs", ())]
+            self.observing = tuple(self.description.get("observing", ()))  # older exports are told nothing
         except (KeyError, TypeError, ValueError) as error:
             reason = f"no key {error}" if isinstance(error, KeyError) else error
             raise ValueError(f"{described}: describes no exported model ({reason}); export the model again") from error
@@ -141,8 +140,7 @@ class ExportedModel:
                 f"{source}: E(B-V) of galaxy {table['obj_id'][without][0]} is {table['ebv'][without][0]} "
                 f"({without.sum()} such galaxies); give it a value in mag"
             )
-        conditions = gather_conditions(table, self.observing, self.survey.bands, source)
-        pdf, calibrated = predict_good(self, image, np.asarray(table["ebv"]), good, source, conditions)
+        pdf, calibrated = predict_good(self, image, table, good, source)
         return predictions_table(
             table, pdf, self.grid, self.survey, origin, self.description["model"], self.description["n_members"],
             meta={"zphot_at": self.z_phot_bins, **self.provenance(facts)}, calibrated=calibrated,

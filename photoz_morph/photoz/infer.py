@@ -16,7 +16,6 @@ from astropy.table import Table, vstack
 from tqdm import tqdm
 
 from photoz_morph.catalogs.dust import EBV_SOURCE, open_dust
-from photoz_morph.catalogs.per_band import gather_conditions
 from photoz_morph.photoz.calibration.answers import predict_good
 from photoz_morph.photoz.formats.hats import check_positions
 from photoz_morph.photoz.predictions import predictions_table, rehearse_predictions, write_predictions_parts
@@ -137,8 +136,7 @@ def infer_images(model, images, table, origin, source="stacks", reddening=None, 
     table = _with_reddening(table, reddening, dust)
     reasons = _reasons(images, table, model.survey)
     good = reasons == ""
-    conditions = gather_conditions(table, model.observing, model.survey.bands, source)
-    pdf, calibrated = predict_good(model, images, np.asarray(table["ebv"]), good, source, conditions)
+    pdf, calibrated = predict_good(model, images, table, good, source)
     reasons[good & np.isnan(pdf[:, 0])] = "the network gives no finite PDF"
     table["flag"] = (reasons != "").astype(np.int16)
     table["flag_reason"] = reasons.astype(str)

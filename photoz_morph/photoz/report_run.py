@@ -8,17 +8,26 @@ from pathlib import Path
 
 import numpy as np
 
+from photoz_morph.config import differing_keys
 from photoz_morph.datasets import reading
 from photoz_morph.photoz import dataset
-from photoz_morph.photoz.baselines.of_run import update_baselines
+from photoz_morph.photoz.baselines.of_run import update_baselines, update_bounds
 from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.evaluation.learning_curve import SizedRun, check_sizes, learning_curve
 from photoz_morph.photoz.evaluation.run_scores import current_scores, read_together
 from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE, in_region
+from photoz_morph.photoz.report.learning_curve import write_learning_curve
 from photoz_morph.photoz.report.page import write_report
-from photoz_morph.photoz.report.results import read_results
+from photoz_morph.photoz.report.results import n_training, networks_of, read_results
 from photoz_morph.runs.folder import finished_members, read_run
+from photoz_morph.runs.progress import read_sessions
 
 N_STACKS = 30
+# Keys in which runs on training sets of different sizes may differ without being named: data, and length of training.
+SIZE_KEYS = (
+    "seed", "simulation.n_galaxies", "simulation.seed", "simulation.deep_fraction", "data.train_fraction",
+    "data.n_validation", "train.epochs", "train.iterations", "train.warmup_iterations",
+)  # fmt: skip
 
 
 def report_run(run_dir, out_dir=None, data_dir=None, progress=True, trials=(), region=SUSPECT_ZONE):
@@ -49,7 +58,8 @@ def report_run(run_dir, out_dir=None, data_dir=None, progress=True, trials=(), r
         If the folder is not a run folder, has no finished network or no predictions.
     """
     baseline_note = update_baselines(run_dir, data_dir, progress=progress)
-    results = replace(current_results(run_dir, trials, region), baseline_note=baseline_note)
+    notes = {"baseline_note": baseline_note, "bounds_note": update_bounds(run_dir, data_dir, progress)}
+    results = replace(current_results(run_dir, trials, region), **notes)
     config, facts = read_run(run_dir, PhotozConfig)
     folds, note, stacks = sorted(finished_members(run_dir, PhotozConfig)), "", None
     try:
@@ -60,6 +70,76 @@ def report_run(run_dir, out_dir=None, data_dir=None, progress=True, trials=(), r
             raise
         note = f"the dataset is missing in {facts['path']}; give its folder with --data-dir"
     return write_report(results, out_dir, stacks, note, progress)
+
+
+def sized_runs(run_dirs):
+    """Runs as points of a learning curve.
+
+    Parameters
+    ----------
+    run_dirs : sequence of path-like
+        Run folders with finished networks.
+
+    Returns
+    -------
+    list of SizedRun
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If one is no run folder or does not say how many galaxies it was trained on, they are of different surveys, or
+        `check_sizes` refuses them.
+    """
+    runs, configs = [], []
+    for run_dir in map(Path, run_dirs):
+        finished = finished_members(run_dir, PhotozConfig)
+        configs.append(read_run(run_dir, PhotozConfig)[0])
+        size = n_training(read_sessions(run_dir))
+        if size is None:
+            raise ValueError(f"{run_dir}: sessions.json does not say how many galaxies its networks were trained on; "
+                             "`photoz train` writes it")  # fmt: skip
+        if configs[-1].survey != configs[0].survey:
+            raise ValueError(
+                f"{run_dir}: is of survey {configs[-1].survey.name}, {run_dirs[0]} of {configs[0].survey.name}; a "
+                "learning curve is of one survey"
+            )
+        changes = [key for key in differing_keys(configs[0], configs[-1]) if key not in SIZE_KEYS]
+        runs.append(SizedRun(run_dir, size, networks_of(finished), tuple(changes)))
+    check_sizes(runs)
+    return runs
+
+
+def report_learning_curve(run_dirs, out_dir, n_bootstrap=200, progress=True):
+    """Write the page of a learning curve; baselines and bounds of the runs are made where they are missing.
+
+    Parameters
+    ----------
+    run_dirs : sequence of path-like
+        Run folders with predictions.
+    out_dir : path-like
+        Made if missing.
+    n_bootstrap : int
+    progress : bool
+
+    Returns
+    -------
+    page : Path
+    notes : list of str
+        Why baselines or bounds of a run are missing.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As from `sized_runs` and `learning_curve`.
+    """
+    runs, notes = sized_runs(run_dirs), []
+    for run in runs:
+        for update in (update_baselines, update_bounds):
+            note = update(run.run_dir, progress=progress)
+            notes += [f"{run.run_dir}: {note}"] * bool(note)
+    curve = learning_curve(runs, n_bootstrap)
+    survey = read_run(runs[0].run_dir, PhotozConfig)[0].survey
+    return write_learning_curve(curve, out_dir, survey.name.upper(), progress), notes
 
 
 def current_results(run_dir, trials=(), region=SUSPECT_ZONE):

@@ -4,7 +4,7 @@
 
 Prints complete galaxies per second (population, neighbours, noise, photometry), the bare five-band drawing of bulge
 and disk, the same drawing by GalSim, their ratio and the largest difference of a pixel. Expect, on one core of a
-cloud machine, 450 (busy) to 700 complete galaxies per second and a ratio of about 100; GalSim is slow here because it
+cloud machine, 300 (busy) to 450 complete galaxies per second and a ratio of 50 to 100; GalSim is slow here because it
 tabulates every new Sersic index.
 """
 

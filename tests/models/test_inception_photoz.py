@@ -110,10 +110,42 @@ def test_compressed_pixels_are_asinh_fluxes_of_the_noise_or_of_asinh_magnitudes(
         np.testing.assert_allclose(found, np.arcsinh(stamps[:, 24:40, 24:40] / (2 * softening)), rtol=1e-5)
 
 
+def test_a_branch_sees_its_own_bands_and_leaves_the_weights_of_the_others_alone(stamps):
+    options = dict(SMALL, blocks=((2, 3), (2, 2), (2, 2)), pool_after=(1, 2), seed=5)
+    plain = inception_photoz(**options)
+    network = inception_photoz(**options, band_subsets=(("u", "r"), ("z",)), band_subset_blocks=2)
+    names = [layer.name for layer in network.layers]
+    assert {"B1_C1", "B1_C13", "B1_Co2", "B1_P4", "B2_C13", "C13", "C17"} <= set(names)
+    assert not {"B1_C14", "B3_C1", "B1_Co3"} & set(names)
+    for name in ("C1", "C2", "C13"):
+        np.testing.assert_array_equal(plain.get_layer(name).kernel, network.get_layer(name).kernel)
+        assert not np.array_equal(network.get_layer(f"B1_{name}").kernel, network.get_layer(f"B2_{name}").kernel)
+    branches = keras.Model(network.inputs, [network.get_layer(name).output for name in ("B1_Co2", "B2_Co2", "Co2")])
+    inputs = {"image": stamps, "ebv": np.zeros(4, np.float32)}
+    before = branches(inputs)
+    changed = branches({**inputs, "image": stamps * np.array([1, 1, 2, 1, 1], np.float32)})  # r, in the first and all
+    assert [np.array_equal(one, other) for one, other in zip(before, changed)] == [False, True, False]
+    merged = network.get_layer("band_subsets").output.shape[-1]
+    assert merged == 3 * plain.get_layer("Co2").output.shape[-1]
+
+
+def test_parameters_of_the_paper_network_with_four_pairs_of_bands():
+    pairs = inception_photoz(band_subsets=(("u", "g"), ("g", "r"), ("r", "i"), ("i", "z")))
+    first = 5 * 5 * 2 * 64 + 2 * 64  # C1 of two bands: kernel, biases, slopes
+    bottlenecks, direct = 3 * (64 * 48 + 2 * 48), 64 * 64 + 2 * 64  # of block 1
+    larger = 3 * 3 * 48 * 64 + 5 * 5 * 48 * 64 + 4 * 64
+    behind = 4 * 240 * (3 * 64 + 92)  # the 1x1 convolutions of block 2 get four times 240 more maps
+    assert trainable_parameter_count(pairs) == 27_596_372 + 4 * (first + bottlenecks + direct + larger) + behind
+    assert trainable_parameter_count(pairs) == 28_356_052
+
+
 @pytest.mark.parametrize(
     "options",
-    [{"pooling": "max"}, {"batch_norm": True, "activation": "relu"}, {"compression": "asinh"}],
-    ids=lambda options: next(iter(options)),
+    [
+        {"pooling": "max", "compression": "asinh"},
+        {"batch_norm": True, "activation": "relu", "band_subsets": (("u", "r"), ("i",)), "photometric_inputs": True},
+    ],
+    ids=["max_and_asinh", "batch_norm_and_band_subsets"],
 )
 def test_every_variant_comes_back_from_its_file_and_gives_its_numbers_in_onnx(options, stamps, tmp_path):
     network = inception_photoz(**SMALL, **options)
@@ -132,7 +164,8 @@ def test_every_variant_comes_back_from_its_file_and_gives_its_numbers_in_onnx(op
 
 def test_network_survives_save_and_load(stamps, tmp_path):
     network = build_model(load_config("photoz_simulated.yaml", PhotozConfig))
-    inputs = {"image": stamps, "ebv": np.full(4, 0.1, np.float32)}
+    inputs = {tensor.name: np.full((4, *tensor.shape[1:]), 0.1, np.float32) for tensor in network.inputs}
+    inputs["image"] = stamps
     network.save(tmp_path / "network.keras")
     restored = load_network(tmp_path / "network.keras")
     np.testing.assert_array_equal(network(inputs), restored(inputs))
@@ -141,5 +174,7 @@ def test_network_survives_save_and_load(stamps, tmp_path):
 def test_wrong_architecture_is_named():
     with pytest.raises(ValueError, match="model.crop is 80, the stamps of sdss have 64 pixels"):
         inception_photoz(crop=80)
+    with pytest.raises(ValueError, match="model.band_subsets names band y, sdss has u, g, r, i, z"):
+        inception_photoz(band_subsets=(("u", "y"),))
     with pytest.raises(ValueError, match=r"model.pool_after is \[9\], the network has blocks 1 to 5"):
         inception_photoz(pool_after=(9,))

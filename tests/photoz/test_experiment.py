@@ -98,7 +98,7 @@ def test_a_trained_network_loses_its_optimizer_and_keeps_its_numbers(experiment)
 
 def test_a_depth_without_galaxies_is_refused(data_dir, monkeypatch):
     config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, "data.train_on=deep"])
-    monkeypatch.setattr("photoz_morph.photoz.depth.DEEP_FRAMES", 1000)
+    monkeypatch.setattr("photoz_morph.catalogs.depth.DEEP_FRAMES", 1000)
     with pytest.raises(ValueError, match="none of .* is deep, or n_frames is unknown; give another data.train_on"):
         PhotozExperiment(config, data_dir).fold(0)
 

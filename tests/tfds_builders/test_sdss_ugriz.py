@@ -7,9 +7,11 @@ import pytest
 
 from photoz_morph.beam.build import BeamBuild
 from photoz_morph.beam.options import beam_settings
+from photoz_morph.catalogs.per_band import PER_BAND, PER_GALAXY
 from photoz_morph.datasets import reading
 from photoz_morph.photoz import dataset
 from photoz_morph.shards.stacks import shard_path, write_shard
+from photoz_morph.simulation.sdss.sample import simulate_galaxy, simulate_sample
 from photoz_morph.surveys import SDSS
 from tests.support.samples import colour_stacks
 from tests.support.surveys import THREE_BANDS
@@ -41,6 +43,16 @@ def test_columns_the_stacks_lack_are_nan(tmp_path):
     build(tmp_path, tmp_path / "data", progress=False)
     columns = reading.read_columns(reading.open_dataset(tmp_path / "data"), "fold_0")
     assert np.isnan(columns["psf_fwhm"]).all() and np.isfinite(columns["mags"]).all()
+
+
+def test_all_that_the_simulation_knows_of_its_galaxies_is_in_the_dataset(tmp_path):
+    simulate_sample(tmp_path, 12, seed=5, n_processes=1, progress=False)
+    build(tmp_path, tmp_path / "data", progress=False)
+    columns = reading.read_columns(reading.open_dataset(tmp_path / "data"), "fold_0+fold_1+fold_2+fold_3+fold_4")
+    for place, obj_id in enumerate(columns["obj_id"]):
+        row = simulate_galaxy(5, int(obj_id) % 10**10)[1]
+        for name in PER_BAND + PER_GALAXY:
+            np.testing.assert_allclose(columns[name][place], row[name], rtol=1e-6, err_msg=name)
 
 
 def test_the_galaxies_of_a_group_are_stored_side_by_side_and_groups_at_random(tmp_path):

@@ -19,12 +19,13 @@ from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
 
 BASELINES = ("knn", "boosting", "mlp", "mlp_shapes")
+BOUNDS = "bounds"  # those of a run on simulated galaxies, all together
 REGION_HELP = "SDSS stripes, such as stripes=38-39, or 'ra=350-10 dec=-1.25-1.25' [deg]."
 
 
 @click.command()
 @click.argument("source", metavar="[CATALOGUE_OR_RUN]", required=False, type=UserPath())
-@click.option("--method", default="all", show_default=True, type=click.Choice(["all", *BASELINES]),
+@click.option("--method", default="all", show_default=True, type=click.Choice(["all", *BASELINES, BOUNDS]),
               help="Baseline to compute.")  # fmt: skip
 @click.option("--out", type=UserPath(), callback=output_file(*FORMATS),
               help="Output file of a single --method; by default baseline_METHOD.fits or RUN/METHOD.fits.")  # fmt: skip
@@ -39,7 +40,8 @@ def baseline(source, method, out, simulated, survey, z_max, data_dir, quiet):
     """Predict redshift PDFs from magnitudes, with k-NN, gradient boosting and small networks.
 
     The k-NN is the local linear regression of Beck et al. (2016); mlp is a network of three dense layers, and
-    mlp_shapes the same on magnitudes and six crude shapes, measured on the stamps of a RUN or folder of stacks. By
+    mlp_shapes the same on magnitudes and six crude shapes, measured on the stamps of a RUN or folder of stacks. bounds
+    are the scores of the same network told what only a simulation knows of its galaxies, for the report of a RUN. By
     default the galaxies are the 9,811 real ones of
     the SDSS Main Galaxy Sample that ship with the package. CATALOGUE is a FITS, CSV or Parquet table with obj_id,
     z_spec, optionally ebv or ra, dec [deg], and group_id, and magnitudes not corrected for Galactic dust: columns mag_u
@@ -50,15 +52,20 @@ def baseline(source, method, out, simulated, survey, z_max, data_dir, quiet):
     """
     has_stamps = source is not None and Path(source).is_dir()
     methods = [method] if method != "all" else BASELINES if has_stamps else BASELINES[:-1]
-    if out and method == "all":
+    if out and method in ("all", BOUNDS):
         raise click.UsageError(f"--out names one file; give --method {', '.join(BASELINES[:-1])} or {BASELINES[-1]}")
     is_run = source is not None and not _is_catalog(Path(source))
+    if method == BOUNDS and not is_run:
+        raise click.UsageError("--method bounds is for a RUN on simulated galaxies, whose truth is known")
     if (simulated or z_max or survey) and (is_run or source is None):
         raise click.UsageError("--simulated, --survey and --z-max are for a CATALOGUE")
     if data_dir and not is_run:
         raise click.UsageError("--data-dir is for a RUN")
     if is_run:
-        _baseline_of_run(source, methods, out, data_dir, quiet)
+        if method != BOUNDS:
+            _baseline_of_run(source, methods, out, data_dir, quiet)
+        if method in ("all", BOUNDS):
+            _bounds_of_run(source, data_dir, quiet, is_wanted=method == BOUNDS)
     else:
         _baseline_of_catalog(source, methods, out, simulated, survey, z_max, quiet)
 
@@ -72,6 +79,8 @@ def baseline(source, method, out, simulated, survey, z_max, data_dir, quiet):
 @click.option("--without", metavar="REGION", help=f"Region to leave out: {REGION_HELP}")
 @click.option("--widest-removed", default=0.0, show_default=True, type=click.FloatRange(0, 1, max_open=True),
               help="Fraction of the galaxies to leave out, those with the widest PDFs.")  # fmt: skip
+@click.option("--bins", "n_bins", default=5, show_default=True, type=click.IntRange(1, 100),
+              help="Tomographic bins of equally many galaxies.")  # fmt: skip
 @click.option("--truth", metavar="CATALOGUE", type=UserPath(),
               help="Catalogue of true redshifts for predictions of any program: FITS, CSV, Parquet, HDF5.")  # fmt: skip
 @click.option("--id", "id_name", metavar="COLUMN",
@@ -88,8 +97,8 @@ def baseline(source, method, out, simulated, survey, z_max, data_dir, quiet):
               help="JSON file; by default RUN/scores.json or FILE_scores.json, and none for a selection.")  # fmt: skip
 @quiet_option
 def evaluate(
-    predictions, against, depth, without, widest_removed, truth, id_name, truth_id, point, grid, survey, simulated, out,
-    quiet,
+    predictions, against, depth, without, widest_removed, n_bins, truth, id_name, truth_id, point, grid, survey,
+    simulated, out, quiet,
 ):  # fmt: skip
     """Score predictions per fold: the paper's Table 1, then the scores of RAIL and qp.
 
@@ -102,7 +111,7 @@ def evaluate(
     rest are those of CATALOGUE.
     """
     if truth:
-        options = {"id_name": id_name, "point": point, "grid": grid, "simulated": simulated}
+        options = {"id_name": id_name, "point": point, "grid": grid, "simulated": simulated, "n_bins": n_bins}
         _evaluate_others(
             predictions, truth, against, (depth, without, widest_removed), survey, truth_id, options, out, quiet
         )
@@ -115,14 +124,16 @@ def evaluate(
     from photoz_morph.photoz.report.tables.colour_cells import cells_markdown
     from photoz_morph.photoz.report.tables.comparison import comparison_markdown
     from photoz_morph.photoz.report.tables.scores import rail_markdown, scores_markdown
+    from photoz_morph.photoz.report.tables.tomography import bins_markdown
     from photoz_morph.runs.scores import write_scores
 
     path = predictions_of(Path(predictions), quiet)
     if against:
         predictions_of(Path(against), quiet)
-    scores = evaluate_file(predictions, against, depth, without, widest_removed, progress=not quiet)
+    scores = evaluate_file(predictions, against, depth, without, widest_removed, not quiet, n_bins)
     echo(scores_markdown(scores), quiet)
     echo(rail_markdown(scores), quiet)
+    echo(bins_markdown(scores), quiet)
     echo(cells_markdown(scores["colour_cells"]), quiet)
     if against:
         echo(comparison_markdown(scores["comparison"]), quiet)
@@ -189,18 +200,48 @@ def report(run, trials, region, data_dir, out, quiet):
     echo(f"Report in {page}.", quiet)
 
 
+@click.command("learning-curve")
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=UserPath())
+@click.option("--out", default="learning_curve", show_default=True, type=UserPath(), help="Folder of the page.")
+@click.option("--n-bootstrap", default=200, show_default=True, type=click.IntRange(min=2),
+              help="Number of bootstrap resamples behind the errors.")  # fmt: skip
+@quiet_option
+def learning_curve(runs, out, n_bootstrap, quiet):
+    """Show scores against the number of training galaxies, from runs on training sets of different sizes.
+
+    Each RUN is a run folder: of datasets of different sizes, or of one dataset and different data.train_fraction.
+    Beside the networks stand the baselines and, for simulated galaxies, the bounds, trained on as many galaxies and
+    made first where they are missing. Differences between methods are paired on the test galaxies of a run, those
+    between sizes on the test galaxies that all runs have in common. Writes a page, its figure and learning_curve.json.
+    """
+    check_writable(out)
+    quiet_tensorflow()
+    from photoz_morph.photoz.report_run import report_learning_curve, sized_runs
+
+    sized_runs(runs)  # refuses what cannot be shown before any run is predicted
+    for run in runs:
+        predictions_of(Path(run), quiet)
+    with remarks(quiet):
+        page, notes = report_learning_curve(runs, out, n_bootstrap, not quiet)
+    for note in notes:
+        echo(f"Left out: {note}.", quiet)
+    echo(f"Learning curve in {page}.", quiet)
+
+
 def _evaluate_others(source, truth, against, selection, survey, truth_id, options, out, quiet):
     """Score predictions of any program against a catalogue of true redshifts."""
-    from photoz_morph.photoz.evaluation.other_scores import evaluate_matched, matched_parts, say_matched
+    from photoz_morph.photoz.evaluation.other_scores import evaluate_matched, for_trends, matched_parts, say_matched
     from photoz_morph.photoz.evaluation.truth import read_truth
     from photoz_morph.photoz.formats.binning import read_layout
     from photoz_morph.photoz.report.tables.colour_cells import cells_markdown
     from photoz_morph.photoz.report.tables.comparison import comparison_markdown
     from photoz_morph.photoz.report.tables.scores import rail_markdown, scores_markdown, truth_text
+    from photoz_morph.photoz.report.tables.tomography import bins_markdown
+    from photoz_morph.photoz.report.tables.trends import catalogue_trends, trend_numbers, trends_markdown
     from photoz_morph.runs.scores import write_scores
     from photoz_morph.surveys import SDSS, get_survey
 
-    grid = options.pop("grid")
+    grid, n_bins = options.pop("grid"), options.pop("n_bins")
     options |= {"layout": read_layout(grid) if grid else None, "survey": get_survey(survey) if survey else SDSS}
     for path in filter(None, (source, against)):
         predictions_of(Path(path), quiet)
@@ -212,14 +253,19 @@ def _evaluate_others(source, truth, against, selection, survey, truth_id, option
     if out is None and selection == ("all", None, 0.0):
         out = parts.path.with_name(f"{parts.path.stem}_scores.json")
         check_writable(out.parent)
-    scores = evaluate_matched(parts, other, *selection, progress=not quiet)
+    scores = evaluate_matched(parts, other, *selection, not quiet, n_bins)
+    table, residual, magnitude = for_trends(parts, *selection)
+    trends = catalogue_trends(table, residual, options["survey"].bands, magnitude)
+    scores["trends"] = trend_numbers(trends)
     echo(truth_text(scores["truth"]), quiet)
     echo(scores_markdown(scores), quiet)
     echo(rail_markdown(scores), quiet)
+    echo(bins_markdown(scores), quiet)
     echo(cells_markdown(scores["colour_cells"]), quiet)
     if against:
         echo(comparison_markdown(scores["comparison"]), quiet)
         echo(cells_markdown(scores["comparison"]["colour_cells"]), quiet)
+    echo(trends_markdown(trends), quiet)
     if out:
         write_scores(scores, out)
         echo(f"Scores in {out}.", quiet)
@@ -243,11 +289,25 @@ def _baseline_of_run(run, methods, out, data_dir, quiet):
     if Path(run).is_dir():  # else its absence is the error
         _own_and_rehearse(paths, ONE_GALAXY, run)
     with remarks(quiet):
-        tables = predict_baselines(run, methods, data_dir, progress=not quiet)
-    for method, table in tables.items():
-        path = paths[method]
-        write_predictions(table, path)
-        echo(f"{len(table)} galaxies in {path}. Next: photoz evaluate {run} --against {path}", quiet)
+        for method, table in predict_baselines(run, methods, data_dir, progress=not quiet):
+            path = paths[method]
+            write_predictions(table, path)
+            echo(f"{len(table)} galaxies in {path}. Next: photoz evaluate {run} --against {path}", quiet)
+
+
+def _bounds_of_run(run, data_dir, quiet, is_wanted):
+    """Write the bounds of the test galaxies of a run, if it is of simulated galaxies, or say why not."""
+    quiet_tensorflow()
+    from photoz_morph.photoz.baselines.of_run import update_bounds
+    from photoz_morph.photoz.config import PhotozConfig
+    from photoz_morph.runs.folder import read_run
+
+    is_simulated = read_run(run, PhotozConfig)[1].get("origin") == "simulated"
+    reason = update_bounds(run, data_dir, not quiet) if is_simulated else f"{run}: its galaxies are real"
+    if reason and is_wanted:
+        raise ValueError(f"{reason}; bounds are for simulated galaxies, whose truth is known")
+    if is_simulated:
+        echo(f"No bounds: {reason}." if reason else f"Bounds in {run}/bound_*.fits. Next: photoz report {run}", quiet)
 
 
 def _baseline_of_catalog(catalog, methods, out, simulated, survey, z_max, quiet):
@@ -265,8 +325,6 @@ def _baseline_of_catalog(catalog, methods, out, simulated, survey, z_max, quiet)
         # `predict_catalog` refuses its own columns before it computes, in better words.
         carried = table[[name for name in table.colnames if name not in WRITTEN_COLUMNS]]
         _own_and_rehearse(paths, carried, catalog or "shipped")
-        if set(methods) & {"mlp", "mlp_shapes"}:
-            quiet_tensorflow()
 
     with remarks(quiet):
         for method, table, grid in catalog_baselines(

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-__all__ = ["ApertureFluxes", "AsinhCompression", "Deredden", "PixelScales", "Whitening"]
+__all__ = ["ApertureFluxes", "AsinhCompression", "Deredden", "PixelScales", "SelectBands", "Whitening"]
 
 
 class AsinhCompression(keras.layers.Layer):
@@ -83,6 +83,26 @@ class PixelScales(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "sky_sigma": self.sky_sigma}
+
+
+class SelectBands(keras.layers.Layer):
+    """Some bands of an image, in the given order.
+
+    Parameters
+    ----------
+    indices : sequence of int
+        On the last axis, from 0.
+    """
+
+    def __init__(self, indices, **kwargs):
+        super().__init__(**kwargs)
+        self.indices = tuple(indices)
+
+    def call(self, image):
+        return ops.stack([image[..., index] for index in self.indices], axis=-1)
+
+    def get_config(self):
+        return {**super().get_config(), "indices": self.indices}
 
 
 class ApertureFluxes(keras.layers.Layer):

@@ -20,6 +20,13 @@ MAX_DEVIATION = 5.0  # standard deviations of a feature; what lies beyond is mov
 STEPS_AT_ONCE = 10  # between which Keras returns to Python
 
 
+def use_one_thread():
+    """Let TensorFlow use one thread and no GPU in this process, before its first operation."""
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.set_visible_devices([], "GPU")
+
+
 def mlp_pdf(train_features, train_z, train_fold, test_features, grid):
     """Redshift PDFs of test galaxies by two small networks, averaged.
 

@@ -5,23 +5,25 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from photoz_morph.catalogs.depth import at_depth
 from photoz_morph.datasets import reading
 from photoz_morph.photoz import dataset
-from photoz_morph.photoz.baselines.cross_validation import METHODS, STAMP_MODELS, cross_validate
+from photoz_morph.photoz.baselines.bounds import TRUTH, measured_information, pixel_features, structure_features
+from photoz_morph.photoz.baselines.cross_validation import BOUNDS, METHODS, MODELS, STAMP_MODELS, cross_validate
 from photoz_morph.photoz.baselines.local_linear import photometric_features
 from photoz_morph.photoz.baselines.shapes import crude_shapes
 from photoz_morph.photoz.config import PhotozConfig
-from photoz_morph.photoz.depth import at_depth
 from photoz_morph.photoz.predict import known_first
 from photoz_morph.photoz.predictions import predictions_table, read_predictions, write_predictions
 from photoz_morph.photoz.splits import open_run_dataset
 from photoz_morph.runs.folder import finished_members, read_run
 
+BASELINES = tuple(MODELS | STAMP_MODELS)
 STAMPS_AT_ONCE = 256
 
 
-def predict_baselines(run_dir, methods=tuple(METHODS), data_dir=None, progress=True):
-    """Predict the test galaxies of a run with the baselines.
+def predict_baselines(run_dir, methods=BASELINES, data_dir=None, progress=True):
+    """Predict the test galaxies of a run with the baselines, one method after the other.
 
     Parameters
     ----------
@@ -32,19 +34,21 @@ def predict_baselines(run_dir, methods=tuple(METHODS), data_dir=None, progress=T
         Prepared dataset; by default the one the run was trained on.
     progress : bool
 
-    Returns
-    -------
-    dict of str to Table
-        A table for each method. Each galaxy is predicted from the galaxies of all other folds, or from the part of them
-        that `data.train_fraction` and `data.train_on` leave to the networks (which lose `data.n_validation` more). A
-        galaxy without a magnitude is flagged.
+    Yields
+    ------
+    method : str
+    table : Table
+        Each galaxy is predicted from the galaxies of all other folds, or from the part of them that
+        `data.train_fraction` and `data.train_on` leave to the networks (which lose `data.n_validation` more). A galaxy
+        without a magnitude is flagged.
 
     Raises
     ------
     FileNotFoundError
         If the dataset is missing.
     ValueError
-        If it has no magnitudes, too few galaxies, or is not the run's.
+        If it has no magnitudes, too few galaxies, or is not the run's; or for a bound, if its galaxies are not those
+        that this version simulates.
     """
     config, trained_on = read_run(run_dir, PhotozConfig)
     builder = open_run_dataset(config, trained_on, data_dir)
@@ -57,20 +61,45 @@ def predict_baselines(run_dir, methods=tuple(METHODS), data_dir=None, progress=T
             "of these galaxies with magnitudes, and `photoz evaluate --against` what it writes"
         )
     survey, grid, origin = config.survey, config.redshift, builder.info.metadata["origin"]
-    features = photometric_features(columns["mags"], columns["ebv"], survey)
     part = config.data.train_fraction * len(parts) / (len(parts) - 1)
-    trains = np.concatenate([np.arange(len(split["obj_id"])) < round(part * len(split["obj_id"])) for split in parts])
+    n_train = [round(part * len(split["obj_id"])) for split in parts]
+    trains = np.concatenate([np.arange(len(split["obj_id"])) < n for split, n in zip(parts, n_train)])
     trains &= at_depth(columns["n_frames"], config.data.train_on)
     z_train = np.where(trains, columns["z_spec"], np.nan)
-    tested = np.isin(columns["fold"], list(finished_members(run_dir, PhotozConfig)))
-    tables = {}
+    folds = list(finished_members(run_dir, PhotozConfig))
+    tested = np.isin(columns["fold"], folds)
+    carried = {name: values[tested] for name, values in columns.items()}
+    n_needed = [len(split["obj_id"]) if fold in folds else n for fold, (split, n) in enumerate(zip(parts, n_train))]
     for method in methods:
-        seen = np.column_stack([features, _shapes(builder, survey, progress)]) if method in STAMP_MODELS else features
-        pdf = cross_validate(method, seen, z_train, columns["fold"], grid, progress)
-        carried = {name: values[tested] for name, values in columns.items()}
+        features = _features(method, builder, columns, n_needed, survey, progress)
+        pdf = cross_validate(method, features, z_train, columns["fold"], grid, progress, folds)
         meta = {"unit": "mag", "data_id": reading.content_hash(builder) or ""}
-        tables[method] = predictions_table(carried, pdf[tested], grid, survey, origin, METHODS[method], meta=meta)
-    return tables
+        yield method, predictions_table(carried, pdf[tested], grid, survey, origin, METHODS[method], meta=meta)
+
+
+def _features(method, builder, columns, n_needed, survey, progress):
+    """What a method sees of each galaxy of a dataset, shape (n, n_features)."""
+    photometry = photometric_features(columns["mags"], columns["ebv"], survey)
+    if method in STAMP_MODELS:
+        return np.column_stack([photometry, _shapes(builder, survey, progress)])
+    if method not in BOUNDS or method == "bound_guess":
+        return photometry
+    unknown = [name for name in TRUTH if not np.isfinite(np.asarray(columns.get(name, np.nan), float)).any()]
+    if builder.info.metadata["origin"] != "simulated" or unknown:
+        raise ValueError(
+            f"{builder.data_dir}: the truth of its galaxies is not known ({', '.join(unknown) or 'they are real'}); "
+            "bounds are for datasets of `photoz simulate`"
+        )
+    if method == "bound_structure":
+        return np.column_stack([photometry, structure_features(columns)])
+    if method == "bound_truth":
+        true_photometry = photometric_features(columns["true_mags"], columns["ebv"], survey)
+        return np.column_stack([true_photometry, structure_features(columns)])
+    rows, information = measured_information(builder, columns, n_needed, survey, progress)
+    found = pixel_features(information, columns["ebv"][rows], survey)
+    features = np.full((len(photometry), found.shape[1]), np.nan)
+    features[rows] = found
+    return features
 
 
 def _shapes(builder, survey, progress):
@@ -85,7 +114,7 @@ def _shapes(builder, survey, progress):
     return np.concatenate(found)
 
 
-def update_baselines(run_dir, data_dir=None, methods=tuple(METHODS), progress=True):
+def update_baselines(run_dir, data_dir=None, methods=BASELINES, progress=True):
     """Write the baselines of a run, `knn.fits` and so on, if missing or without a finished fold.
 
     Parameters
@@ -107,14 +136,33 @@ def update_baselines(run_dir, data_dir=None, methods=tuple(METHODS), progress=Tr
     paths = {method: Path(run_dir) / f"{method}.fits" for method in methods}
     wanted = [method for method, path in paths.items() if not path.exists() or not folds <= _folds_in(path)]
     try:
-        tables = predict_baselines(run_dir, wanted, data_dir, progress) if wanted else {}
+        for method, table in predict_baselines(run_dir, wanted, data_dir, progress) if wanted else ():
+            write_predictions(table, paths[method])
     except (ValueError, OSError, RuntimeError) as error:
         if data_dir:
             raise
         return " ".join(str(error).split())
-    for method, table in tables.items():
-        write_predictions(table, paths[method])
     return ""
+
+
+def update_bounds(run_dir, data_dir=None, progress=True):
+    """Write the bounds of a run on simulated galaxies, `bound_guess.fits` and so on; see `update_baselines`.
+
+    Returns
+    -------
+    str
+        Why some of them could not be made, in one line: the first reason. "" otherwise, and for real galaxies, which
+        have none.
+    """
+    if read_run(run_dir, PhotozConfig)[1].get("origin") != "simulated":
+        return ""
+    reasons = []
+    for method in BOUNDS:  # each by itself: structure may be known where the galaxies cannot be drawn again
+        try:
+            reasons.append(update_baselines(run_dir, data_dir, (method,), progress))
+        except (ValueError, OSError, RuntimeError) as error:
+            reasons.append(" ".join(str(error).split()))
+    return next(filter(None, reasons), "")
 
 
 def _folds_in(path):

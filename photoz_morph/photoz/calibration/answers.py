@@ -2,17 +2,19 @@
 
 import numpy as np
 
+from photoz_morph.catalogs.per_band import gather_conditions
 from photoz_morph.photoz.calibration.quality import BITS, pixel_bits
 
 
-def predict_good(model, image, ebv, good, source="stacks", conditions=None):
+def predict_good(model, image, table, good, source="stacks"):
     """Predict some of the galaxies.
 
     Parameters
     ----------
     model : ExportedModel
     image : ndarray, shape (n, size, size, n_bands)
-    ebv : ndarray, shape (n,)
+    table : Table
+        With `ebv` [mag], and the observing conditions that are known.
     good : ndarray of bool, shape (n,)
         Galaxies to predict.
     source : str
@@ -32,8 +34,8 @@ def predict_good(model, image, ebv, good, source="stacks", conditions=None):
     if "quality" in calibrated:
         calibrated["quality"] = pixel_bits(image) | np.int32(BITS["no_pdf"])
     if good.any():
-        known = {name: values[good] for name, values in (conditions or {}).items()}
-        answers = model.predict(image[good], ebv[good], source, known)
+        conditions = gather_conditions(table[good], model.observing, model.survey.bands, source)
+        answers = model.predict(image[good], np.asarray(table["ebv"])[good], source, conditions)
         for name, values in {"pdf": pdf, **calibrated}.items():
             values[good] = answers[name]
     return pdf, calibrated

@@ -1,11 +1,13 @@
 """Calibration of the networks of a run on its validation galaxies."""
 
 from dataclasses import asdict
+from functools import partial
 
 import keras
 import numpy as np
 from tqdm import tqdm
 
+from photoz_morph.catalogs.depth import at_depth
 from photoz_morph.datasets import reading
 from photoz_morph.models.loading import BATCH_SIZE, load_members
 from photoz_morph.photoz import dataset
@@ -26,7 +28,6 @@ from photoz_morph.photoz.calibration.quality import (
 )
 from photoz_morph.photoz.calibration.redshift_distribution import training_counts
 from photoz_morph.photoz.config import PhotozConfig
-from photoz_morph.photoz.depth import at_depth
 from photoz_morph.photoz.splits import cross_validation_splits, open_run_dataset
 from photoz_morph.runs.folder import finished_members, read_run, run_provenance
 from photoz_morph.system.locks import locked
@@ -91,8 +92,11 @@ def _calibrated_fold(config, builder, fold, paths):
         columns[split] = {name: rows[name][taken] for name in ("z_spec", "group_id")}
     keras.backend.clear_session()
     predict = member_function(load_members(paths))
-    member_pdf, latents = _outputs(predict, builder, splits.validation, config)
-    _, training_latents = _outputs(predict, builder, splits.train, config, N_TRAINING_LATENTS)
+    batches = partial(
+        dataset.image_batches, builder, batch_size=BATCH_SIZE, depth=data.train_on, observing=config.model.observing
+    )
+    member_pdf, latents = _outputs(predict, batches(splits.validation))
+    _, training_latents = _outputs(predict, batches(splits.train), N_TRAINING_LATENTS)
     z_spec, group_id = (columns[splits.validation][name] for name in ("z_spec", "group_id"))
     try:
         calibrator, report, cross_fitted = fit_calibrator(member_pdf, z_spec, grid, group_id)
@@ -108,12 +112,10 @@ def _calibrated_fold(config, builder, fold, paths):
     return FoldCalibration(calibrator, limits, counts, cross_fitted, z_spec, facts)
 
 
-def _outputs(predict, builder, split, config, n_galaxies=None):
-    """PDFs and latents of the members for the galaxies of a split, the first of them at least; lists of arrays."""
+def _outputs(predict, batches, n_galaxies=None):
+    """PDFs and latents of the members for the galaxies of all batches, or the first of them; lists of arrays."""
     pdfs, latents, n_done = [], [], 0
-    for batch in dataset.image_batches(
-        builder, split, BATCH_SIZE, config.data.train_on, observing=config.model.observing
-    ):
+    for batch in batches:
         for kept, outputs in zip((pdfs, latents), predict(batch)):
             kept.append([values.numpy() for values in outputs])
         n_done += len(pdfs[-1][0])

@@ -1,13 +1,17 @@
-"""Diagnostics of predictions that global scores hide: cells of colour space.
+"""Diagnostics of predictions that global scores hide: cells of colour space, and tomographic bins.
 
 Each takes tables of predictions and returns a dictionary for the file of scores, from which reports draw.
 """
 
+from dataclasses import asdict
+
 import numpy as np
 
+from photoz_morph.catalogs.per_band import gather
 from photoz_morph.metrics.checks import parent_id, scored_rows
 from photoz_morph.metrics.redshifts.colour_cells import MIN_GROUPS, cell_scores, map_side, slopes_at_zero
 from photoz_morph.metrics.redshifts.pdf_scores import in_slices
+from photoz_morph.metrics.redshifts.tomography import N_BINS, tomographic_bins
 from photoz_morph.metrics.self_organising_map import train_map
 from photoz_morph.surveys import SURVEYS
 
@@ -21,7 +25,7 @@ def dereddened_colours(table, survey=None):
     Parameters
     ----------
     table : Table
-        With `mags`, shape (n, n_bands), and `ebv` [mag].
+        With `ebv` [mag], and `mags` of shape (n, n_bands) or magnitudes of each band as `per_band.gather` finds them.
     survey : Survey, optional
         By default that of the table, if it ships with the package.
 
@@ -33,14 +37,33 @@ def dereddened_colours(table, survey=None):
     names : list of str
         Such as "u-g".
     """
-    survey = survey or SURVEYS.get(table.meta.get("survey"))
-    if survey is None or not {"mags", "ebv"} <= set(table.colnames) or survey.n_bands < 3:
+    mags, survey = _dereddened(table, survey)
+    if mags is None or survey.n_bands < 3:
         return None, []
-    mags = np.asarray(table["mags"], float)
-    if mags.shape != (len(table), survey.n_bands):
-        return None, []
-    mags = mags - np.asarray(table["ebv"], float)[:, None] * np.asarray(survey.extinction_per_ebv)
     return mags[:, :-1] - mags[:, 1:], [f"{blue}-{red}" for blue, red in zip(survey.bands, survey.bands[1:])]
+
+
+def dereddened_magnitude(table, survey=None):
+    """Magnitude in the reference band, corrected for Galactic dust, as (ndarray, shape (n,); band), or None.
+
+    Parameters are those of `dereddened_colours`.
+    """
+    mags, survey = _dereddened(table, survey)
+    return None if mags is None else (mags[:, survey.bands.index(survey.reference_band)], survey.reference_band)
+
+
+def _dereddened(table, survey):
+    """Dereddened magnitudes, shape (n, n_bands), or None; and the survey."""
+    survey = survey or SURVEYS.get(table.meta.get("survey"))
+    if survey is None or "ebv" not in table.colnames:
+        return None, survey
+    try:
+        mags = gather(table, "mags", survey.bands)
+    except ValueError:  # a column of that name is no magnitudes
+        mags = None
+    if mags is None:
+        return None, survey
+    return mags - np.asarray(table["ebv"], float)[:, None] * np.asarray(survey.extinction_per_ebv), survey
 
 
 def colour_cells(tables, grids, survey=None, seed=0):
@@ -123,11 +146,46 @@ def _method(scores, rows):
     return {**{name: _numbers(column) for name, column in values.items()}, "at_zero": at_zero}
 
 
+def tomography(table, grid, n_bins=N_BINS, seed=0):
+    """Redshift distributions of predictions in tomographic bins of z_phot.
+
+    Parameters
+    ----------
+    table : Table
+        Good predictions with z_spec.
+    grid : RedshiftGrid or None
+        None of point estimates.
+    n_bins, seed : int
+        See `tomographic_bins`.
+
+    Returns
+    -------
+    dict or None
+        `bins`, a list of the numbers of `tomography.Bin` for each, and `all`; None where there are too few galaxies.
+    """
+    pdf = np.asarray(table["pdf"]) if "pdf" in table.colnames else None
+    z_spec, z_phot = (np.asarray(table[name], float) for name in ("z_spec", "z_phot"))
+    bins, everything = tomographic_bins(z_spec, z_phot, pdf, grid, n_bins, parent_id(table), seed)
+    if everything is None:
+        return None
+    return {"bins": [_rounded(one) for one in bins], "all": _rounded(everything)}
+
+
+def _rounded(one):
+    """Numbers of a bin for JSON."""
+    return {name: _number(value) for name, value in asdict(one).items()}
+
+
 def _numbers(values):
     """Numbers of an array for JSON, None for NaN."""
-    if np.asarray(values).dtype.kind in "iu":
-        return [int(value) for value in values]
-    return [float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None for value in values]
+    return [_number(value) for value in np.asarray(values).tolist()]
+
+
+def _number(value):
+    """A number for JSON: integers as they are, others with some digits, None for NaN."""
+    if isinstance(value, int):
+        return value
+    return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None
 
 
 def _variance(pdf, grid):
@@ -137,7 +195,7 @@ def _variance(pdf, grid):
     return np.sum(pdf * offset**2, axis=1) + grid.width**2 / 12
 
 
-def diagnostics(table, grid, survey=None):
+def diagnostics(table, grid, survey=None, n_bins=N_BINS):
     """The diagnostics of one table of predictions, of which flagged galaxies and those without z_spec are left out.
 
     Parameters
@@ -147,12 +205,15 @@ def diagnostics(table, grid, survey=None):
         None of point estimates.
     survey : Survey, optional
         See `dereddened_colours`.
+    n_bins : int
+        Tomographic bins.
 
     Returns
     -------
     dict
-        `colour_cells`.
+        `tomography` and `colour_cells`.
     """
     good = table[scored_rows(table)]
     name = table.meta.get("model") or "predictions"
-    return {"colour_cells": colour_cells({name: good}, {name: grid}, survey)}
+    cells = colour_cells({name: good}, {name: grid}, survey)
+    return {"tomography": tomography(good, grid, n_bins), "colour_cells": cells}

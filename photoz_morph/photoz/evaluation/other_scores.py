@@ -10,7 +10,11 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table, vstack
 
+from photoz_morph.metrics.checks import scored_rows
+from photoz_morph.metrics.redshifts.point_scores import residuals
+from photoz_morph.metrics.redshifts.tomography import N_BINS
 from photoz_morph.photoz.evaluation.comparison import compare
+from photoz_morph.photoz.evaluation.diagnostics import dereddened_magnitude
 from photoz_morph.photoz.evaluation.run_scores import COMPARED_ROWS, is_large
 from photoz_morph.photoz.evaluation.score_parts import evaluate_parts
 from photoz_morph.photoz.evaluation.scores import evaluate
@@ -181,7 +185,9 @@ def matched_parts(source, truth, id_name=None, point=None, layout=None, survey=S
     return MatchedParts(found, truth, survey, origin)
 
 
-def evaluate_matched(parts, against=None, depth="all", without_region=None, widest_removed=0.0, progress=True):
+def evaluate_matched(
+    parts, against=None, depth="all", without_region=None, widest_removed=0.0, progress=True, n_bins=N_BINS
+):
     """Scores of predictions matched to the truth, and their comparison with others.
 
     Parameters
@@ -189,7 +195,7 @@ def evaluate_matched(parts, against=None, depth="all", without_region=None, wide
     parts : MatchedParts
     against : MatchedParts, optional
         Predictions of another method for the same galaxies.
-    depth, without_region, widest_removed, progress
+    depth, without_region, widest_removed, progress, n_bins
         As for `run_scores.evaluate_file`.
 
     Returns
@@ -213,13 +219,16 @@ def evaluate_matched(parts, against=None, depth="all", without_region=None, wide
         raise ValueError(f"{parts.path}: point estimates have no widths; leave out --widest-removed")
     try:
         if parts.grid is not None and is_large(parts):
-            scores = evaluate_parts(parts, choice=choice, selection=selection, progress=progress, survey=parts.survey)
+            scores = evaluate_parts(
+                parts, choice=choice, selection=selection, progress=progress, survey=parts.survey, n_bins=n_bins
+            )
             scores["truth"] = parts.facts
             table = sample_predictions(parts, COMPARED_ROWS) if against else None
         else:
             table = whole_table(parts)
             table = table[select(table, *selection)]
-            scores = evaluate(table, parts.grid, choice=choice, survey=parts.survey) | {"truth": parts.facts}
+            scores = evaluate(table, parts.grid, choice=choice, survey=parts.survey, n_bins=n_bins)
+            scores["truth"] = parts.facts
     except ValueError as error:
         where = "" if str(error).startswith(f"{parts.path}: ") else f"{parts.path}: "
         raise ValueError(f"{where}{error}") from error
@@ -235,6 +244,28 @@ def evaluate_matched(parts, against=None, depth="all", without_region=None, wide
 
 def _is_too_large(parts):
     return parts.grid is not None and is_large(parts)
+
+
+def for_trends(parts, depth="all", without_region=None, widest_removed=0.0):
+    """What trends are measured on: predictions that can be scored, or a sample of large ones, and their residuals.
+
+    Parameters
+    ----------
+    parts : MatchedParts
+    depth, without_region, widest_removed
+        As for `evaluate_matched`.
+
+    Returns
+    -------
+    table : Table
+    residual : ndarray, shape (n,)
+    magnitude : (ndarray, shape (n,); str) or None
+        Dereddened, and its band; None where unknown.
+    """
+    table = sample_predictions(parts, COMPARED_ROWS) if _is_too_large(parts) else whole_table(parts)
+    table = table[select(table, depth, without_region, widest_removed)]
+    table = table[scored_rows(table)]
+    return table, residuals(table["z_phot"], table["z_spec"]), dereddened_magnitude(table, parts.survey)
 
 
 def whole_table(parts):

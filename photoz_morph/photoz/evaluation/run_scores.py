@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from photoz_morph.metrics.redshifts.tomography import N_BINS
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.evaluation.comparison import compare
 from photoz_morph.photoz.evaluation.score_parts import evaluate_parts
@@ -16,9 +17,12 @@ IN_MEMORY_BYTES = 2**30  # of PDFs that are scored in memory: 1.5 million galaxi
 COMPARED_ROWS = 200_000  # galaxies of a sample on which methods are compared, or that a report shows
 # Files of the run folder, without suffix, that stand beside its predictions.
 BASELINES = ("knn", "boosting", "mlp", "mlp_shapes")
+BOUNDS = ("bound_guess", "bound_structure", "bound_pixels", "bound_truth")  # of simulated galaxies
 
 
-def evaluate_file(source, against=None, depth="all", without_region=None, widest_removed=0.0, progress=True):
+def evaluate_file(
+    source, against=None, depth="all", without_region=None, widest_removed=0.0, progress=True, n_bins=N_BINS
+):
     """Scores of a run folder or a file of predictions, and their comparison with another one.
 
     Parameters
@@ -31,6 +35,8 @@ def evaluate_file(source, against=None, depth="all", without_region=None, widest
         Galaxies to score; see `trials.select`. All by default.
     progress : bool
         Whether to show a progress bar for a file that is too large for memory.
+    n_bins : int
+        Tomographic bins.
 
     Returns
     -------
@@ -51,7 +57,9 @@ def evaluate_file(source, against=None, depth="all", without_region=None, widest
     parts, selection = PredictionParts(path), (depth, without_region, widest_removed)
     if is_large(parts):
         try:
-            scores = evaluate_parts(parts, choice=choice, selection=selection, progress=progress, survey=survey)
+            scores = evaluate_parts(
+                parts, choice=choice, selection=selection, progress=progress, survey=survey, n_bins=n_bins
+            )
         except ValueError as error:
             raise ValueError(str(error) if str(error).startswith(f"{path}: ") else f"{path}: {error}") from error
         if not against:
@@ -61,7 +69,7 @@ def evaluate_file(source, against=None, depth="all", without_region=None, widest
     try:
         if not is_large(parts):  # the other file may be, and this table a sample
             whole = read_predictions(path)[0] if "sampled" in table.meta else table
-            scores = evaluate(whole[select(whole, *selection)], grid, choice=choice, survey=survey)
+            scores = evaluate(whole[select(whole, *selection)], grid, choice=choice, survey=survey, n_bins=n_bins)
         table = table[select(table, *selection)]
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -178,27 +186,32 @@ def method_names(sources):
 def current_scores(run_dir, table, grid):
     """Scores of a run's predictions beside those of its baselines; computed and written if missing or out of date.
 
+    `comparison` is with the baselines, `bounds` with the bounds of simulated galaxies; each is there if its files are.
     Of a sample (its meta has `sampled`) the scores are those of all predictions of the run, in one pass over the file.
     """
-    path, methods = run_dir / "scores.json", {table.meta.get("model") or "predictions": (table, grid)}
-    inputs = [run_dir / "predictions.fits"]
-    for file in (run_dir / f"{name}.fits" for name in BASELINES):
-        if file.exists():
-            inputs.append(file)
-            other, other_grid = read_like(file, table)
-            methods[other.meta.get("model") or file.stem] = (other, other_grid)
+    path, inputs = run_dir / "scores.json", [run_dir / "predictions.fits"]
+    groups = {}
+    for group, names in (("comparison", BASELINES), ("bounds", BOUNDS)):
+        methods = {table.meta.get("model") or "predictions": (table, grid)}
+        for file in (run_dir / f"{name}.fits" for name in names):
+            if file.exists():
+                inputs.append(file)
+                other, other_grid = read_like(file, table)
+                methods[other.meta.get("model") or file.stem] = (other, other_grid)
+        groups[group] = methods
     is_current = path.exists() and path.stat().st_mtime >= max(file.stat().st_mtime for file in inputs)
     saved = read_scores(path) if is_current else {}
     # `photoz evaluate` may have written what is there, of another method or of a choice of galaxies.
     is_of_table = saved.get("model") == table.meta.get("model", "") and not saved.get("choice")
-    is_whole = is_of_table and {"folds", "coverage", "n_groups", "colour_cells"} <= set(saved)
+    is_whole = is_of_table and {"folds", "coverage", "n_groups", "tomography"} <= set(saved)
     scores = dict(saved) if is_whole else _scores_of_run(run_dir, table, grid)
-    comparison = scores.pop("comparison", None)
-    if len(methods) > 1:
-        if list((comparison or {}).get("methods", {})) != list(methods) or "colour_cells" not in comparison:
-            tables, grids = ({name: pair[i] for name, pair in methods.items()} for i in (0, 1))
-            comparison = compare(tables, grids, survey=survey_of(run_dir))
-        scores["comparison"] = comparison
+    for group, methods in groups.items():
+        comparison = scores.pop(group, None)
+        if len(methods) > 1:
+            if list((comparison or {}).get("methods", {})) != list(methods) or "colour_cells" not in comparison:
+                tables, grids = ({name: pair[i] for name, pair in methods.items()} for i in (0, 1))
+                comparison = compare(tables, grids, survey=survey_of(run_dir))
+            scores[group] = comparison
     if scores != saved:
         write_scores(scores, path)
     return scores

@@ -15,6 +15,7 @@ from photoz_morph.metrics.checks import parent_id, scored_rows
 from photoz_morph.metrics.redshifts.pit_tests import COVERAGE_LEVELS, coverage
 from photoz_morph.metrics.redshifts.point_scores import SCORES, galaxy_scores, score_error
 from photoz_morph.metrics.redshifts.score_sums import Histogram, ScoreSums
+from photoz_morph.metrics.redshifts.tomography import N_BINS
 from photoz_morph.photoz.evaluation.diagnostics import diagnostics
 from photoz_morph.photoz.evaluation.scores import mean_over_folds
 from photoz_morph.photoz.evaluation.trials import select
@@ -119,7 +120,7 @@ class FoldScores:
 
 def evaluate_parts(
     parts, n_bootstrap=200, seed=0, choice="", selection=("all", None, 0.0), sample_rows=SAMPLE_ROWS, progress=True,
-    survey=None,
+    survey=None, n_bins=N_BINS,
 ):  # fmt: skip
     """Scores of predictions in a file of any size; see `scores.evaluate`, whose result has the same keys.
 
@@ -134,8 +135,8 @@ def evaluate_parts(
     sample_rows : int
         Galaxies behind the errors of each fold.
     progress : bool
-    survey : Survey, optional
-        See `scores.evaluate`.
+    survey, n_bins
+        As for `scores.evaluate`.
 
     Returns
     -------
@@ -212,7 +213,7 @@ def evaluate_parts(
         "mean": mean_over_folds(scores),
         "all": of_all,
         "coverage": together.coverage(),
-        **diagnostics(diagnosed, grid, survey),
+        **diagnostics(diagnosed, grid, survey, n_bins),
     }
 
 

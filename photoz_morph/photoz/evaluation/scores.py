@@ -11,12 +11,13 @@ from photoz_morph.metrics.bootstrap import bootstrap_scores
 from photoz_morph.metrics.checks import parent_id, scored_rows
 from photoz_morph.metrics.redshifts.pit_tests import COVERAGE_LEVELS, coverage
 from photoz_morph.metrics.redshifts.point_scores import SCORES, galaxy_scores, known_scores, score_error
+from photoz_morph.metrics.redshifts.tomography import N_BINS
 from photoz_morph.photoz.evaluation.diagnostics import diagnostics
 from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.system.provenance import scored_provenance
 
 
-def evaluate(table, grid, n_bootstrap=200, seed=0, choice="", survey=None):
+def evaluate(table, grid, n_bootstrap=200, seed=0, choice="", survey=None, n_bins=N_BINS):
     """Scores of predictions for each fold, their mean over folds, and of all galaxies together.
 
     Parameters
@@ -32,6 +33,8 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice="", survey=None):
         Selection of galaxies in the table, such as "deep"; "" for all. Recorded with the scores.
     survey : Survey, optional
         Of the magnitudes; by default that of the table, if it ships with the package.
+    n_bins : int
+        Tomographic bins.
 
     Returns
     -------
@@ -90,7 +93,7 @@ def evaluate(table, grid, n_bootstrap=200, seed=0, choice="", survey=None):
             {"level": level, "value": float(fraction), "error": float(error)}
             for level, fraction, error in zip(COVERAGE_LEVELS, *coverage(per_galaxy["pit"], group_id=parents))
         ],
-        **diagnostics(table[good], grid, survey),
+        **diagnostics(table[good], grid, survey, n_bins),
     }  # fmt: skip
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from photoz_morph.catalogs.depth import at_depth
 from photoz_morph.catalogs.sdss_stripes import survey_stripe
-from photoz_morph.photoz.depth import at_depth
 
 SUSPECT_ZONE = "stripes=38-39"  # Pasquet et al. (2019), Sec. 5: a bias of +0.0033 on 2.4 % of the area
 MIN_GALAXIES = 50  # our choice: fewer give no sigma_MAD worth a row

@@ -144,7 +144,12 @@ class QpFile:
             return RedshiftGrid(float(low), float(high), int(np.clip(np.ceil((high - low) / step), MIN_BINS, MAX_BINS)))
         low, high, widths = np.inf, -np.inf, []
         for _, ensemble in self._ensembles(PART_ROWS):
-            below, lower, upper, above = (np.ravel(_quietly(ensemble.ppf, q)) for q in (TAIL, 0.16, 0.84, 1 - TAIL))
+            try:
+                below, lower, upper, above = (np.ravel(_quietly(ensemble.ppf, q)) for q in (TAIL, 0.16, 0.84, 1 - TAIL))
+            except (TypeError, ValueError, NotImplementedError) as error:  # of spline, in qp 1.1
+                raise ValueError(
+                    f"qp gives no quantiles of type {self.kind} ({error}); give the grid, such as --grid bins=0,3,300"
+                ) from error
             good = np.isfinite(below) & np.isfinite(above)
             if good.any():
                 low, high = min(low, below[good].min()), max(high, above[good].max())

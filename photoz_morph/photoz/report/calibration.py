@@ -15,7 +15,7 @@ from photoz_morph.report import html
 from photoz_morph.report.page import Entry
 from photoz_morph.runs.folder import finished_members
 
-SECTION = "Calibration"
+SECTION = "Calibration of the PDFs"
 
 
 def calibration(results):

@@ -1,14 +1,40 @@
-"""Diagnostics of the photo-z report that global scores hide: cells of colour space.
+"""Diagnostics of the photo-z report that global scores hide: tomographic bins and cells of colour space.
 
 Each function takes the `RunResults` of a run and returns the `Entry`s of a section.
 """
 
 from functools import partial
 
+import numpy as np
+
+from photoz_morph.metrics.checks import parent_id
 from photoz_morph.photoz.report.figures.colour_cells import attenuation, cell_maps, has_pdfs
-from photoz_morph.photoz.report.tables.colour_cells import NOTE, cell_rows, cells_csv, cells_text
+from photoz_morph.photoz.report.figures.tomography import redshift_distributions
+from photoz_morph.photoz.report.tables.colour_cells import NOTE as CELLS_NOTE
+from photoz_morph.photoz.report.tables.colour_cells import cell_rows, cells_csv, cells_text
+from photoz_morph.photoz.report.tables.tomography import NOTE, TITLES, bin_rows, bins_csv, requirement_rows, verdict
 from photoz_morph.report import html
 from photoz_morph.report.page import Entry
+
+
+def tomography(results, out_files):
+    """Redshift distributions of the run's tomographic bins, and what surveys require of them."""
+    title, run, found, table = "Tomographic bins", results.title, results.scores["tomography"], results.table
+    if not found:
+        return [Entry(title, caption="Too few galaxies for a tomographic bin.")]
+    out_files["tomography.csv"] = bins_csv(found, "real" if results.is_real else "simulated")
+    z_spec, z_phot, n_bins = np.asarray(table["z_spec"], float), np.asarray(table["z_phot"], float), len(found["bins"])
+    caption = (
+        f"Redshift distributions of {n_bins} bins of z_phot with equally many galaxies, {run}: stacked PDFs (lines) "
+        "and true redshifts (histograms), and the shifts of the mean redshifts with their errors. The band is what "
+        "Euclid and LSST after one year require of their own samples."
+    )
+    draw = partial(redshift_distributions, z_spec, z_phot, np.asarray(table["pdf"]), results.grid, found, run, n_bins,
+                   parent_id(table))  # fmt: skip
+    entries = [Entry(title, "tomography", caption, draw)]
+    rows = html.table(TITLES, bin_rows(found), f"Tomographic bins, {results.galaxies}. {verdict(found)} {NOTE}")
+    required = html.table(*requirement_rows(), "What surveys require, of samples far deeper than that of this page.")
+    return [*entries, Entry(title, html=rows), Entry(title, html=required)]
 
 
 def colour_cells(results, out_files):
@@ -34,7 +60,7 @@ def colour_cells(results, out_files):
     )
     entries = [
         Entry(title, "colour_cells", caption, partial(cell_maps, found, run)),
-        Entry(title, html=html.table(*cell_rows(found), f"Cells of colour space, {results.galaxies}. {NOTE}")),
+        Entry(title, html=html.table(*cell_rows(found), f"Cells of colour space, {results.galaxies}. {CELLS_NOTE}")),
     ]
     if has_pdfs(found):
         caption = (

@@ -64,12 +64,29 @@ code {description.get("code", "unknown")}; every prediction of this model carrie
 {scores_markdown(scores) if scores else ""}
 
 **Limits.** It knows galaxies like those it was trained on: redshift up to {redshift["z_max"]},{limit} one survey's
-pixels, noise and seeing. It does not know that it is looking at a star, an artefact or an off-centre target, and will
-give a redshift all the same. PDFs are as calibrated as the PIT of its test galaxies says.
+pixels, noise and seeing. {_calibration(description)}
 
 **Cite** Pasquet et al. (2019, A&A 621, A26) for the method, Schlegel, Finkbeiner & Davis (1998, ApJ 500, 525) for
 E(B-V){survey}; `CITATION.cff` of photoz-morph has the rest.
 """
+
+
+def _calibration(description):
+    """What is known of a galaxy that it was not made for, and how far the PDFs can be trusted."""
+    found = description.get("calibration")
+    if not found:
+        return (
+            "It does not know that it is looking at a star, an artefact or an off-centre target, and will\ngive a "
+            "redshift all the same. PDFs are as calibrated as the PIT of its test galaxies says."
+        )
+    levels = ", ".join(f"{100 * interval['coverage']:g}" for interval in found["intervals"])
+    target = f", and re-weighted to the n(z) of `{found['target_nz']['file']}`" * ("target_nz" in found)
+    return (
+        "It gives a star, an artefact or an off-centre target a redshift all the same, but\n`quality` has bit 4 where "
+        "the stamp is unlike those of training galaxies (`ood_score` above 1), and other bits\nfor wide PDFs and bad "
+        f"pixels. PDFs are calibrated on {found['n_galaxies']} validation galaxies{target}; `z_lower_68` ...\n"
+        f"`z_upper_95` are conformal intervals of {levels} % coverage for galaxies like those."
+    )
 
 
 def _training_data(description):

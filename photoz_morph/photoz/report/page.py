@@ -1,8 +1,9 @@
 """Report of a photo-z run: figures as PNG and PDF, Table 1 as CSV, and one HTML page with all of it inside.
 
 Takes the results of a run and of its trials, and stacks of a few galaxies if there are any; returns the path of the
-page. The sections follow the questions of a referee: which data, how good, where it fails, can the PDFs be trusted,
-on what does it depend, was it trained to the end, what does the sample look like, how do I repeat it.
+page. The sections follow the questions of a referee: which data, how good and how good could it be, where it fails, can
+the PDFs be trusted, on what does it depend, was it trained to the end, what does the sample look like, how do I repeat
+it.
 """
 
 from functools import partial
@@ -13,6 +14,7 @@ import numpy as np
 from photoz_morph.metrics.redshifts import point_scores
 from photoz_morph.metrics.redshifts.pdf_scores import pit
 from photoz_morph.photoz.report import diagnostics, science
+from photoz_morph.photoz.report.attainable import attainable
 from photoz_morph.photoz.report.calibration import calibration
 from photoz_morph.photoz.report.figures.pdfs import galaxies_with_pdf, pit_histogram, rescaled_pit
 from photoz_morph.photoz.report.figures.point_estimates import residual_histogram, z_phot_against_z_spec
@@ -52,9 +54,10 @@ def write_report(results, out_dir=None, stacks=None, note="", progress=True):
     files = {"table1.csv": scores_csv(results.scores)}
     with_pdf, stamps = _stack_figures(results, stacks, note)
     entries = [Entry("Scores", html=piece) for piece in (summary(results), *score_tables(results))]
+    entries += attainable(results)
     entries += [*science.trials(results, files), *_performance(results), with_pdf, *_pit_of_pdfs(results)]
     entries += calibration(results)
-    sections = (science.widths, science.trends, diagnostics.colour_cells, science.sky)
+    sections = (science.widths, science.trends, diagnostics.tomography, diagnostics.colour_cells, science.sky)
     entries += [entry for part in sections for entry in part(results, files)]
     entries += [*_training_and_sample(results), stamps]
     entries += [Entry("Provenance", html=piece) for piece in provenance(results)]

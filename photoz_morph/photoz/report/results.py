@@ -50,8 +50,8 @@ class RunResults:
         Zone that a trial leaves out; see `trials.in_region`.
     baseline : (Table, RedshiftGrid) or None
         k-NN on the same galaxies.
-    baseline_note : str
-        Why there is none.
+    baseline_note, bounds_note : str
+        Why there are no baselines, or no bounds of simulated galaxies.
     """
 
     run_dir: Path
@@ -68,6 +68,7 @@ class RunResults:
     region: str = SUSPECT_ZONE
     baseline: tuple | None = None
     baseline_note: str = ""
+    bounds_note: str = ""
 
     @property
     def is_real(self):

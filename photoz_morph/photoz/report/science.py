@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from photoz_morph.catalogs.depth import at_depth
 from photoz_morph.metrics.checks import parent_id, scored_rows
 from photoz_morph.metrics.redshifts.pdf_scores import crps, pit
 from photoz_morph.metrics.redshifts.pit_tests import COVERAGE_LEVELS, coverage
@@ -14,7 +15,6 @@ from photoz_morph.metrics.redshifts.point_scores import residuals
 from photoz_morph.metrics.redshifts.sky_cells import sky_cells
 from photoz_morph.metrics.redshifts.trends import LEVEL, holm_verdicts, trend
 from photoz_morph.metrics.redshifts.width_cuts import MIN_GALAXIES as WIDTH_GALAXIES
-from photoz_morph.photoz.depth import at_depth
 from photoz_morph.photoz.evaluation.trial_scores import score_trials
 from photoz_morph.photoz.evaluation.trials import MIN_GALAXIES, in_region
 from photoz_morph.photoz.report.figures.mean_pdfs import mean_pdfs

@@ -90,7 +90,7 @@ def simulate_sample(
     todo = incomplete_shards(shards, read_catalog, "galaxies")
     with tqdm(total=n_galaxies, unit=" galaxies", disable=not progress, desc=str(out_dir)) as bar:
         bar.update(n_galaxies - sum(size for _, _, size in todo))
-        # Each worker computes in one thread: SciPy's FFT starts none unless asked, and no matrix here is large enough
+        # Each worker computes in one thread: SciPy's FFT starts none unless asked, and hardly a matrix is large enough
         # for a threaded product.
         run_all(simulate_shard, [(*shard, seed, survey, deep_fraction) for shard in todo], n_processes, bar)
     return paths
@@ -124,10 +124,10 @@ def simulate_galaxy(seed, index, survey=SDSS, deep_fraction=DEEP_FRACTION):
     row : dict
         `obj_id`; `group_id`, id of the parent; position of the parent and its `ebv` on the map, and `true_ebv`, the
         dust that dims the galaxy; `z_spec`, the redshift of the catalogue, and `z_true`, which differs where that is
-        another object's; `petro_r`, total r corrected for the dust of the map; `mags`, `mag_errs`, asinh magnitudes with
-        the errors of model magnitudes, and `true_mags`, all with Galactic dust; `snr` of those fluxes; `psf_fwhm`
-        [arcsec], `sky_sigma` of a background pixel of the stack [image unit], `n_frames`; `n_neighbours`; `defects`, the
-        sum of 1 for photometry of a blend, 2 for an artefact in the pixels, 4 for a wrong `z_spec`;
+        another object's; `petro_r`, total r corrected for the dust of the map; `mags`, `mag_errs`, asinh magnitudes
+        with the errors of model magnitudes, and `true_mags`, all with Galactic dust; `snr` of those fluxes; `psf_fwhm`
+        [arcsec], `sky_sigma` of a background pixel of the stack [image unit], `n_frames`; `n_neighbours`; `defects`,
+        the sum of 1 for photometry of a blend, 2 for an artefact in the pixels, 4 for a wrong `z_spec`;
         true `axis_ratio` of the disk or spheroid, half-light radius `r_e` along the major axis [arcsec],
         `bulge_to_total` of the rest-frame r light before dust, `is_early`; k-corrected `abs_mag_r`.
     """

@@ -118,13 +118,15 @@ def test_predictions_of_another_program_are_scored_against_a_catalogue(tmp_path)
     table, _ = read_predictions(predictions(tmp_path / "ours.fits", 0.01))
     Table({"objid": table["obj_id"], "z_spec": table["z_spec"]}).write(tmp_path / "truth.csv")
     np.savez(tmp_path / "other.npz", id=table["obj_id"][:300], pdf=2 * table["pdf"][:300], grid=GRID.edges)
-    result = photoz_evaluate(tmp_path / "other.npz", "--truth", tmp_path / "truth.csv")
+    result = photoz_evaluate(tmp_path / "other.npz", "--truth", tmp_path / "truth.csv", "--bins", 3)
     assert result.exit_code == 0, result.output
     assert "100 galaxies of the truth have no prediction" in result.output
     assert "300 of 300 rows matched to the 400 of truth.csv by id = objid" in result.output
     assert "300 PDFs did not integrate to one within 1 % and are normalised" in result.output
     scores = json.loads((tmp_path / "other_scores.json").read_text())
     assert scores["truth"]["n_missing"] == 100 and scores["all"]["crps"]["value"] > 0
+    assert len(scores["tomography"]["bins"]) == 3 and "The mean redshift of the stacked PDFs is off" in result.output
+    assert scores["trends"]["z_phot"]["bias"]["finding"] and "**Trends of sigma_MAD**" in result.output
 
 
 @pytest.mark.parametrize(

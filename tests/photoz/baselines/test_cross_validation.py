@@ -1,18 +1,11 @@
 import numpy as np
 import pytest
 
-from photoz_morph.photoz.baselines import mlp
 from photoz_morph.photoz.baselines.cross_validation import METHODS, MODELS, cross_validate
-from photoz_morph.photoz.evaluation.run_scores import BASELINES
+from photoz_morph.photoz.evaluation import run_scores
 from photoz_morph.redshift_grid import RedshiftGrid
 
-
-@pytest.fixture(autouse=True)
-def short_training(monkeypatch):
-    """One small network of little training in place of two."""
-    monkeypatch.setattr(mlp, "N_MEMBERS", 1)
-    monkeypatch.setattr(mlp, "EPOCHS", 0)
-    monkeypatch.setattr(mlp, "MIN_ITERATIONS", 100)
+pytestmark = pytest.mark.usefixtures("one_small_network")
 
 
 @pytest.mark.parametrize("method", MODELS)
@@ -49,4 +42,4 @@ def test_what_cannot_be_cross_validated_is_refused():
 
 
 def test_reports_look_for_the_files_of_every_method():
-    assert BASELINES == tuple(METHODS)
+    assert run_scores.BASELINES + run_scores.BOUNDS == tuple(METHODS)

@@ -17,7 +17,7 @@ from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predict import predict_run
 from photoz_morph.photoz.splits import cross_validation_splits
 from photoz_morph.redshift_grid import RedshiftGrid
-from photoz_morph.runs.folder import finished_members
+from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.system.locks import locked
 from photoz_morph.system.provenance import joint_hash
 
@@ -35,7 +35,8 @@ def test_each_fold_is_calibrated_on_its_validation_galaxies(calibrated_run, data
         rows = {split: reading.read_columns(builder, split) for split in (splits.train, splits.validation, splits.test)}
         calibration = calibration_of(calibrated_run, fold)
         networks = map(load_network, finished_members(calibrated_run, PhotozConfig)[fold])
-        batch = next(iter(dataset.image_batches(builder, splits.validation, 1000)))
+        observing = read_run(calibrated_run, PhotozConfig)[0].model.observing
+        batch = next(iter(dataset.image_batches(builder, splits.validation, 1000, observing=observing)))
         member_pdf = np.stack([network(batch).numpy() for network in networks])
         validation = rows[splits.validation]
         expected = fit_calibrator(member_pdf, validation["z_spec"], GRID, validation["group_id"])[0]

@@ -26,6 +26,16 @@ def test_colours_are_dereddened():
     np.testing.assert_allclose(colours[:, 0], table["mags"][:, 0] - table["mags"][:, 1] - dust * table["ebv"])
 
 
+def test_magnitudes_may_be_columns_of_each_band():
+    table = predictions_with_colours(n=50)
+    expected, mags = dereddened_colours(table)[0], table["mags"]
+    table.remove_column("mags")
+    assert dereddened_colours(table)[0] is None
+    for index, band in enumerate("ugriz"):
+        table[f"modelMag_{band}"] = mags[:, index]
+    np.testing.assert_allclose(dereddened_colours(table)[0], expected)
+
+
 def test_a_method_that_sees_more_is_less_attenuated_in_every_mean():
     sharp, blunt = predictions_with_colours(0.004, 3000), predictions_with_colours(0.03, 3000, model="k-NN")
     found = cells_of(sharp, blunt)
@@ -66,11 +76,20 @@ def test_scores_comparisons_and_passes_over_a_file_agree(tmp_path):
     whole = evaluate(table, GRID, 2)["colour_cells"]
     assert whole["n_galaxies"] == 897
     parts = evaluate_parts(PredictionParts(tmp_path / "p.fits"), 2, progress=False)
+    assert parts["tomography"] == evaluate(table, GRID, 2)["tomography"] and len(parts["tomography"]["bins"]) == 5
     assert parts["colour_cells"] == whole and parts["sampling"]["diagnostics"]["n_sampled"] == 897
     other = predictions_with_colours(0.03, n=900, model="k-NN")
     both = compare({"network": table, "k-NN": other}, {"network": GRID, "k-NN": GRID}, 2)["colour_cells"]
     assert both["methods"]["network"] == whole["methods"]["network"] and both["cells"] == whole["cells"]
     assert list(both["methods"]) == ["network", "k-NN"]
+
+
+def test_bins_are_of_good_galaxies_and_as_many_as_asked_for():
+    table = predictions_with_colours(n=400)
+    table["flag"][:40] = 1
+    found = evaluate(table, GRID, 2, n_bins=4)["tomography"]
+    assert [one["n"] for one in found["bins"]] == [90] * 4 and found["all"]["n"] == 360
+    assert evaluate(table[40:60], GRID, 2)["tomography"] is None
 
 
 @pytest.mark.parametrize("column, shape", [("mags", (5,)), ("mags", (5, 4))])

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from photoz_morph.catalogs.depth import at_depth
 from photoz_morph.config import load_config
 from photoz_morph.photoz.config import PhotozConfig
-from photoz_morph.photoz.depth import at_depth
 from photoz_morph.photoz.evaluation.trial_scores import score_trials
 from photoz_morph.photoz.evaluation.trials import (
     PAPER_TABLE_2,

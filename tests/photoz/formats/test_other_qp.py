@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from photoz_morph.photoz.formats.other_qp import QpFile, is_qp
+from photoz_morph.redshift_grid import RedshiftGrid
 
 qp = pytest.importorskip("qp")
 
@@ -41,6 +42,15 @@ def written(folder, kind="interp", n=N):
 def bytes_of(kind):
     with tempfile.TemporaryDirectory() as folder:
         return written(Path(folder), kind).read_bytes()
+
+
+def test_a_type_without_quantiles_needs_a_grid(tmp_path):
+    path = tmp_path / "spline.hdf5"
+    qp.convert(MAKERS["interp"](), "spline", xvals=NODES, method="xy").write_to(str(path))
+    with pytest.raises(ValueError, match="spline.hdf5: cannot be read .* give the grid, such as --grid bins=0,3,300"):
+        QpFile(path)
+    file = QpFile(path, RedshiftGrid(0.0, 1.2, 400))
+    np.testing.assert_allclose(file.grid.expectation(next(file.parts())[1]), MEAN, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", MAKERS)

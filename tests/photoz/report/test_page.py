@@ -37,7 +37,7 @@ def test_page_needs_nothing_from_elsewhere(plain):
     text = plain[1]
     page = Page(text)
     assert all(re.match(r"#|data:image/png;base64,", address) for address in page.addresses)
-    assert sum(address.startswith("data:") for address in page.addresses) == 13 + 2  # two on the first screen, too
+    assert sum(address.startswith("data:") for address in page.addresses) == 14 + 2  # two on the first screen, too
     assert not {"script", "link", "iframe", "object"} & set(page.elements)
     assert "@import" not in text and "url(" not in text and "http" not in page.visible
 
@@ -80,18 +80,18 @@ def test_folder_is_complete_and_has_no_temporary_files(tmp_path):
     names = {path.name for path in page.parent.iterdir()}
     stems = {"z_phot_z_spec", "residuals", "bias_trends", "galaxies_with_pdf", "pit", "loss_curves",
              "redshifts_magnitudes", "sky_map", "stamps", "width_cuts", "width_histogram", "coverage", "trend_ebv",
-             "sky_bias", "sky_width"}  # fmt: skip
+             "sky_bias", "sky_width", "tomography"}  # fmt: skip
     figures = {f"{stem}.{suffix}" for stem in stems for suffix in ("png", "pdf")}
-    assert names == figures | {"report.html", "table1.csv", "table2.csv", "trends.csv"}
+    assert names == figures | {"report.html", "table1.csv", "table2.csv", "trends.csv", "tomography.csv"}
 
 
 def test_sections_come_in_the_order_of_a_referees_questions(plain):
     titles = re.findall(r'<h2 id="part-\d+">\d+\. (.*?)</h2>', plain[1])
     titles = [re.sub(r"<.*?>", "", title) for title in titles]
     assert titles == [
-        "Scores", "The paper&#x27;s trials", "zphot against zspec", "Residuals", "PDFs of random galaxies",
-        "Calibration of the PDFs", "Widths and coverage", "Trends", "Colour cells", "Sky", "Training", "Sample",
-        "Random stamps", "Provenance",
+        "Scores", "Attainable", "The paper&#x27;s trials", "zphot against zspec", "Residuals",
+        "PDFs of random galaxies", "Calibration of the PDFs", "Widths and coverage", "Trends",
+        "Tomographic bins", "Colour cells", "Sky", "Training", "Sample", "Random stamps", "Provenance",
     ]  # fmt: skip
 
 

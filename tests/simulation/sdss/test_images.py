@@ -18,6 +18,11 @@ def parents():
     return Parents()
 
 
+@pytest.fixture(scope="module")
+def observations(parents):
+    return [scene(parents, seed)[1] for seed in range(1500)]
+
+
 def scene(parents, seed=0, **changes):
     rng = np.random.default_rng(seed)
     galaxy = draw_galaxy(parents, rng)
@@ -49,8 +54,7 @@ def test_background_of_a_simulated_stack_has_the_noise_of_a_median(parents, n_fr
     np.testing.assert_allclose(image.std(axis=(0, 1)), observation.sky_sigma, rtol=0.052)
 
 
-def test_drawn_noise_has_the_median_of_the_survey_for_one_frame(parents):
-    observations = [scene(parents, seed)[1] for seed in range(1500)]
+def test_drawn_noise_is_that_of_real_frames_at_the_median_sky(observations):
     single = np.array([o.sky_sigma / np.sqrt(median_variance(o.n_frames)) for o in observations])
     # Real frames at the survey's median sky: 0.045, 0.0175, 0.028, 0.045, 0.18. Resampling takes a tenth.
     expected = np.array([0.045, 0.0175, 0.028, 0.045, 0.180]) * np.sqrt(resampled_variance())
@@ -60,8 +64,8 @@ def test_drawn_noise_has_the_median_of_the_survey_for_one_frame(parents):
     assert np.mean(n_frames >= 10) == pytest.approx(0.03, abs=0.015)
 
 
-def test_seeing_is_correlated_between_bands(parents):
-    fwhm = np.log([scene(parents, seed)[1].psf_fwhm for seed in range(1500)])
+def test_seeing_is_correlated_between_bands(observations):
+    fwhm = np.log([observation.psf_fwhm for observation in observations])
     np.testing.assert_allclose(np.median(np.exp(fwhm), axis=0), SDSS.psf_fwhm, rtol=0.02)
     # 14 % common and 4 % per band: correlation 0.14^2 / (0.14^2 + 0.04^2) = 0.92.
     assert np.corrcoef(fwhm[:, 0], fwhm[:, 4])[0, 1] == pytest.approx(0.92, abs=0.03)
@@ -76,7 +80,7 @@ def test_a_bright_core_adds_the_photon_noise_of_its_flux(parents, n_frames):
     bright = replace(galaxy, components=tuple(replace(c, flux=c.flux * 50) for c in galaxy.components))
     target, _ = noiseless_images(bright, observation, SDSS)
     rng = np.random.default_rng(0)
-    core = np.array([observe(bright, observation, SDSS, rng)[0][31, 31] for _ in range(1500)])
+    core = np.array([observe(bright, observation, SDSS, rng)[0][31, 31] for _ in range(600)])
     # Electrons are counted: variance of the flux is flux / gain, beside the sky's; of 30 frames the median's share of
     # it. Interpolation then mixes the pixels around with its weights.
     in_frames = sky_sigma[:, None, None] ** 2 / resampled_variance()
@@ -85,7 +89,7 @@ def test_a_bright_core_adds_the_photon_noise_of_its_flux(parents, n_frames):
     impulse[31, 31] = 1
     expected = (in_frames * correlate(impulse, observation.frame_angle) ** 2).sum(axis=(1, 2))
     assert np.all(expected[1:4] > 3 * sky_sigma[1:4] ** 2)
-    np.testing.assert_allclose(core.var(axis=0), expected, rtol=0.16)  # four sigma of a variance of 1,500 draws
+    np.testing.assert_allclose(core.var(axis=0), expected, rtol=0.23)  # four sigma of a variance of 600 draws
 
 
 def test_matched_filter_is_unbiased_with_honest_errors(parents):
@@ -100,8 +104,7 @@ def test_matched_filter_is_unbiased_with_honest_errors(parents):
     np.testing.assert_allclose(np.std(pulls, axis=0), 1, atol=0.15)
 
 
-def test_neighbours_have_the_density_of_the_sky(parents):
-    observations = [scene(parents, seed)[1] for seed in range(2500)]
+def test_neighbours_have_the_density_of_the_sky(observations):
     flux_22 = 10 ** (0.4 * (22.5 - 22.0))
     inside = [
         np.sum((np.abs(o.positions).max(axis=1) < 32) & np.array([c.flux[2] > flux_22 for c in o.neighbours]))
@@ -110,7 +113,7 @@ def test_neighbours_have_the_density_of_the_sky(parents):
     ]
     # 2.3 galaxies and 0.95 stars per arcmin^2 brighter than r = 22: 0.58 in 25.3 arcsec squared. Galactic dust hides
     # one in twenty.
-    assert np.sum(inside) / len(observations) == pytest.approx(0.56, abs=0.06)
+    assert np.sum(inside) / len(observations) == pytest.approx(0.56, abs=0.08)
 
 
 def test_the_image_without_noise_is_the_mean_of_the_noisy_ones(parents):
@@ -185,22 +188,21 @@ def test_photometry_is_that_of_the_real_catalogue_in_what_goes_wrong(parents):
     assert np.all(off[1] > clean[1])
 
 
-def test_centres_scatter_by_the_errors_of_positions(parents):
-    offsets = np.array([scene(parents, seed)[1].offsets for seed in range(1500)]) * SDSS.pixel_scale
+def test_centres_scatter_by_the_errors_of_positions(observations):
+    offsets = np.array([observation.offsets for observation in observations]) * SDSS.pixel_scale
     # 45 mas of a field and 30 mas of a band, in each coordinate (Pier et al. 2003).
     np.testing.assert_allclose(offsets.std(axis=0), np.hypot(0.045, 0.030), rtol=0.08)
     np.testing.assert_allclose((offsets[:, 0] - offsets[:, 3]).std(axis=0), 0.030 * np.sqrt(2), rtol=0.08)
 
 
-def test_calibration_errors_are_those_published(parents):
-    errors = -2.5 * np.log10([scene(parents, seed)[1].flux_scale for seed in range(1500)])
+def test_calibration_errors_are_those_published(observations):
+    errors = -2.5 * np.log10([observation.flux_scale for observation in observations])
     np.testing.assert_allclose(errors.std(axis=0), [0.02, 0.01, 0.01, 0.01, 0.01], rtol=0.08)
     assert np.corrcoef(errors[:, 1], errors[:, 3])[0, 1] == pytest.approx(0.5, abs=0.08)
 
 
-def test_defects_are_rare_and_named(parents, monkeypatch):
-    defects = np.array([scene(parents, seed)[1].defects for seed in range(3000)])
-    assert 0 < np.mean(defects > 0) < 0.02
+def test_defects_are_rare_and_named(parents, observations, monkeypatch):
+    assert 0 < np.mean([observation.defects > 0 for observation in observations]) < 0.025
     monkeypatch.setattr(images, "WRONG_REDSHIFT_FRACTION", 1.0)
     monkeypatch.setattr(images, "BLEND_FRACTION", 1.0)
     for seed in range(20):

@@ -13,7 +13,7 @@ from photoz_morph.report.text import markdown_table, p_text
 
 WITHIN = f"cells within {N_SIGMA} sigma of 0"
 TITLES = (
-    "method", "median |bias|", "median sigma_MAD", "slope against z_spec", "of the PDFs", WITHIN, "by chance", "p",
+    "method", "median absolute bias", "median sigma_MAD", "slope against z_spec", "of the PDFs", WITHIN, "by chance", "p",
     "slope against z_phot", WITHIN, "p",
 )  # fmt: skip
 PER_CELL = ("bias", "bias_error", "sigma_mad", "sigma_mad_error", "slope", "slope_error", "slope_of_pdfs",

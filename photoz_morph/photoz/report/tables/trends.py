@@ -9,8 +9,8 @@ import io
 import numpy as np
 
 from photoz_morph.metrics.redshifts.trend_lines import FLAT, HINT, NOT_FLAT, SLOPE
-from photoz_morph.metrics.redshifts.trends import holm_verdicts, trend
-from photoz_morph.report.text import p_text
+from photoz_morph.metrics.redshifts.trends import LEVEL, holm_verdicts, trend
+from photoz_morph.report.text import markdown_table, p_text
 
 # Columns with one number per galaxy: name on axes and in tables, unit.
 SINGLE = {
@@ -131,6 +131,44 @@ def trend_rows(trends, statistic="bias"):
             numbers = [slope_text(line), f"{line.slope_sigmas:+.1f}", chi_square, p_text(line.p_flat)]
         rows.append([found.name, f"{found.n:,}", *numbers, line.finding])
     return HEADER, rows
+
+
+def trends_markdown(trends):
+    """Tables of the trends of the mean residual and of sigma_MAD in Markdown, "" without trends.
+
+    Parameters
+    ----------
+    trends : dict of str to Trend
+        From `catalogue_trends`.
+    """
+    lines = []
+    for statistic, name in STATISTICS.items() if trends else ():
+        lines += [f"**Trends of the {name}**" if statistic == "bias" else f"**Trends of {name}**", ""]
+        lines += [*markdown_table(*trend_rows(trends, statistic)), ""]
+    if lines:
+        lines.append(f"Verdicts hold jointly at {100 * LEVEL:g} %: {2 * len(trends)} tests, Holm (1979).")
+    return "\n".join(lines) + "\n" * bool(lines)
+
+
+def trend_numbers(trends):
+    """Trends for the file of scores: name -> statistic -> slope, error, p-values and finding; None for NaN.
+
+    Parameters
+    ----------
+    trends : dict of str to Trend
+        From `catalogue_trends`.
+    """
+    return {
+        key: {"n": found.n} | {statistic: _line_numbers(getattr(found, statistic)) for statistic in STATISTICS}
+        for key, found in trends.items()
+    }
+
+
+def _line_numbers(line):
+    """Numbers of a `Line`."""
+    numbers = {name: float(getattr(line, name)) for name in ("slope", "slope_error", "p_slope", "chi_square", "p_flat")}
+    numbers = {name: value if np.isfinite(value) else None for name, value in numbers.items()}
+    return {**numbers, "n_dof": line.n_dof, "per": line.per, "finding": line.finding}
 
 
 def trends_csv(trends, data):

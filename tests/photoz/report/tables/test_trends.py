@@ -3,7 +3,14 @@ import pytest
 
 from photoz_morph.metrics.redshifts.trend_lines import FLAT, SLOPE
 from photoz_morph.metrics.redshifts.trends import trend
-from photoz_morph.photoz.report.tables.trends import catalogue_trends, trend_rows, trends_csv, verdict
+from photoz_morph.photoz.report.tables.trends import (
+    catalogue_trends,
+    trend_numbers,
+    trend_rows,
+    trends_csv,
+    trends_markdown,
+    verdict,
+)
 from tests.support.redshifts import BANDS, photometry
 
 
@@ -61,3 +68,17 @@ def test_a_magnitude_of_another_band_stands_in_where_there_is_no_petro_r():
     assert not [key for key in catalogue_trends(columns, residual, BANDS, (magnitudes, "V")) if key.startswith("mag_")]
     unknown = np.full(1000, np.nan)
     assert "mag_V" not in catalogue_trends(photometry(1000)[0], residual, BANDS, (unknown, "V"))
+
+
+def test_markdown_and_numbers_are_those_of_the_lines():
+    columns, residual = photometry(3000, psf_slope=0.01)
+    found = catalogue_trends({"ebv": columns["ebv"], "psf_fwhm": columns["psf_fwhm"]}, residual, BANDS)
+    numbers = trend_numbers(found)
+    assert set(numbers) == set(found) and numbers["psf_fwhm_g"]["n"] == 3000
+    line = found["psf_fwhm_g"].bias
+    assert numbers["psf_fwhm_g"]["bias"]["slope"] == line.slope and numbers["psf_fwhm_g"]["bias"]["finding"] == SLOPE
+    text = trends_markdown(found)
+    assert "**Trends of the mean residual**" in text and "| PSF FWHM in g | 3,000 | " in text
+    assert f"{2 * len(found)} tests" in text and trends_markdown({}) == ""
+    few = catalogue_trends({"ebv": columns["ebv"][:20]}, residual[:20], BANDS)
+    assert trend_numbers(few)["ebv"]["bias"]["slope"] is None

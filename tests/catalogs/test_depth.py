@@ -1,6 +1,6 @@
 import numpy as np
 
-from photoz_morph.photoz.depth import at_depth
+from photoz_morph.catalogs.depth import at_depth
 
 N_FRAMES = np.array([[10, 10], [40, 12], [9, 40], [1, 2], [np.nan, 20], [np.nan, np.nan]])
 

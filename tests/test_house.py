@@ -40,7 +40,7 @@ WINGS = {
         ["predict", "pretraining"],
         ["calibration"],
         ["experiment"],
-        ["splits"],
+        ["splits", "teacher"],
         ["dataset"],
         ["prediction_parts"],
         ["predictions"],
@@ -64,7 +64,7 @@ PIPELINES = "beam"  # imports all but doors, and only doors import it
 
 # Third-party package -> the only places that import it.
 NETWORKS = {
-    "datasets", "models", "adaptation", "training", "rail", "photoz.dataset", "photoz.experiment",
+    "datasets", "models", "adaptation", "training", "rail", "photoz.dataset", "photoz.teacher", "photoz.experiment",
     "photoz.predict", "photoz.export", "photoz.tf1_checkpoint", "photoz.baselines.mlp", "photoz.calibration.graph",
     "photoz.calibration.networks", "photoz.calibration.of_run", "photoz.pretraining", "morph.augmentation",
     "morph.dataset", "morph.classify", "morph.experiment", "morph.predict", "morph.export", "morph.robustness",

@@ -226,28 +226,6 @@ class PhotozBatches:
         return {name: batch[name] for name in ("image", *self._inputs)}, target
 
 
-class TaughtPdfs:
-    """Target PDFs of galaxies by their `obj_id`.
-
-    Parameters
-    ----------
-    obj_id : ndarray, shape (n,)
-    pdf : ndarray, shape (n, n_bins)
-    """
-
-    def __init__(self, obj_id, pdf):
-        order = np.argsort(obj_id)
-        self._obj_id, self._pdf = np.asarray(obj_id)[order], np.asarray(pdf, np.float32)[order]
-
-    def __call__(self, batch):
-        """Targets of a batch of galaxies, tensor of shape (n, n_bins)."""
-        # A tensor of all PDFs would be copied into the graph of every epoch.
-        pdf = tf.numpy_function(
-            lambda obj_id: self._pdf[np.searchsorted(self._obj_id, obj_id)], [batch["obj_id"]], tf.float32
-        )
-        return tf.ensure_shape(pdf, (None, self._pdf.shape[1]))
-
-
 def bin_target(z_spec, grid, label_sigma):
     """Target distribution over the redshift bins.
 

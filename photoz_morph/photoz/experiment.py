@@ -1,21 +1,23 @@
-"""Photo-z experiment for the training loop: data, network, loss, teacher and validation scores."""
+"""Photo-z experiment for the training loop: data, network, loss and validation scores."""
 
 from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from photoz_morph.catalogs.depth import at_depth
 from photoz_morph.datasets import reading
 from photoz_morph.metrics.redshifts.point_scores import residuals, sigma_mad
 from photoz_morph.models.layers.photometric_inputs import adapt_to_training_set
-from photoz_morph.models.loading import BATCH_SIZE, LAYERS, load_members, load_network
+from photoz_morph.models.loading import LAYERS, load_network
 from photoz_morph.models.registry import build_model, layer_precision
 from photoz_morph.photoz import dataset
+<<<<<<< HEAD
 from photoz_morph.photoz.config import PhotozConfig
+=======
+>>>>>>> learna
 from photoz_morph.photoz.splits import cross_validation_splits
-from photoz_morph.runs.folder import finished_members, read_run
+from photoz_morph.photoz.teacher import Teacher
 from photoz_morph.training.auxiliary import (
     HEAD,
     AuxiliaryTargets,
@@ -84,75 +86,6 @@ class PhotozExperiment:
                 self.builder, fold, data.n_validation, data.train_fraction
             )
         return self._splits_of[fold]
-
-
-class Teacher:
-    """A run whose ensembles teach, fold by fold, one network: its target is their mean PDF (Hinton et al. 2015).
-
-    Like its pupil, the teacher of a fold was trained on the other folds, so no test galaxy is known to either. The PDFs
-    are those of the galaxies as they are; the pupil sees them augmented.
-
-    Parameters
-    ----------
-    run_dir : path-like
-    config : PhotozConfig
-        Of the pupil.
-    builder : tfds builder
-        Its dataset.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such run, or none of its networks is finished.
-    ValueError
-        If its redshifts, survey or dataset are others than the pupil's, or it knows galaxies that validate the pupil.
-    """
-
-    def __init__(self, run_dir, config, builder):
-        self.run_dir, self._builder = run_dir, builder
-        self._config, trained_on = read_run(run_dir, PhotozConfig)
-        self._members = finished_members(run_dir, PhotozConfig)
-        self.observing = self._config.model.observing
-        for key in ("redshift", "survey"):
-            if getattr(self._config, key) != getattr(config, key):
-                raise ValueError(f"{run_dir}: was trained with another {key} than the network that it is to teach")
-        if self._config.data.n_validation < config.data.n_validation:
-            raise ValueError(
-                f"{run_dir}: was trained with data.n_validation {self._config.data.n_validation}, so it knows some of "
-                f"the {config.data.n_validation} that are to validate the network that it teaches; give no more"
-            )
-        same_sizes = trained_on["galaxies_per_fold"] == dataset.split_sizes(builder)
-        hashes = trained_on.get("content_hash"), reading.content_hash(builder)
-        if not same_sizes or (None not in hashes and hashes[0] != hashes[1]):
-            raise ValueError(
-                f"{run_dir}: was trained on other galaxies than {builder.data_dir} has, so it may know those of a test "
-                "fold; give the dataset of that run"
-            )
-
-    def pdfs(self, fold, split, depth, columns):
-        """Mean PDFs of the training galaxies of a fold.
-
-        Parameters
-        ----------
-        fold : int
-        split : str
-            Split expression of the galaxies.
-        depth : {"all", "deep", "shallow"}
-        columns : KeptGalaxies
-            From `dataset.training_columns`, with the teacher's observing conditions.
-
-        Returns
-        -------
-        dataset.TaughtPdfs
-        """
-        if fold not in self._members:
-            raise ValueError(f"{self.run_dir}: no network of fold {fold} is finished, to teach that of this fold")
-        members = load_members(self._members[fold])
-        predict = tf.function(lambda batch: tf.add_n([member(batch) for member in members]), reduce_retracing=True)
-        batches = dataset.image_batches(self._builder, split, BATCH_SIZE, depth, columns, self.observing)
-        pdf = np.concatenate([predict(batch).numpy() / len(members) for batch in batches])
-        values = columns(split)
-        return dataset.TaughtPdfs(values["obj_id"][at_depth(values["n_frames"], depth)], pdf)
 
 
 class PhotozFold:

@@ -37,8 +37,8 @@ SKY_SCATTER, BAND_SKY_SCATTER = 0.20, 0.10
 # noise of a pixel: median of 18 frames, 0.007 to 0.056.
 SKY_RESIDUAL = 0.016
 # Finkbeiner et al. (2016): SDSS differs from Pan-STARRS1 by 9, 7, 7, 8 mmag in griz; in u, run to run, 15.
-# (Padmanabhan et al. 2008 state 1 %, and 2 % in u; with these no photometry could reach what was reached on real stacks,
-# see mgs_population.) It is mostly the atmosphere's. Half the variance is therefore taken to be common to the bands,
+# (Padmanabhan et al. 2008 state 1 %, and 2 % in u; with these no network could do what one did on real stacks, see
+# the data card.) It is mostly the atmosphere's. Half the variance is therefore taken to be common to the bands,
 # which are exposed within five minutes: our choice.
 ZERO_POINT_SCATTER = np.array([0.015, 0.009, 0.007, 0.007, 0.008])  # [mag]
 COMMON_ZERO_POINT = 0.5

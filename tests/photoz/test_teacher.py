@@ -10,8 +10,8 @@ from photoz_morph.cli.photoz import main
 from photoz_morph.config import load_config
 from photoz_morph.models.loading import load_members
 from photoz_morph.photoz.config import PhotozConfig
-from photoz_morph.photoz.dataset import TaughtPdfs
 from photoz_morph.photoz.experiment import PhotozExperiment
+from photoz_morph.photoz.teacher import TaughtPdfs
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.runs.folder import finished_members
 from photoz_morph.runs.scores import read_scores

@@ -12,10 +12,6 @@ from photoz_morph.models.layers.photometric_inputs import adapt_to_training_set
 from photoz_morph.models.loading import LAYERS, load_network
 from photoz_morph.models.registry import build_model, layer_precision
 from photoz_morph.photoz import dataset
-<<<<<<< HEAD
-from photoz_morph.photoz.config import PhotozConfig
-=======
->>>>>>> learna
 from photoz_morph.photoz.splits import cross_validation_splits
 from photoz_morph.photoz.teacher import Teacher
 from photoz_morph.training.auxiliary import (

@@ -183,7 +183,7 @@ def bands_first():
         ({}, {"config_overrides": ["data.n_validation=50"]}, "the table has 60 galaxies, fewer than"),
         ({"redshift": np.full(59, 0.1)}, {}, r"column 'redshift' has shape \(59,\), the table has 60 images"),
         ({}, {"config_overrides": [*SMALLEST, "data.train_fraction=0.2"]}, "select rows of the table"),
-        ({}, {"config_overrides": [*SMALLEST, "train.auxiliary_weight=1"]}, "the table has no structure and magnitudes"),
+        ({}, {"config_overrides": [*SMALLEST, "train.auxiliary_weight=1"]}, "the table has no structure and mag"),
         ({}, {"config_overrides": [*SMALLEST, "train.label_sigma=0", "train.teacher=runs/a"]}, "train.teacher is for"),
         ({}, {"config_overrides": ["model.blocks=1"]}, "'model.blocks' must be list"),
     ],

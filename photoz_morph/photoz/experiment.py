@@ -14,6 +14,7 @@ from photoz_morph.models.registry import build_model, layer_precision
 from photoz_morph.photoz import dataset
 from photoz_morph.photoz.splits import cross_validation_splits
 from photoz_morph.photoz.teacher import Teacher
+from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.training.auxiliary import (
     HEAD,
     AuxiliaryTargets,

@@ -88,6 +88,8 @@ class PhotozExperiment:
 class PhotozFold:
     """Training and validation galaxies of one fold, with the network and its scores."""
 
+    _initial_weights = None
+
     def __init__(self, config, builder, splits, columns_of, taught=None, initial_weights=None):
         self.config, self._initial_weights = config, initial_weights
         batch_size, depth = config.data.batch_size, config.data.train_on

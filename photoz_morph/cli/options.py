@@ -20,7 +20,6 @@ DEFAULT_CONFIG = "photoz_simulated.yaml"
 FORMATS = (".fits", ".parquet", ".hdf5", ".hats")  # of predictions.write_predictions
 
 
-
 class UserPath(click.Path):
     """A path as the user writes it: ~ is the home folder, which shells expand in `--out ~/x` but not in `--out=~/x`."""
 

@@ -69,7 +69,7 @@ def test_exported_model_holds_each_variable_once(exported, run_dir):
     networks = map(load_network, finished_members(run_dir, PhotozConfig)[0])
     weights = sum(weight.size for network in networks for weight in network.get_weights())
     stored = (exported / "variables" / "variables.data-00000-of-00001").stat().st_size
-    assert stored == pytest.approx(4 * weights, rel=0.02)
+    assert stored == pytest.approx(4 * weights, rel=0.1)  # and a few kB of names
 
 
 def test_estimator_says_what_it_takes(exported):

@@ -92,16 +92,16 @@ def test_a_bright_core_adds_the_photon_noise_of_its_flux(parents, n_frames):
     np.testing.assert_allclose(core.var(axis=0), expected, rtol=0.23)  # four sigma of a variance of 600 draws
 
 
-def test_matched_filter_is_unbiased_with_honest_errors(parents):
+def test_magnitudes_are_unbiased_and_scatter_more_than_the_catalogue_states(parents):
     rng = np.random.default_rng(5)
     pulls = []
     for seed in range(400):
         galaxy, observation = scene(parents, seed, **PERFECT)
         _, flux, flux_error = observe(galaxy, observation, SDSS, rng)
         pulls.append((flux - 10 ** (0.4 * (22.5 - galaxy.true_mags))) / flux_error)
-    # Four sigma of 400 unit normals.
+    # Four sigma of 400 normals; their scatter of 1.2 is that of Scranton et al. (2005).
     np.testing.assert_allclose(np.mean(pulls, axis=0), 0, atol=0.2)
-    np.testing.assert_allclose(np.std(pulls, axis=0), 1, atol=0.15)
+    np.testing.assert_allclose(np.std(pulls, axis=0), 1.2, atol=0.18)
 
 
 def test_neighbours_have_the_density_of_the_sky(observations):
@@ -197,7 +197,7 @@ def test_centres_scatter_by_the_errors_of_positions(observations):
 
 def test_calibration_errors_are_those_published(observations):
     errors = -2.5 * np.log10([observation.flux_scale for observation in observations])
-    np.testing.assert_allclose(errors.std(axis=0), [0.02, 0.01, 0.01, 0.01, 0.01], rtol=0.08)
+    np.testing.assert_allclose(errors.std(axis=0), [0.015, 0.009, 0.007, 0.007, 0.008], rtol=0.08)
     assert np.corrcoef(errors[:, 1], errors[:, 3])[0, 1] == pytest.approx(0.5, abs=0.08)
 
 

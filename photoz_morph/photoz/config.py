@@ -110,7 +110,8 @@ class InceptionConfig:
     dense_activation : str
         Activation of the fully connected layers.
     photometric_layers : int
-        Fully connected layers that the aperture fluxes pass before they join the maps at FC2; 0 joins them as they are.
+        Fully connected layers that the aperture fluxes pass before they join the maps at FC2; 0 joins them as they are
+        [layers].
     dropout : float
         Fraction of the outputs of each fully connected layer that is dropped in training [dimensionless].
     pooling : str

@@ -8,6 +8,7 @@ with a pixel that is not finite is NaN in all outputs. Its metadata hold `estima
 import json
 import logging
 
+import numpy as np
 import tensorflow as tf
 
 OPSET = 18  # of onnx 1.13 (2022) and later
@@ -38,10 +39,22 @@ def write_onnx(path, function, signature, description):
         raise ValueError(f"{path}: an ONNX file needs tf2onnx ({error}); `pip install photoz-morph[onnx]`") from error
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # an operation it lacks is found by the check below
     traced = tf.function(function, input_signature=signature)
-    model, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
+    model, _ = tf2onnx.convert.from_function(
+        traced, input_signature=signature, opset=OPSET, custom_op_handlers={"Erfc": (_erfc, [])}
+    )
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
         raise ValueError(f"{path}: the model cannot be written as ONNX ({' '.join(str(error).split())})") from error
     onnx.helper.set_model_props(model, {"estimator": json.dumps(description), "model_id": description["model_id"]})
     onnx.save_model(model, str(path))
+
+
+def _erfc(graph, node, name, args):
+    """Write the complementary error function, which GELU needs and neither ONNX nor tf2onnx has, as 1 - erf."""
+    inputs, outputs = node.input, node.output
+    shapes, dtypes = [graph.get_shape(outputs[0])], [graph.get_dtype(outputs[0])]
+    graph.remove_node(node.name)
+    one = graph.make_const(f"{name}_one", np.float32(1))
+    erf = graph.make_node("Erf", inputs, shapes=shapes, dtypes=dtypes)
+    return graph.make_node("Sub", [one.output[0], erf.output[0]], outputs=outputs, name=name, shapes=shapes, dtypes=dtypes)

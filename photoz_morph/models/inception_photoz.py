@@ -16,6 +16,7 @@ from photoz_morph.models.layers.photometric_inputs import (
     Deredden,
     PixelScales,
     SelectBands,
+    Standardization,
     Whitening,
 )
 from photoz_morph.models.layers.psf_matched import LogConditions, PsfMatchedPhotometry
@@ -151,7 +152,7 @@ def inception_photoz(
     if shape or conditions:
         facts = [*shape, *conditions.values()]
         facts = layers.Concatenate(name="shape_and_conditions", dtype="float32")(facts) if len(facts) > 1 else facts[0]
-        side_inputs.append(layers.Normalization(name="normalization", dtype="float32")(facts))
+        side_inputs.append(Standardization(name="standardization", dtype="float32")(facts))
     if crop < survey.stamp_size:
         pixels = layers.CenterCrop(crop, crop, name="crop", dtype="float32")(pixels)
     def network_pixels(pixels, bands, prefix=""):

@@ -57,4 +57,5 @@ def _erfc(graph, node, name, args):
     graph.remove_node(node.name)
     one = graph.make_const(f"{name}_one", np.float32(1))
     erf = graph.make_node("Erf", inputs, shapes=shapes, dtypes=dtypes)
-    return graph.make_node("Sub", [one.output[0], erf.output[0]], outputs=outputs, name=name, shapes=shapes, dtypes=dtypes)
+    operands = [one.output[0], erf.output[0]]
+    return graph.make_node("Sub", operands, outputs=outputs, name=name, shapes=shapes, dtypes=dtypes)

@@ -8,7 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
-__all__ = ["ApertureFluxes", "AsinhCompression", "Deredden", "PixelScales", "SelectBands", "Whitening"]
+__all__ = [
+    "ApertureFluxes", "AsinhCompression", "Deredden", "PixelScales", "SelectBands", "Standardization", "Whitening",
+]  # fmt: skip
 
 
 class AsinhCompression(keras.layers.Layer):
@@ -136,6 +138,34 @@ class ApertureFluxes(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "sky_sigma": self.sky_sigma, "radii": self.radii}
+
+
+class Standardization(keras.layers.Layer):
+    """Values less their mean, over their standard deviation; `adapt` measures both on the training set once.
+
+    Keras's own Normalization holds them as tensors, which an ONNX file would ask for as inputs.
+    """
+
+    def build(self, input_shape):
+        self.mean, self.deviation = (
+            self.add_weight(shape=(input_shape[-1],), initializer=initial, trainable=False, name=name)
+            for name, initial in (("mean", "zeros"), ("deviation", "ones"))
+        )
+
+    def adapt(self, values):
+        """Measure mean and standard deviation; what does not vary is left with its scale.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n, n_values)
+        """
+        values = np.asarray(values, np.float64)
+        deviation = values.std(axis=0)
+        self.mean.assign(values.mean(axis=0))
+        self.deviation.assign(np.where(deviation > keras.config.epsilon(), deviation, 1.0))
+
+    def call(self, values):
+        return (values - self.mean) / self.deviation
 
 
 class Whitening(keras.layers.Layer):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from photoz_morph.models.layers.photometric_inputs import adapt_to_training_set
+from photoz_morph.models.layers.photometric_inputs import Standardization, adapt_to_training_set
 from photoz_morph.models.layers.psf_matched import LogConditions, PsfMatchedPhotometry
 from photoz_morph.models.loading import load_network
 from photoz_morph.surveys import SDSS
@@ -116,7 +116,7 @@ def test_layers_are_adapted_in_the_order_of_the_network_and_keep_it_when_saved(t
     image, fwhm = keras.Input((SIZE, SIZE, 5), name="image"), keras.Input((5,), name="psf_fwhm")
     conditions = LogConditions([1.0] * 5, name="log_psf_fwhm")(fwhm)
     fluxes, _ = PsfMatchedPhotometry(NOISE, SCALE, name="psf_matched_photometry")(image, conditions)
-    outputs = keras.layers.Normalization(name="normalization")(keras.layers.Concatenate()([fluxes, conditions]))
+    outputs = Standardization(name="standardization")(keras.layers.Concatenate()([fluxes, conditions]))
     network = keras.Model({"image": image, "psf_fwhm": fwhm}, outputs)
     rng = np.random.default_rng(3)
     batch = {"image": np.concatenate([galaxy([width] * 5) for width in (1.0, 1.2, 1.4, 1.6)])}

@@ -21,8 +21,10 @@ def convnet(seed=1):
 def test_every_layer_of_ours_is_found_by_its_class_name():
     """Keras looks a name up here before it tries the module that the file names, which has moved since."""
     assert {name: layer.__name__ for name, layer in LAYERS.items()} == {name: name for name in LAYERS}
-    assert {"ApertureFluxes", "Deredden", "PixelScales", "Whitening", "ArcsinhScaling", "SquareViews", "MeanOfViews",
-            "MedianFilter"} == set(LAYERS)  # fmt: skip
+    assert set(LAYERS) == {
+        "ApertureFluxes", "AsinhCompression", "Deredden", "PixelScales", "SelectBands", "Standardization", "Whitening",
+        "LogConditions", "PsfMatchedPhotometry", "ArcsinhScaling", "SquareViews", "MeanOfViews", "MedianFilter",
+    }  # fmt: skip
 
 
 def test_members_are_loaded_in_the_order_of_their_paths(tmp_path, image):

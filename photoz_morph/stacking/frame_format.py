@@ -256,9 +256,12 @@ def _number(path, sources, keyword, meaning):
 
 
 def _card(sources, keyword):
-    """Value of a keyword in the first header that has it, or None."""
+    """Value of a keyword in the first header that has it, or None; of a damaged card, a text that is no value."""
     for header in sources:
-        value = header.get(keyword)
+        try:
+            value = header.get(keyword)
+        except fits.VerifyError:
+            return "a damaged card"
         if value is not None and not isinstance(value, fits.card.Undefined):
             return value
     return None

@@ -181,7 +181,7 @@ def test_workers_that_see_another_disk_are_noticed_and_leave_nothing(tmp_path, m
 
 
 def test_an_error_that_is_not_of_a_partition_ends_the_pipeline(tmp_path, monkeypatch):
-    def fail(self, image, ebv, source=""):
+    def fail(self, image, ebv, source="", conditions=None):
         raise ZeroDivisionError(json.dumps("of the network"))
 
     monkeypatch.setattr(NumpyModel, "predict", fail)

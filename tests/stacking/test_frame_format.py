@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from photoz_morph.stacking.frame_format import images_in, images_of
@@ -201,6 +201,7 @@ def test_no_name_takes_long_to_match(survey):
 
 
 @FUZZ
+@example(b"\x00", 410)  # in the card of the zero point, after its value
 @given(st.binary(max_size=200), st.integers(0, 3000))
 def test_a_damaged_file_is_an_error_of_one_line_or_an_image(tmp_path_factory, noise, place):
     path = tmp_path_factory.getbasetemp() / "tiny_V_1.fits"

@@ -66,7 +66,8 @@ def inception_photoz(
     conv1_pool : bool
         Whether a 2x2 pool follows C1.
     blocks : sequence of (int, int)
-        Widths (s1, s2) of each inception block; the last has no 5x5 branch.
+        Widths (s1, s2) of each inception block; the last has no 5x5 branch. Without blocks there are no convolutions
+        and no FC1: what `photometric_inputs` measures is all that the network sees.
     pool_after : sequence of int
         Blocks, counted from 1, that a 2x2 pool follows.
     dense_units : int
@@ -121,6 +122,8 @@ def inception_photoz(
     crop = crop or survey.stamp_size
     if crop > survey.stamp_size:
         raise ValueError(f"model.crop is {crop}, the stamps of {survey.name} have {survey.stamp_size} pixels")
+    if not blocks and not photometric_inputs:
+        raise ValueError("model.blocks is empty and model.photometric_inputs false: the network would see nothing")
     if any(not 1 <= block <= len(blocks) for block in pool_after):
         raise ValueError(f"model.pool_after is {list(pool_after)}, the network has blocks 1 to {len(blocks)}")
     for name in (name for subset in band_subsets for name in subset):
@@ -151,10 +154,11 @@ def inception_photoz(
         side_inputs.append(Whitening(name="whitening", dtype="float32")(fluxes))
     if shape or conditions:
         facts = [*shape, *conditions.values()]
-        facts = layers.Concatenate(name="shape_and_conditions", dtype="float32")(facts) if len(facts) > 1 else facts[0]
+        facts = _joined(facts, "shape_and_conditions")
         side_inputs.append(Standardization(name="standardization", dtype="float32")(facts))
-    if crop < survey.stamp_size:
+    if crop < survey.stamp_size and blocks:
         pixels = layers.CenterCrop(crop, crop, name="crop", dtype="float32")(pixels)
+
     def network_pixels(pixels, bands, prefix=""):
         """Pixels of some bands, on the scales that convolutions see."""
         if prefix:
@@ -179,32 +183,38 @@ def inception_photoz(
                 maps = build.pool(maps, stride=2)
         return maps
 
-    n_before = band_subset_blocks if band_subsets else len(blocks)
-    branches = [convolve(build, network_pixels(pixels, survey.bands), 0, n_before)]
-    for number, bands in enumerate(band_subsets, start=1):
-        # A stream of seeds for each branch, so that the layers of all bands have the weights they have without.
-        branch = _LayerMaker(activation, (seed, number), pooling, batch_norm, prefix=f"B{number}_")
-        branches.append(convolve(branch, network_pixels(pixels, bands, branch.prefix), 0, n_before))
-    maps = layers.Concatenate(name="band_subsets")(branches) if band_subsets else branches[0]
-    maps = convolve(build, maps, n_before + 1, len(blocks))
-
     # The dense layers stay in float32 whatever the precision of the convolutions: they set the PDF's resolution.
-    flat = layers.Flatten(name="flatten", dtype="float32")(maps)
     if with_ebv:
         side_inputs.append(reddening)
-    joined = layers.Concatenate(name="flatten_and_ebv", dtype="float32")([flat, *side_inputs]) if side_inputs else flat
-    hidden = build.dropout(build.dense(joined, dense_units, dense_activation, "FC1"), dropout)
+    hidden = []
+    if blocks:
+        n_before = band_subset_blocks if band_subsets else len(blocks)
+        branches = [convolve(build, network_pixels(pixels, survey.bands), 0, n_before)]
+        for number, bands in enumerate(band_subsets, start=1):
+            # A stream of seeds for each branch, so that the layers of all bands have the weights they have without.
+            branch = _LayerMaker(activation, (seed, number), pooling, batch_norm, prefix=f"B{number}_")
+            branches.append(convolve(branch, network_pixels(pixels, bands, branch.prefix), 0, n_before))
+        maps = convolve(build, _joined(branches, "band_subsets"), n_before + 1, len(blocks))
+        flat = layers.Flatten(name="flatten", dtype="float32")(maps)
+        joined = _joined([flat, *side_inputs], "flatten_and_ebv")
+        hidden.append(build.dropout(build.dense(joined, dense_units, dense_activation, "FC1"), dropout))
     if photometric_inputs:
         if photometric_layers:
-            photometry = layers.Concatenate(name="side_inputs", dtype="float32")(side_inputs)
+            photometry = _joined(side_inputs, "side_inputs")
             for index in range(1, photometric_layers + 1):
                 photometry = build.dense(photometry, dense_units, dense_activation, f"PH{index}")
                 photometry = build.dropout(photometry, dropout)
             side_inputs = [photometry]
-        hidden = layers.Concatenate(name="FC1_and_side_inputs", dtype="float32")([hidden, *side_inputs])
+        hidden += side_inputs
+    hidden = _joined(hidden, "FC1_and_side_inputs" if blocks else "photometry")
     hidden = build.dropout(build.dense(hidden, dense_units, dense_activation, "FC2"), dropout)
     pdf = build.dense(hidden, n_bins, "softmax", "redshift_pdf")
     return keras.Model(inputs, pdf, name="inception_photoz")
+
+
+def _joined(values, name):
+    """Values concatenated along the last axis by a layer of this name, or the only ones as they are."""
+    return layers.Concatenate(name=name, dtype="float32")(values) if len(values) > 1 else values[0]
 
 
 def _of_bands(survey, values, bands):

@@ -89,7 +89,7 @@ class InceptionConfig:
         Whether a 2x2 pool follows C1.
     blocks : tuple of (int, int)
         For each inception block its bottleneck width and the width of its larger convolutions; the last block has no
-        5x5 branch [filters].
+        5x5 branch. Without blocks the network has no convolutions: it sees what `photometric_inputs` measures [filters].
     pool_after : tuple of int
         Blocks, counted from 1, that a 2x2 pool follows.
     dense_units : int
@@ -387,8 +387,11 @@ class PhotozConfig:
                     "give less"
                 )
         blocks, pools = model.blocks, model.pool_after
-        if not 1 <= len(blocks) <= MAX_BLOCKS:
-            raise ValueError(f"'model.blocks' lists {len(blocks)} blocks; give 1 to {MAX_BLOCKS}")
+        if not blocks:
+            self._check_no_convolutions()
+            return
+        if len(blocks) > MAX_BLOCKS:
+            raise ValueError(f"'model.blocks' lists {len(blocks)} blocks; give at most {MAX_BLOCKS}")
         if min(width for block in blocks for width in block) < 1:
             raise ValueError(f"'model.blocks' is {[list(block) for block in blocks]}; widths are positive")
         if len(set(pools)) < len(pools) or not set(pools) <= set(range(1, len(blocks) + 1)):
@@ -404,6 +407,20 @@ class PhotozConfig:
                     f"{model.conv1_stride} a map of one pixel would be pooled; pool less often"
                 )
             side = -(-side // 2)
+
+    def _check_no_convolutions(self):
+        """Raise a ValueError if a network without blocks would see nothing, or a choice is about its convolutions."""
+        model = self.model
+        if not model.photometric_inputs:
+            raise ValueError(
+                "'model.blocks' is empty and 'model.photometric_inputs' false, so that the network would see nothing; "
+                "list blocks, or set the other to true"
+            )
+        if model.pool_after or model.band_subsets or model.batch_norm:
+            raise ValueError(
+                "'model.blocks' is empty, so 'model.pool_after', 'model.band_subsets' and 'model.batch_norm' have no "
+                "block to change; give [], [] and false"
+            )
 
     def _check_psf_matched(self):
         """Raise a ValueError if PSF-matched apertures cannot be placed, or would not be used."""

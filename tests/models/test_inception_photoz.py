@@ -139,16 +139,28 @@ def test_parameters_of_the_paper_network_with_four_pairs_of_bands():
     assert trainable_parameter_count(pairs) == 28_356_052
 
 
+def test_without_blocks_only_the_apertures_are_seen(stamps):
+    options = SMALL | {"photometric_inputs": True, "photometric_layers": 1}
+    ebv = np.full(4, 0.1, np.float32)
+    for blocks in (SMALL["blocks"], ()):
+        network = inception_photoz(**(options | {"blocks": blocks, "pool_after": ()}))
+        upright, turned = (network({"image": image, "ebv": ebv}) for image in (stamps, np.rot90(stamps, axes=(1, 2))))
+        assert np.allclose(upright, turned, rtol=1e-4) == (not blocks)  # circles are those of the turned image
+        assert {layer.name for layer in network.layers} >= {"PH1", "FC2", "redshift_pdf"}
+        assert ("FC1" in {layer.name for layer in network.layers}) == bool(blocks)
+
+
 @pytest.mark.parametrize(
     "options",
     [
         {"pooling": "max", "compression": "asinh"},
         {"batch_norm": True, "activation": "relu", "band_subsets": (("u", "r"), ("i",)), "photometric_inputs": True},
+        {"blocks": (), "pool_after": (), "photometric_inputs": True, "apertures": "psf_matched"},
     ],
-    ids=["max_and_asinh", "batch_norm_and_band_subsets"],
+    ids=["max_and_asinh", "batch_norm_and_band_subsets", "no_convolutions"],
 )
 def test_every_variant_comes_back_from_its_file_and_gives_its_numbers_in_onnx(options, stamps, tmp_path):
-    network = inception_photoz(**SMALL, **options)
+    network = inception_photoz(**(SMALL | options))
     inputs = {"image": stamps, "ebv": np.full(4, 0.1, np.float32)}
     network.save(tmp_path / "network.keras")
     expected = network(inputs)
@@ -176,5 +188,7 @@ def test_wrong_architecture_is_named():
         inception_photoz(crop=80)
     with pytest.raises(ValueError, match="model.band_subsets names band y, sdss has u, g, r, i, z"):
         inception_photoz(band_subsets=(("u", "y"),))
+    with pytest.raises(ValueError, match="model.blocks is empty and model.photometric_inputs false"):
+        inception_photoz(blocks=(), pool_after=())
     with pytest.raises(ValueError, match=r"model.pool_after is \[9\], the network has blocks 1 to 5"):
         inception_photoz(pool_after=(9,))

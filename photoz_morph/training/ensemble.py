@@ -5,6 +5,8 @@ import resource
 import time
 from datetime import UTC, datetime
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import keras
@@ -82,9 +84,32 @@ def train_ensemble(
             elif todo:
                 train = _SingleThreadTrainer(experiment_class, config, run_dir, data_dir)
                 n_workers = min(n_jobs or len(os.sched_getaffinity(0)), len(todo))
-                session.workers_memory = run_workers(todo, n_workers, train, display)
+                groups = tasks_of_processes(todo, n_workers)
+                session.workers_memory = run_workers(groups, n_workers, train, lambda _, sent: display(*sent))
         session.write()
     return len(todo)
+
+
+def tasks_of_processes(todo, n_workers):
+    """Networks that one process trains in turn, those of one fold: it starts and reads the galaxies only once.
+
+    Parameters
+    ----------
+    todo : list of (int, int)
+        Fold and member of each network, fold by fold.
+    n_workers : int
+
+    Returns
+    -------
+    list of list of (int, int)
+        The networks of a fold in as many equal parts as there are workers, or one network a part.
+    """
+    parts = []
+    for _, tasks in groupby(todo, key=itemgetter(0)):
+        tasks = list(tasks)
+        size = -(-len(tasks) // n_workers)
+        parts += [tasks[at : at + size] for at in range(0, len(tasks), size)]
+    return parts
 
 
 class _Trainer:
@@ -117,16 +142,19 @@ class _Trainer:
 
 
 class _SingleThreadTrainer:
-    """Runs a `_Trainer` in a worker process with one thread."""
+    """Trains networks in turn, in a worker process with one thread."""
 
     def __init__(self, *arguments):
         self.arguments = arguments
 
-    def __call__(self, task, send):
+    def __call__(self, tasks, send):
+        """Train networks (fold, member); `send` is given (task, what a `_Trainer` sends)."""
         tf.config.set_visible_devices([], "GPU")
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-        _Trainer(*self.arguments, choose_strategy("none"))(task, send)
+        trainer = _Trainer(*self.arguments, choose_strategy("none"))
+        for task in tasks:
+            trainer(task, lambda message, task=task: send((task, message)))
 
 
 class _Display:

@@ -2,7 +2,7 @@
 
 Small networks gain nothing from a second thread, so two processes train faster than one on two cores; and since each
 network has one thread whatever the number of processes, its weights do not depend on that number. A process ends with
-its network, which takes a few seconds and frees all its memory. With GPUs the networks are trained one after another
+its task, a few networks of one fold, which frees all its memory. With GPUs the networks are trained one after another
 instead, each on all of them.
 
 Each process is a pool of one: the executor of Python notices at once if it dies, and no other process is harmed.

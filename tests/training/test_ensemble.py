@@ -8,7 +8,7 @@ from photoz_morph.morph.experiment import MorphExperiment
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.experiment import PhotozExperiment
 from photoz_morph.runs.folder import finished_members, member_dir
-from photoz_morph.training.ensemble import member_seed, train_ensemble
+from photoz_morph.training.ensemble import member_seed, tasks_of_processes, train_ensemble
 from photoz_morph.training.fit import choose_strategy, fit
 from tests.support.samples import MORPH_TINY
 from tests.support.training import final_weights, fit_fold, same
@@ -43,6 +43,18 @@ def test_weights_do_not_depend_on_the_number_of_workers(tiny_config, data_dir, r
     for member in (0, 1):
         one, several = (final_weights(member_dir(run, 0, member)) for run in (tmp_path / "one", run_dir))
         assert same(one, several)
+
+
+@pytest.mark.parametrize(
+    "todo, n_workers, expected",
+    [
+        ([(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)], 2, [[(0, 0), (0, 1)], [(0, 2)], [(1, 0)], [(1, 1)]]),
+        ([(0, 4), (0, 5), (2, 0)], 16, [[(0, 4)], [(0, 5)], [(2, 0)]]),
+        ([(1, 0), (1, 1), (1, 2)], 1, [[(1, 0), (1, 1), (1, 2)]]),
+    ],
+)
+def test_a_process_trains_networks_of_one_fold_and_no_worker_is_idle(todo, n_workers, expected):
+    assert tasks_of_processes(todo, n_workers) == expected
 
 
 def test_a_training_of_one_chain_amid_one_of_the_other_changes_no_weight(

@@ -9,8 +9,12 @@ import tensorflow as tf
 
 def augment(galaxy, seed):
     """The galaxy under one of the eight flips and rotations, chosen by (seed, obj_id)."""
-    element = tf.random.stateless_uniform((), [seed, galaxy["obj_id"]], 0, 8, tf.int32)
-    return {**galaxy, "image": dihedral(galaxy["image"], element)}
+    return {**galaxy, "image": dihedral(galaxy["image"], random_element(seed, galaxy["obj_id"]))}
+
+
+def random_element(seed, obj_id):
+    """Element 0 ... 7 of the symmetry group of the square, an int tensor, chosen by (seed, obj_id)."""
+    return tf.random.stateless_uniform((), [seed, obj_id], 0, 8, tf.int32)
 
 
 def dihedral(image, element):
@@ -30,6 +34,13 @@ def dihedral(image, element):
     image = tf.cond(element & 2 > 0, lambda: tf.reverse(image, [0]), lambda: image)
     image = tf.cond(element & 4 > 0, lambda: tf.reverse(image, [1]), lambda: image)
     return tf.ensure_shape(image, shape)
+
+
+def dihedral_view(image, element):
+    """`dihedral` of an array, which it shows otherwise without a copy."""
+    image = image.transpose(1, 0, 2) if element & 1 else image
+    image = image[::-1] if element & 2 else image
+    return image[:, ::-1] if element & 4 else image
 
 
 def redden(galaxy, seed, extra_ebv, extinction_per_ebv):

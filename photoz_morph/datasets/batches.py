@@ -14,7 +14,11 @@ SHUFFLE_BUFFER = 8192  # galaxies; 0.7 GB of stacks, where the set is read from 
 def full_batches(galaxies, batch_size, network_input):
     """Batches of a dataset, mapped by a function and without the remainder, to be divided among replicas by element."""
     # An uneven last batch would make replicas take a wrong step (reference: split [1, 0] halves the update).
-    batches = galaxies.batch(batch_size, drop_remainder=True)
+    return divided(galaxies.batch(batch_size, drop_remainder=True), network_input)
+
+
+def divided(batches, network_input):
+    """Batches mapped by a function, to be divided among replicas by element."""
     batches = batches.map(network_input, tf.data.AUTOTUNE, deterministic=True)
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA

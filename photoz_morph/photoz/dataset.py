@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from photoz_morph.catalogs.depth import DEEP_FRAMES, at_depth
 from photoz_morph.datasets import batches, reading
-from photoz_morph.datasets.augmentation import augment, displace, redden
+from photoz_morph.datasets.augmentation import augment, displace, random_element, redden
 from photoz_morph.datasets.kept_galaxies import KeptGalaxies
 from photoz_morph.datasets.reading import n_galaxies, read_galaxies
 from photoz_morph.training.auxiliary import HEAD
@@ -105,9 +105,8 @@ def image_batches(builder, split, batch_size, depth="all", columns=None, observi
     """
     names = ("ebv", *observing)
     if depth == "all" and columns is not None and columns.has(split):
-        dataset = columns.galaxies(split, names)
-    else:
-        dataset = _galaxies_at_depth(builder, split, dict.fromkeys(("image", *names), True), depth, columns)
+        return columns.batches(split, names, batch_size).prefetch(2)
+    dataset = _galaxies_at_depth(builder, split, dict.fromkeys(("image", *names), True), depth, columns)
     return dataset.batch(batch_size).prefetch(2)
 
 
@@ -198,6 +197,12 @@ class PhotozBatches:
             head {"redshift_pdf", "auxiliary"}.
         """
         flips = batches.stream_seeds(seed, epoch, 1)[0]
+        if self._kept and not self.augmentations:
+            columns, split = self._kept
+            turned = columns.batches(
+                split, self._columns, self.batch_size, self._order(seed, epoch), partial(random_element, flips), True
+            )
+            return batches.divided(turned, self._network_input)
         galaxies = self._shuffled(seed, epoch)
         galaxies = galaxies.map(lambda galaxy: augment(galaxy, flips), tf.data.AUTOTUNE, deterministic=True)
         for stream, change in self.augmentations:
@@ -211,13 +216,16 @@ class PhotozBatches:
 
     def _shuffled(self, seed, epoch):
         """The galaxies in the order of an epoch."""
-        order = batches.stream_seeds(seed, epoch, 0)[0]
+        order = self._order(seed, epoch)
         if self._kept:
             columns, split = self._kept
-            return columns.galaxies(
-                split, self._columns, lambda rows: batches.shuffled(rows, self.n_galaxies, True, order)
-            )
-        return batches.shuffled(self._galaxies, self.n_galaxies, self.is_cached, order)
+            return columns.galaxies(split, self._columns, order)
+        return order(self._galaxies)
+
+    def _order(self, seed, epoch):
+        """Function that brings a dataset of galaxies, or of their rows, into the order of an epoch."""
+        is_cached, order = self._kept is not None or self.is_cached, batches.stream_seeds(seed, epoch, 0)[0]
+        return lambda galaxies: batches.shuffled(galaxies, self.n_galaxies, is_cached, order)
 
     def _network_input(self, batch):
         target = self.taught(batch) if self.taught else bin_target(batch["z_spec"], self.grid, self.label_sigma)

@@ -8,6 +8,8 @@ from photoz_morph.datasets import augmentation
 def test_eight_elements_of_the_dihedral_group_are_distinct_and_keep_the_pixels():
     image = np.random.default_rng(0).normal(size=(6, 6, 5)).astype(np.float32)
     images = [augmentation.dihedral(tf.constant(image), element).numpy() for element in range(8)]
+    for element, turned in enumerate(images):
+        np.testing.assert_array_equal(augmentation.dihedral_view(image, element), turned)
     reference = [np.rot90(side, k) for side in (image, image[:, ::-1]) for k in range(4)]
     assert {moved.tobytes() for moved in images} == {np.ascontiguousarray(moved).tobytes() for moved in reference}
     assert np.array_equal(images[0], image)

@@ -1,7 +1,10 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
 from photoz_morph.datasets import kept_galaxies, reading
+from photoz_morph.datasets.augmentation import augment, random_element
 from photoz_morph.datasets.kept_galaxies import KeptGalaxies
 
 NAMES = ("obj_id", "z_spec", "ebv", "n_frames")
@@ -63,3 +66,22 @@ def test_shuffling_takes_the_order_of_a_dataset_of_the_galaxies_themselves(build
     theirs = shuffled(reading.read_galaxies(builder, "fold_0+fold_1", {"image": True, "obj_id": True}))
     for galaxy, other in zip(ours.as_numpy_iterator(), theirs.as_numpy_iterator(), strict=True):
         assert galaxy["obj_id"] == other["obj_id"] and np.array_equal(galaxy["image"], other["image"])
+
+
+def test_batches_hold_the_same_galaxies_each_under_its_own_element(builder):
+    kept = KeptGalaxies(builder, NAMES)
+    split = "fold_1[20:]+fold_0[:7]"
+    kept.keep(split)
+    galaxies = list(kept.galaxies(split, ("ebv", "obj_id")).as_numpy_iterator())
+    plain = list(kept.batches(split, ("ebv",), 5).as_numpy_iterator())
+    assert [len(batch["image"]) for batch in plain[:-1]] == [5] * (len(plain) - 1)
+    np.testing.assert_array_equal(np.concatenate([batch["image"] for batch in plain]), [g["image"] for g in galaxies])
+    np.testing.assert_array_equal(np.concatenate([batch["ebv"] for batch in plain]), [g["ebv"] for g in galaxies])
+
+    element_of = partial(random_element, 3)
+    turned = list(kept.batches(split, ("obj_id",), 5, element_of=element_of, drop_remainder=True).as_numpy_iterator())
+    assert len(turned) == len(galaxies) // 5 and set(turned[0]) == {"image", "obj_id"}
+    images = np.concatenate([batch["image"] for batch in turned])
+    expected = [augment(galaxy, 3)["image"] for galaxy in galaxies[: len(images)]]
+    np.testing.assert_array_equal(images, expected)
+    assert not np.array_equal(images, [galaxy["image"] for galaxy in galaxies[: len(images)]])

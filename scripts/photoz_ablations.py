@@ -2,10 +2,11 @@
 
     python scripts/photoz_ablations.py --data-dir photoz_data --out ablations --set train.epochs=12 [NAME ...]
 
-Trains three networks (seeds) for each change on the first fold, two changes at once, and scores each network on the test
-galaxies. Differences from the config without a change are paired: the same parents are resampled for both, and of each
-the seeds, so that an error holds what three seeds scatter by. Times are processor seconds, all cores added up. Prints the
-Markdown table of docs/ablations.md, and keeps what is trained: run again, it goes on. NAMEs choose some of the changes.
+Trains three networks (seeds) for each change on the first fold, two changes at once, and scores each network on the
+test galaxies. Differences from the config without a change are paired: the same parents are resampled for both, and of
+each the seeds, so that an error holds what three seeds scatter by. Times are processor seconds, all cores added up.
+Prints the Markdown table of docs/ablations.md and draws its figure. What is trained is kept: run again, it goes on.
+NAMEs choose some of the changes.
 """
 
 import json
@@ -20,10 +21,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import click
+import matplotlib.pyplot as plt
 import numpy as np
 
 from photoz_morph.metrics.bootstrap import bootstrap_scores
 from photoz_morph.metrics.redshifts.point_scores import SCORES, galaxy_scores
+from photoz_morph.report.style import BLACK, GREEN, GREY, LIGHT_GREY, ORANGE, save_figure, write_text
 from photoz_morph.system.files import write_whole
 
 PHOTOZ = str(Path(sysconfig.get_path("scripts")) / "photoz")
@@ -83,9 +86,11 @@ def main(names, data_dir, out, overrides, unlabelled):
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(lambda name: trained(name, data_dir, out, overrides, unlabelled), group))
     found = {name: scored(name, data_dir, out) for name in names}
-    text = table(found, out)
-    with write_whole(out / "table.md") as path:
-        path.write_text(text + "\n")
+    rows = compared(found)
+    text = table(rows, found)
+    write_text(text, out / "ablations.md")
+    write_text(json.dumps(rows, indent=1), out / "ablations.json")
+    draw(rows, out / "ablations.png")
     print(text)
 
 
@@ -121,8 +126,7 @@ def trained(name, data_dir, out, overrides, unlabelled):
     else:
         runs, command = [run], ["train", REFERENCE, "--ensemble", str(SEEDS), "--cv", "1", "--run-dir", run]
         seconds["training"] = run_command([*command, *changed, *where])
-    with write_whole(kept) as path:
-        path.write_text(json.dumps({"runs": [str(each) for each in runs], "seconds": seconds}))
+    write_text(json.dumps({"runs": [str(each) for each in runs], "seconds": seconds}), kept)
 
 
 def run_command(command):
@@ -171,45 +175,69 @@ def predicted(runs, data_dir):
     return {key: np.stack([each[key] for each in found]) for key in found[0]} | {"group_id": columns["group_id"]}
 
 
+# name: (quantity, statistic, label, unit of the differences)
 SHOWN = {
-    "sigma_mad": SCORES["sigma_mad"],
-    "crps": SCORES["crps"],
-    "surprise": ("surprise", lambda values: values.mean(axis=-1)),
+    "sigma_mad": (*SCORES["sigma_mad"], "sigma_MAD", 1e-5),
+    "crps": (*SCORES["crps"], "CRPS", 1e-5),
+    "surprise": ("surprise", lambda values: values.mean(axis=-1), "-ln p(z_spec)", 1e-3),
 }
 
 
-def table(found, out):
-    """Markdown: mean score of the networks of each change, and paired differences from the reference."""
-    resampled, means = {}, {}
+def compared(found):
+    """For each change and score: (mean over the networks, its error, difference from the reference, its error)."""
+    means, resampled, rows = {}, {}, {}
     for number, (name, each) in enumerate(found.items()):
-        rng = np.random.default_rng(number)
-        of_networks = [bootstrap_scores(SHOWN, one, RESAMPLES, group_id=each["group_id"]) for one in each["networks"]]
-        drawn = rng.integers(0, SEEDS, (SEEDS, RESAMPLES))
-        resampled[name] = {
-            score: np.mean([np.stack([one[score] for one in of_networks])[k, range(RESAMPLES)] for k in drawn], axis=0)
-            for score in SHOWN
-        }
-        means[name] = {
-            score: np.mean([function(one[quantity][None])[0] for one in each["networks"]])
-            for score, (quantity, function) in SHOWN.items()
-        }
-    lines = [
-        "| change | sigma_MAD | difference, 1e-5 | difference of CRPS, 1e-5 | of -ln p(z_spec), 1e-3 | time |",
-        "|---|---|---|---|---|---|",
-    ]
+        functions = {score: shown[:2] for score, shown in SHOWN.items()}
+        of_networks = [
+            bootstrap_scores(functions, network, RESAMPLES, group_id=each["group_id"]) for network in each["networks"]
+        ]
+        drawn = np.random.default_rng(number).integers(0, SEEDS, (SEEDS, RESAMPLES))
+        for score, (quantity, statistic, *_) in SHOWN.items():
+            samples = np.stack([one[score] for one in of_networks])
+            resampled[name, score] = np.mean([samples[k, range(RESAMPLES)] for k in drawn], axis=0)
+            means[name, score] = np.mean([statistic(one[quantity][None])[0] for one in each["networks"]])
+    for name in found:
+        rows[name] = {}
+        for score in SHOWN:
+            own, usual = resampled[name, score], resampled[REFERENCE, score]
+            mean = means[name, score]
+            difference = mean - means[REFERENCE, score]
+            rows[name][score] = tuple(map(float, (mean, np.std(own), difference, np.std(own - usual))))
+    return rows
+
+
+def table(rows, found):
+    """Markdown; differences beyond three of their errors are bold."""
+    units = [f"{label}, difference / {unit:.0e}" for _, _, label, unit in SHOWN.values()]
+    lines = [f"| change | sigma_MAD | {' | '.join(units)} | time |", "|---" * (len(SHOWN) + 3) + "|"]
     usual = found[REFERENCE]["seconds"]["training"]
-    for name, each in found.items():
-        error = np.std(resampled[name]["sigma_mad"])
-        cells = [name, f"{means[name]['sigma_mad']:.5f} ± {error:.5f}"]
-        for score, unit in (("sigma_mad", 1e-5), ("crps", 1e-5), ("surprise", 1e-3)):
-            difference = (means[name][score] - means[REFERENCE][score]) / unit
-            error = np.std(resampled[name][score] - resampled[REFERENCE][score]) / unit
-            cell = f"{difference:+.1f} ± {error:.1f}"
-            cells.append("" if name == REFERENCE else f"**{cell}**" if abs(difference) > 3 * error else cell)
-        cells.append(f"{sum(each['seconds'].values()) / usual:.2f}")
-        lines.append("| " + " | ".join(cells) + " |")
-    (out / "table.json").write_text(json.dumps(means, indent=1))
-    return "\n".join(lines)
+    for name, scores in rows.items():
+        cells = [name, "{:.5f} ± {:.5f}".format(*scores["sigma_mad"][:2])]
+        for score, (_, _, _, unit) in SHOWN.items():
+            difference, error = (value / unit for value in scores[score][2:])
+            text = f"{difference:+.1f} ± {error:.1f}"
+            cells.append("" if name == REFERENCE else f"**{text}**" if abs(difference) > 3 * error else text)
+        lines.append(f"| {' | '.join(cells)} | {sum(found[name]['seconds'].values()) / usual:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def draw(rows, path):
+    """Differences from the reference, one panel a score, as a forest plot."""
+    names = [name for name in rows if name != REFERENCE]
+    shown = ("sigma_mad", "surprise")
+    figure, panels = plt.subplots(1, len(shown), figsize=(9, 0.27 * len(names) + 1), sharey=True, layout="constrained")
+    places = np.arange(len(names))[::-1]
+    for panel, score in zip(panels, shown):
+        difference, error = np.array([rows[name][score][2:] for name in names]).T
+        colours = np.where(difference > 3 * error, ORANGE, np.where(difference < -3 * error, GREEN, GREY))
+        panel.axvline(0, color=BLACK, lw=0.8)
+        for place, value, width, colour in zip(places, difference, error, colours):
+            panel.errorbar(value, place, xerr=width, fmt="o", color=colour, ms=4)
+        panel.set_xscale("symlog", linthresh=4 * np.median(error))
+        panel.set_xlabel(f"{SHOWN[score][2]}: difference from {REFERENCE}\n(left: better)")
+        panel.grid(axis="y", color=LIGHT_GREY, lw=0.5)
+    panels[0].set_yticks(places, names, fontsize=8)
+    save_figure(figure, path)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from photoz_morph.photoz import dataset
 from photoz_morph.photoz.calibration.calibrator import fit_calibrator
 from photoz_morph.photoz.calibration.files import FoldCalibration
 from photoz_morph.photoz.calibration.networks import ensemble, with_latents
-from photoz_morph.photoz.calibration.quality import BITS, fit_quality_limits
+from photoz_morph.photoz.calibration.quality import BITS, fit_latent_limit, fit_quality_limits
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.export import OUTPUTS, export, export_network, point_estimates
 from photoz_morph.photoz.predict import load_ensemble, predict_run
@@ -298,7 +298,7 @@ def test_every_kind_of_calibration_is_in_the_onnx_file(run_dir, tmp_path):
     inputs = {"image": rng.normal(size=(9, 64, 64, 5)).astype(np.float32), "ebv": rng.random(9).astype(np.float32)}
     inputs["image"][:, 28:36, 28:36] += 20 * rng.random((9, 1, 1, 5), np.float32)
     latents = [network(inputs)["latent"].numpy() for network in with_latents(members)]
-    limits = fit_quality_limits(pdf, latents, latents, GRID)
+    limits = fit_quality_limits(pdf, *fit_latent_limit(latents, latents), GRID)
     calibration = FoldCalibration(calibrator, limits, np.ones(180), cross_fitted, z_spec, {})
     facts = {"model": "inception_photoz", "n_members": 2, "trained_on": {"name": "none", "origin": "simulated"}}
     export_network(ensemble(members), SDSS, GRID, tmp_path / "model", facts, with_onnx=True, calibration=calibration,

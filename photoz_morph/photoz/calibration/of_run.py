@@ -1,6 +1,6 @@
 """Calibration of the networks of a run on its validation galaxies."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import keras
@@ -24,22 +24,36 @@ from photoz_morph.photoz.calibration.quality import (
     OOD_QUANTILE,
     PEAK_HEIGHT,
     WIDE_QUANTILE,
+    fit_latent_limit,
     fit_quality_limits,
 )
 from photoz_morph.photoz.calibration.redshift_distribution import training_counts
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.splits import cross_validation_splits, open_run_dataset
-from photoz_morph.runs.folder import finished_members, read_run, run_provenance
+from photoz_morph.runs.folder import finished_members, read_run, run_provenance, weights_hash
 from photoz_morph.system.locks import locked
-from photoz_morph.system.provenance import code_version
+from photoz_morph.system.provenance import code_version, joint_hash
 
 N_TRAINING_LATENTS = 1000  # galaxies whose latents are the known ones; our choice
 
 
-def calibrate_run(run_dir, data_dir=None, progress=True):
-    """Calibrate the finished networks of each fold on the fold's validation galaxies; see `files`.
+@dataclass(frozen=True)
+class _Validated:
+    """What the networks of a fold say of its validation galaxies, and of its training galaxies what is kept."""
 
-    A fold that is calibrated already, with the same networks, is left as it is.
+    member_pdf: np.ndarray  # (n_members, n, n_bins)
+    columns: dict  # z_spec and group_id, shape (n,)
+    latent_limit: tuple  # of `fit_latent_limit`
+    n_training_latents: int
+    training_counts: np.ndarray
+
+
+def calibrate_run(run_dir, data_dir=None, progress=True):
+    """Calibrate the finished networks of each fold on validation galaxies; see `files`.
+
+    The networks of all folds are of one kind, so that a fold is calibrated on what each of them says of its own
+    validation galaxies, apart from those that test the fold. A fold that is calibrated already, by the same networks, is
+    left as it is.
 
     Parameters
     ----------
@@ -63,53 +77,106 @@ def calibrate_run(run_dir, data_dir=None, progress=True):
     config, trained_on = read_run(run_dir, PhotozConfig)
     members = finished_members(run_dir, PhotozConfig)
     builder = open_run_dataset(config, trained_on, data_dir)
-    found = {}
+    splits = {fold: _splits(config, builder, fold) for fold in members}
+    found, validated = {}, {}
     with locked(run_dir, "calibrate afterwards"), tqdm(
-        members.items(), desc="calibrate", unit=" folds", disable=not progress
+        total=len(members), desc="calibrate", unit=" folds", disable=not progress
     ) as bar:
-        for fold, paths in bar:
-            if calibration_file(run_dir, fold).exists():
-                try:
-                    found[fold] = read_calibration(run_dir, fold, paths, config.redshift)
-                    continue
-                except ValueError:
-                    pass  # of other networks, or damaged: it is replaced
-            calibration = _calibrated_fold(config, builder, fold, paths)
-            calibration.facts.update(run_provenance(trained_on, paths))
-            write_calibration(calibration_file(run_dir, fold), calibration, config.redshift, paths)
-            found[fold] = read_calibration(run_dir, fold, paths, config.redshift)
+        for fold, paths in members.items():
+            others = folds_to_calibrate_on(fold, {key: split.validation for key, split in splits.items()}, members)
+            facts = {
+                "validation": "+".join(splits[other].validation for other in others),
+                "networks": joint_hash(weights_hash(path) for other in others for path in members[other]),
+                **run_provenance(trained_on, paths),
+            }
+            found[fold] = _kept(run_dir, fold, paths, config.redshift, facts)
+            if found[fold] is None:
+                for other in others:
+                    if other not in validated:
+                        validated[other] = _validated(config, builder, splits[other], members[other])
+                used = [validated[other] for other in others]
+                calibration = _calibrated_fold(config, builder, used, facts | {"fold": fold, "n_members": len(paths)})
+                write_calibration(calibration_file(run_dir, fold), calibration, config.redshift, paths)
+                found[fold] = read_calibration(run_dir, fold, paths, config.redshift)
+            bar.update()
     return found
 
 
-def _calibrated_fold(config, builder, fold, paths):
-    """Calibration of the networks of one fold."""
-    data, grid = config.data, config.redshift
-    splits = cross_validation_splits(builder, fold, data.n_validation, data.train_fraction)
-    columns = {}
+def folds_to_calibrate_on(fold, validation, members):
+    """Folds whose networks and validation galaxies calibrate a fold, itself first.
+
+    Parameters
+    ----------
+    fold : int
+    validation : dict of int to str
+        Split of the validation galaxies of each fold: part of another fold.
+    members : dict of int to list
+        Networks of each fold.
+
+    Returns
+    -------
+    list of int
+        Without the fold whose validation galaxies are tested by this one, and those with more or fewer networks.
+    """
+    return [fold] + [
+        other
+        for other, split in validation.items()
+        if other != fold and f"fold_{fold}[" not in split and len(members[other]) == len(members[fold])
+    ]
+
+
+def _splits(config, builder, fold):
+    return cross_validation_splits(builder, fold, config.data.n_validation, config.data.train_fraction)
+
+
+def _kept(run_dir, fold, paths, grid, facts):
+    """Calibration of a fold, if there is one of these networks and galaxies."""
+    if not calibration_file(run_dir, fold).exists():
+        return None
+    try:
+        calibration = read_calibration(run_dir, fold, paths, grid)
+    except ValueError:
+        return None  # of other networks, or damaged: it is replaced
+    return calibration if facts.items() <= calibration.facts.items() else None
+
+
+def _validated(config, builder, splits, paths):
+    """Load the networks of a fold and pass its validation galaxies, and some that trained them."""
+    depth, columns = config.data.train_on, {}
     for split in (splits.train, splits.validation):
         rows = reading.read_columns(builder, split)
-        taken = at_depth(rows["n_frames"], data.train_on)
+        taken = at_depth(rows["n_frames"], depth)
         columns[split] = {name: rows[name][taken] for name in ("z_spec", "group_id")}
     keras.backend.clear_session()
     predict = member_function(load_members(paths))
     batches = partial(
-        dataset.image_batches, builder, batch_size=BATCH_SIZE, depth=data.train_on, observing=config.model.observing
+        dataset.image_batches, builder, batch_size=BATCH_SIZE, depth=depth, observing=config.model.observing
     )
     member_pdf, latents = _outputs(predict, batches(splits.validation))
     _, training_latents = _outputs(predict, batches(splits.train), N_TRAINING_LATENTS)
-    z_spec, group_id = (columns[splits.validation][name] for name in ("z_spec", "group_id"))
+    return _Validated(
+        np.stack(member_pdf), columns[splits.validation],
+        fit_latent_limit(latents, training_latents), len(training_latents[0]),
+        training_counts(columns[splits.train]["z_spec"], config.redshift),
+    )  # fmt: skip
+
+
+def _calibrated_fold(config, builder, used, facts):
+    """Calibration of the networks of a fold, the first of `used`."""
+    own, grid = used[0], config.redshift
+    member_pdf = np.concatenate([one.member_pdf for one in used], axis=1)
+    z_spec, group_id = (np.concatenate([one.columns[name] for one in used]) for name in ("z_spec", "group_id"))
     try:
         calibrator, report, cross_fitted = fit_calibrator(member_pdf, z_spec, grid, group_id)
     except ValueError as error:
-        raise ValueError(f"{builder.data_dir}: {splits.validation}, the validation galaxies: {error}") from error
-    limits = fit_quality_limits(calibrator.pdf(member_pdf, grid), latents, training_latents, grid)
+        raise ValueError(f"{builder.data_dir}: {facts['validation']}, the validation galaxies: {error}") from error
+    limits = fit_quality_limits(calibrator.pdf(own.member_pdf, grid), *own.latent_limit, grid)
     facts = {
-        **report, "validation": splits.validation, "fold": fold, "n_members": len(paths), "levels": LEVELS,
-        "wide_quantile": WIDE_QUANTILE, "ood_quantile": OOD_QUANTILE, "peak_height": PEAK_HEIGHT,
-        "n_training_latents": len(training_latents[0]), "grid": asdict(grid), "code": code_version(),
+        **report, **facts, "levels": LEVELS, "wide_quantile": WIDE_QUANTILE, "ood_quantile": OOD_QUANTILE,
+        "peak_height": PEAK_HEIGHT, "n_training_latents": own.n_training_latents, "grid": asdict(grid),
+        "code": code_version(),
     }  # fmt: skip
-    counts = training_counts(columns[splits.train]["z_spec"], grid)
-    return FoldCalibration(calibrator, limits, counts, cross_fitted, z_spec, facts)
+    return FoldCalibration(calibrator, limits, own.training_counts, cross_fitted, z_spec, facts)
 
 
 def _outputs(predict, batches, n_galaxies=None):

@@ -139,30 +139,30 @@ class QualityLimits:
         return bits | BITS["out_of_distribution"] * (has_pdf & (ood_score > 1)).astype(np.int32)
 
 
-def fit_quality_limits(pdf, latents, training_latents, grid):
-    """Limits from the calibrated PDFs of validation galaxies, and the latents of training galaxies.
+def fit_latent_limit(latents, training_latents):
+    """Distances of the networks of an ensemble, and the limit beyond which a galaxy is unlike those of the training.
 
     Parameters
     ----------
-    pdf : ndarray, shape (n, n_bins)
     latents : sequence of ndarray, shape (n, n_latent)
-        Of each member.
+        Of validation galaxies, for each member.
     training_latents : sequence of ndarray, shape (n_training, n_latent)
-    grid : RedshiftGrid
 
     Returns
     -------
-    QualityLimits
+    distances : tuple of LatentDistance
+    limit : float
     """
-    width = grid.quantile(pdf, 0.84) - grid.quantile(pdf, 0.16)
     distances = tuple(fit_latent_distance(latent) for latent in training_latents)
     mean = np.mean([one.of(latent) for one, latent in zip(distances, latents)], axis=0)
-    return QualityLimits(
-        float(np.quantile(width, WIDE_QUANTILE)),
-        float(np.median(width)) / 4,  # half the standard deviation of a typical PDF
-        float(np.quantile(mean, OOD_QUANTILE)),
-        distances,
-    )
+    return distances, float(np.quantile(mean, OOD_QUANTILE))
+
+
+def fit_quality_limits(pdf, distances, ood, grid):
+    """Limits from the calibrated PDFs of validation galaxies, shape (n, n_bins), and those of `fit_latent_limit`."""
+    width = grid.quantile(pdf, 0.84) - grid.quantile(pdf, 0.16)
+    smoothing = float(np.median(width)) / 4  # half the standard deviation of a typical PDF
+    return QualityLimits(float(np.quantile(width, WIDE_QUANTILE)), smoothing, ood, distances)
 
 
 def smoothing_matrix(grid, sigma):

@@ -14,7 +14,7 @@ from photoz_morph.photoz.calibration.files import (
     run_calibrations,
     write_calibration,
 )
-from photoz_morph.photoz.calibration.quality import fit_quality_limits
+from photoz_morph.photoz.calibration.quality import fit_latent_limit, fit_quality_limits
 from photoz_morph.redshift_grid import RedshiftGrid
 from tests.support.miscalibrated import GRID, planted
 
@@ -30,7 +30,7 @@ def written(tmp_path_factory):
     z_spec, pdf = planted(200, "shifted by z")
     calibrator, report, cross_fitted = fit_calibrator(np.stack([pdf, pdf]), z_spec, GRID)
     latents = np.random.default_rng(1).normal(size=(2, 200, 6))
-    limits = fit_quality_limits(pdf, latents, latents, GRID)
+    limits = fit_quality_limits(pdf, *fit_latent_limit(latents, latents), GRID)
     calibration = FoldCalibration(calibrator, limits, np.arange(180.0), cross_fitted, z_spec, report)
     write_calibration(calibration_file(run, 0), calibration, GRID, members)
     return calibration, run, members

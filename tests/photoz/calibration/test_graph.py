@@ -11,7 +11,7 @@ from photoz_morph.photoz.calibration.calibrator import Calibrator, fit_calibrato
 from photoz_morph.photoz.calibration.files import FoldCalibration
 from photoz_morph.photoz.calibration.graph import calibrated_outputs, calibrated_pdf, pixel_bits
 from photoz_morph.photoz.calibration.pit_map import PitMap
-from photoz_morph.photoz.calibration.quality import BITS, fit_quality_limits
+from photoz_morph.photoz.calibration.quality import BITS, fit_latent_limit, fit_quality_limits
 from photoz_morph.photoz.calibration.quality import pixel_bits as pixel_bits_of_arrays
 from photoz_morph.photoz.calibration.redshift_distribution import reweighted
 from photoz_morph.photoz.export import point_estimates, quantile
@@ -71,7 +71,7 @@ def calibration():
     z_spec, pdf = planted(400, "shifted by z")
     calibrator, _, cross_fitted = fit_calibrator(pdf, z_spec, GRID)
     latents = np.random.default_rng(2).normal(size=(3, 400, 10))
-    limits = fit_quality_limits(calibrator.pdf(pdf, GRID), latents, latents[:, :300], GRID)
+    limits = fit_quality_limits(calibrator.pdf(pdf, GRID), *fit_latent_limit(latents, latents[:, :300]), GRID)
     return FoldCalibration(calibrator, limits, np.ones(180), cross_fitted, z_spec, {})
 
 

@@ -11,7 +11,7 @@ from photoz_morph.photoz import dataset
 from photoz_morph.photoz.calibration.calibrator import fit_calibrator
 from photoz_morph.photoz.calibration.files import calibration_file, read_calibration
 from photoz_morph.photoz.calibration.networks import ensemble, with_latents
-from photoz_morph.photoz.calibration.of_run import calibrate_run
+from photoz_morph.photoz.calibration.of_run import calibrate_run, folds_to_calibrate_on
 from photoz_morph.photoz.calibration.quality import BITS
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predict import predict_run
@@ -28,23 +28,47 @@ def calibration_of(run, fold):
     return read_calibration(run, fold, finished_members(run, PhotozConfig)[fold], GRID)
 
 
-def test_each_fold_is_calibrated_on_its_validation_galaxies(calibrated_run, data_dir):
+def test_folds_are_calibrated_together_but_not_on_galaxies_that_test_them():
+    validation = {fold: f"fold_{(fold + 1) % 5}[:20]" for fold in range(5)}
+    members = dict.fromkeys(range(5), [1, 2])
+    assert folds_to_calibrate_on(0, validation, members) == [0, 1, 2, 3]  # those of fold 4 are in fold 0
+    assert folds_to_calibrate_on(3, validation, members) == [3, 0, 1, 4]
+    assert folds_to_calibrate_on(3, validation, members | {0: [1]}) == [3, 1, 4]  # of another ensemble
+    assert folds_to_calibrate_on(2, {2: "fold_3[:20]"}, members) == [2]
+    assert folds_to_calibrate_on(1, {1: "fold_2[:20]", 9: "fold_10[:20]"}, dict.fromkeys((1, 9), [1])) == [1, 9]
+
+
+def test_each_fold_is_calibrated_on_validation_galaxies(calibrated_run, data_dir):
     builder = reading.open_dataset(data_dir)
-    for fold in (0, 1):
-        splits = cross_validation_splits(builder, fold, 20)
-        rows = {split: reading.read_columns(builder, split) for split in (splits.train, splits.validation, splits.test)}
+    observing = read_run(calibrated_run, PhotozConfig)[0].model.observing
+    for fold, used in ((0, (0, 1)), (1, (1,))):  # the validation galaxies of fold 0 test fold 1
+        pdfs, validation = [], []
+        for other in used:
+            splits = cross_validation_splits(builder, other, 20)
+            networks = map(load_network, finished_members(calibrated_run, PhotozConfig)[other])
+            batch = next(iter(dataset.image_batches(builder, splits.validation, 1000, observing=observing)))
+            pdfs.append(np.stack([network(batch).numpy() for network in networks]))
+            validation.append(reading.read_columns(builder, splits.validation))
+        z_spec, group_id = (np.concatenate([rows[name] for rows in validation]) for name in ("z_spec", "group_id"))
+        expected = fit_calibrator(np.concatenate(pdfs, axis=1), z_spec, GRID, group_id)[0]
         calibration = calibration_of(calibrated_run, fold)
-        networks = map(load_network, finished_members(calibrated_run, PhotozConfig)[fold])
-        observing = read_run(calibrated_run, PhotozConfig)[0].model.observing
-        batch = next(iter(dataset.image_batches(builder, splits.validation, 1000, observing=observing)))
-        member_pdf = np.stack([network(batch).numpy() for network in networks])
-        validation = rows[splits.validation]
-        expected = fit_calibrator(member_pdf, validation["z_spec"], GRID, validation["group_id"])[0]
         assert calibration.calibrator.pooling == expected.pooling
         assert calibration.calibrator.radii == pytest.approx(expected.radii, abs=1e-4)
-        assert calibration.training_counts.sum() == len(rows[splits.train]["z_spec"])
-        groups = [set(part["group_id"].tolist()) for part in rows.values()]
-        assert not groups[1] & (groups[0] | groups[2])
+        assert calibration.facts["n_galaxies"] == len(z_spec) == len(calibration.z_spec)
+        splits = cross_validation_splits(builder, fold, 20)
+        train, test = (reading.read_columns(builder, split) for split in (splits.train, splits.test))
+        assert calibration.training_counts.sum() == len(train["z_spec"])
+        assert not set(group_id) & set(test["group_id"])
+        assert not set(validation[0]["group_id"]) & set(train["group_id"])
+
+
+def test_a_calibration_of_fewer_folds_is_made_again(calibrated_run, tmp_path):
+    run = shutil.copytree(calibrated_run, tmp_path / "run")
+    shutil.rmtree(run / "fold_1")
+    before = calibration_of(run, 0)
+    after = calibrate_run(run, progress=False)[0]  # its fold alone: 1 has lost its networks
+    assert after.facts["n_galaxies"] < before.facts["n_galaxies"]
+    assert after.facts["calib_id"] != before.facts["calib_id"]
 
 
 def test_predictions_of_a_calibrated_run_are_calibrated_and_pit_member_is_not(calibrated_run, predictions):
@@ -110,8 +134,8 @@ def test_a_run_that_is_being_trained_is_not_calibrated(run_dir):
 def test_too_few_validation_galaxies_are_refused_with_the_key_to_raise(run_dir, tmp_path):
     run = shutil.copytree(run_dir, tmp_path / "run")
     config = (run / "config.yaml").read_text()
-    (run / "config.yaml").write_text(config.replace("n_validation: 20", "n_validation: 8"))
-    with pytest.raises(ValueError, match=r"fold_1\[:8\], the validation galaxies: 4 galaxies of .*; raise data."):
+    (run / "config.yaml").write_text(config.replace("n_validation: 20", "n_validation: 4"))
+    with pytest.raises(ValueError, match=r"fold_1\[:4\]\+.*, the validation galaxies: \d galaxies of .*; raise data."):
         calibrate_run(run, progress=False)
 
 

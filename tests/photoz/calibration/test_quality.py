@@ -6,6 +6,7 @@ from photoz_morph.photoz.calibration.quality import (
     BITS,
     MEANINGS,
     fit_latent_distance,
+    fit_latent_limit,
     fit_quality_limits,
     pixel_bits,
     second_peak,
@@ -58,8 +59,8 @@ def test_noise_from_bin_to_bin_is_no_second_peak():
     _, pdf = planted(200)
     noisy = pdf * np.exp(0.3 * np.random.default_rng(3).normal(size=pdf.shape))
     noisy /= noisy.sum(axis=1, keepdims=True)
-    limits = fit_quality_limits(noisy, [np.random.default_rng(2).normal(size=(200, 4))],
-                                [np.random.default_rng(1).normal(size=(200, 4))], GRID)  # fmt: skip
+    latents, training = (np.random.default_rng(seed).normal(size=(1, 200, 4)) for seed in (2, 1))
+    limits = fit_quality_limits(noisy, *fit_latent_limit(latents, training), GRID)
     multimodal = limits.bits(noisy, np.zeros(200), GRID) & BITS["multimodal"]
     assert (multimodal > 0).mean() < 0.02
 
@@ -94,7 +95,7 @@ def test_limits_are_the_stated_quantiles_of_the_validation_galaxies():
     _, pdf = planted(1000)
     rng = np.random.default_rng(7)
     latents, training = rng.normal(size=(2, 1000, 8)), rng.normal(size=(2, 800, 8))
-    limits = fit_quality_limits(pdf, latents, training, GRID)
+    limits = fit_quality_limits(pdf, *fit_latent_limit(latents, training), GRID)
     score = limits.ood_score(latents)
     assert np.mean(score > 1) == pytest.approx(0.01) and np.std(score) > 0.05
     bits = limits.bits(pdf, score, GRID)
@@ -106,6 +107,6 @@ def test_limits_are_the_stated_quantiles_of_the_validation_galaxies():
 def test_a_galaxy_without_a_pdf_has_that_bit_alone():
     _, pdf = planted(50)
     latents = np.random.default_rng(8).normal(size=(1, 50, 4))
-    limits = fit_quality_limits(pdf, latents, latents, GRID)
+    limits = fit_quality_limits(pdf, *fit_latent_limit(latents, latents), GRID)
     pdf[3, 7] = np.nan
     assert names(limits.bits(pdf, np.full(50, np.nan), GRID)[3]) == {"no_pdf"}

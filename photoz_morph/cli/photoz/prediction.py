@@ -250,10 +250,11 @@ def _show(made, source, grid, figure, quiet):
 @click.option("--data-dir", type=UserPath(), help="Prepared dataset; by default the one the run was trained on.")
 @quiet_option
 def calibrate(run, data_dir, quiet):
-    """Calibrate the PDFs of RUN on its validation galaxies.
+    """Calibrate the PDFs of RUN on galaxies that its networks have not trained on.
 
-    For each fold: pooling of the members, temperature and recalibration of the PDFs, conformal intervals, and limits of
-    the quality flags, in RUN/fold_K/calibration.json. What is predicted and exported afterwards is calibrated.
+    These are the test galaxies of the other folds, or the validation galaxies of a run of one fold. For each fold:
+    pooling of the members, temperature and recalibration of the PDFs, conformal intervals, and limits of the quality
+    flags, in RUN/fold_K/calibration.json. What is predicted and exported afterwards is calibrated.
     """
     quiet_tensorflow()
     from photoz_morph.photoz.calibration.of_run import calibrate_run

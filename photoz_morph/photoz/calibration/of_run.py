@@ -1,7 +1,6 @@
-"""Calibration of the networks of a run on its validation galaxies."""
+"""Calibration of the networks of a run, on galaxies that they have not trained on."""
 
 from dataclasses import asdict, dataclass
-from functools import partial
 
 import keras
 import numpy as np
@@ -35,25 +34,21 @@ from photoz_morph.system.locks import locked
 from photoz_morph.system.provenance import code_version, joint_hash
 
 N_TRAINING_LATENTS = 1000  # galaxies whose latents are the known ones; our choice
+MAX_GALAXIES = 20_000  # that calibrate a fold, beside its own; more would gain less than 0.01 in the PIT
 
 
 @dataclass(frozen=True)
-class _Validated:
-    """What the networks of a fold say of its validation galaxies, and of its training galaxies what is kept."""
+class Part:
+    """Galaxies that calibrate: of `split`, passed through the networks of `fold`, which have not trained on them."""
 
-    member_pdf: np.ndarray  # (n_members, n, n_bins)
-    columns: dict  # z_spec and group_id, shape (n,)
-    latent_limit: tuple  # of `fit_latent_limit`
-    n_training_latents: int
-    training_counts: np.ndarray
+    fold: int
+    split: str
 
 
 def calibrate_run(run_dir, data_dir=None, progress=True):
-    """Calibrate the finished networks of each fold on validation galaxies; see `files`.
+    """Calibrate the finished networks of each fold; see `parts_to_calibrate_on` and `files`.
 
-    The networks of all folds are of one kind, so that a fold is calibrated on what each of them says of its own
-    validation galaxies, apart from those that test the fold. A fold that is calibrated already, by the same networks, is
-    left as it is.
+    A fold that is calibrated already, by the same networks and galaxies, is left as it is.
 
     Parameters
     ----------
@@ -72,61 +67,61 @@ def calibrate_run(run_dir, data_dir=None, progress=True):
     FileNotFoundError
         If the folder is not a run folder, has no finished network, or the dataset is missing.
     ValueError
-        If there are too few validation galaxies, or the dataset is another one.
+        If there are too few galaxies, or the dataset is another one.
     """
     config, trained_on = read_run(run_dir, PhotozConfig)
     members = finished_members(run_dir, PhotozConfig)
     builder = open_run_dataset(config, trained_on, data_dir)
-    splits = {fold: _splits(config, builder, fold) for fold in members}
-    found, validated = {}, {}
+    networks, found = _Networks(config, builder, members), {}
     with locked(run_dir, "calibrate afterwards"), tqdm(
         total=len(members), desc="calibrate", unit=" folds", disable=not progress
     ) as bar:
         for fold, paths in members.items():
-            others = folds_to_calibrate_on(fold, {key: split.validation for key, split in splits.items()}, members)
+            parts = parts_to_calibrate_on(fold, networks.splits[fold].validation, members, networks.sizes)
             facts = {
-                "validation": "+".join(splits[other].validation for other in others),
-                "networks": joint_hash(weights_hash(path) for other in others for path in members[other]),
+                "calibrated_on": "+".join(part.split for part in parts),
+                "networks": joint_hash(weights_hash(path) for part in parts for path in members[part.fold]),
                 **run_provenance(trained_on, paths),
             }
             found[fold] = _kept(run_dir, fold, paths, config.redshift, facts)
             if found[fold] is None:
-                for other in others:
-                    if other not in validated:
-                        validated[other] = _validated(config, builder, splits[other], members[other])
-                used = [validated[other] for other in others]
-                calibration = _calibrated_fold(config, builder, used, facts | {"fold": fold, "n_members": len(paths)})
+                calibration = _calibrated_fold(networks, fold, parts, facts)
                 write_calibration(calibration_file(run_dir, fold), calibration, config.redshift, paths)
                 found[fold] = read_calibration(run_dir, fold, paths, config.redshift)
             bar.update()
     return found
 
 
-def folds_to_calibrate_on(fold, validation, members):
-    """Folds whose networks and validation galaxies calibrate a fold, itself first.
+def parts_to_calibrate_on(fold, validation, members, sizes):
+    """Galaxies on which a fold is calibrated.
+
+    The networks of all folds are of one kind, trained on as many galaxies, and so are the errors of their PDFs. The
+    galaxies that test the other folds' networks are several times as many as those that validate its own, and no
+    parent of them tests the fold itself.
 
     Parameters
     ----------
     fold : int
-    validation : dict of int to str
-        Split of the validation galaxies of each fold: part of another fold.
+    validation : str
+        Split of its validation galaxies: part of another fold.
     members : dict of int to list
         Networks of each fold.
+    sizes : dict of int to int
+        Galaxies of each fold.
 
     Returns
     -------
-    list of int
-        Without the fold whose validation galaxies are tested by this one, and those with more or fewer networks.
+    list of Part
+        Test galaxies of the other folds that have as many networks, at most `MAX_GALAXIES` in all; and its validation
+        galaxies, unless these are of one of those folds.
     """
-    return [fold] + [
-        other
-        for other, split in validation.items()
-        if other != fold and f"fold_{fold}[" not in split and len(members[other]) == len(members[fold])
-    ]
-
-
-def _splits(config, builder, fold):
-    return cross_validation_splits(builder, fold, config.data.n_validation, config.data.train_fraction)
+    others = [other for other in members if other != fold and len(members[other]) == len(members[fold])]
+    parts = []
+    for other in others:
+        at_most = MAX_GALAXIES // len(others)
+        parts.append(Part(other, f"fold_{other}[:{at_most}]" if sizes[other] > at_most else f"fold_{other}"))
+    is_among = any(validation.startswith(f"fold_{other}[") for other in others)
+    return parts if is_among else [Part(fold, validation), *parts]
 
 
 def _kept(run_dir, fold, paths, grid, facts):
@@ -140,43 +135,62 @@ def _kept(run_dir, fold, paths, grid, facts):
     return calibration if facts.items() <= calibration.facts.items() else None
 
 
-def _validated(config, builder, splits, paths):
-    """Load the networks of a fold and pass its validation galaxies, and some that trained them."""
-    depth, columns = config.data.train_on, {}
-    for split in (splits.train, splits.validation):
-        rows = reading.read_columns(builder, split)
-        taken = at_depth(rows["n_frames"], depth)
-        columns[split] = {name: rows[name][taken] for name in ("z_spec", "group_id")}
-    keras.backend.clear_session()
-    predict = member_function(load_members(paths))
-    batches = partial(
-        dataset.image_batches, builder, batch_size=BATCH_SIZE, depth=depth, observing=config.model.observing
-    )
-    member_pdf, latents = _outputs(predict, batches(splits.validation))
-    _, training_latents = _outputs(predict, batches(splits.train), N_TRAINING_LATENTS)
-    return _Validated(
-        np.stack(member_pdf), columns[splits.validation],
-        fit_latent_limit(latents, training_latents), len(training_latents[0]),
-        training_counts(columns[splits.train]["z_spec"], config.redshift),
-    )  # fmt: skip
+class _Networks:
+    """The networks of a run and what they say of galaxies, each part asked once."""
+
+    def __init__(self, config, builder, members):
+        self.config, self.builder, self._members = config, builder, members
+        data = config.data
+        self.splits = {
+            fold: cross_validation_splits(builder, fold, data.n_validation, data.train_fraction) for fold in members
+        }
+        self.sizes = {fold: reading.n_galaxies(builder, f"fold_{fold}") for fold in members}
+        self._answers, self._loaded = {}, (None, None)
+
+    def columns(self, split):
+        """`z_spec` and `group_id` of the galaxies of a split at the depth of the run, shape (n,)."""
+        rows = reading.read_columns(self.builder, split)
+        taken = at_depth(rows["n_frames"], self.config.data.train_on)
+        return {name: rows[name][taken] for name in ("z_spec", "group_id")}
+
+    def pdfs(self, part):
+        """PDFs of a part by the members, shape (n_members, n, n_bins), float32."""
+        if part not in self._answers:
+            self._answers[part] = np.stack(self.outputs(part.fold, part.split)[0])
+        return self._answers[part]
+
+    def outputs(self, fold, split, n_galaxies=None):
+        """PDFs and latents of the members for the galaxies of a split, or the first of them; lists of arrays."""
+        if self._loaded[0] != fold:
+            keras.backend.clear_session()
+            self._loaded = fold, member_function(load_members(self._members[fold]))
+        batches = dataset.image_batches(
+            self.builder, split, BATCH_SIZE, self.config.data.train_on, observing=self.config.model.observing
+        )
+        return _outputs(self._loaded[1], batches, n_galaxies)
 
 
-def _calibrated_fold(config, builder, used, facts):
-    """Calibration of the networks of a fold, the first of `used`."""
-    own, grid = used[0], config.redshift
-    member_pdf = np.concatenate([one.member_pdf for one in used], axis=1)
-    z_spec, group_id = (np.concatenate([one.columns[name] for one in used]) for name in ("z_spec", "group_id"))
+def _calibrated_fold(networks, fold, parts, facts):
+    """Calibration of the networks of a fold."""
+    grid, splits = networks.config.redshift, networks.splits[fold]
+    member_pdf = np.concatenate([networks.pdfs(part) for part in parts], axis=1)
+    columns = [networks.columns(part.split) for part in parts]
+    z_spec, group_id = (np.concatenate([one[name] for one in columns]) for name in ("z_spec", "group_id"))
     try:
         calibrator, report, cross_fitted = fit_calibrator(member_pdf, z_spec, grid, group_id)
     except ValueError as error:
-        raise ValueError(f"{builder.data_dir}: {facts['validation']}, the validation galaxies: {error}") from error
-    limits = fit_quality_limits(calibrator.pdf(own.member_pdf, grid), *own.latent_limit, grid)
+        raise ValueError(f"{networks.builder.data_dir}: {facts['calibrated_on']}: {error}") from error
+    own_pdf, latents = networks.outputs(fold, splits.validation)
+    _, training_latents = networks.outputs(fold, splits.train, N_TRAINING_LATENTS)
+    latent_limit = fit_latent_limit(latents, training_latents)
+    limits = fit_quality_limits(calibrator.pdf(np.stack(own_pdf), grid), *latent_limit, grid)
     facts = {
-        **report, **facts, "levels": LEVELS, "wide_quantile": WIDE_QUANTILE, "ood_quantile": OOD_QUANTILE,
-        "peak_height": PEAK_HEIGHT, "n_training_latents": own.n_training_latents, "grid": asdict(grid),
-        "code": code_version(),
+        **report, **facts, "validation": splits.validation, "fold": fold, "n_members": len(own_pdf), "levels": LEVELS,
+        "wide_quantile": WIDE_QUANTILE, "ood_quantile": OOD_QUANTILE, "peak_height": PEAK_HEIGHT,
+        "n_training_latents": len(training_latents[0]), "grid": asdict(grid), "code": code_version(),
     }  # fmt: skip
-    return FoldCalibration(calibrator, limits, own.training_counts, cross_fitted, z_spec, facts)
+    counts = training_counts(networks.columns(splits.train)["z_spec"], grid)
+    return FoldCalibration(calibrator, limits, counts, cross_fitted, z_spec, facts)
 
 
 def _outputs(predict, batches, n_galaxies=None):

@@ -55,9 +55,9 @@ def calibration(results):
         if not calibrations:
             raise ValueError(f"{results.run_dir}: no fold has one; run `photoz calibrate {results.run_dir}` again")
         caption = (
-            "What was fitted to the validation galaxies of each fold. Before is the mean of the members' PDFs; after, "
-            "each galaxy is calibrated by the others. KS is the largest distance of the PIT from a uniform "
-            "distribution."
+            "What was fitted for each fold, to the test galaxies of the others or, in a run of one, to its validation "
+            "galaxies. Before is the mean of the members' PDFs; after, each galaxy is calibrated by the others. KS is "
+            "the largest distance of the PIT from a uniform distribution."
         )
         entries.append(Entry(SECTION, html=html.table(list(FIT_TITLES), fit_rows(calibrations), caption)))
     except (ValueError, OSError) as error:

@@ -84,7 +84,7 @@ def _calibration(description):
     return (
         "It gives a star, an artefact or an off-centre target a redshift all the same, but\n`quality` has bit 4 where "
         "the stamp is unlike those of training galaxies (`ood_score` above 1), and other bits\nfor wide PDFs and bad "
-        f"pixels. PDFs are calibrated on {found['n_galaxies']} validation galaxies{target}; `z_lower_68` ...\n"
+        f"pixels. PDFs are calibrated on {found['n_galaxies']} galaxies not trained on{target}; `z_lower_68` ...\n"
         f"`z_upper_95` are conformal intervals of {levels} % coverage for galaxies like those."
     )
 

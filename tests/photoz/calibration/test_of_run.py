@@ -11,7 +11,7 @@ from photoz_morph.photoz import dataset
 from photoz_morph.photoz.calibration.calibrator import fit_calibrator
 from photoz_morph.photoz.calibration.files import calibration_file, read_calibration
 from photoz_morph.photoz.calibration.networks import ensemble, with_latents
-from photoz_morph.photoz.calibration.of_run import calibrate_run, folds_to_calibrate_on
+from photoz_morph.photoz.calibration.of_run import Part, calibrate_run, parts_to_calibrate_on
 from photoz_morph.photoz.calibration.quality import BITS
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predict import predict_run
@@ -28,46 +28,46 @@ def calibration_of(run, fold):
     return read_calibration(run, fold, finished_members(run, PhotozConfig)[fold], GRID)
 
 
-def test_folds_are_calibrated_together_but_not_on_galaxies_that_test_them():
-    validation = {fold: f"fold_{(fold + 1) % 5}[:20]" for fold in range(5)}
-    members = dict.fromkeys(range(5), [1, 2])
-    assert folds_to_calibrate_on(0, validation, members) == [0, 1, 2, 3]  # those of fold 4 are in fold 0
-    assert folds_to_calibrate_on(3, validation, members) == [3, 0, 1, 4]
-    assert folds_to_calibrate_on(3, validation, members | {0: [1]}) == [3, 1, 4]  # of another ensemble
-    assert folds_to_calibrate_on(2, {2: "fold_3[:20]"}, members) == [2]
-    assert folds_to_calibrate_on(1, {1: "fold_2[:20]", 9: "fold_10[:20]"}, dict.fromkeys((1, 9), [1])) == [1, 9]
+def test_a_fold_is_calibrated_on_the_test_galaxies_of_the_others():
+    members, sizes = dict.fromkeys(range(5), [1, 2]), {0: 20_000, 1: 4_999, 2: 5_000, 3: 5_001, 4: 90_000, 10: 20_001}
+    expected = [Part(1, "fold_1"), Part(2, "fold_2"), Part(3, "fold_3[:5000]"), Part(4, "fold_4[:5000]")]
+    assert parts_to_calibrate_on(0, "fold_1[:20]", members, sizes) == expected
+    assert parts_to_calibrate_on(4, "fold_0[:20]", {0: [1, 2], 4: [1, 2]}, sizes) == [Part(0, "fold_0")]
+    own, other = Part(0, "fold_1[:20]"), Part(10, "fold_10[:20000]")
+    assert parts_to_calibrate_on(0, "fold_1[:20]", {0: [1, 2], 1: [1]}, sizes) == [own]  # 1 is another ensemble
+    assert parts_to_calibrate_on(0, "fold_1[:20]", {0: [1], 10: [1]}, sizes) == [own, other]
 
 
-def test_each_fold_is_calibrated_on_validation_galaxies(calibrated_run, data_dir):
+def test_each_fold_is_calibrated_on_galaxies_its_networks_have_not_seen(calibrated_run, data_dir):
     builder = reading.open_dataset(data_dir)
     observing = read_run(calibrated_run, PhotozConfig)[0].model.observing
-    for fold, used in ((0, (0, 1)), (1, (1,))):  # the validation galaxies of fold 0 test fold 1
-        pdfs, validation = [], []
-        for other in used:
-            splits = cross_validation_splits(builder, other, 20)
+    for fold in (0, 1):
+        splits = cross_validation_splits(builder, fold, 20)
+        parts = [(1, "fold_1")] if fold == 0 else [(1, splits.validation), (0, "fold_0")]
+        pdfs, rows = [], []
+        for other, split in parts:
             networks = map(load_network, finished_members(calibrated_run, PhotozConfig)[other])
-            batch = next(iter(dataset.image_batches(builder, splits.validation, 1000, observing=observing)))
+            batch = next(iter(dataset.image_batches(builder, split, 1000, observing=observing)))
             pdfs.append(np.stack([network(batch).numpy() for network in networks]))
-            validation.append(reading.read_columns(builder, splits.validation))
-        z_spec, group_id = (np.concatenate([rows[name] for rows in validation]) for name in ("z_spec", "group_id"))
+            rows.append(reading.read_columns(builder, split))
+        z_spec, group_id = (np.concatenate([part[name] for part in rows]) for name in ("z_spec", "group_id"))
         expected = fit_calibrator(np.concatenate(pdfs, axis=1), z_spec, GRID, group_id)[0]
         calibration = calibration_of(calibrated_run, fold)
         assert calibration.calibrator.pooling == expected.pooling
         assert calibration.calibrator.radii == pytest.approx(expected.radii, abs=1e-4)
         assert calibration.facts["n_galaxies"] == len(z_spec) == len(calibration.z_spec)
-        splits = cross_validation_splits(builder, fold, 20)
         train, test = (reading.read_columns(builder, split) for split in (splits.train, splits.test))
         assert calibration.training_counts.sum() == len(train["z_spec"])
         assert not set(group_id) & set(test["group_id"])
-        assert not set(validation[0]["group_id"]) & set(train["group_id"])
 
 
 def test_a_calibration_of_fewer_folds_is_made_again(calibrated_run, tmp_path):
     run = shutil.copytree(calibrated_run, tmp_path / "run")
     shutil.rmtree(run / "fold_1")
     before = calibration_of(run, 0)
-    after = calibrate_run(run, progress=False)[0]  # its fold alone: 1 has lost its networks
+    after = calibrate_run(run, progress=False)[0]  # on its validation galaxies alone
     assert after.facts["n_galaxies"] < before.facts["n_galaxies"]
+    assert after.facts["calibrated_on"] == after.facts["validation"]
     assert after.facts["calib_id"] != before.facts["calib_id"]
 
 
@@ -134,8 +134,9 @@ def test_a_run_that_is_being_trained_is_not_calibrated(run_dir):
 def test_too_few_validation_galaxies_are_refused_with_the_key_to_raise(run_dir, tmp_path):
     run = shutil.copytree(run_dir, tmp_path / "run")
     config = (run / "config.yaml").read_text()
-    (run / "config.yaml").write_text(config.replace("n_validation: 20", "n_validation: 4"))
-    with pytest.raises(ValueError, match=r"fold_1\[:4\]\+.*, the validation galaxies: \d galaxies of .*; raise data."):
+    (run / "config.yaml").write_text(config.replace("n_validation: 20", "n_validation: 8"))
+    shutil.rmtree(run / "fold_1")
+    with pytest.raises(ValueError, match=r"fold_1\[:8\]: 4 galaxies of different parents .*; raise data.n_validation"):
         calibrate_run(run, progress=False)
 
 

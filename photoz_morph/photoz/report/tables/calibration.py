@@ -13,7 +13,7 @@ FIT_TITLES = (
 
 
 def fit_rows(calibrations):
-    """Rows of text of what was fitted to each fold; scores are those of the validation galaxies, cross-fitted.
+    """Rows of text of what was fitted to each fold; scores are those of the galaxies it was fitted to, cross-fitted.
 
     Parameters
     ----------

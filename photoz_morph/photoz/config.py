@@ -89,7 +89,8 @@ class InceptionConfig:
         Whether a 2x2 pool follows C1.
     blocks : tuple of (int, int)
         For each inception block its bottleneck width and the width of its larger convolutions; the last block has no
-        5x5 branch. Without blocks there are no convolutions: the network sees what `photometric_inputs` measures [filters].
+        5x5 branch. Without blocks there are no convolutions: the network sees what `photometric_inputs` measures
+        [filters].
     pool_after : tuple of int
         Blocks, counted from 1, that a 2x2 pool follows.
     dense_units : int

@@ -1,6 +1,7 @@
 """Calibration of the networks of a run, on galaxies that they have not trained on."""
 
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import keras
 import numpy as np
@@ -77,7 +78,7 @@ def calibrate_run(run_dir, data_dir=None, progress=True):
         total=len(members), desc="calibrate", unit=" folds", disable=not progress
     ) as bar:
         for fold, paths in members.items():
-            parts = parts_to_calibrate_on(fold, networks.splits[fold].validation, members, networks.sizes)
+            parts = networks.parts[fold]
             facts = {
                 "calibrated_on": "+".join(part.split for part in parts),
                 "networks": joint_hash(weights_hash(path) for part in parts for path in members[part.fold]),
@@ -85,7 +86,7 @@ def calibrate_run(run_dir, data_dir=None, progress=True):
             }
             found[fold] = _kept(run_dir, fold, paths, config.redshift, facts)
             if found[fold] is None:
-                calibration = _calibrated_fold(networks, fold, parts, facts)
+                calibration = _calibrated_fold(networks, fold, facts)
                 write_calibration(calibration_file(run_dir, fold), calibration, config.redshift, paths)
                 found[fold] = read_calibration(run_dir, fold, paths, config.redshift)
             bar.update()
@@ -135,17 +136,28 @@ def _kept(run_dir, fold, paths, grid, facts):
     return calibration if facts.items() <= calibration.facts.items() else None
 
 
+@dataclass(frozen=True)
+class _Answers:
+    """What the networks of a fold say, once they are loaded, of all galaxies that they are asked about."""
+
+    pdfs: dict  # split -> (n_members, n, n_bins), of the parts that calibrate folds
+    own_pdf: np.ndarray  # of the validation galaxies
+    latent_limit: tuple  # of `fit_latent_limit`
+    n_training_latents: int
+
+
 class _Networks:
-    """The networks of a run and what they say of galaxies, each part asked once."""
+    """The networks of a run, those of each fold loaded once."""
 
     def __init__(self, config, builder, members):
-        self.config, self.builder, self._members = config, builder, members
-        data = config.data
+        self.config, self.builder, self._members, self._answers = config, builder, members, {}
+        data, sizes = config.data, {fold: reading.n_galaxies(builder, f"fold_{fold}") for fold in members}
         self.splits = {
             fold: cross_validation_splits(builder, fold, data.n_validation, data.train_fraction) for fold in members
         }
-        self.sizes = {fold: reading.n_galaxies(builder, f"fold_{fold}") for fold in members}
-        self._answers, self._loaded = {}, (None, None)
+        self.parts = {
+            fold: parts_to_calibrate_on(fold, splits.validation, members, sizes) for fold, splits in self.splits.items()
+        }
 
     def columns(self, split):
         """`z_spec` and `group_id` of the galaxies of a split at the depth of the run, shape (n,)."""
@@ -153,41 +165,41 @@ class _Networks:
         taken = at_depth(rows["n_frames"], self.config.data.train_on)
         return {name: rows[name][taken] for name in ("z_spec", "group_id")}
 
-    def pdfs(self, part):
-        """PDFs of a part by the members, shape (n_members, n, n_bins), float32."""
-        if part not in self._answers:
-            self._answers[part] = np.stack(self.outputs(part.fold, part.split)[0])
-        return self._answers[part]
-
-    def outputs(self, fold, split, n_galaxies=None):
-        """PDFs and latents of the members for the galaxies of a split, or the first of them; lists of arrays."""
-        if self._loaded[0] != fold:
+    def of_fold(self, fold):
+        """`_Answers` of a fold."""
+        if fold not in self._answers:
             keras.backend.clear_session()
-            self._loaded = fold, member_function(load_members(self._members[fold]))
-        batches = dataset.image_batches(
-            self.builder, split, BATCH_SIZE, self.config.data.train_on, observing=self.config.model.observing
-        )
-        return _outputs(self._loaded[1], batches, n_galaxies)
+            predict, splits = member_function(load_members(self._members[fold])), self.splits[fold]
+            batches = partial(
+                dataset.image_batches, self.builder, batch_size=BATCH_SIZE, depth=self.config.data.train_on,
+                observing=self.config.model.observing,
+            )  # fmt: skip
+            asked = {part.split for parts in self.parts.values() for part in parts if part.fold == fold}
+            pdfs = {split: np.stack(_outputs(predict, batches(split))[0]) for split in asked - {splits.validation}}
+            own_pdf, latents = _outputs(predict, batches(splits.validation))
+            own_pdf = pdfs[splits.validation] = np.stack(own_pdf)
+            _, training_latents = _outputs(predict, batches(splits.train), N_TRAINING_LATENTS)
+            latent_limit = fit_latent_limit(latents, training_latents)
+            self._answers[fold] = _Answers(pdfs, own_pdf, latent_limit, len(training_latents[0]))
+        return self._answers[fold]
 
 
-def _calibrated_fold(networks, fold, parts, facts):
+def _calibrated_fold(networks, fold, facts):
     """Calibration of the networks of a fold."""
-    grid, splits = networks.config.redshift, networks.splits[fold]
-    member_pdf = np.concatenate([networks.pdfs(part) for part in parts], axis=1)
+    grid, splits, parts = networks.config.redshift, networks.splits[fold], networks.parts[fold]
+    member_pdf = np.concatenate([networks.of_fold(part.fold).pdfs[part.split] for part in parts], axis=1)
     columns = [networks.columns(part.split) for part in parts]
     z_spec, group_id = (np.concatenate([one[name] for one in columns]) for name in ("z_spec", "group_id"))
     try:
         calibrator, report, cross_fitted = fit_calibrator(member_pdf, z_spec, grid, group_id)
     except ValueError as error:
         raise ValueError(f"{networks.builder.data_dir}: {facts['calibrated_on']}: {error}") from error
-    own_pdf, latents = networks.outputs(fold, splits.validation)
-    _, training_latents = networks.outputs(fold, splits.train, N_TRAINING_LATENTS)
-    latent_limit = fit_latent_limit(latents, training_latents)
-    limits = fit_quality_limits(calibrator.pdf(np.stack(own_pdf), grid), *latent_limit, grid)
+    own = networks.of_fold(fold)
+    limits = fit_quality_limits(calibrator.pdf(own.own_pdf, grid), *own.latent_limit, grid)
     facts = {
-        **report, **facts, "validation": splits.validation, "fold": fold, "n_members": len(own_pdf), "levels": LEVELS,
-        "wide_quantile": WIDE_QUANTILE, "ood_quantile": OOD_QUANTILE, "peak_height": PEAK_HEIGHT,
-        "n_training_latents": len(training_latents[0]), "grid": asdict(grid), "code": code_version(),
+        **report, **facts, "validation": splits.validation, "fold": fold, "n_members": len(own.own_pdf),
+        "levels": LEVELS, "wide_quantile": WIDE_QUANTILE, "ood_quantile": OOD_QUANTILE, "peak_height": PEAK_HEIGHT,
+        "n_training_latents": own.n_training_latents, "grid": asdict(grid), "code": code_version(),
     }  # fmt: skip
     counts = training_counts(networks.columns(splits.train)["z_spec"], grid)
     return FoldCalibration(calibrator, limits, counts, cross_fitted, z_spec, facts)

@@ -80,7 +80,7 @@ def _calibration(description):
             "redshift all the same. PDFs are as calibrated as the PIT of its test galaxies says."
         )
     levels = ", ".join(f"{100 * interval['coverage']:g}" for interval in found["intervals"])
-    target = f", and re-weighted to the n(z) of `{found['target_nz']['file']}`" * ("target_nz" in found)
+    target = f", and re-weighted to the n(z) of `{found['target_nz']['file']}`" if "target_nz" in found else ""
     return (
         "It gives a star, an artefact or an off-centre target a redshift all the same, but\n`quality` has bit 4 where "
         "the stamp is unlike those of training galaxies (`ood_score` above 1), and other bits\nfor wide PDFs and bad "

@@ -28,6 +28,7 @@ from photoz_morph.metrics.bootstrap import bootstrap_scores
 from photoz_morph.metrics.redshifts.point_scores import SCORES, galaxy_scores
 from photoz_morph.report.style import BLACK, GREEN, GREY, LIGHT_GREY, ORANGE, save_figure, write_text
 from photoz_morph.system.files import write_whole
+from photoz_morph.training.quiet import quiet_tensorflow
 
 PHOTOZ = str(Path(sysconfig.get_path("scripts")) / "photoz")
 SEEDS, RESAMPLES, AT_ONCE = 3, 400, 2
@@ -79,6 +80,7 @@ def main(names, data_dir, out, overrides, unlabelled):
     for name in names:
         if name not in CHANGES:
             raise click.BadParameter(f"{name!r} is none of {', '.join(map(repr, CHANGES))}", param_hint="NAME")
+    quiet_tensorflow()
     out.mkdir(parents=True, exist_ok=True)
     names = [REFERENCE, *(name for name in names or CHANGES if name != REFERENCE)]
     last = [name for name in names if name == "distilled"]  # from the networks without a change
@@ -154,6 +156,7 @@ def predicted(runs, data_dir):
     """Residual, CRPS and negative log likelihood of the test galaxies in each network of some runs, (SEEDS, n)."""
     from photoz_morph.datasets.reading import open_dataset, read_columns
     from photoz_morph.models.loading import BATCH_SIZE, load_members
+    from photoz_morph.photoz.calibration.networks import member_function
     from photoz_morph.photoz.config import PhotozConfig
     from photoz_morph.photoz.dataset import image_batches
     from photoz_morph.runs.folder import finished_members, read_run
@@ -163,11 +166,10 @@ def predicted(runs, data_dir):
     z_spec, found = columns["z_spec"], []
     for run in runs:
         config, _ = read_run(run, PhotozConfig)
-        networks = load_members(finished_members(run, PhotozConfig)[0])
+        predict = member_function(load_members(finished_members(run, PhotozConfig)[0]))
         batches = image_batches(builder, "fold_0", BATCH_SIZE, observing=config.model.observing)
-        pdfs = [[network.predict_on_batch(batch) for network in networks] for batch in batches]
-        for member in range(len(networks)):
-            pdf, grid = np.concatenate([batch[member] for batch in pdfs]), config.redshift
+        for parts in zip(*([pdf.numpy() for pdf in predict(batch)[0]] for batch in batches)):
+            pdf, grid = np.concatenate(parts), config.redshift
             scores = galaxy_scores(z_spec, pdf, grid)
             bins = grid.bin_index(z_spec)
             surprise = -np.log(pdf[np.arange(len(pdf)), bins])

@@ -59,12 +59,12 @@ CHANGES = {
     "CRPS": ["train.loss=crps"],
     "no weight decay": ["train.weight_decay=0"],
     "one-cycle schedule": ["train.schedule=one_cycle", "train.warmup_iterations=0"],
-    "average of the weights": ["train.ema_momentum=0.998"],
+    "average of the weights": ["train.ema_momentum=0.99"],
     "second head": ["train.auxiliary_weight=0.1"],
     "extinction": ["data.extra_ebv=0.05"],
     "shifts": ["data.shift=0.5"],
     "any rotation": ["data.rotation=any"],
-    "twice the epochs": ["train.epochs=*2"],
+    "2.5 times the epochs": ["train.epochs=*2.5"],
     "pre-trained": ["train.initial_weights=PRETRAINED"],
     "distilled": [],
 }
@@ -109,8 +109,9 @@ def trained(name, data_dir, out, overrides, unlabelled):
     changed = []
     for change in [*overrides, *CHANGES[name]]:
         key, value = change.split("=", 1)
-        if value == "*2":
-            value = 2 * next(int(text.split("=")[1]) for text in overrides if text.startswith("train.epochs="))
+        if value.startswith("*"):
+            usual = next(int(text.split("=")[1]) for text in overrides if text.startswith("train.epochs="))
+            value = round(float(value[1:]) * usual)
         if value == "PRETRAINED":
             value = out / "pretrained"
         changed += ["--set", f"{key}={value}"]
@@ -210,7 +211,7 @@ def compared(found):
 
 def table(rows, found):
     """Markdown; differences beyond three of their errors are bold."""
-    units = [f"{label}, difference / {unit:.0e}" for _, _, label, unit in SHOWN.values()]
+    units = [f"{label}, difference [{unit:g}]".replace("e-0", "e-") for _, _, label, unit in SHOWN.values()]
     lines = [f"| change | sigma_MAD | {' | '.join(units)} | time |", "|---" * (len(SHOWN) + 3) + "|"]
     usual = found[REFERENCE]["seconds"]["training"]
     for name, scores in rows.items():

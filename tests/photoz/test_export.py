@@ -251,7 +251,8 @@ def test_the_export_of_a_calibrated_run_serves_what_photoz_predict_writes(calibr
 def test_estimator_describes_the_calibration(calibrated_run, calibrated_export):
     described = json.loads((calibrated_export / "estimator.json").read_text())["calibration"]
     written = json.loads((calibrated_run / "fold_0/calibration.json").read_text())
-    assert described["calib_id"] == written["calib_id"] and described["n_galaxies"] == 20
+    assert described["calib_id"] == written["calib_id"]
+    assert described["n_galaxies"] == written["facts"]["n_galaxies"]
     assert described["pooling"] == written["calibrator"]["pooling"]
     assert [interval["coverage"] for interval in described["intervals"]] == [0.68, 0.9, 0.95]
     assert sum(described["training_counts"]) == sum(written["training_counts"])
@@ -278,7 +279,8 @@ def test_a_target_nz_moves_the_pdfs_towards_it_and_is_described(calibrated_run, 
     expected = np.asarray(plain["pdf"]) * weights
     expected /= expected.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(target["pdf"], expected, atol=1e-5)
-    assert (np.asarray(target["z_phot"]) < np.asarray(plain["z_phot"])).all()
+    moved = np.asarray(target["z_phot"]) - np.asarray(plain["z_phot"])
+    assert (moved <= 1e-6).all() and (moved < -1e-5).any()  # a PDF within one bin stays there
     with pytest.raises(ValueError, match="fold 0 is exported uncalibrated, and only calibrated PDFs are re-weighted"):
         export(calibrated_run, tmp_path / "other", uncalibrated=True, target_nz=tmp_path / "nz.csv")
 

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from photoz_morph.datasets import reading
-from photoz_morph.models.loading import load_members, load_network
+from photoz_morph.models.loading import BATCH_SIZE, load_members, load_network
 from photoz_morph.models.registry import build_model
 from photoz_morph.models.saved_model import model_hash
 from photoz_morph.photoz import dataset
@@ -236,8 +236,9 @@ def calibrated_export(calibrated_run, tmp_path_factory):
 
 def test_the_export_of_a_calibrated_run_serves_what_photoz_predict_writes(calibrated_run, calibrated_export, data_dir):
     table = predict_run(calibrated_run, progress=False)
-    rows = table[table["fold"] == 0][:40]
-    batch = next(dataset.image_batches(reading.open_dataset(data_dir), "fold_0", 40).as_numpy_iterator())
+    rows = table[table["fold"] == 0][:BATCH_SIZE]
+    # The batch of `photoz predict`: in one of another size the networks round otherwise, which a temperature enlarges.
+    batch = next(dataset.image_batches(reading.open_dataset(data_dir), "fold_0", BATCH_SIZE).as_numpy_iterator())
     model = tf.saved_model.load(str(calibrated_export))
     answers = model.serve(batch["image"], batch["ebv"])
     described = json.loads((calibrated_export / "estimator.json").read_text())
@@ -269,18 +270,18 @@ def test_a_stale_calibration_is_not_exported_and_an_uncalibrated_export_is_as_ev
     assert json.loads(json.dumps({**said, "model_id": ""})) == {**before, "model_id": ""}
 
 
-def test_a_target_nz_moves_the_pdfs_towards_it_and_is_described(calibrated_run, calibrated_export, batch, tmp_path):
+def test_a_target_nz_moves_the_pdfs_towards_it_and_is_described(calibrated_run, calibrated_export, data_dir, tmp_path):
     (tmp_path / "nz.csv").write_text("z,nz\n0,4\n0.2,2\n0.4,0\n")
     said = export(calibrated_run, tmp_path / "model", target_nz=tmp_path / "nz.csv")
     weights = np.array(said["calibration"]["target_nz"]["weights"])
     assert said["calibration"]["target_nz"]["file"] == "nz.csv" and weights[:20].mean() > weights[-20:].mean()
     models = [tf.saved_model.load(str(path)) for path in (calibrated_export, tmp_path / "model")]
-    plain, target = (model.serve(**batch) for model in models)
+    batch = next(dataset.image_batches(reading.open_dataset(data_dir), "fold_0", 5).as_numpy_iterator())
+    plain, target = (model.serve(batch["image"], batch["ebv"]) for model in models)
     expected = np.asarray(plain["pdf"]) * weights
     expected /= expected.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(target["pdf"], expected, atol=1e-5)
-    moved = np.asarray(target["z_phot"]) - np.asarray(plain["z_phot"])
-    assert (moved <= 1e-6).all() and (moved < -1e-5).any()  # a PDF within one bin stays there
+    assert (np.asarray(target["z_phot"]) < np.asarray(plain["z_phot"])).all()
     with pytest.raises(ValueError, match="fold 0 is exported uncalibrated, and only calibrated PDFs are re-weighted"):
         export(calibrated_run, tmp_path / "other", uncalibrated=True, target_nz=tmp_path / "nz.csv")
 

@@ -50,6 +50,8 @@ def test_each_fold_is_calibrated_on_galaxies_its_networks_have_not_seen(calibrat
             batch = next(iter(dataset.image_batches(builder, split, 1000, observing=observing)))
             pdfs.append(np.stack([network(batch).numpy() for network in networks]))
             rows.append(reading.read_columns(builder, split))
+            trained_on = reading.read_columns(builder, cross_validation_splits(builder, other, 20).train)
+            assert not set(rows[-1]["group_id"]) & set(trained_on["group_id"])
         z_spec, group_id = (np.concatenate([part[name] for part in rows]) for name in ("z_spec", "group_id"))
         expected = fit_calibrator(np.concatenate(pdfs, axis=1), z_spec, GRID, group_id)[0]
         calibration = calibration_of(calibrated_run, fold)

@@ -69,8 +69,10 @@ def calibrated_pdf(member_pdf, calibrator, grid):
 
     Returns
     -------
-    tensor, shape (n, n_bins)
+    tensor, shape (n, n_bins), float32
     """
+    # Sums over the bins in float32 would put CDFs off by 2e-5.
+    member_pdf = ops.cast(member_pdf, "float64")
     if calibrator.pooling == "arithmetic":
         pdf = ops.mean(member_pdf, axis=0)
     elif calibrator.pooling == "geometric":
@@ -82,7 +84,7 @@ def calibrated_pdf(member_pdf, calibrator, grid):
         pdf = ops.power(pdf, 1 / calibrator.temperature)
         pdf = pdf / ops.sum(pdf, axis=-1, keepdims=True)
     if calibrator.pit_map.kind == "none":
-        return pdf
+        return ops.cast(pdf, "float32")
     terms = _features(pdf, calibrator.pit_map, grid)
     shift, log_left, log_right = (
         sum(coefficient * term for coefficient, term in zip(row, terms)) for row in calibrator.pit_map.coefficients
@@ -96,7 +98,7 @@ def calibrated_pdf(member_pdf, calibrator, grid):
     survival = ops.pad(ops.sigmoid(-logit), [[0, 0], [0, 1]])
     ends = ops.concatenate([cdf[:, 1:], ops.ones_like(cdf[:, :1])], axis=-1)
     starts = ops.concatenate([ops.ones_like(survival[:, :1]), survival[:, :-1]], axis=-1)
-    return ops.maximum(tf.where(cdf < 0.5, ends - cdf, starts - survival), 0.0)
+    return ops.cast(ops.maximum(tf.where(cdf < 0.5, ends - cdf, starts - survival), 0.0), "float32")
 
 
 def _features(pdf, pit_map, grid):
@@ -104,7 +106,7 @@ def _features(pdf, pit_map, grid):
     one = ops.ones_like(pdf[:, :1])
     if pit_map.kind != "local":
         return [one]
-    midpoints = _constant(grid.midpoints)
+    midpoints = ops.convert_to_tensor(grid.midpoints, "float64")
     mean = ops.sum(pdf * midpoints, axis=-1, keepdims=True)
     deviation = ops.sum(pdf * ops.abs(midpoints - mean), axis=-1, keepdims=True)
     width = ops.log(ops.maximum(deviation, grid.width / 4))

@@ -132,7 +132,13 @@ class TripleLossNetwork(keras.Model):
             )
             # The optimizer sums gradients over replicas, and each has the loss of all galaxies.
             shared = loss / replicas.num_replicas_in_sync
-        gradients = tape.gradient(shared, self.trainable_variables, unconnected_gradients="zero")
+        gradients = [
+            # of a term of weight 0, whose head has no part in the loss
+            ops.zeros_like(variable) if gradient is None else gradient
+            for variable, gradient in zip(
+                self.trainable_variables, tape.gradient(shared, self.trainable_variables), strict=True
+            )
+        ]
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
         for mean, value in zip(self.means, (loss, *terms.values()), strict=True):
             mean.update_state(value)

@@ -1,6 +1,15 @@
 import subprocess
 import sys
 
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from photoz_morph.models.inception_photoz import inception_photoz
+from photoz_morph.photoz.config import PretrainConfig
+from photoz_morph.photoz.pretraining.losses import TERMS
+from photoz_morph.photoz.pretraining.network import triple_loss_network
 from tests.support.paths import ROOT
 
 TWO_REPLICAS = """
@@ -43,3 +52,23 @@ print(all(abs(losses[0][term][0] - losses[1][term][0]) < 1e-4 for term in ("cont
 def test_two_replicas_take_the_step_of_one_whichever_has_the_redshifts():
     result = subprocess.run([sys.executable, "-c", TWO_REPLICAS], cwd=ROOT, capture_output=True, text=True)
     assert result.stdout.split() == ["True", "True"], result.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    "left_out, head", [("redshift", "redshift_pdf"), ("contrast", "projection"), ("colours", "colours")]
+)
+def test_a_term_of_weight_zero_trains_no_head(left_out, head):
+    rng = np.random.default_rng(1)
+    views = [{"image": rng.normal(size=(8, 64, 64, 5)).astype("f"), "ebv": np.zeros(8, "f")} for _ in range(2)]
+    targets = {"redshift": np.eye(5, dtype="f")[[0, 1] * 4], "colours": rng.normal(size=(8, 4)).astype("f")}
+    network = inception_photoz(crop=16, conv1_filters=2, blocks=((2, 2),), pool_after=(), dense_units=4, n_bins=5)
+    model = triple_loss_network(network, 4, PretrainConfig(**{left_out: 0.0}), seed=3)
+    model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+    kernels = {name: variable for variable in model.trainable_variables for name, *rest in [variable.path.split("/")]
+               if rest == ["kernel"]}  # fmt: skip
+    before = {name: np.array(kernel) for name, kernel in kernels.items()}
+    batches = tf.data.Dataset.from_tensor_slices((dict(zip(("first", "second"), views)), targets)).batch(8)
+    history = model.fit(batches, verbose=0, shuffle=False).history
+    assert history.keys() == {"loss", *TERMS} - {left_out}
+    stays = {name for name, kernel in kernels.items() if np.array_equal(kernel, before[name])}
+    assert stays == {head} | ({"hidden"} if head == "projection" else set())

@@ -177,10 +177,10 @@ def test_learned_weights_leave_the_warm_up_to_the_cross_entropy_and_keep_their_b
     logs = one_step(model, images, labels)
     assert logs["loss"] == logs["cross_entropy"] and np.array_equal(model.etas, [1, 1])
     model = adapted(keras.optimizers.SGD(100.0), losses=with_mmd(2.0), weighting="learned", l2=0.1)
-    model.etas.assign([0.5, 0.7])
+    model.etas.assign([0.5, 2.0])
     decay = 0.05 * sum(np.sum(np.square(w)) for w in model.classifier.trainable_variables)
     logs = one_step(model, images, labels)
-    expected = logs["cross_entropy"] / (2 * 0.5**2) + 2 * logs["mmd"] / (2 * 0.7**2) + np.log(0.5 * 0.7)
+    expected = logs["cross_entropy"] / (2 * 0.5**2) + 2 * logs["mmd"] / (2 * 2.0**2) + np.log(0.5 * 2.0)
     assert logs["loss"] == pytest.approx(expected + decay, rel=1e-5)
     first, second = np.asarray(model.etas)
     assert first > 100 and second == pytest.approx(0.25 * first)  # a step of SGD alone leaves it far below

@@ -82,8 +82,10 @@ def made(name):
     loss = make_loss(name, GRADIENTS[name][0])
     if hasattr(loss, "create"):
         loss.create(5, 3, seed=1)
-        for weight in getattr(loss, "trainable_variables", []) if name != "fisher" else []:
-            weight.assign(20 * weight)  # fresh, a discriminator gives nearly 0
+    opponent = getattr(loss, "discriminator", getattr(loss, "head", None))
+    for dense in opponent.denses[:2] if opponent else []:
+        dense.kernel.assign(20 * dense.kernel)  # fresh, it gives nearly 0
+        dense.bias.assign(dense.bias + 4)  # far from the kink of the ReLU, where a difference is no slope
     return loss
 
 

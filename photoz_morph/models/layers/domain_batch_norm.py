@@ -120,7 +120,7 @@ def with_domain_batch_norm(classifier):
 
     def called(layer, *arguments, **keywords):
         if isinstance(layer, DomainBatchNormalization):
-            return layer(*arguments, inputs["domain"], **keywords)
+            return layer(arguments[0], inputs["domain"])  # a functional model also passes Keras's own a mask
         return layer(*arguments, **keywords)
 
     # The same layers with the domain among the inputs, which a clone needs to find it.

@@ -28,8 +28,8 @@ def with_latent(network, latent="latent"):
         (image,), (output,) = network.inputs, network.outputs
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(
-            f"network {network.name!r} has not one known input and output; make it a functional or Sequential model with "
-            "one keras.Input and one output"
+            f"network {network.name!r} has not one known input and output; make it a functional or Sequential model "
+            "with one keras.Input and one output"
         ) from error
     if len(output.shape) != 2 or output.shape[-1] < 2:
         raise ValueError(f"network {network.name!r} has outputs of shape {output.shape}, must be (n, n_classes >= 2)")

@@ -23,7 +23,8 @@ def test_cross_entropy_of_the_best_discriminator_falls_with_the_shift_of_a_gauss
     for shift in (0, 0.5, 1, 2, 4):
         source, target = (shift * (draws + moved) - shift**2 / 2 for moved in (0, shift))
         values.append(float(domain_cross_entropy(np.float32(source), np.float32(target))))
-    assert values[0] == pytest.approx(2 * np.log(2), abs=1e-5) and values == sorted(values, reverse=True) and values[-1] < 0.3
+    assert values[0] == pytest.approx(2 * np.log(2), abs=1e-5)
+    assert values == sorted(values, reverse=True) and values[-1] < 0.3
 
 
 def test_reversed_gradient_changes_sign_and_nothing_else():

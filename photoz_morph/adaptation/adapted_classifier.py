@@ -2,18 +2,24 @@
 
 `DomainAdaptedClassifier` wraps a network and replaces Keras's training step. Source and target pass through the network
 in one batch, so that batch-norm statistics mix both domains, unless those of the source alone are chosen. The
-cross-entropy is that of the source half; each loss of `adaptation.losses` compares the outputs of the two halves. With
-weights of 0 it is the regular arm of the same experiment: the same forward pass, optimizer and weight decay, and
-nothing of the target in the loss. One function computes the loss; a TensorFlow and a JAX step differentiate it.
+cross-entropy is that of the source half; each loss of `adaptation.losses` compares the outputs of the two halves, or
+those of images that it has shown once more, changed. With weights of 0 it is the regular arm of the same experiment:
+the same forward pass, optimizer and weight decay, and nothing of the target in the loss. One function computes the
+loss; a TensorFlow and a JAX step differentiate it.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
+from photoz_morph.adaptation.latent_layer import check_outputs
 from photoz_morph.adaptation.losses import LOSSES, make_loss
+from photoz_morph.adaptation.weighting import EtaBounds, learned_sum
 
-NOT_DECAYED = ("bias", "gamma", "beta")  # biases and batch norm; decaying them shifts what batch norm is to fix
+# Biases and batch norm, since decaying them shifts what batch norm is to fix; learnable weights and class centres.
+NOT_DECAYED = ("bias", "gamma", "beta", "etas", "centres")
+WEIGHTINGS = ("fixed", "learned")
+DOMAINS = ("source", "target")
 
 
 @keras.saving.register_keras_serializable("photoz_morph")
@@ -40,22 +46,44 @@ class DomainAdaptedClassifier(keras.Model):
         Images that batch norm takes its statistics from. With "source" the regular arm never sees the target, and
         adaptation losses compare outputs in inference mode, with the moving averages and without dropout.
     l2 : float
-        Coupled weight decay as in PyTorch's Adam: l2 / 2 times the sum of squares of all trainable weights. The
-        decoupled decay of AdamW is the optimizer's own.
+        Coupled weight decay as in PyTorch's Adam: l2 / 2 times the sum of squares of all trainable weights but
+        learnable weights and class centres. The decoupled decay of AdamW is the optimizer's own.
+    weighting : {"fixed", "learned"}
+        With "learned", cross-entropy and the sum of the other losses have the learnable weights of SIDDA, see
+        `adaptation.weighting`; the ramp then leads from the cross-entropy alone to that sum.
+    seed : int
+        Of the losses that have weights or random numbers of their own.
     """
 
     def __init__(
         self, classifier, losses=(), warmup_iterations=0, ramp_iterations=0, class_weights=None, batch_norm="both",
-        l2=0.0, name="domain_adapted_classifier",
+        l2=0.0, weighting="fixed", seed=0, name="domain_adapted_classifier",
     ):  # fmt: skip
         if batch_norm not in ("both", "source"):
             raise ValueError(f"batch_norm is {batch_norm!r}, must be 'both' or 'source'")
+        if weighting not in WEIGHTINGS:
+            raise ValueError(f"weighting is {weighting!r}, must be one of {', '.join(WEIGHTINGS)}")
+        check_outputs(classifier)
         super().__init__(name=name, dtype="float32")  # images must reach the classifier's scaling uncast
         self.classifier, self.batch_norm, self.l2 = classifier, batch_norm, l2
         self.warmup_iterations, self.ramp_iterations = warmup_iterations, ramp_iterations
         self.class_weights = None if class_weights is None else tuple(class_weights)
+        self.weighting, self.seed = weighting, seed
         self.terms = tuple((term, float(weight), dict(options)) for term, weight, options in losses)
         self._functions = tuple(make_loss(term, options) for term, _, options in self.terms)
+        n_latent, n_classes = (classifier.output[name].shape[-1] for name in ("latent", "logits"))
+        # Layers among the functions, in a list for Keras to save and train; a loss without weight has none.
+        self.loss_layers = []
+        for (term, weight, _), function in zip(self.terms, self._functions):
+            if weight and hasattr(function, "create"):
+                own = int(np.random.SeedSequence([seed, *term.encode()]).generate_state(1)[0] >> 1)
+                function.create(n_latent, n_classes, own)
+                self.loss_layers.append(function)
+        if weighting == "learned":
+            # Replicas put the bounds into force each for itself, on equal values.
+            self.etas = self.add_weight(
+                shape=(2,), initializer="ones", constraint=EtaBounds(), aggregation="mean", name="etas"
+            )
         names = ("loss", "cross_entropy", *(term for term, _, _ in self.terms))
         self.means = [keras.metrics.Mean(name=term) for term in names]
         self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
@@ -79,7 +107,7 @@ class DomainAdaptedClassifier(keras.Model):
         """One iteration: (data) in TensorFlow, (state, data) in JAX."""
         return {"tensorflow": self._tensorflow_step, "jax": self._jax_step}[keras.backend.backend()](*arguments)
 
-    def losses(self, data, gather=lambda latents: latents):
+    def losses(self, data, gather=lambda latents: latents, replica=(0, 1)):
         """Loss of one batch, in training mode.
 
         Parameters
@@ -88,6 +116,8 @@ class DomainAdaptedClassifier(keras.Model):
             ({"source", "target"}, labels).
         gather : callable
             Puts together the values of all replicas, for the losses that are no mean over galaxies.
+        replica : tuple of int or int tensor
+            Number of this replica, from 0, and how many there are.
 
         Returns
         -------
@@ -96,20 +126,24 @@ class DomainAdaptedClassifier(keras.Model):
             `loss`, `cross_entropy`, each adaptation loss, and the labels and logits that accuracy is measured on.
         """
         images, labels = data[:2]
-        logits, source, target = self._outputs(images)
+        logits, outputs = self._outputs(images, replica)
         each = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
         if self.class_weights:
             each = each * ops.take(ops.convert_to_tensor(self.class_weights, "float32"), ops.cast(labels, "int32"))
         loss = cross_entropy = ops.mean(each)
         if self.l2:
-            loss = loss + self.l2 / 2 * sum(ops.sum(ops.square(weight)) for weight in self.trainable_variables)
-        values = []
+            decayed = [weight for weight in self.trainable_variables if weight.name not in ("etas", "centres")]
+            loss = loss + self.l2 / 2 * sum(ops.sum(ops.square(weight)) for weight in decayed)
+        values, adaptation, ramp = [], 0.0, self.ramp_at(self.optimizer.iterations)
         for (name, weight, _), function in zip(self.terms, self._functions):
             value = ops.convert_to_tensor(np.nan, "float32")
             if weight:
-                value = function(*_gathered(name, source, target, labels, gather))
-                loss = loss + weight * self.ramp_at(self.optimizer.iterations) * value
+                value = function(*_arguments(name, outputs, labels, gather))
+                adaptation = adaptation + (weight * ramp if self.weighting == "fixed" else weight) * value
             values.append(value)
+        if self.weighting == "learned":
+            adaptation = ramp * (learned_sum(cross_entropy, adaptation, self.etas) - cross_entropy)
+        loss = loss + adaptation
         return loss, (loss, cross_entropy, *values, labels, logits)
 
     def ramp_at(self, iteration):
@@ -119,19 +153,28 @@ class DomainAdaptedClassifier(keras.Model):
             return ops.clip(since_warmup / self.ramp_iterations, 0.0, 1.0)
         return ops.cast(since_warmup >= 0, "float32")
 
-    def _outputs(self, images):
-        """Logits of the source, and the outputs of source and target; None for these where no loss compares them."""
-        source, target = self._inputs(images["source"], 0), self._inputs(images["target"], 1)
+    def _outputs(self, images, replica):
+        """Logits of the source; and outputs of source, target and the views of losses, by name, where one compares."""
+        shown = {domain: (images[domain], index) for index, domain in enumerate(DOMAINS)}
+        n, (number, n_replicas) = ops.shape(images["source"])[0], replica
+        for (name, weight, _), function in zip(self.terms, self._functions):
+            if weight and (domain := LOSSES[name].view):
+                view = function.view(images["source"], images["target"], (number * n, n, n_replicas * n))
+                shown[name] = view, DOMAINS.index(domain)
+        inputs = {name: self._inputs(*image_and_domain) for name, image_and_domain in shown.items()}
         if self.batch_norm == "both":
-            joined = {name: ops.concatenate([source[name], target[name]], axis=0) for name in source}
-            outputs, n_source = self.classifier(joined, training=True), ops.shape(images["source"])[0]
-            of_source = {name: values[:n_source] for name, values in outputs.items()}
-            return of_source["logits"], of_source, {name: values[n_source:] for name, values in outputs.items()}
-        logits = self.classifier(source, training=True)["logits"]
+            joined = {key: ops.concatenate([part[key] for part in inputs.values()], axis=0) for key in inputs["source"]}
+            together = self.classifier(joined, training=True)
+            outputs = {
+                name: {key: values[index * n : (index + 1) * n] for key, values in together.items()}
+                for index, name in enumerate(inputs)
+            }
+            return outputs["source"]["logits"], outputs
+        logits = self.classifier(inputs["source"], training=True)["logits"]
         if not any(weight for _, weight, _ in self.terms):
-            return logits, None, None
-        # Both in inference mode: dropout in one of them would make outputs differ where the domains do not.
-        return logits, *(self.classifier(inputs, training=False) for inputs in (source, target))
+            return logits, None
+        # All in inference mode: dropout in one of them would make outputs differ where the domains do not.
+        return logits, {name: self.classifier(part, training=False) for name, part in inputs.items()}
 
     def _inputs(self, images, domain):
         """Images as the classifier takes them, with their domain where it has a scaling for each."""
@@ -153,7 +196,8 @@ class DomainAdaptedClassifier(keras.Model):
         replicas = tf.distribute.get_replica_context()
         several = replicas.num_replicas_in_sync > 1
         with tf.GradientTape() as tape:
-            loss, terms = self.losses(data, lambda x: replicas.all_gather(x, axis=0) if several else x)
+            replica = replicas.replica_id_in_sync_group if several else 0, replicas.num_replicas_in_sync
+            loss, terms = self.losses(data, lambda x: replicas.all_gather(x, axis=0) if several else x, replica)
             # The optimizer sums gradients over replicas. Each has the gathered losses in full, and the mean of its own
             # cross-entropy.
             loss = loss / replicas.num_replicas_in_sync
@@ -182,11 +226,13 @@ class DomainAdaptedClassifier(keras.Model):
         return logs, (trainable, non_trainable, optimizer_variables, metrics_variables)
 
     def get_config(self):
-        options = ("warmup_iterations", "ramp_iterations", "class_weights", "batch_norm", "l2", "name")
+        names = (
+            "warmup_iterations", "ramp_iterations", "class_weights", "batch_norm", "l2", "weighting", "seed", "name",
+        )  # fmt: skip
         return {
             "classifier": keras.saving.serialize_keras_object(self.classifier),
             "losses": [[name, weight, dict(options)] for name, weight, options in self.terms],
-            **{name: getattr(self, name) for name in options},
+            **{name: getattr(self, name) for name in names},
         }
 
     @classmethod
@@ -203,14 +249,16 @@ class DomainAdaptedClassifier(keras.Model):
         self.optimizer.build(self.trainable_variables)
 
 
-def _gathered(name, source, target, labels, gather):
+def _arguments(name, outputs, labels, gather):
     """Arguments of a loss, with the outputs or labels of all replicas where it needs them."""
-    gathered = LOSSES[name].gathered
-    source, target = (
-        {key: gather(values) if key in gathered else values for key, values in outputs.items()}
-        for outputs in (source, target)
-    )
-    return source, target, gather(labels) if "labels" in gathered else labels
+    row = LOSSES[name]
+    parts = {
+        domain: {key: gather(values) if key in row.gathered else values for key, values in outputs[domain].items()}
+        for domain in DOMAINS
+    }
+    if row.view:
+        parts[row.view]["view_logits"] = outputs[name]["logits"]
+    return parts["source"], parts["target"], gather(labels) if "labels" in row.gathered else labels
 
 
 def _with_losses(config):

@@ -5,14 +5,31 @@ of the network's outputs for the two halves of a batch, `latent` of shape (n, n_
 (n, n_classes); `labels`, shape (n,), are those of the source. To add one, write its module with a maker, a function of
 its options that returns the loss, and give it a row here; an option is the name of a setting of the config section
 `adaptation`.
+
+A loss with weights or random numbers of its own is a Keras layer, whose method `create(n_latent, n_classes, seed)`
+makes them. They are trained and saved with the training wrapper, and are no part of the classifier that is kept for
+use. Where a row names a `view`, the layer also has `view(source, target, rows)`: images of that domain to be shown once
+more, whose logits the loss gets as `view_logits`; `rows` are its first row, its number of rows, and the number of rows
+of all replicas.
 """
 
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from photoz_morph.adaptation.adversarial.cdan import cdan_loss
+from photoz_morph.adaptation.adversarial.dann import dann_loss
+from photoz_morph.adaptation.adversarial.mdd import mdd_loss
+from photoz_morph.adaptation.augmented.fixmatch import fixmatch_loss
+from photoz_morph.adaptation.augmented.noise import noise_loss
 from photoz_morph.adaptation.consistency import consistency_loss
+from photoz_morph.adaptation.coral import coral_loss
+from photoz_morph.adaptation.deepjdot import deepjdot_loss
+from photoz_morph.adaptation.entropy import entropy_loss
+from photoz_morph.adaptation.fisher import fisher_loss
+from photoz_morph.adaptation.mcc import mcc_loss
 from photoz_morph.adaptation.mmd import mmd_loss
+from photoz_morph.adaptation.sinkhorn import sinkhorn_loss
 
 
 @dataclass(frozen=True)
@@ -28,16 +45,31 @@ class AdaptationLoss:
     gathered : tuple of str
         Of "latent", "logits" and "labels", those that the loss needs from all replicas at once because it is no mean
         over galaxies. The others are those of one replica.
+    view : {"source", "target"}, optional
+        Domain whose images the loss changes and has shown once more.
     """
 
     make: Callable
     is_paired: bool = False
     gathered: tuple = ()
+    view: str | None = None
 
 
+# The adversarial losses are means, but gathered, they drop the same hidden units on several replicas as on one.
 LOSSES = {
     "mmd": AdaptationLoss(mmd_loss, gathered=("latent",)),
     "consistency": AdaptationLoss(consistency_loss, is_paired=True),
+    "coral": AdaptationLoss(coral_loss, gathered=("latent",)),
+    "dann": AdaptationLoss(dann_loss, gathered=("latent",)),
+    "cdan": AdaptationLoss(cdan_loss, gathered=("latent", "logits")),
+    "mdd": AdaptationLoss(mdd_loss, gathered=("latent", "logits")),
+    "mcc": AdaptationLoss(mcc_loss, gathered=("logits",)),
+    "entropy": AdaptationLoss(entropy_loss),
+    "sinkhorn": AdaptationLoss(sinkhorn_loss, gathered=("latent",)),
+    "deepjdot": AdaptationLoss(deepjdot_loss, gathered=("latent", "logits", "labels")),
+    "fisher": AdaptationLoss(fisher_loss, gathered=("latent", "labels")),
+    "fixmatch": AdaptationLoss(fixmatch_loss, view="target"),
+    "noise": AdaptationLoss(noise_loss, view="source"),
 }
 
 

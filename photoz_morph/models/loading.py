@@ -8,6 +8,7 @@ import keras
 
 from photoz_morph.models.layers import photometric_inputs, psf_matched
 from photoz_morph.models.layers.defences import MeanOfViews, MedianFilter, SquareViews
+from photoz_morph.models.layers.domain_batch_norm import DomainBatchNormalization
 from photoz_morph.models.layers.image_scaling import ArcsinhScaling
 
 BATCH_SIZE = 64  # inference is compute-bound above this; larger batches only take memory
@@ -17,6 +18,7 @@ LAYERS = {name: getattr(module, name) for module in (photometric_inputs, psf_mat
     "SquareViews": SquareViews,
     "MeanOfViews": MeanOfViews,
     "MedianFilter": MedianFilter,
+    "DomainBatchNormalization": DomainBatchNormalization,
 }
 
 

@@ -95,8 +95,8 @@ class AdaptationConfig:
     Attributes
     ----------
     name : str
-        Loss between the two depths: none, Maximum Mean Discrepancy of the latents, or consistency of the class
-        probabilities of a galaxy at both depths.
+        Loss between the two depths, one of `photoz_morph.adaptation.losses`: none, Maximum Mean Discrepancy of the
+        latents, consistency of the class probabilities of a galaxy at both depths, and so on.
     weight : float
         Weight of that loss against the cross-entropy [dimensionless].
     estimator : str
@@ -106,6 +106,25 @@ class AdaptationConfig:
         Epochs in which the weight is zero [epochs].
     ramp_epochs : float
         Epochs after these over which the weight rises linearly [epochs].
+    weighting : str
+        Whether the weights of cross-entropy and adaptation loss are fixed, or learned as in SIDDA.
+    discriminator_width : int
+        Units of each of the two hidden layers of the discriminator of DANN and CDAN, and of the second head of MDD
+        [units].
+    discriminator_dropout : float
+        Dropped fraction of these [dimensionless].
+    entropy_conditioning : bool
+        Whether CDAN counts galaxies by the certainty of their class (CDAN+E).
+    margin : float
+        Factor of the source in MDD [dimensionless].
+    temperature : float
+        Divides the logits in MCC [dimensionless].
+    jdot_distance : float
+        Weight of the squared distance of latents against the cross-entropy in DeepJDOT [dimensionless].
+    threshold : float
+        Lowest probability of a class that FixMatch takes as sure [dimensionless].
+    view_shift : int
+        Largest shift of an image that FixMatch augments [pixel].
     """
 
     name: str = "none"
@@ -113,6 +132,15 @@ class AdaptationConfig:
     estimator: str = "median"
     warmup_epochs: float = 0.0
     ramp_epochs: float = 0.0
+    weighting: str = "fixed"
+    discriminator_width: int = 1024
+    discriminator_dropout: float = 0.5
+    entropy_conditioning: bool = False
+    margin: float = 4.0
+    temperature: float = 2.5
+    jdot_distance: float = 1e-3
+    threshold: float = 0.95
+    view_shift: int = 4
 
 
 @dataclass(frozen=True)
@@ -141,7 +169,8 @@ class MorphTrainConfig:
     class_weights : bool
         Whether the cross-entropy of a class is weighted by N / (n_classes n_class).
     batch_norm : str
-        Batch-norm statistics of both domains, which go through the network in one batch, or of the source alone.
+        Batch-norm statistics of both domains, which go through the network in one batch, of the source alone, or of
+        each domain its own, with weights of its own, by which it is also classified.
     precision : str
         Keras dtype policy of the network.
     """
@@ -205,17 +234,22 @@ class MorphConfig:
         "data.classes": ("spiral_elliptical_merger", "merger"),
         "scaling.preset": ("default", "paper"),
         "model.name": ("resnet18", "convnet", "deepmerge"),
-        "adaptation.name": ("none", "mmd", "consistency"),
+        "adaptation.name": (
+            "none", "mmd", "consistency", "coral", "dann", "cdan", "mdd", "mcc", "entropy", "sinkhorn", "deepjdot",
+            "fisher", "fixmatch", "noise",
+        ),
+        "adaptation.weighting": ("fixed", "learned"),
         "adaptation.estimator": ("median", "paper"),
         "train.schedule": ("constant", "cosine"),
         "train.decay": ("decoupled", "coupled"),
-        "train.batch_norm": ("both", "source"),
+        "train.batch_norm": ("both", "source", "domain"),
         "train.precision": ("float32", "mixed_bfloat16"),
         "defence.test_time": ("none", "d4", "median"),
-    }
+    }  # fmt: skip
     POSITIVE: ClassVar = (
         "simulation.n_galaxies", "data.batch_size", "scaling.softness", "model.width", "model.n_latent",
-        "train.epochs", "train.learning_rate",
+        "train.epochs", "train.learning_rate", "adaptation.discriminator_width", "adaptation.margin",
+        "adaptation.temperature",
     )  # fmt: skip
     RANGES: ClassVar = {
         "seed": (0, math.inf),
@@ -223,16 +257,21 @@ class MorphConfig:
         "train.learning_rate": (0, 1),
         "data.pixel_augmentation": (0, 1),
         "model.dropout": (0, 0.99),
+        "adaptation.discriminator_dropout": (0, 0.99),
+        "adaptation.threshold": (0, 1),
+        "adaptation.view_shift": (0, 50),
         "train.beta_1": (0, 0.9999),
         "train.beta_2": (0, 0.99999),
         **{
             key: (0, math.inf)
             for key in (
                 "adaptation.weight", "adaptation.warmup_epochs", "adaptation.ramp_epochs", "train.weight_decay",
-                "train.warmup_iterations",
+                "train.warmup_iterations", "adaptation.jdot_distance",
             )
         },
     }  # fmt: skip
+
+    OF_SAMPLES: ClassVar = {"mmd": "MMD", "coral": "covariance of CORAL"}  # statistics of more than one galaxy
 
     # Network -> keys of `model` that it does not have.
     LACKING: ClassVar = {"deepmerge": ("n_latent", "dropout")}
@@ -255,8 +294,12 @@ class MorphConfig:
                 f"'adaptation.warmup_epochs' is {self.adaptation.warmup_epochs:g} of {self.train.epochs} "
                 f"'train.epochs', so {name} would have no weight; give fewer"
             )
-        if name == "mmd" and self.data.batch_size < 2:
-            raise ValueError(f"'data.batch_size' is {self.data.batch_size}, the MMD needs pairs; give 2 or more")
+        if name == "none" and self.adaptation.weighting == "learned":
+            raise ValueError("'adaptation.weighting' is learned, but 'adaptation.name' is none; name a loss to weigh")
+        if name in self.OF_SAMPLES and self.data.batch_size < 2:
+            raise ValueError(
+                f"'data.batch_size' is {self.data.batch_size}, the {self.OF_SAMPLES[name]} needs pairs; give 2 or more"
+            )
         for option in self.LACKING.get(self.model.name, ()):
             if getattr(self.model, option) is not None:
                 raise ValueError(

@@ -14,6 +14,7 @@ from photoz_morph.adaptation.adapted_classifier import DomainAdaptedClassifier
 from photoz_morph.adaptation.losses import LOSSES, losses_of
 from photoz_morph.datasets import reading
 from photoz_morph.metrics.classification import predicted_class
+from photoz_morph.models.layers.domain_batch_norm import with_domain_batch_norm
 from photoz_morph.models.layers.image_scaling import fit_scaling, scaling_preset
 from photoz_morph.models.loading import load_network
 from photoz_morph.models.registry import build_classifier, layer_precision
@@ -84,8 +85,10 @@ class MorphFold:
             warmup_iterations=round(adaptation.warmup_epochs * self.train.steps_per_epoch),
             ramp_iterations=round(adaptation.ramp_epochs * self.train.steps_per_epoch),
             class_weights=self._class_weights() if config.train.class_weights else None,
-            batch_norm=config.train.batch_norm,
+            batch_norm="source" if config.train.batch_norm == "source" else "both",
             l2=config.train.weight_decay if config.train.decay == "coupled" else 0.0,
+            weighting=adaptation.weighting,
+            seed=seed,
         )
         model.compile(self._optimizer(n_iterations))
         return model
@@ -161,4 +164,5 @@ def new_classifier(config, image_shape=(100, 100, 3), seed=0):
     name = options.pop("name")
     scaling = scaling_preset(config.scaling.preset, config.scaling.softness)
     with layer_precision(config.train.precision):
-        return build_classifier(name, image_shape, len(config.class_names), seed, scaling=scaling, **options)
+        network = build_classifier(name, image_shape, len(config.class_names), seed, scaling=scaling, **options)
+        return with_domain_batch_norm(network) if config.train.batch_norm == "domain" else network

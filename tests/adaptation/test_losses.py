@@ -9,6 +9,7 @@ import pytest
 from photoz_morph.adaptation.losses import LOSSES, losses_of, make_loss
 from photoz_morph.adaptation.mmd import ESTIMATORS
 from photoz_morph.morph.config import AdaptationConfig, MorphConfig
+from tests.support.gradients import slopes
 
 
 def test_choices_of_the_config_are_the_rows_of_the_registry():
@@ -36,8 +37,86 @@ def test_only_the_chosen_loss_has_a_weight_and_mmd_always_its_column():
 
 
 def test_an_unknown_loss_is_named():
-    with pytest.raises(ValueError, match="no adaptation loss 'coral'; there are mmd, consistency"):
-        make_loss("coral", {})
+    with pytest.raises(ValueError, match="no adaptation loss 'wasserstein'; there are mmd, consistency, coral"):
+        make_loss("wasserstein", {})
+
+
+def test_only_the_losses_with_weights_or_random_numbers_are_made_by_a_seed():
+    own = {name for name in LOSSES if hasattr(make_loss(name, {}), "create")}
+    assert own == {"dann", "cdan", "mdd", "fisher", "fixmatch", "noise"}
+    assert {name for name, row in LOSSES.items() if row.view} == {"fixmatch", "noise"}
+
+
+BOTH_LATENTS, BOTH_LOGITS = (("source latent", "target latent"), ("source logits", "target logits"))
+SMALL = {"discriminator_width": 16, "discriminator_dropout": 0.0}
+# Options, the outputs that the loss has a gradient to, and its sign. Sinkhorn, whose blur follows the batch, is tested
+# at a fixed blur, and MMD with the estimator of fixed widths.
+GRADIENTS = {
+    "mmd": ({"estimator": "paper"}, BOTH_LATENTS, 1),
+    "consistency": ({}, BOTH_LOGITS, 1),
+    "coral": ({}, BOTH_LATENTS, 1),
+    "dann": (SMALL, BOTH_LATENTS, -1),
+    "cdan": (SMALL, BOTH_LATENTS, -1),
+    "mdd": (SMALL, BOTH_LATENTS, -1),
+    "mcc": ({}, ("target logits",), 1),
+    "entropy": ({}, BOTH_LOGITS, 1),
+    "deepjdot": ({"jdot_distance": 0.1}, (*BOTH_LATENTS, "target logits"), 1),
+    "fisher": ({}, ("source latent",), 1),
+    "fixmatch": ({"threshold": 0.5}, ("target view_logits",), 1),
+    "noise": ({}, ("source view_logits",), 1),
+}
+
+
+def outputs(n=8):
+    """Outputs of a network for both domains, the target shifted, and labels."""
+    rng = np.random.default_rng(3)
+    sizes = {"latent": 5, "logits": 3, "view_logits": 3}
+    parts = {
+        domain: {key: (rng.normal(size=(n, size)) + shift).astype(np.float32) for key, size in sizes.items()}
+        for shift, domain in enumerate(("source", "target"))
+    }
+    return parts, np.arange(n, dtype=np.int32) % 3
+
+
+def made(name):
+    loss = make_loss(name, GRADIENTS[name][0])
+    if hasattr(loss, "create"):
+        loss.create(5, 3, seed=1)
+    opponent = getattr(loss, "discriminator", getattr(loss, "head", None))
+    for dense in opponent.denses[:2] if opponent else []:
+        dense.kernel.assign(20 * dense.kernel)  # fresh, it gives nearly 0
+        dense.bias.assign(dense.bias + 4)  # far from the kink of the ReLU, where a difference is no slope
+    return loss
+
+
+def test_every_loss_has_its_gradient_tested():
+    assert {*GRADIENTS, "sinkhorn"} == set(LOSSES)
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_gradient_of_the_outputs_is_that_of_the_value_or_for_an_opponent_its_opposite(name):
+    _, places, sign = GRADIENTS[name]
+    loss, (parts, labels) = made(name), outputs()
+    for place in places:
+        domain, key = place.split()
+
+        def value(values):
+            changed = {**parts, domain: {**parts[domain], key: values}}
+            return loss(changed["source"], changed["target"], labels)
+
+        direction = np.random.default_rng(4).normal(size=parts[domain][key].shape) / 4
+        by_gradient, by_difference = slopes(value, parts[domain][key], direction)
+        assert abs(by_difference) > 1e-4, place
+        assert by_gradient == pytest.approx(sign * by_difference, rel=0.02, abs=2e-4), place
+
+
+@pytest.mark.parametrize("name", ["dann", "cdan", "mdd", "fisher"])
+def test_gradient_of_the_own_weights_is_that_of_the_value(name):
+    loss, (parts, labels) = made(name), outputs()
+    for weight in loss.trainable_variables:
+        direction = np.random.default_rng(5).normal(size=weight.shape) / 4
+        slope, difference = slopes(lambda: loss(parts["source"], parts["target"], labels), weight, direction, step=3e-3)
+        assert slope == pytest.approx(difference, rel=0.03, abs=1e-3), weight.path
 
 
 GATHERED = """

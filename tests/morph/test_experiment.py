@@ -5,10 +5,14 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from photoz_morph.config import differing_keys, load_config
+from photoz_morph.morph import dataset
+from photoz_morph.morph.classify import load_classifiers
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.experiment import MorphExperiment, new_classifier
+from photoz_morph.morph.export import export_morph
 from photoz_morph.morph.predict import predict_morph_run
 from photoz_morph.runs.folder import read_run
 from photoz_morph.runs.progress import read_history, run_status
@@ -81,8 +85,6 @@ def test_arms_start_from_the_same_weights_and_scaling(morph_data_dir):
 
 
 def test_scaling_is_measured_on_the_deep_training_images_alone(morph_data_dir):
-    from photoz_morph.morph import dataset
-
     builder = dataset.open_dataset(morph_data_dir)
     images = {
         domain: np.concatenate(list(dataset.domain_images(builder, "train", domain, 64).as_numpy_iterator()))
@@ -124,6 +126,8 @@ sys.path.insert(0, sys.argv[1])
 from tests.support.samples import MORPH_TINY
 from photoz_morph.config import load_config
 from photoz_morph.training.ensemble import train_ensemble
+from photoz_morph.morph import dataset
+from photoz_morph.morph.classify import load_classifiers
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.experiment import MorphExperiment
 config = load_config("morph_mmd.yaml", MorphConfig, [*MORPH_TINY, "train.epochs=1"])
@@ -179,6 +183,45 @@ def test_published_sizes_by_config():
         assert trainable_parameter_count(new_classifier(config)) == number
 
 
+def test_a_killed_training_with_an_opponent_and_norms_of_each_depth_ends_as_an_undisturbed_one(
+    morph_data_dir, tmp_path
+):
+    def kill(epoch, n_epochs, loss, n_galaxies):
+        if epoch == 2:
+            raise Killed
+
+    overrides = ("model.name=convnet", "adaptation.discriminator_width=8", "train.batch_norm=domain")
+    whole = fit_arm("cdan", morph_data_dir, tmp_path / "whole", seed=4, overrides=overrides)
+    with pytest.raises(Killed):
+        fit_arm("cdan", morph_data_dir, tmp_path / "killed", seed=4, overrides=overrides, on_batch=kill)
+    fit_arm("cdan", morph_data_dir, tmp_path / "killed", seed=4, overrides=overrides)
+    weights = final_weights(tmp_path / "whole")
+    assert same(weights, final_weights(tmp_path / "killed"))
+    assert np.isfinite(whole[-1]["cdan"])
+    config = load_config("morph_cdan.yaml", MorphConfig, [*MORPH_TINY, *overrides])
+    assert len(weights) == len(new_classifier(config).weights)  # no discriminator in what is kept
+
+
+def test_networks_with_norms_of_each_depth_classify_each_by_its_own(morph_data_dir, tmp_path):
+    overrides = [*MORPH_TINY, "model.name=convnet", "train.epochs=1"]
+    config = load_config("morph_domain_batch_norm.yaml", MorphConfig, overrides)
+    train_ensemble(MorphExperiment, config, tmp_path / "run", morph_data_dir, 1, 1, n_jobs=1, progress=False)
+    table, (network,) = predict_morph_run(tmp_path / "run", progress=False), load_classifiers(tmp_path / "run")
+    builder = dataset.open_dataset(morph_data_dir)
+    latents = {}
+    for index, depth in enumerate(dataset.DOMAINS):
+        images = np.concatenate(list(dataset.domain_images(builder, "test", depth, 64).as_numpy_iterator()))
+        for domain in range(2):
+            given = {"image": images, "domain": np.full(len(images), domain, np.int32)}
+            latents[index, domain] = np.asarray(network(given)["latent"])
+        np.testing.assert_allclose(table[f"latent_{depth}"], latents[index, index], rtol=1e-4, atol=1e-5)
+    assert not np.allclose(latents[1, 0], latents[1, 1], atol=1e-3)
+    description = export_morph(tmp_path / "run", tmp_path / "export")
+    served = tf.saved_model.load(str(tmp_path / "export")).serve_y1(images)
+    np.testing.assert_allclose(served["latent"], latents[1, 1], rtol=1e-4, atol=1e-5)
+    assert description["adaptation"] == "none"
+
+
 def test_a_killed_training_with_all_defences_ends_with_the_weights_of_an_undisturbed_one(morph_data_dir, tmp_path):
     def kill(epoch, n_epochs, loss, n_galaxies):
         if epoch == 2:
@@ -201,6 +244,7 @@ def test_a_killed_training_with_all_defences_ends_with_the_weights_of_an_undistu
     ("name", "keys"),
     [
         ("noise", ["data.noise_augmentation"]),
+        ("domain_batch_norm", ["train.batch_norm"]),
         ("pixel", ["data.pixel_augmentation"]),
         ("consistency", ["adaptation.name", "adaptation.weight", "adaptation.warmup_epochs", "adaptation.ramp_epochs"]),
     ],

@@ -97,7 +97,7 @@ def test_catalogues_that_do_not_fit_are_refused(change, message):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"origin": "sky"}, "origin is 'sky', not one of simulated, tng"), ({"adaptation": "dann"}, "one of none, mmd")],
+    [({"origin": "sky"}, "origin is 'sky', not one of simulated, tng"), ({"adaptation": "ddc"}, "one of none, mmd")],
 )
 def test_unknown_origin_and_adaptation_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):

@@ -18,7 +18,10 @@ from photoz_morph.morph.predictions import DOMAINS, check_morph_predictions, rea
 from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.system.provenance import code_version, provenance_of
 
-ARM_NAMES = {"none": "regular", "mmd": "MMD"}  # of adaptations that are not called by their name in the config
+# Of adaptations that are not called by their name in the config.
+ARM_NAMES = {"none": "regular", "deepjdot": "DeepJDOT", "sinkhorn": "Sinkhorn", "fixmatch": "FixMatch"} | {
+    name: name.upper() for name in ("mmd", "coral", "dann", "cdan", "mdd", "mcc")
+}
 
 
 def compare_morph(table_a, table_b, names=None, n_bootstrap=1000, seed=0):

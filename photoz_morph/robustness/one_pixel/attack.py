@@ -20,7 +20,7 @@ MAX_PIXELS = 100  # one per cent of the stamps; more are not few
 BATCH_SIZE = 64  # larger ones are slower on CPUs
 AT_ONCE = 8  # images attacked at a time: enough to fill batches when some of them are done
 SETS_AT_ONCE = {"sparse-rs": 64, "sparse-pgd": 64}  # the same where a search asks for one set at a time
-OF_SETS_AT_ONCE = 24  # and where it asks for `SET_SLICE` of them
+OF_SETS_AT_ONCE = 32  # and where it asks for `SET_SLICE` of them: two full batches
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,7 @@ SEARCHES = ("lattice", "saliency", "evolution", "random", "sparse-rs", "sparse-p
 MAX_PIXELS = 100  # one per cent of the stamps; more are not few
 BATCH_SIZE = 64  # larger ones are slower on CPUs
 AT_ONCE = 8  # images attacked at a time: enough to fill batches when some of them are done
-SETS_AT_ONCE = {"sparse-rs": 64, "sparse-pgd": 64}  # the same where a search asks for one set at a time
-OF_SETS_AT_ONCE = 32  # and where it asks for `SET_SLICE` of them: two full batches
+SETS_AT_ONCE = 64  # the same for searches that ask for one set at a time, or a few
 
 
 @dataclass(frozen=True)
@@ -258,7 +257,7 @@ def one_pixel_attack(queries, labels, seeds, bounds, options=None, on_done=None)
         raise ValueError(f"image {int(wrong.argmax())} is wrongly classified already; attack those that are right")
     attacks = [ImageAttack(i, queries, labels[i], clean[i], seeds[i], bounds, options) for i in range(len(labels))]
     waiting = attacks[::-1]
-    n_at_once = SETS_AT_ONCE.get(options.search, OF_SETS_AT_ONCE if options.pixels > 1 else AT_ONCE)
+    n_at_once = SETS_AT_ONCE if options.pixels > 1 or options.search in ("sparse-rs", "sparse-pgd") else AT_ONCE
     done, active = {}, []
     while waiting or active:
         while waiting and len(active) < n_at_once:

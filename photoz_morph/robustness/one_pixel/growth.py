@@ -5,14 +5,17 @@ sets are those that promise most: pixels of the best sets so far, their neighbou
 ones of a fixed order, an ever finer lattice or the ranking by the gradient.
 """
 
+from itertools import cycle, islice
+
 import numpy as np
 
 from photoz_morph.robustness.one_pixel.effects import Effects
 from photoz_morph.robustness.one_pixel.searches import SET_SLICE, edits_of, lattice_pixels, neighbours
 
-N_UPCOMING = 64  # edits of the order that a set may take from; this and the next four are our choice
+N_UPCOMING = 64  # edits of the order that a set may take from; this and the next five are our choice
 N_REFINED = 4  # edits of the best set whose neighbours it may take
-BOLDNESS = (0.0, 0.5, 1.0)  # of the sets of a slice: standard deviations that the draws of effects scatter by
+KINDS = (0.0, 0.5, None, 1.0)  # of sets, in turn: standard deviations that the draws of effects scatter by, or renewed
+SMALL_SLICES = ((24, 1), (96, 2))  # queries up to which slices are so small, not to ask in vain beside a flip
 N_TRIES = 20  # draws of a set, ever bolder, until it is a new one
 SPACING = 4  # [pixel] between the pixels of the second set of a ranking
 
@@ -35,7 +38,7 @@ def grown_lattice(shape, bounds, rng, n_pixels, clean):
     pixels = np.concatenate(list(lattice_pixels(shape, rng)))
     bright, dark = pixels * n_corners + n_corners - 1, pixels * n_corners
     colours = rng.integers(n_corners, size=len(pixels))
-    order = np.stack([bright, dark, pixels * n_corners + colours], axis=1).ravel()
+    order = rng.permuted(np.stack([bright, dark, pixels * n_corners + colours], axis=1), axis=1).ravel()
     starts = [bright[:n_pixels], dark[n_pixels : 2 * n_pixels], bright[2 * n_pixels : 3 * n_pixels]]
     yield from _refined([part for part in starts if len(part) == n_pixels], order, shape, bounds, rng, clean)
 
@@ -62,7 +65,8 @@ def _refined(starts, order, shape, bounds, rng, clean):
     """The sets to start with, one by one, then slices of the sets that promise most."""
     corners = bounds.corners()
     n_pixels, n_corners = len(starts[0]), len(corners)
-    effects, asked, scored, fresh = Effects(shape, corners.shape[1]), set(), [], _cycled(order)
+    effects, asked, scored = Effects(shape, corners.shape[1]), set(), []
+    fresh, kinds = cycle(order.tolist()), cycle(KINDS)
     upcoming = [next(fresh) for _ in range(N_UPCOMING)]
     sets, starts = [starts[0]], starts[1:]
     while True:
@@ -78,35 +82,31 @@ def _refined(starts, order, shape, bounds, rng, clean):
         pool = [edit for _, own in scored for edit in own]
         for edit in scored[0][1][:N_REFINED]:
             pool.extend(neighbours(edit, shape, n_corners))
-        sets = _promising(effects, np.unique([*pool, *upcoming]), n_pixels, asked, rng, n_corners)
-        sets.append(_renewed(effects, np.array(scored[0][1]), upcoming, n_corners))
+        pool = np.unique([*pool, *upcoming])
+        size = next((size for end, size in SMALL_SLICES if len(asked) < end), SET_SLICE)
+        sets = [
+            _renewed(effects, np.array(scored[0][1]), upcoming, n_corners) if kind is None
+            else _promising(effects, pool, n_pixels, kind, asked, rng, n_corners)
+            for kind in islice(kinds, size)
+        ]  # fmt: skip
 
 
-def _cycled(order):
-    """The edits of an order, over and over."""
-    while True:
-        yield from order.tolist()
-
-
-def _promising(effects, pool, n_pixels, asked, rng, n_corners):
-    """Sets of the edits with the lowest estimates, the later ones drawn more boldly; none that was asked for."""
+def _promising(effects, pool, n_pixels, boldness, asked, rng, n_corners):
+    """The set of the lowest effects, drawn with that boldness, or more where it was asked for already."""
     mean, deviation = effects.estimate(pool)
-    sets = []
-    for boldness in BOLDNESS:
-        for bolder in range(N_TRIES):
-            drawn = mean + (boldness + bolder / 2) * deviation * rng.normal(size=len(pool))
-            own = _best_of(pool[np.argsort(drawn, kind="stable")], n_pixels, n_corners)
-            if tuple(np.sort(own)) not in asked:
-                break
-        asked.add(tuple(np.sort(own)))
-        sets.append(own)
-    return sets
+    for bolder in range(N_TRIES):
+        drawn = mean + (boldness + bolder / 2) * deviation * rng.normal(size=len(pool))
+        own = _best_of(pool[np.argsort(drawn, kind="stable")], n_pixels, n_corners)
+        if tuple(np.sort(own)) not in asked:
+            break
+    asked.add(tuple(np.sort(own)))
+    return own
 
 
 def _renewed(effects, best, upcoming, n_corners):
     """The better half of the best set with edits that are next in the order."""
     kept = best[np.argsort(effects.estimate(best)[0], kind="stable")[: len(best) // 2]]
-    return _best_of(np.concatenate([kept, upcoming]), len(best), n_corners)
+    return _best_of(np.concatenate([kept, upcoming, best]), len(best), n_corners)
 
 
 def _best_of(edits, n_pixels, n_corners):

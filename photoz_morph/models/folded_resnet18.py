@@ -53,7 +53,8 @@ def folded(network, convolution, batch_norm):
     norm = network.get_layer(batch_norm)
     gamma, beta, mean, variance = (np.asarray(values) for values in norm.get_weights())
     factor = gamma / np.sqrt(variance + norm.epsilon)
-    return network.get_layer(convolution).get_weights()[0] * factor, beta - mean * factor
+    kernel, *bias = network.get_layer(convolution).get_weights()
+    return kernel * factor, beta - (mean - bias[0] if bias else mean) * factor
 
 
 def stem_kernel(network):

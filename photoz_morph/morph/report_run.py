@@ -20,7 +20,7 @@ from photoz_morph.morph.report.latent_results import latent_results
 from photoz_morph.morph.report.page import morph_report
 from photoz_morph.morph.report.results import MorphResults, read_run_results
 from photoz_morph.morph.robustness.latent_files import seed_ratio
-from photoz_morph.morph.robustness.pixel_queries import scaling_softening
+from photoz_morph.morph.robustness.network_queries import scaling_softening
 from photoz_morph.robustness.latents.church_windows import pixel_church_window
 from photoz_morph.robustness.perturbations.registry import PERTURBATIONS, observing_context, perturbation_examples
 from photoz_morph.runs.folder import read_run

@@ -28,7 +28,8 @@ from photoz_morph.models.folded_resnet18 import FoldedStages
 from photoz_morph.morph import dataset
 from photoz_morph.morph.classify import load_classifiers
 from photoz_morph.morph.config import MorphConfig
-from photoz_morph.morph.robustness.pixel_queries import compiled, pixel_queries, scaling_softening
+from photoz_morph.morph.robustness.network_queries import compiled, scaling_softening
+from photoz_morph.morph.robustness.pixel_queries import pixel_queries
 from photoz_morph.robustness.one_pixel.attack import AttackOptions, one_pixel_attack
 from photoz_morph.robustness.one_pixel.bounds import pixel_bounds
 from photoz_morph.robustness.one_pixel.criteria import probabilities, scores_of

@@ -1,8 +1,9 @@
-"""One-pixel attacks made by a few formulas, with the columns of `attack_tables`, for tests of the report."""
+"""Attacks made by a few formulas, with the columns of `attack_tables`, for tests of the report."""
 
 import numpy as np
 from astropy.table import Table
 
+from photoz_morph.morph.robustness.attack_files import attacked_pixels
 from photoz_morph.morph.robustness.latent_scores import measure_latents
 from photoz_morph.robustness.latents.geometry import class_margins
 from tests.support.morph import toy_predictions
@@ -19,7 +20,8 @@ META = {
 def toy_attack(queries, random_queries=None, label=None, group_id=None, first_id=0, **meta):
     """An attack whose search needed so many queries for each galaxy, None where it was in vain; one more confirms.
 
-    The pixel in row 10 and column 20 goes from 0 to +30, -6 and +9 nJy in g, r, i, and the class to the next one.
+    The pixel in row 10 and column 20 goes from 0 to +30, -6 and +9 nJy in g, r, i, and the class to the next one. With
+    `pixels` in the meta so many do, in that row from that column on.
     """
     n = len(queries)
     meta = META | meta
@@ -36,6 +38,10 @@ def toy_attack(queries, random_queries=None, label=None, group_id=None, first_id
     columns["attacked_class"] = np.where(flipped, (label + 1) % 3, -1)
     columns["old_value"] = np.where(flipped[:, None], [0.0, 0.0, 0.0], np.nan).astype(np.float32)
     columns["new_value"] = np.where(flipped[:, None], [30.0, -6.0, 9.0], np.nan).astype(np.float32)
+    if "pixels" in meta:
+        for name in ("row", "column", "old_value", "new_value"):
+            columns[name] = np.repeat(columns[name][:, None], meta["pixels"], axis=1)
+        columns["column"] += np.where(flipped[:, None], np.arange(meta["pixels"]), 0)
     columns["margin_before"] = 1.0 + np.arange(n)
     columns["margin_after"] = np.where(flipped, -0.5, np.nan)
     return Table(columns, meta=meta)
@@ -46,7 +52,8 @@ def toy_images(table, size=40, sigma=3.0):
     original = np.random.default_rng(0).normal(size=(len(table), size, size, 3)) * sigma
     attacked = original.copy()
     rows = np.flatnonzero(table["flipped"])
-    attacked[rows, table["row"][rows], table["column"][rows]] = table["new_value"][rows]
+    places, columns, _, new = attacked_pixels(table)
+    attacked[rows[:, None], places[rows], columns[rows]] = new[rows]
     return {"original": original.astype(np.float32), "attacked": attacked.astype(np.float32)}
 
 

@@ -17,8 +17,11 @@ DEFAULT_RUNS = ("runs/morph_regular", "runs/morph_mmd")
 @click.option("--images", default=150, show_default=True, type=click.IntRange(min=1),
               help="Galaxies to attack: the first test galaxies that all networks classify correctly.")  # fmt: skip
 @click.option("--search", default="lattice", show_default=True,
-              type=click.Choice(["lattice", "saliency", "evolution", "random"]),
-              help="Search; evolution is published, saliency needs gradients, random always runs beside.")  # fmt: skip
+              type=click.Choice(["lattice", "saliency", "evolution", "random", "sparse-rs", "sparse-pgd"]),
+              help="Search; evolution, sparse-rs and sparse-pgd are published, saliency and sparse-pgd need gradients, "
+              "random always runs beside.")  # fmt: skip
+@click.option("--pixels", default=1, show_default=True, type=click.IntRange(1, 100),
+              help="Number of pixels that may change.")  # fmt: skip
 @click.option("--max-queries", default=3200, show_default=True, type=click.IntRange(min=1),
               help="Maximum number of queries of the network per galaxy.")  # fmt: skip
 @click.option("--bounds", default="data", show_default=True,
@@ -44,7 +47,7 @@ DEFAULT_RUNS = ("runs/morph_regular", "runs/morph_mmd")
 @run_data_option
 @quiet_option
 def attack(runs, images, domain, bounds, network, defence, precision, seed, name, data_dir, quiet, **options):
-    """Attack the test galaxies of RUNS: change their class by changing one pixel.
+    """Attack the test galaxies of RUNS: change their class by changing one pixel, or a few.
 
     All RUNS are attacked on the same galaxies. By default RUNS are the two arms, runs/morph_regular and runs/morph_mmd,
     which are trained first if missing. If interrupted, run the same command again: it resumes after the last finished

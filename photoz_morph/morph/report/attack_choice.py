@@ -1,12 +1,37 @@
-"""Choice of the attack shown in a figure: one that all runs have, behind each run's own defence."""
+"""Choice of the attacks shown: of one pixel, common to all runs, behind each run's own defence; or of any number."""
 
 import numpy as np
 
+from photoz_morph.morph.robustness.latent_scores import SETTINGS
+
 
 def attack_tables_of(runs):
-    """Attack tables without their images, dict of run to dict of attack to Table; runs without any are left out."""
-    return {run["name"]: {name: table for name, (table, _) in run["attacks"].items()}
-            for run in runs if run.get("attacks")}  # fmt: skip
+    """Tables of one-pixel attacks, dict of run to dict of attack to Table; runs without any are left out."""
+    return _tables_where(runs, lambda meta: n_pixels(meta) == 1)
+
+
+def set_attacks_of(runs):
+    """Tables of the attacks by sets of pixels, and by one with the same settings, as `attack_tables_of` gives them."""
+    settings = {_settings(table.meta) for run in runs for table, _ in (run.get("attacks") or {}).values()
+                if n_pixels(table.meta) > 1}  # fmt: skip
+    return _tables_where(runs, lambda meta: _settings(meta) in settings)
+
+
+def n_pixels(meta):
+    """Number of pixels that an attack may change, from the meta of its table, which earlier versions left out."""
+    return int(meta.get("pixels", 1))
+
+
+def _settings(meta):
+    """What attacks that differ in the number of pixels only have in common."""
+    return tuple(str(meta.get(name)) for name in (*SETTINGS, "defence"))
+
+
+def _tables_where(runs, is_wanted):
+    """Tables of the attacks whose meta are wanted, without the images."""
+    found = {run["name"]: {name: table for name, (table, _) in run["attacks"].items() if is_wanted(table.meta)}
+             for run in runs if run.get("attacks")}  # fmt: skip
+    return {run: of_run for run, of_run in found.items() if of_run}
 
 
 def chosen_attack(attacks, domain=None):

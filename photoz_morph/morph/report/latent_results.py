@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from photoz_morph.morph.predictions import row_keys
-from photoz_morph.morph.report.attack_choice import attack_tables_of, chosen_attack
+from photoz_morph.morph.report.attack_choice import attack_tables_of, chosen_attack, n_pixels
 from photoz_morph.morph.robustness.latent_scores import SAME_LATENTS, compare_latents, measure_latents
 from photoz_morph.robustness.latents.church_windows import common_triplet
 from photoz_morph.robustness.latents.geometry import class_separation, distance
@@ -72,6 +72,7 @@ def _attack_of(run, attacks):
     settings = {key: value for key, value in facts.items() if key not in ("n_attacked", "n_flipped")}
     for table, _ in attacks.values():
         same = all(table.meta.get(key) == value for key, value in settings.items())
+        same = same and n_pixels(table.meta) == settings.get("pixels", 1)
         counts = {"n_attacked": len(table), "n_flipped": int(np.sum(table["flipped"]))}
         same = same and all(counts[key] == facts[key] for key in counts)  # the same settings on other galaxies
         if settings and same and _is_of_latents(run, table):

@@ -6,13 +6,20 @@ A section appears where a run has the data for it. Tables come from `robustness_
 
 import numpy as np
 
-from photoz_morph.morph.report.attack_choice import attack_tables_of, chosen_attack, own_attacks
+from photoz_morph.morph.report.attack_choice import (
+    attack_tables_of,
+    chosen_attack,
+    n_pixels,
+    own_attacks,
+    set_attacks_of,
+)
 from photoz_morph.morph.report.figures import attacks as attack_figures
 from photoz_morph.morph.report.figures import perturbations as perturbation_figures
 from photoz_morph.morph.report.figures.attack_gallery import attack_gallery, image_unit
+from photoz_morph.morph.report.figures.pixel_sets import success_by_pixels
 from photoz_morph.morph.report.latents import LATENT, latent_entries
 from photoz_morph.morph.report.tables import attacks as attack_tables
-from photoz_morph.morph.report.tables import defences
+from photoz_morph.morph.report.tables import defences, pixel_sets
 from photoz_morph.morph.report.tables import latents as latent_tables
 from photoz_morph.morph.report.tables.perturbations import (
     perturbation_caption,
@@ -25,8 +32,8 @@ from photoz_morph.morph.robustness.latent_scores import is_same_attack
 from photoz_morph.report import html
 from photoz_morph.report.page import Entry
 
-ATTACK, PERTURB, DEFENCE = "One-pixel attack", "Perturbations", "Defences"
-SECTIONS = (ATTACK, LATENT, PERTURB, DEFENCE)
+ATTACK, SETS, PERTURB, DEFENCE = "One-pixel attack", "Attack on few pixels", "Perturbations", "Defences"
+SECTIONS = (ATTACK, SETS, LATENT, PERTURB, DEFENCE)
 FIRST_TABLE = 5  # the tables before are those of the scores
 
 
@@ -64,6 +71,11 @@ def robustness_tables(results):
         caption = f"Classes of the flipped {data} before and after ({label}); fractions with 95 % intervals."
         add_table(ATTACK, *attack_tables.class_rows(chosen), caption)
         files["attacks.md"] = attack_tables.attack_markdown(attacks, data)
+    sets = set_attacks_of(runs)
+    if sets:
+        caption = pixel_sets.set_caption(sets, data)
+        add_table(SETS, pixel_sets.SET_HEADER, pixel_sets.set_rows(sets), caption)
+        files["pixel_sets.md"] = pixel_sets.set_markdown(sets, data)
     if latents:
         ratios = results.latents.ratios
         add_sentences(LATENT, latent_tables.latent_verdicts(latents, ratios))
@@ -98,7 +110,7 @@ def robustness_figures(results, title):
     -------
     list of Entry
     """
-    return [*_attack_figures(results.runs, title), *latent_entries(results, title),
+    return [*_attack_figures(results.runs, title), *_set_figures(results.runs, title), *latent_entries(results, title),
             *_perturbation_figures(results.runs, title, results.perturbed)]  # fmt: skip
 
 
@@ -166,15 +178,40 @@ def _attack_figures(runs, title):
     return figures
 
 
-def _gallery(stem, run, table, images, title):
+def _set_figures(runs, title):
+    """Figure of the attacks by sets of pixels."""
+    sets = set_attacks_of(runs)
+    if not sets:
+        return []
+    figures = [Entry(
+        SETS, "attack_pixels",
+        f"{title}: fraction of the attacked galaxies whose class changes with one pixel or a few, against the queries "
+        "before the flip is confirmed, a panel for each training and search. Bands: 68 % intervals (Wilson; galaxies "
+        "of a group count as one).",
+        lambda: success_by_pixels(sets, title),
+    )]  # fmt: skip
+    for number, run in enumerate((run for run in runs if run["name"] in sets), 1):
+        flipped = {name: table for name, table in sets[run["name"]].items() if np.any(table["flipped"])}
+        name = max(flipped, key=lambda name: n_pixels(flipped[name].meta), default=None)
+        if name and n_pixels(flipped[name].meta) > 1:
+            words = f"{title}: {attack_tables.attack_label(flipped[name].meta)}"
+            stem = f"attack_pixels_gallery_{number}"
+            figures.append(_gallery(stem, run["name"], flipped[name], run["attacks"][name][1], words, SETS))
+    return figures
+
+
+def _gallery(stem, run, table, images, title, section=ATTACK):
     """Gallery of one run; a function of its own binds the run, which a lambda in a loop would not."""
+    one = n_pixels(table.meta) == 1
+    changed = "one pixel changed (circled)" if one else "a few pixels changed (circled)"
+    change = "change of the pixel" if one else "mean change of the pixels"
     caption = (
         f"{title}, {run}. Galaxies drawn at random from those flipped, in turn from each pair of classes: the original "
-        "under its label, the image with one pixel changed (circled) under its predicted class, and a close-up of the "
-        "pixel. Red, green and blue are i, r and g, with one arcsinh stretch. Below: change of the pixel "
+        f"under its label, the image with {changed} under its predicted class, and a close-up of the "
+        f"{'pixel' if one else 'first'}. Red, green and blue are i, r and g, with one arcsinh stretch. Below: {change} "
         f"[{image_unit(table.meta)}], queries, margin before and after."
     )
-    return Entry(ATTACK, stem, caption, lambda: attack_gallery(table, images, f"{title}, {run}"))
+    return Entry(section, stem, caption, lambda: attack_gallery(table, images, f"{title}, {run}"))
 
 
 def _perturbation_figures(runs, title, perturbed):

@@ -1,4 +1,4 @@
-"""One-pixel attacks on the test galaxies of morphology runs, saved shard by shard.
+"""Attacks by one pixel or a few on the test galaxies of morphology runs, saved shard by shard.
 
 Several runs are attacked on the same galaxies, the first of the test set that every network classifies correctly, so
 that arms can be compared galaxy by galaxy. The attack changes the image in nJy, before the scaling inside the network,
@@ -28,9 +28,11 @@ from photoz_morph.morph.robustness.attack_files import (
     start_attack,
     write_attack_shard,
 )
-from photoz_morph.morph.robustness.pixel_queries import compiled, pixel_queries, scaling_softening, visible_range
-from photoz_morph.robustness.one_pixel.attack import AttackOptions, one_pixel_attack
+from photoz_morph.morph.robustness.network_queries import compiled, scaling_softening, visible_range
+from photoz_morph.morph.robustness.pixel_queries import pixel_queries
+from photoz_morph.robustness.one_pixel.attack import AttackOptions, edited_images, one_pixel_attack
 from photoz_morph.robustness.one_pixel.bounds import check_bounds, pixel_bounds
+from photoz_morph.robustness.one_pixel.searches import Edits
 from photoz_morph.robustness.perturbations.observing import observing_context
 from photoz_morph.runs.folder import finished_members, is_same_dataset, read_run, run_provenance, weights_hash
 from photoz_morph.surveys import get_survey
@@ -82,6 +84,7 @@ class AttackPlan:
     def name(self):
         """Default name of the attack folder."""
         parts = [self.options.search, self.domain.lower(), self.bounds.replace(":", "")]
+        parts += [f"{self.options.pixels}pixels"] if self.options.pixels > 1 else []
         parts += [part for part in ("targeted" if self.options.targeted else None, self.defence) if part]
         parts += [f"network{self.member + 1}"] if self.member else []
         return "_".join(parts)
@@ -256,6 +259,8 @@ def _settings(plan, run, sample):
     """Settings that identify an attack."""
     defence = plan.defence or run.config.defence.test_time
     plan = dataclasses.asdict(plan) | {"defence": defence}
+    if plan["options"]["pixels"] == 1:
+        del plan["options"]["pixels"]  # which the settings of earlier attacks do not hold: they resume as well
     plan["weights"] = run.weights
     return plan | {"galaxies": sample.galaxies, "low": sample.low.tolist(), "high": sample.high.tolist()}
 
@@ -276,8 +281,7 @@ def _attack_galaxies(run, sample, rows, plan, on_done):
         baseline = one_pixel_attack(queries, label, seeds, bounds, options, on_done)
     attacked = original.copy()
     won = np.flatnonzero(attack.flipped)
-    row, column = attack.pixels[won].T
-    attacked[won, row, column] = attack.values[won]
+    attacked[won] = edited_images(original[won], Edits(attack.pixels[won], attack.values[won]))
     return _table(run, sample, rows, plan, attack, baseline, attacked), original, attacked
 
 
@@ -286,9 +290,10 @@ def _table(run, sample, rows, plan, attack, baseline, attacked):
     label, flipped = sample.label[rows], attack.flipped
     original = sample.images[sample.domain][rows]
     table = Table({name: sample.columns[name][rows] for name in IDENTITY} | {"label": label, "flipped": flipped})
-    table["row"], table["column"] = attack.pixels.T
-    old = original[np.arange(len(label)), table["row"], table["column"]]
-    table["old_value"] = np.where(flipped[:, None], old, np.nan).astype(np.float32)
+    table["row"], table["column"] = np.moveaxis(attack.pixels, -1, 0)
+    galaxy = np.arange(len(label)).reshape(-1, *[1] * (attack.pixels.ndim - 2))
+    old = original[galaxy, attack.pixels[..., 0], attack.pixels[..., 1]]
+    table["old_value"] = np.where(np.isnan(attack.values), np.nan, old).astype(np.float32)
     table["new_value"] = attack.values
     outputs = {
         "y10": run.outputs[0](sample.images[0][rows]),

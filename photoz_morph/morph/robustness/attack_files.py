@@ -4,12 +4,13 @@
 `settings.json`, and each `attack-00000.fits` holds
 
 - HDU `ATTACK`, one row per galaxy: `obj_id`, `group_id`, `copy`, `label` (also the class predicted before the attack);
-  `flipped`, `row`, `column` (array indices, -1 if not flipped), `old_value`, `new_value` [image unit],
+  `flipped`, `row`, `column` (array indices, -1 if not flipped), `old_value`, `new_value` [image unit], of k pixels with
+  an axis of that length after the galaxies,
   `attacked_class`, `queries`, `unconfirmed` flips; `margin_before`, `margin_after`, the logit of the label minus the
   largest other; `random_flipped`, `random_queries`, the same for random pixels of extreme colour at the same budget;
   and `latent_*`, `logits_*` of `y10`, `y1`, `attacked`;
 - HDUs `ORIGINAL` and `ATTACKED`: float32 images, shape (n, rows, columns, n_bands) [image unit: nJy, or unknown for
-  released arrays]. They differ in one pixel if flipped and are equal otherwise.
+  released arrays]. They differ in one pixel, or up to k, if flipped and are equal otherwise.
 
 An interrupted attack keeps its finished shards and resumes after them.
 """
@@ -126,7 +127,41 @@ def read_attack_shard(path):
         missing = [name for name in COLUMNS if name not in table.colnames]
         if missing:
             raise ValueError(f"{path}: attacks lack column {', '.join(missing)}; remove it and attack again")
+        if not _is_of_pixels(table):
+            raise ValueError(
+                f"{path}: row, column, old_value and new_value are not of the same pixels; remove it and attack again"
+            )
     return table, images
+
+
+def _is_of_pixels(table):
+    """True if positions and values are numbers, of one pixel a galaxy or of as many in all four columns."""
+    places, values = ([table[name] for name in names] for names in (("row", "column"), ("old_value", "new_value")))
+    shape = places[0].shape
+    return (
+        len(shape) in (1, 2) and all(part.shape == shape and part.dtype.kind == "i" for part in places)
+        and all(part.shape[:-1] == shape and part.ndim > 1 and part.dtype.kind == "f" for part in values)
+    )  # fmt: skip
+
+
+def attacked_pixels(table):
+    """Positions and values of the attacked pixels, with an axis for the pixels of a galaxy, also where it is one.
+
+    Parameters
+    ----------
+    table : Table
+        From `read_attack`, or some of its rows.
+
+    Returns
+    -------
+    rows, columns : ndarray of int, shape (n, k)
+        -1 where the galaxy was not flipped.
+    old, new : ndarray of float, shape (n, k, n_bands)
+        [image unit]
+    """
+    places = [np.asarray(table[name]).reshape(len(table), -1) for name in ("row", "column")]
+    values = [np.asarray(table[name], float) for name in ("old_value", "new_value")]
+    return *places, *(part.reshape(*places[0].shape, part.shape[-1]) for part in values)
 
 
 def find_attacks(run_dir):
@@ -184,7 +219,7 @@ def _unfinished(folder):
 
 
 def common_attack(run_dirs, defence=None):
-    """Name of the first attack on the first seed's Y10 images that all runs have, behind that test-time defence.
+    """Name of the first one-pixel attack on the first seed's Y10 images that all runs have, behind that defence.
 
     Parameters
     ----------
@@ -199,6 +234,7 @@ def common_attack(run_dirs, defence=None):
     names = []
     for run in run_dirs:
         wanted = {"member": 0, "domain": "Y10", "defence": defence or read_run(run, MorphConfig)[0].defence.test_time}
-        folders = [path for path in find_attacks(run) if wanted.items() <= read_attack_settings(path).items()]
-        names.append([folder.name for folder in folders])
+        found = {path.name: read_attack_settings(path) for path in find_attacks(run)}
+        names.append([name for name, settings in found.items() if wanted.items() <= settings.items()
+                      and settings.get("options", {}).get("pixels", 1) == 1])  # fmt: skip
     return next((name for name in names[0] if all(name in others for others in names)), None)

@@ -24,8 +24,8 @@ SETTINGS = (  # of an attack, except the defence of the attacked network
 )  # fmt: skip
 LENGTHS = {
     "y10_y1": "from Y10 to Y1, all galaxies",
-    "y10_y1_flipped": "from Y10 to Y1, galaxies that one pixel flipped",
-    "attacked": "from the base to the image with one pixel changed, flipped",
+    "y10_y1_flipped": "from Y10 to Y1, galaxies that the attack flipped",
+    "attacked": "from the base to the attacked image, flipped",
     "needed": "the same, up to the border where the class changes",
     "margin_y10": "from Y10 to the nearest border of the predicted class",
     "margin_y1": "from Y1 to the nearest border of the predicted class",
@@ -154,7 +154,8 @@ def _attacked_rows(table, attack, latents):
             "measure without an attack"
         )
     flipped = np.asarray(attack["flipped"], bool)
-    facts = {name: _plain(attack.meta[name]) for name in (*SETTINGS, "defence") if name in attack.meta}
+    names = (*SETTINGS, "defence", *["pixels"] * (attack.meta.get("pixels", 1) > 1))
+    facts = {name: _plain(attack.meta[name]) for name in names if name in attack.meta}
     return rows, facts | {"n_attacked": len(rows), "n_flipped": int(flipped.sum())}
 
 
@@ -247,7 +248,8 @@ def latent_scores(measurements, n_bootstrap=1000, seed=0):
 
 def is_same_attack(facts, others):
     """True if two attacks, given the meta of their tables, have the same settings except the defence."""
-    return all(facts.get(name) == others.get(name) for name in SETTINGS)
+    alike = all(facts.get(name) == others.get(name) for name in SETTINGS)
+    return alike and facts.get("pixels", 1) == others.get("pixels", 1)  # which tables of one pixel may lack
 
 
 def compare_latents(first, second, n_bootstrap=1000, seed=0):

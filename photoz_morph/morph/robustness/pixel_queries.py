@@ -1,20 +1,19 @@
-"""Fast single-pixel queries to Keras classifiers, for `robustness.one_pixel`.
+"""Fast queries of few pixels to Keras classifiers, for `robustness.one_pixel`.
 
-`NetworkQueries` evaluates any classifier of the package on whole images. `ResNetQueries` evaluates a ResNet18 on the
-few numbers that a pixel changes: the output of the first convolution is kept for every image, one pixel changes at most
-4 x 4 positions of it and 3 x 3 of the map after the pooling (`stem_patches`), and the rest of the network runs with its
-batch norms folded into its convolutions. That is exact up to rounding (1e-4 of a logit in float32), and every flip is
-confirmed by the network itself.
+`NetworkQueries` evaluates any classifier of the package on whole images, `StemQueries` on the few numbers that an
+edit changes after the first convolution and pooling. `ResNetQueries` does so at the least cost for one pixel of a
+ResNet18: the output of the first convolution is kept for every image, one pixel changes at most 4 x 4 positions of it
+and 3 x 3 of the map after the pooling (`stem_patches`), and the rest of the network runs with its batch norms folded
+into its convolutions. That is exact up to rounding (1e-4 of a logit in float32), and every flip is confirmed by the
+network itself.
 """
 
-import keras
 import numpy as np
 from keras import ops
 
-from photoz_morph.models.folded_resnet18 import FoldedStages, padded, stem_kernel
-from photoz_morph.models.layers.defences import N_VIEWS, SquareViews
-from photoz_morph.models.layers.image_scaling import ArcsinhScaling
-from photoz_morph.morph.classify import network_inputs
+from photoz_morph.models.folded_resnet18 import padded
+from photoz_morph.morph.robustness.defended_queries import MedianQueries, ViewQueries
+from photoz_morph.morph.robustness.network_queries import NetworkQueries, compiled, gradient_of
 from photoz_morph.morph.robustness.stem_patches import (
     PHASES,
     POOLED_PATCH,
@@ -24,7 +23,8 @@ from photoz_morph.morph.robustness.stem_patches import (
     pool,
     pool_patch,
 )
-from photoz_morph.robustness.one_pixel.attack import BATCH_SIZE, CallableQueries
+from photoz_morph.morph.robustness.stem_queries import StemQueries, convnet_stem, resnet_stem
+from photoz_morph.robustness.one_pixel.attack import BATCH_SIZE
 from photoz_morph.robustness.one_pixel.searches import Edits
 
 PRECISIONS = ("float32", "bfloat16")
@@ -52,51 +52,27 @@ def pixel_queries(network, images, domain=0, precision="float32", batch_size=BAT
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; choose one of {', '.join(PRECISIONS)}")
-    queries = {"resnet18": ResNetQueries, "resnet18_d4": ResNetViewQueries}.get(network.name)
-    if queries:
-        return queries(network, images, domain, precision, batch_size)
-    if precision != "float32":
+    if precision != "float32" and network.name not in ("resnet18", "resnet18_d4"):
         raise ValueError(f"precision {precision} is available for resnet18 only, not for {network.name}; use float32")
+    name, _, defence = network.name.partition("_")
+    if defence in ("d4", "median"):
+        inside = network.get_layer(name)
+        queries = {"d4": ViewQueries, "median": MedianQueries}[defence]
+        return queries(
+            network, images, domain, batch_size,
+            ask=lambda seen: pixel_queries(inside, seen, domain, precision, batch_size),
+        )  # fmt: skip
+    if name == "resnet18":
+        return ResNetQueries(network, images, domain, precision, batch_size)
+    if name in ("convnet", "deepmerge"):
+        return StemQueries(network, images, convnet_stem(network), domain, batch_size)
     return NetworkQueries(network, images, domain, batch_size)
 
 
-class NetworkQueries(CallableQueries):
-    """Queries to a Keras classifier with whole images.
-
-    Parameters
-    ----------
-    network : keras.Model
-    images : ndarray, shape (n, rows, columns, n_bands)
-    domain : int
-    batch_size : int
-    """
-
-    def __init__(self, network, images, domain=0, batch_size=BATCH_SIZE):
-        self._scale = _scaling(network, domain)
-
-        def logits(images):
-            return network(network_inputs(network, images, domain), training=False)["logits"]
-
-        classify = compiled(logits)
-        self._gradient_at = compiled(gradient_of(lambda images, weights: ops.sum(logits(images) * weights)))
-        super().__init__(images, lambda images: ops.convert_to_numpy(classify(images)), batch_size=batch_size)
-
-    def ranking(self, index, weights, bounds):
-        """Rank all corner edits of an image by the gradient of the margin, with respect to the scaled pixels if any."""
-        image = self.images[index]
-        slope = ops.convert_to_numpy(self._gradient_at(image[None], np.asarray(weights, np.float32)[None]))[0]
-        if self._scale is None:
-            step = bounds.corners()[:, None, None] - image
-        else:
-            # Chain rule: the gradient per scaled pixel is that per pixel over the slope of the scaling.
-            slope = slope / np.maximum(self._scale.slope(image), 1e-30)
-            step = self._scale(bounds.corners())[:, None, None] - self._scale(image)
-        change = np.moveaxis((step * slope).sum(axis=-1), 0, -1)
-        return np.argsort(change, axis=None, kind="stable")
-
-
-class ResNetQueries(NetworkQueries):
+class ResNetQueries(StemQueries):
     """Queries to a ResNet18 of the package at the cost of its layers after the first pooling.
+
+    Those of one pixel add its change to the stored stem.
 
     Parameters
     ----------
@@ -109,19 +85,18 @@ class ResNetQueries(NetworkQueries):
     """
 
     def __init__(self, network, images, domain=0, precision="float32", batch_size=BATCH_SIZE):
-        self._rest = FoldedStages(network, precision)
-        kernel, bias = stem_kernel(network)
+        stem = resnet_stem(network, precision)
+        self._rest, kernel, bias = stem.rest, stem.kernel, stem.bias
         self._bank = phase_kernels(kernel)
         self._stem = compiled(lambda images: ops.conv(padded(images, 3), kernel, strides=2, padding="valid") + bias)
         self._answer = compiled(self._logits)
         self._slope = compiled(gradient_of(lambda pooled, weights: ops.sum(self._rest(pooled) * weights)))
         self._patch_changes = compiled(self._rank_changes)
-        super().__init__(network, images, domain, batch_size)
+        super().__init__(network, images, stem, domain, batch_size)
 
     def set_images(self, images):
         """Replace the images, and store their outputs of the first convolution and pooling."""
         super().set_images(images)
-        self._scaled = self._scale(self.images)
         stem = np.concatenate([
             ops.convert_to_numpy(self._stem(self._scaled[start : start + self.batch_size]))
             for start in range(0, len(self.images), self.batch_size)
@@ -136,17 +111,15 @@ class ResNetQueries(NetworkQueries):
 
     def __call__(self, index, edits):
         """Logits of edited images, shape (k, n_classes): see `CallableQueries`."""
-        logits = []
+        if edits.sets()[0].shape[1] > 1:
+            return super().__call__(index, edits)
+        edits, logits = Edits(*(part[:, 0] for part in edits.sets())), []
         change = self._change(index, edits)
         for start in range(0, len(index), self.batch_size):
             rows = np.minimum(np.arange(start, start + self.batch_size), len(index) - 1)  # the last repeated
             answer = self._answer(index[rows], edits.pixels[rows], change[rows], *self._tables)
             logits.append(ops.convert_to_numpy(answer)[: len(index) - start])
         return np.concatenate(logits)
-
-    def confirm(self, index, edits):
-        """Logits of edited images by the whole network."""
-        return CallableQueries.confirm(self, index, edits)
 
     def ranking(self, index, weights, bounds):
         """Rank all corner edits of an image by the exact change after the pooling times the gradient there."""
@@ -219,110 +192,3 @@ class ResNetQueries(NetworkQueries):
     def _bank_of(self, row, column):
         """Kernel of one phase, shape (n_bands, 7, 7, n_maps)."""
         return self._bank[row * PHASES + column]
-
-
-class ResNetViewQueries(NetworkQueries):
-    """Queries to a ResNet18 behind the defence d4: the mean of `ResNetQueries` over the eight views of each image.
-
-    Parameters as for `ResNetQueries`, with `network` from `models.layers.defences.defended`.
-    """
-
-    def __init__(self, network, images, domain=0, precision="float32", batch_size=BATCH_SIZE):
-        bare = network.get_layer("resnet18")
-        self._views_of, self._of_views = SquareViews(), None
-        self._ask_views = lambda views: ResNetQueries(bare, views, domain, precision, batch_size)
-        super().__init__(network, images, domain, batch_size)
-
-    def set_images(self, images):
-        """Replace the images and their views."""
-        super().set_images(images)
-        views = ops.convert_to_numpy(self._views_of(self.images))
-        if self._of_views is None:
-            self._of_views = self._ask_views(views)
-        else:
-            self._of_views.set_images(views)
-        # Position of each pixel in each view: the inverse of that view of an image of pixel numbers.
-        numbers = np.arange(np.prod(self.image_shape), dtype=np.float32).reshape(1, *self.image_shape, 1)
-        views = ops.convert_to_numpy(self._views_of(numbers)).astype(int).reshape(N_VIEWS, -1)
-        self._place = np.argsort(views, axis=1)
-
-    def __call__(self, index, edits):
-        """Logits of edited images, shape (k, n_classes): see `CallableQueries`."""
-        flat = edits.pixels[:, 0] * self.image_shape[1] + edits.pixels[:, 1]
-        pixels = np.stack(np.divmod(self._place[:, flat].ravel(), self.image_shape[1]), axis=1)
-        in_view = np.arange(N_VIEWS)[:, None] * len(self.images) + index
-        logits = self._of_views(in_view.ravel(), Edits(pixels, np.tile(edits.values, (N_VIEWS, 1))))
-        return logits.reshape(N_VIEWS, len(index), -1).mean(axis=0)
-
-    def confirm(self, index, edits):
-        """Logits of edited images by the whole network."""
-        return CallableQueries.confirm(self, index, edits)
-
-
-class _Scale:
-    """The arcsinh scaling of a network, in NumPy."""
-
-    def __init__(self, layer, domain):
-        low, high = layer.quantiles.numpy()[min(domain, layer.n_domains - 1)].astype(np.float32)
-        self.low, self.high = (low, high) if layer.clip else (-np.inf, np.inf)
-        self.softening, self.factor = np.float32(high / layer.softness), 0.5 if layer.offset_half else 1.0
-        self.offset = 0.5 if layer.offset_half else 0.0
-
-    def __call__(self, images):
-        images = np.clip(np.asarray(images, np.float32), self.low, self.high)
-        return np.arcsinh(images / self.softening) * np.float32(self.factor) + np.float32(self.offset)
-
-    def slope(self, images):
-        """Derivative of the scaled pixels with respect to the pixels; 0 where they are clipped."""
-        inside = (images >= self.low) & (images <= self.high)
-        return inside * self.factor / np.sqrt(images**2 + self.softening**2)
-
-
-def scaling_softening(network, domain=0):
-    """Flux at which the scaling of a network turns from linear to logarithmic [image unit]; None without scaling."""
-    scale = _scaling(network, domain)
-    return None if scale is None else float(scale.softening)
-
-
-def visible_range(network, domain=0):
-    """Lowest and highest flux that the scaling of a network does not clip [image unit]; infinite without a clip."""
-    scale = _scaling(network, domain)
-    return (-np.inf, np.inf) if scale is None else (float(scale.low), float(scale.high))
-
-
-def _scaling(network, domain):
-    """The first scaling layer of a network, at any depth, in NumPy; None if it has none."""
-    layers = [layer for layer in network._flatten_layers() if isinstance(layer, ArcsinhScaling)]
-    return _Scale(layers[0], domain) if layers else None
-
-
-def compiled(function):
-    """Compile a function of tensors for the backend."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return tf.function(function, reduce_retracing=True)
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.jit(function)
-    raise RuntimeError(f"the attack runs on TensorFlow and JAX, not on {keras.backend.backend()}; set KERAS_BACKEND")
-
-
-def gradient_of(function):
-    """Gradient of a scalar function with respect to its first argument."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.grad(function)
-
-    import tensorflow as tf
-
-    def gradient(first, *others):
-        first = tf.convert_to_tensor(first)
-        with tf.GradientTape() as tape:
-            tape.watch(first)
-            value = function(first, *others)
-        return tape.gradient(value, first)
-
-    return gradient

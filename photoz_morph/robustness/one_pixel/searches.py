@@ -1,10 +1,10 @@
 """Searches of the one-pixel attack: generators that yield edits and are sent their scores.
 
-An edit replaces one pixel in all bands. Lower scores are better; a search knows neither the classifier nor the
-criterion of success. `evolution` is that of Su, Vargas & Sakurai (2019) as coded in
-DeepAdversaries (arXiv 2111.00961); `lattice` and `saliency` spend half of their edits around the best ones so far and
-the other half on a fixed order, an even lattice or a ranking by the gradient; `random_corners` is
-the baseline.
+An edit replaces one pixel in all bands, or a set of k pixels, for which `growth`, `sparse_rs` and `sparse_pgd` search.
+Lower scores are better; a search knows neither the classifier nor the criterion of success. `evolution` is that of Su,
+Vargas & Sakurai (2019) as coded in DeepAdversaries (arXiv 2111.00961); `lattice` and `saliency` spend half of their
+edits around the best ones so far and the other half on a fixed order, an even lattice or a ranking by the gradient;
+`random_corners` is the baseline.
 """
 
 import heapq
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 SLICE = 32  # edits per query; our choice: half a batch, so that two images fill one
+SET_SLICE = 4  # the same for sets of pixels, of which a few are often enough
 POPULATION = 400  # DeepAdversaries code, and so the next two
 MUTATION = 0.5
 GIVE_UP = (80, 0.4)  # generation after which a target probability below this ends the search
@@ -22,13 +23,13 @@ NEIGHBOUR_STEPS = (1, 2, 4)  # [pixel], our choice
 
 
 class Edits(NamedTuple):
-    """Replacements of one pixel each.
+    """Replacements of one pixel each, or of a set of k pixels each.
 
     Attributes
     ----------
-    pixels : ndarray of int, shape (k, 2)
-        Row and column.
-    values : ndarray, shape (k, n_bands), float32
+    pixels : ndarray of int, shape (n, 2) or (n, k, 2)
+        Row and column. A set that lists a pixel twice gives it the same value twice.
+    values : ndarray, shape (n, n_bands) or (n, k, n_bands), float32
         New pixel values [image unit].
     """
 
@@ -41,6 +42,12 @@ class Edits(NamedTuple):
     def part(self, start, stop):
         """Slice of the edits."""
         return Edits(self.pixels[start:stop], self.values[start:stop])
+
+    def sets(self):
+        """Pixels, shape (n, k, 2), and values, shape (n, k, n_bands); k is 1 for edits of one pixel."""
+        if self.pixels.ndim == 3:
+            return self.pixels, self.values
+        return self.pixels[:, None], self.values[:, None]
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,22 @@ class Bounds:
             values = self.softening * np.sinh(first + fraction * (last - first))
         return np.clip(values, low, high).astype(np.float32)  # sinh of an arcsinh may be off in the last digit
 
+    def fraction(self, values):
+        """Fractions of values, the inverse of `at`, from 0 to 1, with the nearest bound for values beyond."""
+        low, high = np.asarray(self.low, float), np.asarray(self.high, float)
+        values = np.clip(np.asarray(values, float), low, high)
+        if self.softening is not None:
+            low, high, values = (np.arcsinh(part / self.softening) for part in (low, high, values))
+        return (values - low) / (high - low)
+
+    def slope(self, fraction):
+        """Derivative of `at` [image unit]: shape (..., n_bands)."""
+        low, high = np.asarray(self.low, float), np.asarray(self.high, float)
+        if self.softening is None:
+            return np.broadcast_to(high - low, np.shape(fraction))
+        first, last = np.arcsinh(low / self.softening), np.arcsinh(high / self.softening)
+        return self.softening * np.cosh(first + fraction * (last - first)) * (last - first)
+
     def corners(self):
         """Every band at its low or its high: shape (2**n_bands, n_bands); bit b of the row is set where b is high."""
         n_bands = len(self.low)
@@ -81,7 +104,7 @@ class Bounds:
         return np.where(bits, self.high, self.low).astype(np.float32)
 
 
-def evolution(shape, bounds, rng, population=POPULATION, mutation=MUTATION, gives_up=False):
+def evolution(shape, bounds, rng, population=POPULATION, mutation=MUTATION, gives_up=False, n_pixels=1):
     """Differential evolution, rand/1 without crossover.
 
     Parameters
@@ -95,6 +118,8 @@ def evolution(shape, bounds, rng, population=POPULATION, mutation=MUTATION, give
         F, the length of a step in units of the difference of two others.
     gives_up : bool
         End after generation 80 if no score is below -0.4: for the probability of a target, the rule of the code.
+    n_pixels : int
+        Pixels of an edit; the genes of a set are those of its pixels one after the other (Su et al., Sec. 3.2).
 
     Notes
     -----
@@ -103,9 +128,8 @@ def evolution(shape, bounds, rng, population=POPULATION, mutation=MUTATION, give
     first row half and the last one and a half times as likely), and the three parents differ from the child's own.
     """
     n_bands = len(bounds.low)
-    genes = np.concatenate(
-        [rng.uniform(size=(population, 2)), np.clip(rng.normal(0.5, 0.5, (population, n_bands)), 0, 1)], axis=1
-    )
+    places, colours = rng.uniform(size=(population, n_pixels, 2)), rng.normal(0.5, 0.5, (population, n_pixels, n_bands))
+    genes = np.concatenate([places, np.clip(colours, 0, 1)], axis=2).reshape(population, -1)
     scores = yield _of_genes(genes, shape, bounds)
     generation = 0
     while not (gives_up and generation > GIVE_UP[0] and scores.min() > -GIVE_UP[1]):
@@ -119,18 +143,21 @@ def evolution(shape, bounds, rng, population=POPULATION, mutation=MUTATION, give
         generation += 1
 
 
-def random_corners(shape, bounds, rng):
-    """Random pixels set to random corners of the bounds, no edit twice."""
+def random_corners(shape, bounds, rng, n_pixels=1):
+    """Random pixels set to random corners of the bounds, no edit twice; or without end, random sets of pixels."""
     corners = bounds.corners()
+    while n_pixels > 1:
+        pixels = np.stack([rng.choice(shape[0] * shape[1], n_pixels, replace=False) for _ in range(SET_SLICE)])
+        yield edits_of(pixels * len(corners) + rng.integers(len(corners), size=pixels.shape), shape, corners)
     order = rng.permutation(shape[0] * shape[1] * len(corners))
     for start in range(0, len(order), SLICE):
-        yield _of_indices(order[start : start + SLICE], shape, corners)
+        yield edits_of(order[start : start + SLICE], shape, corners)
 
 
 def lattice(shape, bounds, rng):
     """Black box: an ever finer lattice of pixels set to the lowest and highest corner, and neighbours of the best."""
     corners = bounds.corners()
-    pixels = np.concatenate(list(_lattice_pixels(shape, rng)))
+    pixels = np.concatenate(list(lattice_pixels(shape, rng)))
     extremes = np.array([0, len(corners) - 1])
     order = (pixels[:, None] * len(corners) + extremes).ravel()
     others = rng.permutation(np.delete(np.arange(shape[0] * shape[1] * len(corners)), order))
@@ -164,7 +191,7 @@ def _guided(order, shape, corners):
             batch.extend(upcoming.tolist())
         if not batch:
             return
-        scores = yield _of_indices(np.array(batch), shape, corners)
+        scores = yield edits_of(np.array(batch), shape, corners)
         for edit in zip(scores.tolist(), batch):
             heapq.heappush(best, edit)
 
@@ -173,7 +200,7 @@ def _near_the_best(best, asked, shape, n_corners, n_wanted):
     """Untried neighbours of the best edits; edits that have none left leave the heap."""
     batch = []
     while best and len(batch) < n_wanted:
-        for neighbour in _neighbours(best[0][1], shape, n_corners):
+        for neighbour in neighbours(best[0][1], shape, n_corners):
             if not asked[neighbour]:
                 asked[neighbour] = True
                 batch.append(neighbour)
@@ -184,7 +211,7 @@ def _near_the_best(best, asked, shape, n_corners, n_wanted):
     return batch
 
 
-def _neighbours(edit, shape, n_corners):
+def neighbours(edit, shape, n_corners):
     """The other colours of a pixel, then its colour in the eight directions, nearest first."""
     pixel, corner = divmod(edit, n_corners)
     yield from (pixel * n_corners + other for other in range(n_corners) if other != corner)
@@ -196,7 +223,7 @@ def _neighbours(edit, shape, n_corners):
                     yield ((row + down) * shape[1] + column + right) * n_corners + corner
 
 
-def _lattice_pixels(shape, rng):
+def lattice_pixels(shape, rng):
     """Flat indices of the pixels of each lattice, in random order; the lattices have a random origin."""
     rows, columns = np.indices(shape)
     origin = rng.integers(0, LATTICE_STEPS[0], 2)
@@ -220,12 +247,32 @@ def _three_others(n, rng):
 
 
 def _of_genes(genes, shape, bounds):
-    """Edits of genes in [0, 1]: row, column, colour."""
-    pixels = np.minimum((genes[:, :2] * shape).astype(int), np.array(shape) - 1)
-    return Edits(pixels, bounds.at(genes[:, 2:]))
+    """Edits of genes in [0, 1]: row, column, colour of each pixel."""
+    genes = genes.reshape(len(genes), -1, 2 + len(bounds.low))
+    pixels = np.minimum((genes[..., :2] * shape).astype(int), np.array(shape) - 1)
+    values = bounds.at(genes[..., 2:])
+    if genes.shape[1] == 1:
+        return Edits(pixels[:, 0], values[:, 0])
+    flat = pixels[..., 0] * shape[1] + pixels[..., 1]
+    # Two genes of one pixel: the value of the last is that of both.
+    last = flat.shape[1] - 1 - np.argmax(flat[:, :, None] == flat[:, None, ::-1], axis=2)
+    return Edits(pixels, np.take_along_axis(values, last[..., None], axis=1))
 
 
-def _of_indices(indices, shape, corners):
-    """Edits of flat indices (pixel * n_corners + corner)."""
+def edits_of(indices, shape, corners):
+    """Edits of flat indices, pixel * n_corners + corner.
+
+    Parameters
+    ----------
+    indices : ndarray of int, shape (n,) or (n, k)
+    shape : tuple of int
+        Rows and columns of the image.
+    corners : ndarray, shape (n_corners, n_bands)
+        From `Bounds.corners`.
+
+    Returns
+    -------
+    Edits
+    """
     pixel, corner = np.divmod(indices, len(corners))
-    return Edits(np.stack(np.divmod(pixel, shape[1]), axis=1), corners[corner])
+    return Edits(np.stack(np.divmod(pixel, shape[1]), axis=-1), corners[corner])

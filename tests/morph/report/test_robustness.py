@@ -6,7 +6,7 @@ import pytest
 from photoz_morph.morph.evaluation.scores import evaluate_morph
 from photoz_morph.morph.report import robustness
 from photoz_morph.morph.report.tables import defences
-from tests.support.attacks import toy_images
+from tests.support.attacks import toy_attack, toy_images
 from tests.support.morph import toy_predictions
 from tests.support.pages import Page
 from tests.support.reports import attacked_runs, morph_report_text, results_of
@@ -154,3 +154,19 @@ def test_gallery_of_the_released_arrays_has_no_njy(runs):
     assert "change of the pixel [nJy]" in captions[0]["attack_gallery_1"]
     assert "change of the pixel [image unit]" in captions[1]["attack_gallery_1"]
     assert not any("nJy" in caption for caption in captions[1].values())
+
+
+def test_attacks_by_sets_have_a_section_and_leave_that_of_one_pixel_as_it_is(runs, tmp_path, undrawn):
+    sets = {f"lattice_{k}": toy_attack([3, 9 - k, None], pixels=k) for k in (2, 5)}
+    attacks = {name: (table, toy_images(table)) for name, table in sets.items()}
+    # Settings of `toy_attack` are those of the runs' one-pixel attack, which stands beside.
+    more = [{**runs[0], "attacks": runs[0]["attacks"] | attacks}, runs[1]]
+    plain, both = (morph_report_text(part, tmp_path / name) for part, name in ((runs, "plain"), (more, "both")))
+    assert "Attack on few pixels" not in headings(plain)
+    assert headings(both)[-6:-3] == ["One-pixel attack", "Attack on few pixels", "Latent geometry"]
+    assert "2 of 3, 67 % (" in Page(both).visible and (tmp_path / "both" / "pixel_sets.md").exists()
+    names = [[entry.name for entry in robustness.robustness_figures(results_of(part), TITLE)] for part in (runs, more)]
+    assert [name for name in names[1] if name not in names[0]] == ["attack_pixels", "attack_pixels_gallery_1"]
+    for entry in robustness.robustness_figures(results_of(more), TITLE):
+        if entry.name.startswith("attack_pixels"):
+            assert entry.draw().get_size_inches().min() > 3 and entry.caption.startswith(TITLE)

@@ -10,7 +10,13 @@ from photoz_morph.cli.morph import main
 from photoz_morph.cli.morph.training import train
 from photoz_morph.models.loading import load_network
 from photoz_morph.morph.robustness.attack import AttackPlan, attack_runs, count_flips_on_disk
-from photoz_morph.morph.robustness.attack_files import attack_shards, find_attacks, read_attack
+from photoz_morph.morph.robustness.attack_files import (
+    attack_shards,
+    attacked_pixels,
+    common_attack,
+    find_attacks,
+    read_attack,
+)
 from photoz_morph.robustness.one_pixel.attack import AttackOptions
 from photoz_morph.robustness.perturbations.observing import ObservingContext
 from photoz_morph.surveys import LSST
@@ -66,6 +72,31 @@ def test_one_pixel_is_changed_and_nothing_else(runs, attacks):
                 assert np.isnan(row["new_value"]).all() and np.isnan(row["latent_attacked"]).all()
         assert count_flips_on_disk(run, folder) == (table["flipped"].sum(),) * 2
     assert n_flipped > 0
+
+
+@pytest.mark.parametrize("search", ["lattice", "saliency", "sparse-rs", "sparse-pgd", "evolution"])
+def test_a_few_pixels_are_changed_and_no_more(runs, attacks, search):
+    options = AttackOptions(search, max_queries=120, pixels=3, population=20)
+    plan = dataclasses.replace(PLAN, options=options, n_images=5)
+    (folder,) = attack_runs(runs[:1], plan, progress=False)
+    assert folder.name == f"{search}_y10_sigma1e5_3pixels"
+    table, images = read_attack(folder)
+    assert table.meta["pixels"] == 3 and table["row"].shape == (5, 3) and table["new_value"].shape == (5, 3, 3)
+    flipped = np.asarray(table["flipped"], bool)
+    rows, columns, old, new = attacked_pixels(table)
+    galaxy = np.arange(5)[flipped, None]
+    place = galaxy, rows[flipped], columns[flipped]
+    assert np.array_equal(images["original"][place], old[flipped])
+    assert np.array_equal(images["attacked"][place], new[flipped])
+    changed = np.any(images["original"] != images["attacked"], axis=-1).sum(axis=(1, 2))
+    assert np.all(changed[flipped] <= 3) and np.all(changed[flipped] > 0) and np.all(changed[~flipped] == 0)
+    assert np.all(rows[~flipped] == -1) and np.isnan(new[~flipped]).all()
+    assert count_flips_on_disk(runs[0], folder) == (flipped.sum(),) * 2
+    assert common_attack(runs[:1]) == attacks[0].name  # of one pixel
+
+
+def test_settings_of_one_pixel_are_those_of_earlier_versions(attacks):
+    assert "pixels" not in json.loads((attacks[0] / "settings.json").read_text())["options"]
 
 
 def test_a_stopped_attack_resumes_and_ends_alike(runs, attacks, monkeypatch):

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from photoz_morph.morph.robustness.attack_files import (
     COLUMNS,
     attack_shards,
+    attacked_pixels,
     find_attacks,
     is_finished,
     read_attack,
@@ -37,10 +40,10 @@ def attack():
     return table, original, attacked
 
 
-def write_attack(folder, attack, settings=None):
+def write_attack(folder, attack, more=None):
     """A finished attack in shards."""
     table, original, attacked = attack
-    start_attack(folder, {"galaxies": np.asarray(table["obj_id"]).tolist(), "member": 0, **(settings or {})})
+    start_attack(folder, {"galaxies": np.asarray(table["obj_id"]).tolist(), "member": 0, **(more or {})})
     for path, start, stop in attack_shards(folder, len(table)):
         write_attack_shard(path, table[start:stop], original[start:stop], attacked[start:stop])
     return folder
@@ -80,6 +83,22 @@ def test_what_is_read_is_what_was_written_over_all_shards(attack, tmp_path, monk
         assert images[name].dtype == np.float32
 
 
+@pytest.mark.parametrize("n_pixels", [1, 4])
+def test_pixels_of_a_set_keep_their_axis(attack, tmp_path, n_pixels):
+    table, rng = attack[0].copy(), np.random.default_rng(1)
+    if n_pixels > 1:
+        for name in ("row", "column"):
+            table[name] = rng.integers(0, SIDE, (12, n_pixels))
+        for name in ("old_value", "new_value"):
+            table[name] = rng.normal(size=(12, n_pixels, 3)).astype(np.float32)
+    folder = write_attack(tmp_path / "attack", (table, *attack[1:]))
+    found = read_attack(folder)[0]
+    rows, columns, old, new = attacked_pixels(found)
+    assert rows.shape == columns.shape == (12, n_pixels) and old.shape == new.shape == (12, n_pixels, 3)
+    assert np.array_equal(rows, np.asarray(table["row"]).reshape(12, n_pixels))
+    assert np.array_equal(new, np.asarray(table["new_value"]).reshape(12, n_pixels, 3), equal_nan=True)
+
+
 def test_units_of_the_pixels_are_in_the_file(attack, tmp_path):
     ((path, _, _),) = attack_shards(write_attack(tmp_path / "attack", attack), 12)
     with fits.open(path) as hdus:
@@ -112,8 +131,7 @@ def test_a_missing_column_is_named(attack, tmp_path):
 
 
 def test_the_same_settings_resume_and_others_are_refused_once_there_is_a_shard(attack, tmp_path):
-    settings = {"seed": 3, "bounds": "data"}
-    folder = write_attack(tmp_path / "attack", attack, settings)
+    folder = write_attack(tmp_path / "attack", attack, {"seed": 3, "bounds": "data"})
     saved = read_attack_settings(folder)
     start_attack(folder, saved | {"galaxies": tuple(saved["galaxies"])})  # JSON knows no tuples
     with pytest.raises(ValueError, match=r"attack: holds an attack with other seed \(3\); give another --name"):
@@ -145,3 +163,32 @@ def test_settings_without_galaxies_are_refused(tmp_path):
     (tmp_path / "settings.json").write_text(json.dumps({"member": 0}))
     with pytest.raises(ValueError, match="settings.json: has no galaxies; remove the folder and attack again"):
         read_attack(tmp_path)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.data())
+def test_a_shard_of_other_columns_is_read_or_refused_in_one_line(tmp_path_factory, data):
+    table, rng = toy_table(), np.random.default_rng(0)
+    for name in data.draw(st.sets(st.sampled_from(["row", "column", "old_value", "new_value"]), max_size=3)):
+        shape = (4, *data.draw(st.sampled_from([(), (1,), (3,), (2, 3), (2, 1, 3)])))
+        kind = data.draw(st.sampled_from([np.int64, np.float32, bool, "U4"]))
+        table[name] = rng.integers(0, 5, shape).astype(kind)
+    folder = tmp_path_factory.mktemp("fuzz")
+    images = np.zeros((4, SIDE, SIDE, 3), np.float32)
+    write_attack_shard(folder / "attack-00000.fits", table, images, images)
+    content = bytearray((folder / "attack-00000.fits").read_bytes())
+    if data.draw(st.booleans()):
+        content = content[: data.draw(st.integers(0, len(content)))]
+        (folder / "attack-00000.fits").write_bytes(content)
+    try:
+        found, _ = read_attack_shard(folder / "attack-00000.fits")
+    except ValueError as error:
+        assert "attack-00000.fits: " in str(error) and "\n" not in str(error)
+    else:
+        rows, columns, old, new = attacked_pixels(found)
+        assert rows.shape == columns.shape == old.shape[:2] == new.shape[:2] and len(rows) == 4
+
+
+def toy_table():
+    """A small table of attacks of four galaxies."""
+    return toy_attack(*toy_run(n=60), n=4)

@@ -41,6 +41,28 @@ def test_evolution_draws_every_pixel_alike_and_keeps_what_is_better():
     assert 0.14 < np.mean(first.values == 0) < 0.18  # N(0.5, 0.5) below 0: 16 %
 
 
+def test_genes_of_a_set_are_those_of_its_pixels_and_a_pixel_has_one_value():
+    single = next(evolution((3, 2), BOUNDS, np.random.default_rng(1), population=4))
+    assert single.pixels.shape == (4, 2) and single.values.shape == (4, 2)
+    sets = next(evolution((3, 2), BOUNDS, np.random.default_rng(0), population=200, n_pixels=3))
+    assert sets.pixels.shape == (200, 3, 2) and sets.values.shape == (200, 3, 2)
+    flat = sets.pixels @ [2, 1]
+    assert np.any(flat[:, 0] == flat[:, 2])
+    for pixels, values in zip(flat, sets.values):
+        assert len(np.unique(np.column_stack([pixels, values]), axis=0)) == len(np.unique(pixels))
+
+
+def test_random_sets_are_of_different_pixels_at_corners():
+    search = random_corners((4, 4), BOUNDS, np.random.default_rng(0), n_pixels=5)
+    edits = [next(search)] + [search.send(np.zeros(4)) for _ in range(400)]
+    pixels = np.concatenate([part.pixels for part in edits])
+    flat = pixels @ [4, 1]
+    assert pixels.shape == (1604, 5, 2) and all(len(set(own)) == 5 for own in flat.tolist())
+    counts = np.bincount(flat.ravel(), minlength=16)
+    assert np.all(np.abs(counts - 1604 * 5 / 16) < 5 * np.sqrt(1604 * 5 / 16))
+    assert set(np.unique(np.concatenate([part.values for part in edits]))) == {0, 1}
+
+
 def test_evolution_gives_up_on_a_hopeless_target():
     hopeless = evolution(SHAPE, BOUNDS, np.random.default_rng(0), population=8, gives_up=True)
     assert len(all_edits(hopeless, scores=-0.3)) == 8 * 82

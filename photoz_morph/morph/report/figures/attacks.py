@@ -70,8 +70,13 @@ def _draw_curves(axes, table, run, colour):
         label = f"{run}{words}: {100 * fraction[-1]:.0f} % of {len(table):,}"
         axes.step(queries, fraction, dashes, where="post", color=colour, linewidth=width, label=label)
         if kind == "flipped":
-            band = wilson_interval(fraction, effective_number(table["group_id"]), ERROR_LEVEL)
-            axes.fill_between(queries, *band, step="post", color=colour, alpha=0.15, linewidth=0)
+            draw_band(axes, table, queries, fraction, colour)
+
+
+def draw_band(axes, table, queries, fraction, colour):
+    """Shade the interval about a `flip_curve`."""
+    band = wilson_interval(fraction, effective_number(table["group_id"]), ERROR_LEVEL)
+    axes.fill_between(queries, *band, step="post", color=colour, alpha=0.15, linewidth=0)
 
 
 def flip_curve(table, kind="flipped"):

@@ -1,4 +1,4 @@
-"""One-pixel attacks as text: rows, Markdown and verdicts on which run is harder to flip.
+"""Attacks by one pixel or a few as text: rows, Markdown and verdicts on which run is harder to flip.
 
 Takes attack tables of `attack_files.read_attack` by run and by name of the attack. Fractions have Wilson intervals with
 an effective number of galaxies, (sum of m)^2 / sum of m^2 over groups of m galaxies (Kish 1965, Sec. 8.2, for perfectly
@@ -44,6 +44,7 @@ def attack_label(meta):
     """Description of an attack from its meta: search, depth, bounds, and deviations from `AttackOptions`."""
     kind, _, number = str(meta["bounds"]).partition(":")
     words = [meta["search"], meta["domain"], BOUNDS[kind].format(number), *["targeted"] * bool(meta["targeted"])]
+    words += [f"{meta['pixels']} pixels"] if meta.get("pixels", 1) > 1 else []
     named = {name: getattr(AttackOptions, name) for name in ("objective", "success", "population")}
     words += [f"{name} {meta[name]}" for name, default in named.items() if meta.get(name, default) != default]
     if meta.get("seed_number", 1) != 1:
@@ -90,8 +91,10 @@ def attack_caption(attacks, data):
     """
     tables = [table for of_run in attacks.values() for table in of_run.values()]
     budgets = sorted({budget(table.meta) for table in tables})
+    numbers = sorted({int(table.meta.get("pixels", 1)) for table in tables})
+    kind = "One-pixel attack" if numbers == [1] else f"Attack by up to {' or '.join(map(str, numbers))} pixels"
     return (
-        f"One-pixel attack on correctly classified test images of {data}, with up to "
+        f"{kind} on correctly classified test images of {data}, with up to "
         f"{' or '.join(f'{number:,}' for number in budgets)} queries (images classified by the network) each. "
         "Fractions in per cent with 95 % intervals (Wilson; galaxies of a group count as one). Random corners: random "
         "pixels set to the lowest or highest value of each band, at the same budget. Queries: median of the flipped "

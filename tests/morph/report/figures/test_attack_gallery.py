@@ -18,6 +18,17 @@ def test_gallery_circles_the_changed_pixel_and_shows_no_other_change():
     assert (before.get_title(), after.get_title()) == ("spiral", "elliptical")
 
 
+def test_gallery_circles_every_pixel_of_a_set():
+    table = toy_attack([7], pixels=3)
+    figure = attack_gallery(table, toy_images(table), "Simulated toy")
+    before, after, near = figure.axes
+    offsets = after.collections[0].get_offsets()
+    changed = np.any(before.images[0].get_array() != after.images[0].get_array(), axis=-1)
+    assert [(row, column) for column, row in offsets] == [(10, 20), (10, 21), (10, 22)]
+    assert np.argwhere(changed).tolist() == [[10, 20], [10, 21], [10, 22]]
+    assert "nJy, mean of 3\n" in before.texts[0].get_text()
+
+
 def test_gallery_tells_the_change_in_njy_and_in_sigma_of_the_sky():
     table = toy_attack([7])
     images = toy_images(vstack([table] * 40, metadata_conflicts="silent"), sigma=3.0)

@@ -15,7 +15,8 @@ from photoz_morph.system.locks import locked
 from tests.support.one_pixel_networks import one_pixel_run, smallest_move
 
 PIXELS = ((3, 50, 1), (60, 8, 2))  # far from the galaxies
-PLAN = AttackPlan(SmallestOptions(n_hits=2), n_galaxies=8)
+N = 4
+PLAN = AttackPlan(SmallestOptions(n_hits=2), n_galaxies=N)
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +40,8 @@ def electrons_per_unit(table):
 def test_ensemble_and_single_network_are_attacked_on_the_same_parents(run, attacks):
     assert list(attacks) == ["z_phot_electrons_gradient_2px_ensemble", "z_phot_electrons_gradient_2px_network1"]
     ensemble, single = (table for table, _ in attacks.values())
-    assert np.array_equal(ensemble["obj_id"], single["obj_id"]) and len(ensemble) == 8
-    assert len(np.unique(ensemble["group_id"])) == 8
+    assert np.array_equal(ensemble["obj_id"], single["obj_id"]) and len(ensemble) == N
+    assert len(np.unique(ensemble["group_id"])) == N
     assert [table.meta["n_member"] for table in (ensemble, single)] == [2, 1]
     assert ensemble.meta["model_id"] != single.meta["model_id"]
 
@@ -48,8 +49,8 @@ def test_ensemble_and_single_network_are_attacked_on_the_same_parents(run, attac
 def test_a_network_that_looks_at_a_pixel_is_moved_there_by_its_smallest_change(attacks):
     table, _ = attacks["z_phot_electrons_gradient_2px_network1"]
     assert table["moved"].all() and np.all(table["n_hits"] == 1)
-    assert np.array_equal(table["hit_row"], [[3, -1]] * 8) and np.array_equal(table["hit_column"], [[50, -1]] * 8)
-    assert np.array_equal(table["hit_band"], [[1, -1]] * 8)
+    assert np.array_equal(table["hit_row"], [[3, -1]] * N) and np.array_equal(table["hit_column"], [[50, -1]] * N)
+    assert np.array_equal(table["hit_band"], [[1, -1]] * N)
     least = smallest_move(np.asarray(table["z_phot"])) * electrons_per_unit(table)[:, 1]
     ratio = np.asarray(table["electrons"]) / least
     # Seven halvings of the range from 10 to 1e5 end within 7.5 %.
@@ -78,18 +79,18 @@ def test_images_differ_by_the_hits_and_nothing_else(attacks):
         )
 
 
-def test_a_stopped_attack_resumes_and_ends_alike(run, attacks, monkeypatch):
-    monkeypatch.setattr("photoz_morph.photoz.robustness.attack_files.SHARD_SIZE", 3)
-    folders = attack_run(run, PLAN, "again", progress=False)
-    shards = [path for path, _, _ in attack_format().shards(folders[0], 8)]
-    assert len(shards) == 3
-    shards[1].unlink()
-    shards[2].write_bytes(shards[2].read_bytes()[:9000])
-    written = shards[0].stat().st_mtime_ns
-    attack_run(run, PLAN, "again", progress=False)
-    assert shards[0].stat().st_mtime_ns == written
-    for folder, name in zip(folders, attacks):
-        table, whole = attack_format().read(folder)[0], attacks[name][0]
+def test_a_stopped_attack_resumes_and_ends_alike(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("photoz_morph.photoz.robustness.attack_files.SHARD_SIZE", 2)
+    folders = attack_run(run, PLAN, out_dir=tmp_path, progress=False)
+    before = [attack_format().read(folder)[0] for folder in folders]
+    kept, truncated = (path for path, _, _ in attack_format().shards(folders[0], N))
+    truncated.write_bytes(truncated.read_bytes()[:9000])
+    attack_format().shards(folders[1], N)[0][0].unlink()
+    written = kept.stat().st_mtime_ns
+    attack_run(run, PLAN, out_dir=tmp_path, progress=False)
+    assert kept.stat().st_mtime_ns == written
+    for folder, whole in zip(folders, before):
+        table = attack_format().read(folder)[0]
         for column in whole.colnames:
             assert np.array_equal(table[column], whole[column], equal_nan=whole[column].dtype.kind == "f"), column
 

@@ -32,7 +32,7 @@ WINGS = {
     "photoz": [
         ["report_run"],
         ["report"],
-        ["baselines", "tf1_checkpoint"],
+        ["baselines", "tf1_checkpoint", "robustness"],
         ["lsdb_partition"],
         ["infer"],
         ["exported_model", "catalog_source"],
@@ -66,7 +66,8 @@ PIPELINES = "beam"  # imports all but doors, and only doors import it
 NETWORKS = {
     "datasets", "models", "adaptation", "training", "rail", "photoz.dataset", "photoz.teacher", "photoz.experiment",
     "photoz.predict", "photoz.export", "photoz.tf1_checkpoint", "photoz.baselines.mlp", "photoz.calibration.graph",
-    "photoz.calibration.networks", "photoz.calibration.of_run", "photoz.pretraining", "morph.augmentation",
+    "photoz.calibration.networks", "photoz.calibration.of_run", "photoz.pretraining", "photoz.robustness.networks",
+    "morph.augmentation",
     "morph.dataset", "morph.classify", "morph.experiment", "morph.predict", "morph.export", "morph.robustness",
 }  # fmt: skip
 ONLY = {

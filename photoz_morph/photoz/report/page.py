@@ -14,6 +14,7 @@ import numpy as np
 from photoz_morph.metrics.redshifts import point_scores
 from photoz_morph.metrics.redshifts.pdf_scores import pit
 from photoz_morph.photoz.report import diagnostics, science
+from photoz_morph.photoz.report.attacks import attacks
 from photoz_morph.photoz.report.attainable import attainable
 from photoz_morph.photoz.report.calibration import calibration
 from photoz_morph.photoz.report.figures.pdfs import galaxies_with_pdf, pit_histogram, rescaled_pit
@@ -57,7 +58,9 @@ def write_report(results, out_dir=None, stacks=None, note="", progress=True):
     entries += attainable(results)
     entries += [*science.trials(results, files), *_performance(results), with_pdf, *_pit_of_pdfs(results)]
     entries += calibration(results)
-    sections = (science.widths, science.trends, diagnostics.tomography, diagnostics.colour_cells, science.sky)
+    sections = (
+        science.widths, science.trends, diagnostics.tomography, diagnostics.colour_cells, science.sky, attacks
+    )  # fmt: skip
     entries += [entry for part in sections for entry in part(results, files)]
     entries += [*_training_and_sample(results), stamps]
     entries += [Entry("Provenance", html=piece) for piece in provenance(results)]

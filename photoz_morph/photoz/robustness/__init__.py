@@ -1,0 +1,1 @@
+"""Attacks on the redshifts of trained runs: the smallest change of few pixels that moves them."""

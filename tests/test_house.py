@@ -40,6 +40,7 @@ WINGS = {
         ["predict", "pretraining"],
         ["calibration"],
         ["experiment"],
+        ["adaptation"],
         ["splits", "teacher"],
         ["dataset"],
         ["prediction_parts"],
@@ -65,6 +66,7 @@ PIPELINES = "beam"  # imports all but doors, and only doors import it
 # Third-party package -> the only places that import it.
 NETWORKS = {
     "datasets", "models", "adaptation", "training", "rail", "photoz.dataset", "photoz.teacher", "photoz.experiment",
+    "photoz.adaptation",
     "photoz.predict", "photoz.export", "photoz.tf1_checkpoint", "photoz.baselines.mlp", "photoz.calibration.graph",
     "photoz.calibration.networks", "photoz.calibration.of_run", "photoz.pretraining", "photoz.robustness.networks",
     "morph.augmentation",

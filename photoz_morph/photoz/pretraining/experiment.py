@@ -42,7 +42,10 @@ class PretrainingExperiment:
 
     def __init__(self, config, data_dir):
         # A config may be that of the training, too: what only a training does is left out.
-        config = replace(config, train=replace(config.train, teacher=None, auxiliary_weight=0, initial_weights=None))
+        config = replace(
+            config, train=replace(config.train, teacher=None, auxiliary_weight=0, initial_weights=None),
+            adaptation=replace(config.adaptation, name="none"),
+        )  # fmt: skip
         self.config = config
         self._trained = PhotozExperiment(config, data_dir)
         self.builder, self.n_folds = self._trained.builder, self._trained.n_folds

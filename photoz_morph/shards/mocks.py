@@ -6,7 +6,8 @@ each holds
 - the primary header: SURVEY, BANDS (comma separated, in the order of the last image axis), PIXSCALE [arcsec, side of
   a stamp pixel], BUNIT, ORIGIN (`simulated`, `tng` or `images`), BINNING, FIELDKPC, NESTED, SEED, and YEARS, the
   depths in the order requested;
-- one HDU per depth, `Y10` and `Y1` by default: float32, shape (n, 100, 100, 3), nJy per stamp pixel;
+- one HDU per depth, `Y10` and `Y1` by default, `Y0.5` after half a year: float32, shape (n, 100, 100, 3), nJy per
+  stamp pixel;
 - HDU `CATALOG`: one row per galaxy, in the order of the cubes. `REQUIRED_COLUMNS` are always there; `label` and
   `label_g` are indices of `CLASS_NAMES` from Gini and M20 in i and g, -1 where the measurement failed; `flag` is 1
   where that of i failed.
@@ -151,7 +152,7 @@ def read_mock_shard(path, rows=None, years=None, with_checksum=True, survey=LSST
 
 def depths(header):
     """Numbers of years of the images in a shard, in the order of its primary header."""
-    return tuple(int(year) for year in header["YEARS"].split(","))
+    return tuple(int(year) if year.isdigit() else float(year) for year in header["YEARS"].split(","))
 
 
 def _checked_catalog(path, hdus, survey):

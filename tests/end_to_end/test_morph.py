@@ -43,6 +43,7 @@ def chain(tmp_path_factory):
             "attack": morph("attack", "--images", 8, "--max-queries", 96),
             "latent": morph("latent", *RUNS.values(), "--every-seed"),
             "perturb": morph("perturb", *RUNS.values(), "--images", 20, "--kind", "hot_pixel", "--kind", "background"),
+            "depth": morph("depth", *RUNS.values(), "--years", 0.5, "--years", 10, "--processes", 1),
             "predict_median": morph("predict", RUNS["mmd"], "--defence", "median"),
             "report": morph("report", RUNS["regular"], "--against", RUNS["mmd"]),
             "export": morph("export", RUNS["mmd"]),
@@ -126,6 +127,13 @@ def test_attack_latent_and_perturb_name_the_runs_and_the_next_command(in_chain):
     assert "No finished network" not in in_chain["attack"]
     assert "| class separation |" in in_chain["latent"] and "Over 2 seeds of morph_mmd" in in_chain["latent"]
     assert "| hot pixel |" in in_chain["perturb"] and "morph report runs/morph_regular --against" in in_chain["perturb"]
+
+
+def test_accuracy_is_measured_at_each_depth_from_the_scenes_beside_the_dataset(in_chain, chain):
+    assert "| 0.5 | " in in_chain["depth"] and "morph report runs/morph_regular --against" in in_chain["depth"]
+    assert sorted(path.name for path in (chain[0] / "morph_data" / "depths").iterdir()) == ["Y0.5", "Y10"]
+    page = (chain[0] / RUNS["regular"] / "report" / "report.html").read_text()
+    assert "accuracy against years of observation" in page and "Survey depth" in page
 
 
 def test_fragile_galaxies_are_flagged(in_chain, chain):

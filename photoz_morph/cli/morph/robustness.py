@@ -1,11 +1,11 @@
-"""The robustness commands of `morph`: attack, latent, perturb."""
+"""The robustness commands of `morph`: attack, latent, perturb, depth."""
 
 from pathlib import Path
 
 import click
 
 from photoz_morph.cli.morph.options import defence_option, run_data_option, runs_argument
-from photoz_morph.cli.options import echo, own_output, quiet_option
+from photoz_morph.cli.options import UserPath, echo, own_output, quiet_option
 from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
 
@@ -139,6 +139,42 @@ def perturb(runs, kinds, images, defence, seed, overwrite, data_dir, quiet):
         for name, run in runs.items()
     }
     echo(perturbation_markdown(found, DATA_NAMES[next(iter(found.values()))["data"]]), quiet)
+    echo(f"Results in the folder of each run. Next: morph report {' --against '.join(map(str, runs.values()))}", quiet)
+
+
+@click.command()
+@runs_argument
+@click.option("--years", multiple=True, type=click.FloatRange(0, 10, min_open=True), default=(0.5, 1, 2, 5, 10),
+              show_default=True, help="Years of observation; may be repeated.")  # fmt: skip
+@click.option("--scenes", type=UserPath(),
+              help="Folder of the scenes the dataset was made from; by default scenes beside the dataset.")  # fmt: skip
+@click.option("--mocks", type=UserPath(),
+              help="Folder that keeps the mocks of each depth; by default depths beside the dataset.")  # fmt: skip
+@defence_option
+@click.option("--overwrite", is_flag=True, help="Discard earlier results; the mocks are kept.")
+@click.option("--processes", type=click.IntRange(min=1),
+              help="Number of processes that observe; all cores by default.")  # fmt: skip
+@run_data_option
+@quiet_option
+def depth(runs, years, scenes, mocks, defence, overwrite, processes, data_dir, quiet):
+    """Measure the accuracy of RUNS, every seed, against the years of observation.
+
+    The noiseless test galaxies are observed after each number of years, once for all RUNS, which must be trained on one
+    dataset. Results are written to RUN/depth.json after each depth; if interrupted, run the same command again to
+    resume. By default RUNS are runs/morph_regular and runs/morph_mmd.
+    """
+    quiet_tensorflow()
+    from photoz_morph.morph.report.tables.depth import depth_markdown
+    from photoz_morph.morph.robustness.depth import depth_run, mock_test_galaxies
+    from photoz_morph.report.text import DATA_NAMES
+
+    runs = _named(runs or DEFAULT_RUNS)
+    _own(runs, "depth.json")
+    found = {}
+    for name, run in runs.items():
+        folder = mock_test_galaxies(run, years, scenes, mocks, data_dir, processes, progress=not quiet)
+        found[name] = depth_run(run, folder, years, defence, 0, overwrite, progress=not quiet)
+    echo(depth_markdown(found, DATA_NAMES[next(iter(found.values()))["data"]]), quiet)
     echo(f"Results in the folder of each run. Next: morph report {' --against '.join(map(str, runs.values()))}", quiet)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.defences import with_defence
+from photoz_morph.morph.evaluation.depth import read_depth
 from photoz_morph.morph.predictions import read_morph_predictions
 from photoz_morph.morph.report.latent_results import LatentResults
 from photoz_morph.morph.report.style import RUN_STYLES
@@ -29,8 +30,8 @@ class MorphResults:
         Each with `name`; `config`, its text; `table`, from `read_morph_predictions`; `scores`, from `evaluate_morph`;
         `histories`, a list with the rows (list of dict of numbers) of each seed; and, where known, `facts`, a dict of
         str to text for the provenance, `attacks`, a dict of name to (table, images) from `read_attack`, `latent`, from
-        `read_latent`, `perturbations`, from `read_perturbations`, and `defended`, a dict of test-time defences other
-        than the run's own to `scores` and `latent` behind them.
+        `read_latent`, `perturbations`, from `read_perturbations`, `depth`, from `read_depth`, and `defended`, a dict of
+        test-time defences other than the run's own to `scores` and `latent` behind them.
     origin : str
         A key of `runs.scores.ORIGINS`.
     comparison : dict, optional
@@ -162,6 +163,7 @@ def read_run_results(run_dir):
         "latent": _read_if_present(read_latent, run_dir / "latent.json"),
         "defended": _read_defended(run_dir, config),
         "perturbations": _read_if_present(read_perturbations, run_dir / "perturbations.json"),
+        "depth": _read_if_present(read_depth, run_dir / "depth.json"),
     }
 
 

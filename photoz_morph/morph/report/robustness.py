@@ -1,4 +1,4 @@
-"""Entries of the morphology report on robustness: attacks, latent geometry, perturbations and defences.
+"""Entries of the morphology report on robustness: attacks, latent geometry, perturbations, depth and defences.
 
 A section appears where a run has the data for it. Tables come from `robustness_tables`, figures from
 `robustness_figures`.
@@ -16,10 +16,12 @@ from photoz_morph.morph.report.attack_choice import (
 from photoz_morph.morph.report.figures import attacks as attack_figures
 from photoz_morph.morph.report.figures import perturbations as perturbation_figures
 from photoz_morph.morph.report.figures.attack_gallery import attack_gallery, image_unit
+from photoz_morph.morph.report.figures.depth import accuracy_against_depth
 from photoz_morph.morph.report.figures.pixel_sets import success_by_pixels
 from photoz_morph.morph.report.latents import LATENT, latent_entries
 from photoz_morph.morph.report.tables import attacks as attack_tables
 from photoz_morph.morph.report.tables import defences, pixel_sets
+from photoz_morph.morph.report.tables import depth as depth_tables
 from photoz_morph.morph.report.tables import latents as latent_tables
 from photoz_morph.morph.report.tables.perturbations import (
     perturbation_caption,
@@ -33,7 +35,8 @@ from photoz_morph.report import html
 from photoz_morph.report.page import Entry
 
 ATTACK, SETS, PERTURB, DEFENCE = "One-pixel attack", "Attack on few pixels", "Perturbations", "Defences"
-SECTIONS = (ATTACK, SETS, LATENT, PERTURB, DEFENCE)
+DEPTH = "Survey depth"
+SECTIONS = (ATTACK, SETS, LATENT, PERTURB, DEPTH, DEFENCE)
 FIRST_TABLE = 5  # the tables before are those of the scores
 
 
@@ -89,6 +92,12 @@ def robustness_tables(results):
         caption = perturbation_caption(perturbations, data)
         add_table(PERTURB, perturbation_header(perturbations), perturbation_rows(perturbations), caption)
         files["perturbations.md"] = perturbation_markdown(perturbations, data)
+    depths = _held([*runs, *results.others], "depth")
+    if depths:
+        add_sentences(DEPTH, depth_tables.depth_verdicts(depths))
+        caption = depth_tables.depth_caption(depths, data)
+        add_table(DEPTH, depth_tables.depth_header(depths), depth_tables.depth_rows(depths), caption)
+        files["depth.md"] = depth_tables.depth_markdown(depths, data)
     compared = defences_of(runs, results.others)
     if len(compared) > 1:
         caption = defences.defence_caption(compared, data)
@@ -98,7 +107,7 @@ def robustness_tables(results):
 
 
 def robustness_figures(results, title):
-    """Figures of the attacks, the latent geometry and the perturbations.
+    """Figures of the attacks, the latent geometry, the perturbations and the depths.
 
     Parameters
     ----------
@@ -111,7 +120,8 @@ def robustness_figures(results, title):
     list of Entry
     """
     return [*_attack_figures(results.runs, title), *_set_figures(results.runs, title), *latent_entries(results, title),
-            *_perturbation_figures(results.runs, title, results.perturbed)]  # fmt: skip
+            *_perturbation_figures(results.runs, title, results.perturbed),
+            *_depth_figures([*results.runs, *results.others], title)]  # fmt: skip
 
 
 def defences_of(runs, others=()):
@@ -236,3 +246,18 @@ def _perturbation_figures(runs, title, perturbed):
             lambda: perturbation_figures.perturbation_sheet(**perturbed, title=title),
         ))  # fmt: skip
     return figures
+
+
+def _depth_figures(runs, title):
+    """Figure of the accuracy against survey depth."""
+    depths = _held(runs, "depth")
+    if not depths:
+        return []
+    n_galaxies = len(next(iter(depths.values()))["galaxies"]["label"])
+    return [Entry(
+        DEPTH, "depth",
+        f"{title}: accuracy against years of observation, {n_galaxies:,} test galaxies. Large symbols: mean over "
+        "seeds, with bars of 95 % over galaxies, in groups, and networks; small circles: the seeds. Dotted: always the "
+        "most frequent class. Labels are of Y10 images only.",
+        lambda: accuracy_against_depth(depths, title),
+    )]  # fmt: skip

@@ -5,6 +5,6 @@ from photoz_morph.cli.morph import main
 
 def test_runs_of_the_same_name_are_refused_before_any_work(tmp_path):
     runs = [str(tmp_path / folder / "run") for folder in "ab"]
-    for command in ("attack", "latent", "perturb"):
+    for command in ("attack", "latent", "perturb", "depth"):
         result = CliRunner().invoke(main, [command, *runs])
         assert result.exit_code == 1 and "have the same name; give each once, or rename a folder" in result.output

@@ -30,7 +30,7 @@ def regret(score, accuracy):
     chosen = known & (score == highest)
     with np.errstate(invalid="ignore"):
         mean = np.sum(np.where(chosen, accuracy, 0.0), axis=-1) / chosen.sum(axis=-1)
-    return accuracy.max(axis=-1) - mean
+    return np.maximum(accuracy.max(axis=-1) - mean, 0.0)  # a mean over several can exceed its largest value by rounding
 
 
 def rank_correlation(score, accuracy):

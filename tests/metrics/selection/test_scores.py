@@ -1,9 +1,12 @@
+import re
+
 import numpy as np
 import pytest
 from scipy.special import softmax
 
 from photoz_morph.metrics.group_errors import group_weights
 from photoz_morph.metrics.selection.scores import SCORES, NetworkOutputs, selection_scores
+from tests.support.paths import ROOT
 
 
 def outputs(strength, n=240, seed=0, mixed=True):
@@ -52,3 +55,12 @@ def test_target_labels_are_no_part_of_the_outputs():
     assert not [name for name in NetworkOutputs.__dataclass_fields__ if "label" in name and name != "label"]
     network = outputs(0.5)
     assert len(network.ratio()) == 240 and np.mean(network.ratio()) == pytest.approx(1, abs=0.5)
+
+
+def test_the_example_of_the_documentation_scores_a_network():
+    text = (ROOT / "docs" / "adaptation.md").read_text()
+    (example,) = (block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "selection_scores" in block)
+    network = outputs(0.5)
+    names = {name: getattr(network, name) for name in NetworkOutputs.__dataclass_fields__} | {"labels": network.label}
+    exec(example, names)
+    assert set(SCORES) < set(names["values"]) and np.isnan(names["values"]["mixval"])

@@ -51,7 +51,7 @@ WINGS = {
         ["report_run"],
         ["report"],
         ["infer"],
-        ["robustness", "baselines", "stamp_source"],
+        ["robustness", "baselines", "selection", "stamp_source"],
         ["evaluation", "predict", "export", "exported_model"],
         ["experiment"],
         ["classify"],
@@ -71,6 +71,7 @@ NETWORKS = {
     "photoz.calibration.networks", "photoz.calibration.of_run", "photoz.pretraining", "photoz.robustness.networks",
     "morph.augmentation",
     "morph.dataset", "morph.classify", "morph.experiment", "morph.predict", "morph.export", "morph.robustness",
+    "morph.selection.answers",
 }  # fmt: skip
 ONLY = {
     "tensorflow": NETWORKS,

@@ -15,8 +15,11 @@ METRICS = {
     "f1": "F1 (weighted)",
     "macro_f1": "macro-F1",
     "brier": "Brier score",
+    "nll": "NLL [nat]",
     "ece": "calibration error",
+    "aurc": "risk-coverage area",
 }
+OF_ENSEMBLES = ("accuracy", "macro_f1", "brier", "nll", "ece", "aurc")
 HEADER = ("training", "metric", "Y10", "Y1")
 
 
@@ -33,6 +36,8 @@ def by_arm(scores):
 def table1_rows(scores):
     """Rows of Table 1: training, metric, Y10, Y1, as text; then the majority class and the label ceiling.
 
+    Those of several seeds are means over single networks, followed by rows of their ensemble.
+
     Parameters
     ----------
     scores : dict of str to dict, or list of dict
@@ -48,8 +53,9 @@ def table1_rows(scores):
             cells = [with_error(of_domain["mean"][name]) for of_domain in part["domains"].values()]
             rows.append([run if number == 0 else "", title, *cells])
         if part["n_seeds"] > 1:
-            cells = [with_error(of_domain["ensemble"]["accuracy"]) for of_domain in part["domains"].values()]
-            rows.append(["", f"accuracy, ensemble of {part['n_seeds']}", *cells])
+            for name in OF_ENSEMBLES:
+                cells = [with_error(of_domain["ensemble"][name]) for of_domain in part["domains"].values()]
+                rows.append(["", f"{METRICS[name]}, ensemble of {part['n_seeds']}", *cells])
     first = next(iter(scores.values()))
     majority, ceiling = first["majority"], first["label_ceiling"]
     rows.append([f"always {majority['class']}", "accuracy", *[f"{majority['accuracy']:.3f}"] * 2])

@@ -38,6 +38,11 @@ class PhotozExperiment:
     config : PhotozConfig
     data_dir : path-like
         Prepared dataset.
+
+    Attributes
+    ----------
+    columns : KeptGalaxies
+        What of the dataset has been read.
     """
 
     def __init__(self, config, data_dir):
@@ -46,7 +51,7 @@ class PhotozExperiment:
         teacher, others = config.train.teacher, AUXILIARY if config.train.auxiliary_weight else ()
         self._teacher = None if teacher is None else Teacher(teacher, config, self.builder)
         others += self._teacher.observing if self._teacher else ()
-        self._columns, self._splits_of = dataset.training_columns(self.builder, config.model.observing, others), {}
+        self.columns, self._splits_of = dataset.training_columns(self.builder, config.model.observing, others), {}
 
     def dataset_description(self):
         """Description of the dataset for the run folder."""
@@ -61,16 +66,16 @@ class PhotozExperiment:
 
     def n_training(self, fold):
         """Training galaxies of a fold."""
-        return dataset.count_at_depth(self.builder, self._splits(fold).train, self.config.data.train_on, self._columns)
+        return dataset.count_at_depth(self.builder, self._splits(fold).train, self.config.data.train_on, self.columns)
 
     def fold(self, fold):
         """Data, network and scores of one fold."""
         splits, taught = self._splits(fold), None
         if self._teacher:
             depth = self.config.data.train_on
-            dataset.keep_in_memory(self.builder, splits, depth, self._columns)
-            taught = self._teacher.pdfs(fold, splits.train, depth, self._columns)
-        return PhotozFold(self.config, self.builder, splits, self._columns, taught, initial_weights(self.config, fold))
+            dataset.keep_in_memory(self.builder, splits, depth, self.columns)
+            taught = self._teacher.pdfs(fold, splits.train, depth, self.columns)
+        return PhotozFold(self.config, self.builder, splits, self.columns, taught, initial_weights(self.config, fold))
 
     def member_name(self, fold, member):
         """Name of a network in messages."""

@@ -41,6 +41,11 @@ class PhotozExperiment:
     config : PhotozConfig
     data_dir : path-like
         Prepared dataset.
+
+    Attributes
+    ----------
+    columns : KeptGalaxies
+        What of the dataset has been read.
     """
 
     def __init__(self, config, data_dir):
@@ -50,7 +55,7 @@ class PhotozExperiment:
         self._teacher = None if teacher is None else Teacher(teacher, config, self.builder)
         others += self._teacher.observing if self._teacher else ()
         self._target = None if config.adaptation.name == "none" else TargetGalaxies(config, self.builder)
-        self._columns, self._splits_of = dataset.training_columns(self.builder, config.model.observing, others), {}
+        self.columns, self._splits_of = dataset.training_columns(self.builder, config.model.observing, others), {}
 
     def dataset_description(self):
         """Description of the dataset for the run folder, and of another one that the networks are adapted to."""
@@ -66,18 +71,18 @@ class PhotozExperiment:
 
     def n_training(self, fold):
         """Training galaxies of a fold."""
-        return dataset.count_at_depth(self.builder, self._splits(fold).train, self.config.data.train_on, self._columns)
+        return dataset.count_at_depth(self.builder, self._splits(fold).train, self.config.data.train_on, self.columns)
 
     def fold(self, fold):
         """Data, network and scores of one fold."""
         splits, taught = self._splits(fold), None
         if self._teacher:
             depth = self.config.data.train_on
-            dataset.keep_in_memory(self.builder, splits, depth, self._columns)
-            taught = self._teacher.pdfs(fold, splits.train, depth, self._columns)
+            dataset.keep_in_memory(self.builder, splits, depth, self.columns)
+            taught = self._teacher.pdfs(fold, splits.train, depth, self.columns)
         target = self._target and self._target.batches(fold)
         initial = initial_weights(self.config, fold)
-        return PhotozFold(self.config, self.builder, splits, self._columns, taught, initial, target)
+        return PhotozFold(self.config, self.builder, splits, self.columns, taught, initial, target)
 
     def member_name(self, fold, member):
         """Name of a network in messages."""

@@ -5,6 +5,7 @@ import numpy as np
 from tqdm import tqdm
 
 from photoz_morph.datasets import reading
+from photoz_morph.mocks.labels import MERGER
 from photoz_morph.models.loading import BATCH_SIZE
 from photoz_morph.morph import dataset
 from photoz_morph.morph.classify import ImageClassifier, load_classifiers
@@ -50,8 +51,7 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True, defen
         for network in networks:
             classify = ImageClassifier(network)
             for index, domain in enumerate(dataset.DOMAINS):
-                images = dataset.domain_images(builder, split, domain, BATCH_SIZE)
-                probability, latent = classify(images, index, bar.update)
+                probability, latent = classify(_images(builder, split, domain), index, bar.update)
                 probabilities[domain.upper()].append(probability)
                 latents.setdefault(domain.upper(), latent)
             keras.backend.clear_session()
@@ -69,20 +69,35 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True, defen
     )
 
 
+def _images(builder, split, domain):
+    """Batches of the images of all rows of the table in a domain; of composites both domains are rows."""
+    domains = dataset.DOMAINS if dataset.is_composite(builder) else (domain,)
+    for each in domains:
+        yield from dataset.domain_images(builder, split, each, BATCH_SIZE)
+
+
 def catalog_columns(builder, split, classes):
     """Columns of a split that the table of predictions repeats, in the stored order.
+
+    Of composites, the simulated galaxies come first, then the real ones, and `domain` is 0 and 1.
 
     Parameters
     ----------
     builder : tfds builder
     split : str
-    classes : {"spiral_elliptical_merger", "merger"}
+    classes : {"spiral_elliptical_merger", "spiral_elliptical", "merger"}
         Which the labels become classes of.
 
     Returns
     -------
     dict of str to ndarray, shape (n,)
     """
-    columns = reading.read_columns(builder, split)
-    columns = {name: columns[name] for name in TABLE_COLUMNS}
-    return columns | {name: dataset.class_index(columns[name], classes) for name in LABELS}
+    splits = dict.fromkeys(dataset.split_of(builder, split, domain) for domain in dataset.DOMAINS)
+    parts = [reading.read_columns(builder, of_domain) for of_domain in splits]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in TABLE_COLUMNS}
+    if len(parts) > 1:
+        columns["domain"] = np.repeat(np.arange(len(parts)), [len(part["obj_id"]) for part in parts])
+    labels = {name: dataset.class_index(columns[name], classes) for name in LABELS}
+    if classes == "spiral_elliptical":  # another truth may be a merger, which is no class here
+        labels = {name: np.where(values == MERGER, -1, values) for name, values in labels.items()}
+    return columns | labels

@@ -220,7 +220,8 @@ def table(rows, found):
             difference, error = (value / unit for value in scores[score][2:])
             text = f"{difference:+.1f} ± {error:.1f}"
             cells.append("" if name == REFERENCE else f"**{text}**" if abs(difference) > 3 * error else text)
-        lines.append(f"| {' | '.join(cells)} | {sum(found[name]['seconds'].values()) / usual:.2f} |")
+        time = sum(found[name]["seconds"].values()) / usual
+        lines.append(f"| {' | '.join(cells)} | {'' if np.isnan(time) else f'{time:.2f}'} |")
     return "\n".join(lines) + "\n"
 
 

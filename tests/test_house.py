@@ -40,6 +40,7 @@ WINGS = {
         ["predict", "pretraining"],
         ["calibration"],
         ["experiment"],
+        ["adaptation"],
         ["splits", "teacher"],
         ["dataset"],
         ["prediction_parts"],
@@ -50,7 +51,7 @@ WINGS = {
         ["report_run"],
         ["report"],
         ["infer"],
-        ["robustness", "baselines", "stamp_source"],
+        ["robustness", "baselines", "selection", "stamp_source"],
         ["evaluation", "predict", "export", "exported_model"],
         ["experiment"],
         ["classify"],
@@ -65,10 +66,12 @@ PIPELINES = "beam"  # imports all but doors, and only doors import it
 # Third-party package -> the only places that import it.
 NETWORKS = {
     "datasets", "models", "adaptation", "training", "rail", "photoz.dataset", "photoz.teacher", "photoz.experiment",
+    "photoz.adaptation",
     "photoz.predict", "photoz.export", "photoz.tf1_checkpoint", "photoz.baselines.mlp", "photoz.calibration.graph",
     "photoz.calibration.networks", "photoz.calibration.of_run", "photoz.pretraining", "photoz.robustness.networks",
     "morph.augmentation",
     "morph.dataset", "morph.classify", "morph.experiment", "morph.predict", "morph.export", "morph.robustness",
+    "morph.selection.answers",
 }  # fmt: skip
 ONLY = {
     "tensorflow": NETWORKS,

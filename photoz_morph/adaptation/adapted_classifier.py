@@ -3,9 +3,10 @@
 `DomainAdaptedClassifier` wraps a network and replaces Keras's training step. Source and target pass through the network
 in one batch, so that batch-norm statistics mix both domains, unless those of the source alone are chosen. The
 cross-entropy is that of the source half; each loss of `adaptation.losses` compares the outputs of the two halves, or
-those of images that it has shown once more, changed. With weights of 0 it is the regular arm of the same experiment:
-the same forward pass, optimizer and weight decay, and nothing of the target in the loss. One function computes the
-loss; a TensorFlow and a JAX step differentiate it.
+those of images that it has shown once more, changed. Where labels are distributions over the classes, as the targets of
+binned redshift PDFs, a loss of these is given instead of the cross-entropy. With weights of 0 it is the regular arm of
+the same experiment: the same forward pass, optimizer and weight decay, and nothing of the target in the loss. One
+function computes the loss; a TensorFlow and a JAX step differentiate it.
 """
 
 import keras
@@ -27,9 +28,10 @@ class DomainAdaptedClassifier(keras.Model):
     """A classifier in training, with two domains.
 
     `fit` takes ({"source": images, "target": images}, labels), the two halves of the same size, labels those of the
-    source. `predict` and calls take what the classifier takes. `self.classifier` is the network to save for use.
-    Logs: `loss`, `cross_entropy`, each adaptation loss by its name (unweighted; NaN with weight 0, when it is not
-    computed) and `accuracy`.
+    source; where the classifier has more inputs than an image, each half is a dictionary of its inputs. `predict` and
+    calls take what the classifier takes. `self.classifier` is the network to save for use. Logs: `loss`,
+    `cross_entropy`, each adaptation loss by its name (unweighted; NaN with weight 0, when it is not computed) and
+    `accuracy`. With a `label_loss` its name stands for `cross_entropy`, and there is no accuracy.
 
     Parameters
     ----------
@@ -51,24 +53,31 @@ class DomainAdaptedClassifier(keras.Model):
     weighting : {"fixed", "learned"}
         With "learned", cross-entropy and the sum of the other losses have the learnable weights of SIDDA, see
         `adaptation.weighting`; the ramp then leads from the cross-entropy alone to that sum.
+    label_loss : keras.losses.Loss, optional
+        Loss of labels of shape (n, n_classes) and logits, for labels that are distributions over the classes; without,
+        labels are class numbers, and it is the cross-entropy.
+    decay_all : bool
+        Whether the decoupled decay of the optimizer takes biases and batch norm too, as Keras's does on its own.
     seed : int
         Of the losses that have weights or random numbers of their own.
     """
 
     def __init__(
         self, classifier, losses=(), warmup_iterations=0, ramp_iterations=0, class_weights=None, batch_norm="both",
-        l2=0.0, weighting="fixed", seed=0, name="domain_adapted_classifier",
+        l2=0.0, weighting="fixed", label_loss=None, decay_all=False, seed=0, name="domain_adapted_classifier",
     ):  # fmt: skip
         if batch_norm not in ("both", "source"):
             raise ValueError(f"batch_norm is {batch_norm!r}, must be 'both' or 'source'")
         if weighting not in WEIGHTINGS:
             raise ValueError(f"weighting is {weighting!r}, must be one of {', '.join(WEIGHTINGS)}")
+        if label_loss is not None and class_weights is not None:
+            raise ValueError("class_weights are of classes, but labels of a label_loss are distributions; give one")
         check_outputs(classifier)
         super().__init__(name=name, dtype="float32")  # images must reach the classifier's scaling uncast
         self.classifier, self.batch_norm, self.l2 = classifier, batch_norm, l2
         self.warmup_iterations, self.ramp_iterations = warmup_iterations, ramp_iterations
         self.class_weights = None if class_weights is None else tuple(class_weights)
-        self.weighting, self.seed = weighting, seed
+        self.weighting, self.label_loss, self.decay_all, self.seed = weighting, label_loss, decay_all, seed
         self.terms = tuple((term, float(weight), dict(options)) for term, weight, options in losses)
         self._functions = tuple(make_loss(term, options) for term, _, options in self.terms)
         n_latent, n_classes = (classifier.output[name].shape[-1] for name in ("latent", "logits"))
@@ -84,24 +93,25 @@ class DomainAdaptedClassifier(keras.Model):
             self.etas = self.add_weight(
                 shape=(2,), initializer="ones", constraint=EtaBounds(), aggregation="mean", name="etas"
             )
-        names = ("loss", "cross_entropy", *(term for term, _, _ in self.terms))
+        names = ("loss", label_loss.name if label_loss else "cross_entropy", *(term for term, _, _ in self.terms))
         self.means = [keras.metrics.Mean(name=term) for term in names]
-        self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        self.accuracy = None if label_loss else keras.metrics.SparseCategoricalAccuracy(name="accuracy")
         self.built = True  # the classifier is, and there is nothing else
 
     def call(self, inputs, training=None):
         return self.classifier(inputs, training=training)
 
     def compile(self, optimizer):
-        """Set the optimizer; its decoupled weight decay, if it has one, leaves out biases and batch norm."""
-        if not optimizer.built:  # a built optimizer was compiled before, and keeps what was left out then
+        """Set the optimizer; its decoupled weight decay, if any, takes biases and batch norm only if `decay_all`."""
+        # A built optimizer was compiled before, and keeps what was left out then.
+        if not (optimizer.built or self.decay_all):
             optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
         # In TensorFlow XLA is slower on CPUs and fails under MirroredStrategy; JAX is nothing without it.
         super().compile(optimizer, jit_compile=keras.backend.backend() == "jax")
 
     @property
     def metrics(self):
-        return [*self.means, self.accuracy]
+        return [*self.means, *([self.accuracy] if self.accuracy else [])]
 
     def train_step(self, *arguments):
         """One iteration: (data) in TensorFlow, (state, data) in JAX."""
@@ -123,11 +133,15 @@ class DomainAdaptedClassifier(keras.Model):
         -------
         loss : scalar tensor
         terms : tuple
-            `loss`, `cross_entropy`, each adaptation loss, and the labels and logits that accuracy is measured on.
+            `loss`, `cross_entropy` or `label_loss`, each adaptation loss, and the labels and logits that accuracy is
+            measured on.
         """
         images, labels = data[:2]
         logits, outputs = self._outputs(images, replica)
-        each = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        if self.label_loss:
+            each = self.label_loss.call(labels, logits)
+        else:
+            each = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
         if self.class_weights:
             each = each * ops.take(ops.convert_to_tensor(self.class_weights, "float32"), ops.cast(labels, "int32"))
         loss = cross_entropy = ops.mean(each)
@@ -155,13 +169,13 @@ class DomainAdaptedClassifier(keras.Model):
 
     def _outputs(self, images, replica):
         """Logits of the source; and outputs of source, target and the views of losses, by name, where one compares."""
-        shown = {domain: (images[domain], index) for index, domain in enumerate(DOMAINS)}
-        n, (number, n_replicas) = ops.shape(images["source"])[0], replica
+        inputs = {domain: self._inputs(images[domain], index) for index, domain in enumerate(DOMAINS)}
+        source, target = (inputs[domain]["image"] for domain in DOMAINS)
+        n, (number, n_replicas) = ops.shape(source)[0], replica
         for (name, weight, _), function in zip(self.terms, self._functions):
             if weight and (domain := LOSSES[name].view):
-                view = function.view(images["source"], images["target"], (number * n, n, n_replicas * n))
-                shown[name] = view, DOMAINS.index(domain)
-        inputs = {name: self._inputs(*image_and_domain) for name, image_and_domain in shown.items()}
+                view = function.view(source, target, (number * n, n, n_replicas * n))
+                inputs[name] = {**inputs[domain], "image": view}
         if self.batch_norm == "both":
             joined = {key: ops.concatenate([part[key] for part in inputs.values()], axis=0) for key in inputs["source"]}
             together = self.classifier(joined, training=True)
@@ -177,17 +191,19 @@ class DomainAdaptedClassifier(keras.Model):
         return logits, {name: self.classifier(part, training=False) for name, part in inputs.items()}
 
     def _inputs(self, images, domain):
-        """Images as the classifier takes them, with their domain where it has a scaling for each."""
+        """Images, or inputs by name, as the classifier takes them, with their domain where it is told that."""
+        inputs = images if isinstance(images, dict) else {"image": images}
         if "domain" not in self.classifier.input:
-            return {"image": images}
-        return {"image": images, "domain": ops.full(ops.shape(images)[:1], domain, "int32")}
+            return inputs
+        return {**inputs, "domain": ops.full(ops.shape(inputs["image"])[:1], domain, "int32")}
 
     def _track(self, terms):
         """Add a batch to the metrics; their values so far."""
         *values, labels, logits = terms
         for mean, value in zip(self.means, values, strict=True):
             mean.update_state(value)
-        self.accuracy.update_state(labels, logits)
+        if self.accuracy:
+            self.accuracy.update_state(labels, logits)
         return {metric.name: metric.result() for metric in self.metrics}
 
     def _tensorflow_step(self, data):
@@ -195,9 +211,14 @@ class DomainAdaptedClassifier(keras.Model):
 
         replicas = tf.distribute.get_replica_context()
         several = replicas.num_replicas_in_sync > 1
+
+        def gather(values):
+            # TensorFlow forgets the sizes of the axes that are not gathered.
+            return tf.ensure_shape(replicas.all_gather(values, axis=0), (None, *values.shape[1:]))
+
         with tf.GradientTape() as tape:
             replica = replicas.replica_id_in_sync_group if several else 0, replicas.num_replicas_in_sync
-            loss, terms = self.losses(data, lambda x: replicas.all_gather(x, axis=0) if several else x, replica)
+            loss, terms = self.losses(data, gather if several else lambda values: values, replica)
             # The optimizer sums gradients over replicas. Each has the gathered losses in full, and the mean of its own
             # cross-entropy.
             loss = loss / replicas.num_replicas_in_sync
@@ -227,10 +248,12 @@ class DomainAdaptedClassifier(keras.Model):
 
     def get_config(self):
         names = (
-            "warmup_iterations", "ramp_iterations", "class_weights", "batch_norm", "l2", "weighting", "seed", "name",
+            "warmup_iterations", "ramp_iterations", "class_weights", "batch_norm", "l2", "weighting", "decay_all",
+            "seed", "name",
         )  # fmt: skip
         return {
             "classifier": keras.saving.serialize_keras_object(self.classifier),
+            "label_loss": self.label_loss and keras.saving.serialize_keras_object(self.label_loss),
             "losses": [[name, weight, dict(options)] for name, weight, options in self.terms],
             **{name: getattr(self, name) for name in names},
         }
@@ -238,6 +261,8 @@ class DomainAdaptedClassifier(keras.Model):
     @classmethod
     def from_config(cls, config):
         config = _with_losses(dict(config))
+        if config.get("label_loss"):
+            config["label_loss"] = keras.saving.deserialize_keras_object(config["label_loss"])
         return cls(keras.saving.deserialize_keras_object(config.pop("classifier")), **config)
 
     def get_compile_config(self):

@@ -2,7 +2,8 @@
 
 A loss is a function `loss(source, target, labels)` that returns a scalar tensor. `source` and `target` are dictionaries
 of the network's outputs for the two halves of a batch, `latent` of shape (n, n_latent) and `logits` of shape
-(n, n_classes); `labels`, shape (n,), are those of the source. To add one, write its module with a maker, a function of
+(n, n_classes); `labels`, shape (n,), are those of the source; in training on PDFs they are targets of shape
+(n, n_classes), which only some losses take. To add one, write its module with a maker, a function of
 its options that returns the loss, and give it a row here; an option is the name of a setting of the config section
 `adaptation`.
 
@@ -27,6 +28,7 @@ from photoz_morph.adaptation.coral import coral_loss
 from photoz_morph.adaptation.deepjdot import deepjdot_loss
 from photoz_morph.adaptation.entropy import entropy_loss
 from photoz_morph.adaptation.fisher import fisher_loss
+from photoz_morph.adaptation.lmmd import lmmd_loss
 from photoz_morph.adaptation.mcc import mcc_loss
 from photoz_morph.adaptation.mmd import mmd_loss
 from photoz_morph.adaptation.sinkhorn import sinkhorn_loss
@@ -58,6 +60,7 @@ class AdaptationLoss:
 # The adversarial losses are means, but gathered, they drop the same hidden units on several replicas as on one.
 LOSSES = {
     "mmd": AdaptationLoss(mmd_loss, gathered=("latent",)),
+    "lmmd": AdaptationLoss(lmmd_loss, gathered=("latent", "logits", "labels")),
     "consistency": AdaptationLoss(consistency_loss, is_paired=True),
     "coral": AdaptationLoss(coral_loss, gathered=("latent",)),
     "dann": AdaptationLoss(dann_loss, gathered=("latent",)),
@@ -89,12 +92,13 @@ def losses_of(adaptation):
     """
     names = dict.fromkeys(["mmd", adaptation.name])
     names.pop("none", None)
-    return [(name, adaptation.weight * (name == adaptation.name), _options(name, adaptation)) for name in names]
+    return [(name, adaptation.weight * (name == adaptation.name), options_of(name, adaptation)) for name in names]
 
 
-def _options(name, adaptation):
-    """Settings of the config section that a loss takes."""
-    return {option: getattr(adaptation, option) for option in inspect.signature(LOSSES[name].make).parameters}
+def options_of(name, adaptation):
+    """Settings of the config section `adaptation` that a loss takes; an option that is no setting has its default."""
+    options = inspect.signature(LOSSES[name].make).parameters
+    return {option: getattr(adaptation, option) for option in options if hasattr(adaptation, option)}
 
 
 def make_loss(name, options):

@@ -44,10 +44,21 @@ def paper_mmd(source, target):
 def median_mmd(source, target):
     """U-statistic of five Gaussians about the median squared distance of the batch, averaged."""
     distances = squared_distances(source, target)
+    variances = median_variances(distances)
+    return _discrepancy(distances, ops.shape(source)[0], variances, unbiased=True) / len(MEDIAN_FACTORS)
+
+
+def median_variances(distances):
+    """The s of five Gaussians about the median of the distances between different latents, scalars without gradient.
+
+    Parameters
+    ----------
+    distances : tensor, shape (n, n)
+        From `squared_distances`.
+    """
     # Without stop_gradient the widths would follow the latents, and scaling these up would look like adaptation.
     scale = ops.stop_gradient(ops.maximum(_off_diagonal_median(distances), 1e-12))
-    variances = [factor * scale for factor in MEDIAN_FACTORS]
-    return _discrepancy(distances, ops.shape(source)[0], variances, unbiased=True) / len(MEDIAN_FACTORS)
+    return [factor * scale for factor in MEDIAN_FACTORS]
 
 
 ESTIMATORS = {"median": median_mmd, "paper": paper_mmd}

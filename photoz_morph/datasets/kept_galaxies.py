@@ -1,8 +1,10 @@
 """Galaxies of a dataset in memory: what the networks of one process need is read from disk once and shared by all.
 
 The folds of a cross-validation overlap, and so do training sets, validation and the sample on which layers are adapted:
-each galaxy has one place here, whoever asks for it.
+each galaxy has one place here, whoever asks for it, and several processes can have their places in the same memory.
 """
+
+import contextlib
 
 import numpy as np
 import tensorflow as tf
@@ -10,8 +12,10 @@ import tensorflow_datasets as tfds
 
 from photoz_morph.datasets.augmentation import dihedral_view
 from photoz_morph.datasets.reading import CachedColumns, read_galaxies
+from photoz_morph.system.shared_memory import SharedMemory
 
 ROWS_AT_ONCE = 32  # of larger batches 0.15 GB would stay with the process
+ALIGNMENT = 64  # [bytes], of arrays in shared memory
 
 
 class KeptGalaxies(CachedColumns):
@@ -26,7 +30,15 @@ class KeptGalaxies(CachedColumns):
 
     def __init__(self, builder, names):
         super().__init__(builder, names)
-        self._arrays, self._is_kept = {}, {}
+        self._arrays, self._is_kept, self._shared = {}, {}, None
+
+    def shared_memory(self):
+        """Memory that has room for all galaxies, to be given to the `share` of several processes."""
+        return SharedMemory({name: self._layout(name)[1] for name in self._builder.info.splits})
+
+    def share(self, memory):
+        """Keep galaxies in memory from `shared_memory`: of the processes that use it, one reads each galaxy."""
+        self._arrays, self._is_kept, self._shared = {}, {}, memory
 
     def __call__(self, split):
         """Columns of a split expression in the stored order: a dict of str to ndarray, first axis n."""
@@ -42,12 +54,12 @@ class KeptGalaxies(CachedColumns):
     def keep(self, split):
         """Read the images and columns of a split expression, apart from those that have been kept before."""
         for name, first, last in self._parts(split):
-            arrays, is_kept = self._place(name)
-            missing = first + np.flatnonzero(~is_kept[first:last])
-            for run in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1):
-                if len(run):
-                    self._read(name, int(run[0]), int(run[-1]) + 1, arrays)
-                    is_kept[run] = True
+            with self._place(name) as (arrays, is_kept):
+                missing = first + np.flatnonzero(~is_kept[first:last])
+                for run in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1):
+                    if len(run):
+                        self._read(name, int(run[0]), int(run[-1]) + 1, arrays)
+                        is_kept[run] = True
 
     def galaxies(self, split, names, order=None):
         """Kept galaxies as a dataset.
@@ -137,16 +149,27 @@ class KeptGalaxies(CachedColumns):
             for part in parts
         ]
 
+    @contextlib.contextmanager
     def _place(self, name):
-        """Arrays of a split and which of its galaxies they hold; memory is taken only by those."""
-        if name not in self._arrays:
-            n = self._builder.info.splits[name].num_examples
-            features = {feature: self._builder.info.features[feature] for feature in ("image", *self._names)}
-            self._arrays[name] = {
-                feature: np.empty((n, *facts.shape), facts.np_dtype) for feature, facts in features.items()
-            }
-            self._is_kept[name] = np.zeros(n, bool)
-        return self._arrays[name], self._is_kept[name]
+        """Arrays of a split and which of its galaxies they hold, for one process at a time."""
+        with self._shared.block(name) if self._shared else contextlib.nullcontext() as block:
+            if name not in self._arrays:
+                places, size = self._layout(name)
+                # Either takes memory for those galaxies alone that are written to it.
+                memory = np.zeros(size, np.uint8) if block is None else block
+                arrays = {key: np.ndarray(shape, dtype, memory, at) for key, (shape, dtype, at) in places.items()}
+                self._is_kept[name], self._arrays[name] = arrays.pop("is_kept"), arrays
+            yield self._arrays[name], self._is_kept[name]
+
+    def _layout(self, name):
+        """Shape, type and first byte of the arrays of a split, a dict, and the size of all [bytes]."""
+        n, features = self._builder.info.splits[name].num_examples, self._builder.info.features
+        kinds = {key: (features[key].shape, features[key].np_dtype) for key in ("image", *self._names)}
+        places, at = {}, 0
+        for key, (shape, dtype) in {"is_kept": ((), bool), **kinds}.items():
+            places[key] = (n, *shape), np.dtype(dtype), at
+            at += -(-n * int(np.prod(shape, dtype=int)) * np.dtype(dtype).itemsize // ALIGNMENT) * ALIGNMENT
+        return places, at
 
     def _read(self, name, first, last, arrays):
         """Read consecutive galaxies of a split into their arrays."""

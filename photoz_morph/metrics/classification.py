@@ -1,8 +1,8 @@
 """Scores of classifiers: classes and class probabilities against true labels, as numbers 0 to n_classes - 1.
 
-Every score is a function of sums over galaxies: the confusion matrix, the sum of the Brier terms, the bins of the
-reliability diagram. `galaxy_terms` gives the contribution of each galaxy, so that `group_errors.group_bootstrap`
-resamples the groups of a sample without going through its galaxies again.
+Every score is a function of sums over galaxies: the confusion matrix, the sums of the Brier terms and of the
+logarithms, the bins of the reliability diagram. `galaxy_terms` gives the contribution of each galaxy, so that
+`group_errors.group_bootstrap` resamples the groups of a sample without going through its galaxies again.
 """
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 from photoz_morph.metrics.checks import checked
 
 N_CALIBRATION_BINS = 15  # Guo et al. (2017), Table 1
+# Smallest probability whose logarithm is taken: that of a float32 softmax, below which it is rounded to 0.
+MIN_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 
 def predicted_class(probability):
@@ -103,6 +105,15 @@ def brier(sums):
     return sums[..., 0] / sums[..., 1]
 
 
+def nll(sums):
+    """Mean negative logarithm of the probability of the true class [nat].
+
+    `sums`, shape (..., 2), holds the sum of the terms and their number. No probability counts as less than 1e-38,
+    so that a certain network that is wrong has a finite score.
+    """
+    return sums[..., 0] / sums[..., 1]
+
+
 def expected_calibration_error(bins):
     """|mean confidence - accuracy| in bins of the confidence, mean over bins weighted by their galaxies.
 
@@ -135,6 +146,7 @@ SCORES = {
     "f1": ("confusion", f1),
     "macro_f1": ("confusion", macro_f1),
     "brier": ("brier", brier),
+    "nll": ("nll", nll),
     "ece": ("calibration", expected_calibration_error),
 }
 
@@ -151,7 +163,7 @@ def galaxy_terms(label, probability, n_bins=N_CALIBRATION_BINS):
     Returns
     -------
     dict of str to ndarray
-        confusion (n, n_classes, n_classes), brier (n, 2), calibration (n, n_bins, 3).
+        confusion (n, n_classes, n_classes), brier (n, 2), nll (n, 2), calibration (n, n_bins, 3).
 
     Raises
     ------
@@ -179,12 +191,13 @@ def galaxy_terms(label, probability, n_bins=N_CALIBRATION_BINS):
     return {
         "confusion": confusion,
         "brier": np.stack([squares, np.ones(len(label))], axis=1),
+        "nll": np.stack([-np.log(np.maximum(probability[rows, label], MIN_PROBABILITY)), np.ones(len(label))], axis=1),
         "calibration": calibration,
     }
 
 
 def scores(label, probability):
-    """All scores of one sample: accuracy, weighted precision, recall and f1, macro_f1, brier and ece, as a dict."""
+    """All scores of one sample, accuracy, precision, recall, f1, macro_f1, brier, nll and ece, as a dict."""
     sums = {quantity: terms.sum(axis=0) for quantity, terms in galaxy_terms(label, probability).items()}
     return {name: float(function(sums[quantity])) for name, (quantity, function) in SCORES.items()}
 

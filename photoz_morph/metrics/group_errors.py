@@ -44,14 +44,41 @@ def group_bootstrap(function, terms, group_id, n_resamples=1000, seed=0):
         raise ValueError(f"{len(group_id)} group_id but {len(terms)} galaxies; they must be of one table")
     order = np.argsort(group_id, kind="stable")
     groups, starts = np.unique(group_id[order], return_index=True)
-    if len(groups) < 2:
-        raise ValueError(f"a bootstrap over groups needs two groups or more, got {len(groups)}; check group_id")
+    drawn = _drawn(len(groups), n_resamples, seed)
+    sums = np.add.reduceat(terms[order], starts, axis=0)
+    return function(np.tensordot(drawn, sums, axes=1))
+
+
+def group_weights(group_id, n_resamples=1000, seed=0):
+    """Number of times that each galaxy is in each sample of `group_bootstrap`, for what is no function of sums.
+
+    Parameters
+    ----------
+    group_id : ndarray, shape (n,)
+    n_resamples, seed : int
+        As there, where the same values draw the same samples.
+
+    Returns
+    -------
+    ndarray, shape (n_resamples, n)
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two groups or fewer than two resamples.
+    """
+    groups, group = np.unique(np.asarray(group_id), return_inverse=True)
+    return _drawn(len(groups), n_resamples, seed)[:, group]
+
+
+def _drawn(n_groups, n_resamples, seed):
+    """Number of times that each group is drawn in each resample, shape (n_resamples, n_groups)."""
+    if n_groups < 2:
+        raise ValueError(f"a bootstrap over groups needs two groups or more, got {n_groups}; check group_id")
     if n_resamples < 2:
         raise ValueError(f"a bootstrap error needs at least 2 resamples, got {n_resamples}")
-    sums = np.add.reduceat(terms[order], starts, axis=0)
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(groups), np.full(len(groups), 1 / len(groups)), n_resamples)
-    return function(np.tensordot(drawn.astype(float), sums, axes=1))
+    return rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), n_resamples).astype(float)
 
 
 def interval(value, components):

@@ -5,13 +5,14 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from photoz_morph.models.layers.active_dropout import with_active_dropout
 from photoz_morph.models.layers.defences import defended
 from photoz_morph.models.loading import in_float32, load_members
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.runs.folder import finished_members, read_run
 
 
-def load_classifiers(run_dir, defence=None, float32=False):
+def load_classifiers(run_dir, defence=None, float32=False, active_dropout=False):
     """Load the finished networks of a run, each behind its test-time defence.
 
     Parameters
@@ -21,15 +22,27 @@ def load_classifiers(run_dir, defence=None, float32=False):
         By default, that of the run's config.
     float32 : bool
         Whether networks trained in mixed precision compute in float32.
+    active_dropout : bool
+        Whether dropout stays on, with other units in every call.
 
     Returns
     -------
     list of keras.Model
         In the order of the seeds; see `models.layers.defences.defended`.
+
+    Raises
+    ------
+    ValueError
+        With `active_dropout`, if the networks have no dropout.
     """
     config, _ = read_run(run_dir, MorphConfig)
     paths = finished_members(run_dir, MorphConfig)[0]
     networks = [in_float32(network) if float32 else network for network in load_members(paths)]
+    if active_dropout:
+        try:
+            networks = [with_active_dropout(network) for network in networks]
+        except ValueError as error:
+            raise ValueError(f"{run_dir}: {error}") from error
     return [defended(network, defence or config.defence.test_time) for network in networks]
 
 

@@ -101,8 +101,8 @@ class AdaptationConfig:
     weight : float
         Weight of that loss against the cross-entropy [dimensionless].
     estimator : str
-        Estimator of the MMD: unbiased with bandwidths about the median distance, or that of the paper, biased with 19
-        fixed bandwidths.
+        Estimator of the MMD, class by class or not: unbiased with bandwidths about the median distance, or that of the
+        paper, biased with 19 fixed bandwidths.
     warmup_epochs : float
         Epochs in which the weight is zero [epochs].
     ramp_epochs : float
@@ -236,8 +236,8 @@ class MorphConfig:
         "scaling.preset": ("default", "paper"),
         "model.name": ("resnet18", "convnet", "deepmerge"),
         "adaptation.name": (
-            "none", "mmd", "consistency", "coral", "dann", "cdan", "mdd", "mcc", "entropy", "sinkhorn", "deepjdot",
-            "fisher", "fixmatch", "noise",
+            "none", "mmd", "lmmd", "consistency", "coral", "dann", "cdan", "mdd", "mcc", "entropy", "sinkhorn",
+            "deepjdot", "fisher", "fixmatch", "noise",
         ),
         "adaptation.weighting": ("fixed", "learned"),
         "adaptation.estimator": ("median", "paper"),
@@ -272,7 +272,8 @@ class MorphConfig:
         },
     }  # fmt: skip
 
-    OF_SAMPLES: ClassVar = {"mmd": "MMD", "coral": "covariance of CORAL"}  # statistics of more than one galaxy
+    # Statistics of more than one galaxy.
+    OF_SAMPLES: ClassVar = {"mmd": "MMD", "lmmd": "MMD of a class", "coral": "covariance of CORAL"}
 
     # Network -> keys of `model` that it does not have.
     LACKING: ClassVar = {"deepmerge": ("n_latent", "dropout")}

@@ -36,6 +36,7 @@ class MorphExperiment:
     """
 
     n_folds = 1  # one split into training, validation and test, as in Ciprijanovic et al. (2021)
+    columns = None  # the galaxies of a training are cached by tf.data
 
     def __init__(self, config, data_dir):
         self.config, self.builder = config, dataset.open_dataset(data_dir)

@@ -4,11 +4,12 @@
 catalogue, in its order, followed by `probability_y10` and `probability_y1`, shape (n, n_seeds, n_classes), and
 `latent_y10` and `latent_y1`, shape (n, n_latent), of the first seed. The meta, which is the header of HDU
 `PREDICTIONS`, holds `survey`, `origin`, `model`, `n_seeds`, `classes`, `adaptation`, `config` and further facts from
-the writer: `defence` (at test time), `noise_augmentation` and `pixel_augmentation`; a missing one means none. `morph
-baseline` writes `baseline`, the number of measurements, which stand in the place of the latents, and `train_on`, the
-depths of its training images. In predictions of colour composites a row is one image, simulated where `domain` is 0 and
-real where it is 1, classified both as source, in the columns of Y10, and as target, in those of Y1. `code`,
-`model_id`, `data_id`, `bands` and `unit` are the provenance; see `system.provenance`.
+the writer: `defence` (at test time), `noise_augmentation`, `pixel_augmentation`, `mc_dropout` (the number of passes
+with dropout on) and `temperature` (how it was found); a missing one means none. `morph baseline` writes `baseline`,
+the number of measurements, which stand in the place of the latents, and `train_on`, the depths of its training images.
+In predictions of colour composites a row is one image, simulated where `domain` is 0 and real where it is 1, classified
+both as source, in the columns of Y10, and as target, in those of Y1. `code`, `model_id`, `data_id`, `bands` and `unit`
+are the provenance; see `system.provenance`.
 """
 
 from collections import Counter

@@ -245,6 +245,53 @@ class PretrainConfig:
 
 
 @dataclass(frozen=True)
+class RedshiftAdaptationConfig:
+    """Adaptation to galaxies without redshifts, of another depth or of another dataset of the survey.
+
+    Attributes
+    ----------
+    name : str
+        Loss between source and target, one of `photoz_morph.adaptation.losses`: none, Maximum Mean Discrepancy of the
+        latents, the same weighted by the PDFs, covariances, optimal transport, a discriminator of the latents, or one
+        of latents and PDFs.
+    target_dir : str, optional
+        Prepared dataset of the target; null for the dataset that is trained on, at another depth.
+    target_depth : str
+        Target galaxies: all, deep stacks or shallow ones, as `data.train_on`.
+    weight : float
+        Weight of that loss against the loss of the PDFs [dimensionless].
+    warmup_epochs : float
+        Epochs in which the weight is zero [epochs].
+    ramp_epochs : float
+        Epochs after these over which the weight rises linearly [epochs].
+    estimator : str
+        Estimator of the MMD, local or not: unbiased with bandwidths about the median distance, or biased with 19 fixed
+        bandwidths.
+    n_groups : int
+        Groups of neighbouring redshift bins, with equally many source galaxies of a batch each, within which the local
+        MMD compares the domains [groups].
+    discriminator_width : int
+        Units of each of the two hidden layers of the discriminator of DANN and CDAN [units].
+    discriminator_dropout : float
+        Dropped fraction of these [dimensionless].
+    entropy_conditioning : bool
+        Whether CDAN counts galaxies by how narrow their PDF is (CDAN+E).
+    """
+
+    name: str = "none"
+    target_dir: str | None = None
+    target_depth: str = "all"
+    weight: float = 0.1
+    warmup_epochs: float = 0.0
+    ramp_epochs: float = 0.0
+    estimator: str = "median"
+    n_groups: int = 8
+    discriminator_width: int = 256
+    discriminator_dropout: float = 0.5
+    entropy_conditioning: bool = False
+
+
+@dataclass(frozen=True)
 class PhotozConfig:
     """One photo-z experiment.
 
@@ -268,6 +315,7 @@ class PhotozConfig:
     model: InceptionConfig = field(default_factory=InceptionConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    adaptation: RedshiftAdaptationConfig = field(default_factory=RedshiftAdaptationConfig)
 
     DATASET_SIZES: ClassVar = "galaxies_per_fold"  # key of a run's dataset.json
     CHOICES: ClassVar = {
@@ -283,11 +331,15 @@ class PhotozConfig:
         "train.schedule": ("constant", "cosine", "halfway", "one_cycle"),
         "train.loss": ("cross_entropy", "crps"),
         "train.precision": ("float32", "mixed_bfloat16"),
+        "adaptation.name": ("none", "mmd", "lmmd", "coral", "dann", "cdan", "sinkhorn"),
+        "adaptation.target_depth": ("all", "deep", "shallow"),
+        "adaptation.estimator": ("median", "paper"),
     }
     POSITIVE: ClassVar = (
         "simulation.n_galaxies", "data.n_validation", "data.batch_size", "data.train_fraction", "model.crop",
         "model.conv1_filters", "model.conv1_kernel", "model.conv1_stride", "model.dense_units", "train.epochs",
         "train.iterations", "train.learning_rate", "pretrain.temperature", "pretrain.projection_units",
+        "adaptation.discriminator_width",
     )  # fmt: skip
     RANGES: ClassVar = {
         "seed": (0, math.inf),
@@ -314,6 +366,11 @@ class PhotozConfig:
         "pretrain.noise": (0, 10),
         "pretrain.shift": (0, 16),
         "pretrain.extra_ebv": (0, 1),
+        "adaptation.weight": (0, math.inf),
+        "adaptation.warmup_epochs": (0, math.inf),
+        "adaptation.ramp_epochs": (0, math.inf),
+        "adaptation.n_groups": (1, math.inf),
+        "adaptation.discriminator_dropout": (0, 0.99),
     }
 
     def check(self):
@@ -352,7 +409,44 @@ class PhotozConfig:
             )
         if not (self.pretrain.contrast or self.pretrain.colours or self.pretrain.redshift):
             raise ValueError("'pretrain.contrast', 'colours' and 'redshift' are all 0; give one of them a weight")
+        if self.adaptation.name != "none":
+            self._check_adaptation()
         self._check_network()
+
+    def _check_adaptation(self):
+        """Raise a ValueError if an adaptation would have no target or no weight, or goes with another choice badly."""
+        adaptation, data, name = self.adaptation, self.data, self.adaptation.name
+        if adaptation.weight == 0:
+            raise ValueError(f"'adaptation.name' is {name}, but 'adaptation.weight' is 0; give a weight, such as 0.1")
+        if adaptation.target_dir is not None and not adaptation.target_dir.strip():
+            raise ValueError("'adaptation.target_dir' is empty; name a prepared dataset, or give null")
+        if adaptation.target_dir is None and (adaptation.target_depth == "all" or data.train_on == "all"):
+            raise ValueError(
+                f"'adaptation.name' is {name}, but it has no target: give 'adaptation.target_dir', or two depths of "
+                "one dataset, such as data.train_on=shallow and adaptation.target_depth=deep"
+            )
+        if adaptation.target_dir is None and adaptation.target_depth == data.train_on:
+            raise ValueError(
+                f"'adaptation.target_depth' and 'data.train_on' are both {data.train_on}, so source and target would "
+                "be the same galaxies; give the other depth, or 'adaptation.target_dir'"
+            )
+        if self.train.epochs is not None and adaptation.warmup_epochs >= self.train.epochs:
+            raise ValueError(
+                f"'adaptation.warmup_epochs' is {adaptation.warmup_epochs:g} of {self.train.epochs} 'train.epochs', so "
+                f"{name} would have no weight; give fewer"
+            )
+        if self.train.auxiliary_weight:
+            raise ValueError(
+                f"'train.auxiliary_weight' is {self.train.auxiliary_weight}, but a training with 'adaptation.name' "
+                f"{name} has no second head; give 0, or adaptation.name=none"
+            )
+        if data.batch_size < 2 * adaptation.n_groups and name == "lmmd":
+            raise ValueError(
+                f"'adaptation.n_groups' is {adaptation.n_groups}, and a batch of {data.batch_size} has not two "
+                "galaxies of each group; give fewer, or raise data.batch_size"
+            )
+        if data.batch_size < 2 and name in ("mmd", "coral"):
+            raise ValueError(f"'data.batch_size' is {data.batch_size}, but {name} needs pairs; give 2 or more")
 
     def _check_network(self):
         """Raise a ValueError if the network cannot be built, or a choice of it does nothing."""

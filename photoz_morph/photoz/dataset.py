@@ -138,7 +138,8 @@ class PhotozBatches:
     ----------
     builder : tfds builder
     split : str
-    grid : RedshiftGrid
+    grid : RedshiftGrid or None
+        Without, batches have no target, and the redshifts are not read.
     batch_size : int
         Galaxies per step, over all replicas.
     label_sigma : float
@@ -167,7 +168,8 @@ class PhotozBatches:
         self._inputs = ("ebv", *observing)  # beside the image
         self.augmentations, self.auxiliary, self.taught = augmentations, auxiliary, taught
         others = auxiliary.names if auxiliary else ()
-        self._columns = tuple(dict.fromkeys((*self._inputs, "z_spec", "obj_id", *others)))
+        known = () if grid is None else ("z_spec",)
+        self._columns = tuple(dict.fromkeys((*self._inputs, *known, "obj_id", *others)))
         self.n_galaxies = count_at_depth(builder, split, depth, columns)
         self.is_cached = _fits_in_memory(builder, self.n_galaxies)
         if depth == "all" and columns is not None and columns.has(split):
@@ -194,7 +196,7 @@ class PhotozBatches:
         -------
         tf.data.Dataset
             ({"image", "ebv", *observing}, target), target of shape (batch_size, n_bins); with targets of a second
-            head {"redshift_pdf", "auxiliary"}.
+            head {"redshift_pdf", "auxiliary"}. The inputs alone without a grid.
         """
         flips = batches.stream_seeds(seed, epoch, 1)[0]
         if self._kept and not self.augmentations:
@@ -228,10 +230,13 @@ class PhotozBatches:
         return lambda galaxies: batches.shuffled(galaxies, self.n_galaxies, is_cached, order)
 
     def _network_input(self, batch):
+        inputs = {name: batch[name] for name in ("image", *self._inputs)}
+        if self.grid is None:
+            return inputs
         target = self.taught(batch) if self.taught else bin_target(batch["z_spec"], self.grid, self.label_sigma)
         if self.auxiliary:
             target = {"redshift_pdf": target, HEAD: self.auxiliary(batch)}
-        return {name: batch[name] for name in ("image", *self._inputs)}, target
+        return inputs, target
 
 
 def bin_target(z_spec, grid, label_sigma):

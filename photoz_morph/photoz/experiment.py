@@ -12,6 +12,9 @@ from photoz_morph.models.layers.photometric_inputs import adapt_to_training_set
 from photoz_morph.models.loading import LAYERS, load_network
 from photoz_morph.models.registry import build_model, layer_precision
 from photoz_morph.photoz import dataset
+from photoz_morph.photoz.adaptation.batches import DomainBatches
+from photoz_morph.photoz.adaptation.network import adapted_network, pdf_of
+from photoz_morph.photoz.adaptation.target import TargetGalaxies
 from photoz_morph.photoz.splits import cross_validation_splits
 from photoz_morph.photoz.teacher import Teacher
 from photoz_morph.runs.folder import finished_members, read_run
@@ -38,6 +41,11 @@ class PhotozExperiment:
     config : PhotozConfig
     data_dir : path-like
         Prepared dataset.
+
+    Attributes
+    ----------
+    columns : KeptGalaxies
+        What of the dataset has been read.
     """
 
     def __init__(self, config, data_dir):
@@ -46,11 +54,13 @@ class PhotozExperiment:
         teacher, others = config.train.teacher, AUXILIARY if config.train.auxiliary_weight else ()
         self._teacher = None if teacher is None else Teacher(teacher, config, self.builder)
         others += self._teacher.observing if self._teacher else ()
-        self._columns, self._splits_of = dataset.training_columns(self.builder, config.model.observing, others), {}
+        self._target = None if config.adaptation.name == "none" else TargetGalaxies(config, self.builder)
+        self.columns, self._splits_of = dataset.training_columns(self.builder, config.model.observing, others), {}
 
     def dataset_description(self):
-        """Description of the dataset for the run folder."""
-        return {
+        """Description of the dataset for the run folder, and of another one that the networks are adapted to."""
+        target = self._target and self._target.description()
+        return ({"target": target} if target else {}) | {
             "path": str(Path(self.builder.data_dir).resolve()),
             "name": self.builder.info.full_name,
             "origin": self.builder.info.metadata["origin"],
@@ -61,16 +71,18 @@ class PhotozExperiment:
 
     def n_training(self, fold):
         """Training galaxies of a fold."""
-        return dataset.count_at_depth(self.builder, self._splits(fold).train, self.config.data.train_on, self._columns)
+        return dataset.count_at_depth(self.builder, self._splits(fold).train, self.config.data.train_on, self.columns)
 
     def fold(self, fold):
         """Data, network and scores of one fold."""
         splits, taught = self._splits(fold), None
         if self._teacher:
             depth = self.config.data.train_on
-            dataset.keep_in_memory(self.builder, splits, depth, self._columns)
-            taught = self._teacher.pdfs(fold, splits.train, depth, self._columns)
-        return PhotozFold(self.config, self.builder, splits, self._columns, taught, initial_weights(self.config, fold))
+            dataset.keep_in_memory(self.builder, splits, depth, self.columns)
+            taught = self._teacher.pdfs(fold, splits.train, depth, self.columns)
+        target = self._target and self._target.batches(fold)
+        initial = initial_weights(self.config, fold)
+        return PhotozFold(self.config, self.builder, splits, self.columns, taught, initial, target)
 
     def member_name(self, fold, member):
         """Name of a network in messages."""
@@ -90,7 +102,7 @@ class PhotozFold:
 
     _initial_weights = None
 
-    def __init__(self, config, builder, splits, columns_of, taught=None, initial_weights=None):
+    def __init__(self, config, builder, splits, columns_of, taught=None, initial_weights=None, target=None):
         self.config, self._initial_weights = config, initial_weights
         batch_size, depth = config.data.batch_size, config.data.train_on
         dataset.keep_in_memory(builder, splits, depth, columns_of)
@@ -109,6 +121,7 @@ class PhotozFold:
             builder, splits.train, config.redshift, batch_size, config.train.label_sigma, depth, columns_of,
             config.model.observing, dataset.augmentations_of(config), auxiliary, taught,
         )  # fmt: skip
+        self.train = self.train if target is None else DomainBatches(self.train, target)
         observing = config.model.observing
         self._validation = dataset.image_batches(builder, splits.validation, batch_size, depth, columns_of, observing)
         validation = columns[splits.validation]
@@ -117,25 +130,29 @@ class PhotozFold:
         self.adaptation_sample = sample.take(-(-N_ADAPTATION // batch_size))
 
     def new_network(self, n_iterations, seed):
-        """Build and compile a network, its data-dependent layers adapted to the training set or pre-trained."""
+        """Build and compile a network, its data-dependent layers adapted to the training set or pre-trained; of a
+        training with two domains, in its wrapper."""
         model = new_network(self.config, n_iterations, seed)
         if self._initial_weights:
             for layer in load_network(self._initial_weights).layers:  # a second head is not among them
                 model.get_layer(layer.name).set_weights(layer.get_weights())
         else:
             adapt_to_training_set(model, self.adaptation_sample)
-        return model
+        if self.config.adaptation.name == "none":
+            return model
+        return adapted_network(model, self.config, self.train.steps_per_epoch, n_iterations, seed)
 
     def load_checkpoint(self, path):
         """Load a network with its optimizer."""
         return load_network(path, compile=True)
 
     def trained_network(self, model):
-        """The network without its optimizer, two thirds of the file, and without a second head."""
-        if self.config.train.auxiliary_weight:
+        """The network without its optimizer, two thirds of the file, and without a second head or a wrapper."""
+        is_adapted = self.config.adaptation.name != "none"
+        if self.config.train.auxiliary_weight or is_adapted:
             with layer_precision(self.config.train.precision):
                 network = build_model(self.config)
-            copy_shared_weights(model, network)
+            copy_shared_weights(model.classifier if is_adapted else model, network)
             return network
         network = keras.Model.from_config(model.get_config(), LAYERS)
         network.set_weights(model.get_weights())
@@ -143,8 +160,7 @@ class PhotozFold:
 
     def validate(self, model):
         """Loss against the hard bin, and sigma_MAD, of the validation galaxies."""
-        pdf = model.predict(self._validation, verbose=0)
-        pdf = pdf["redshift_pdf"] if isinstance(pdf, dict) else pdf
+        pdf = pdf_of(model.predict(self._validation, verbose=0))
         grid = self.config.redshift
         bins = grid.bin_index(self._z_spec)
         if self.config.train.loss == "crps":

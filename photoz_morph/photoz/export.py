@@ -15,12 +15,12 @@ from keras import ops
 
 from photoz_morph.models.loading import load_members
 from photoz_morph.models.saved_model import nan_unless_finite, write_saved_model
-from photoz_morph.photoz.calibration.conformal import bound_names, conformal_radius
+from photoz_morph.photoz.calibration.conformal import bound_names
 from photoz_morph.photoz.calibration.files import calibration_file, read_calibration
 from photoz_morph.photoz.calibration.graph import calibrated_outputs
 from photoz_morph.photoz.calibration.networks import ensemble
 from photoz_morph.photoz.calibration.quality import BITS, MEANINGS
-from photoz_morph.photoz.calibration.redshift_distribution import read_target, reweighted, target_weights
+from photoz_morph.photoz.calibration.redshift_distribution import read_target, target_weights
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predict import load_ensemble
 from photoz_morph.runs.folder import read_run, run_provenance, weights_hash
@@ -91,12 +91,8 @@ def export(run_dir, out_dir, fold=0, with_onnx=False, uncalibrated=False, target
 
 def _of_target(calibration, target_nz, grid):
     """Weights of the redshift bins for a target n(z), and the calibration with conformal intervals for it."""
-    target = read_target(target_nz, grid)
-    weights = target_weights(target, calibration.training_counts, grid, target_nz)
-    pit = grid.cdf_at(reweighted(calibration.cross_fitted, weights), calibration.z_spec)
-    of_galaxy = weights[grid.bin_index(calibration.z_spec)]
-    radii = {level: conformal_radius(pit, level, of_galaxy) for level in calibration.calibrator.radii}
-    return weights, replace(calibration, calibrator=replace(calibration.calibrator, radii=radii))
+    weights = target_weights(read_target(target_nz, grid), calibration.training_counts, grid, target_nz)
+    return weights, replace(calibration, calibrator=calibration.of_target(weights, grid))
 
 
 def _calibration_facts(calibration, grid, weights, target_nz):

@@ -253,6 +253,8 @@ def _check_config(config, n_galaxies):
     data, default = config.data, DataConfig()
     if (data.train_fraction, data.train_on) != (default.train_fraction, default.train_on):
         raise ValueError("data.train_fraction and data.train_on are for `photoz train`; select rows of the table")
+    if config.adaptation.name != "none":
+        raise ValueError("adaptation is for `photoz train`; the table has no galaxies of a target, give name none")
     if config.train.initial_weights is not None:
         raise ValueError("train.initial_weights is for `photoz train`, which keeps its folds apart; give null")
     if config.train.teacher is not None:

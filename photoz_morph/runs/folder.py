@@ -44,6 +44,11 @@ def start_run(run_dir, config, dataset, devices):
             raise ValueError(
                 f"{run_dir}: was trained with another {', '.join(keys)}; give another --run-dir, or the same values"
             )
+        if saved_dataset.get("target") != dataset.get("target"):
+            raise ValueError(
+                f"{run_dir}: was adapted to other galaxies than those in the target dataset; give the dataset that it "
+                "was adapted to, or another --run-dir"
+            )
         hashes = [saved_dataset.get("content_hash"), dataset.get("content_hash")]
         if not is_same_dataset(saved_dataset, dataset):
             raise ValueError(

@@ -1,5 +1,6 @@
 """Training of an ensemble, members x folds, into a run folder: on all GPUs, or in one process per core."""
 
+import contextlib
 import os
 import resource
 import time
@@ -17,6 +18,7 @@ from tqdm import tqdm
 from photoz_morph.runs.folder import member_dir, start_run
 from photoz_morph.runs.progress import locked, read_history, read_sessions, write_sessions
 from photoz_morph.system.files import reason_and_remedy
+from photoz_morph.system.shared_memory import IS_POSSIBLE
 from photoz_morph.training.fit import choose_strategy, fit
 from photoz_morph.training.schedules import training_length
 from photoz_morph.training.workers import run_workers
@@ -82,10 +84,13 @@ def train_ensemble(
                 for task in todo:
                     trainer(task, partial(display, task))
             elif todo:
-                train = _SingleThreadTrainer(experiment_class, config, run_dir, data_dir)
                 n_workers = min(n_jobs or len(os.sched_getaffinity(0)), len(todo))
                 groups = tasks_of_processes(todo, n_workers)
-                session.workers_memory = run_workers(groups, n_workers, train, lambda _, sent: display(*sent))
+                share = IS_POSSIBLE and experiment.columns
+                with experiment.columns.shared_memory() if share else contextlib.nullcontext() as memory:
+                    train = _SingleThreadTrainer(memory, experiment_class, config, run_dir, data_dir)
+                    used = run_workers(groups, n_workers, train, lambda _, sent: display(*sent))
+                    session.workers_memory = used + (memory.used() / 1e9 if memory else 0)
         session.write()
     return len(todo)
 
@@ -144,8 +149,8 @@ class _Trainer:
 class _SingleThreadTrainer:
     """Trains networks in turn, in a worker process with one thread."""
 
-    def __init__(self, *arguments):
-        self.arguments = arguments
+    def __init__(self, memory, *arguments):
+        self.memory, self.arguments = memory, arguments
 
     def __call__(self, tasks, send):
         """Train networks (fold, member); `send` is given (task, what a `_Trainer` sends)."""
@@ -153,6 +158,8 @@ class _SingleThreadTrainer:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
         trainer = _Trainer(*self.arguments, choose_strategy("none"))
+        if self.memory:
+            trainer.experiment.columns.share(self.memory)
         for task in tasks:
             trainer(task, lambda message, task=task: send((task, message)))
 

@@ -13,6 +13,8 @@ class BinnedCrps(keras.losses.Loss):
 
     Parameters
     ----------
+    from_logits : bool
+        Whether predictions are logits, not PDFs.
     name : str
 
     Notes
@@ -21,16 +23,22 @@ class BinnedCrps(keras.losses.Loss):
     6 ln(n_bins) / n_bins: the mean over targets of a uniform PDF is ln(n_bins), as that of cross-entropy.
     """
 
-    def __init__(self, name="binned_crps", **kwargs):
+    def __init__(self, from_logits=False, name="binned_crps", **kwargs):
         super().__init__(name=name, **kwargs)
+        self.from_logits = from_logits
 
     def call(self, y_true, y_pred):
         """Loss of each galaxy, shape (n,), of targets and PDFs of shape (n, n_bins)."""
         n_bins = y_pred.shape[-1]
+        y_pred = ops.softmax(y_pred) if self.from_logits else y_pred
         difference = ops.cumsum(y_pred - y_true, axis=-1)
         return 6 * np.log(n_bins) / n_bins * ops.sum(ops.square(difference), axis=-1)
 
+    def get_config(self):
+        return {**super().get_config(), "from_logits": self.from_logits}
 
-def pdf_loss(name):
-    """Loss of its name in a config: "cross_entropy" or "crps"."""
-    return BinnedCrps() if name == "crps" else keras.losses.CategoricalCrossentropy()
+
+def pdf_loss(name, from_logits=False):
+    """Loss of its name in a config, "cross_entropy" or "crps", of PDFs or of their logits."""
+    loss = BinnedCrps if name == "crps" else keras.losses.CategoricalCrossentropy
+    return loss(from_logits=from_logits, name=name)

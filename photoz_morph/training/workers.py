@@ -45,7 +45,7 @@ def run_workers(tasks, n_workers, train, on_message, remedy=REMEDY, set_up=quiet
     -------
     float
         Peak memory of the processes [GB]: that of the largest, times their number at once, without the half gigabyte
-        of libraries that each of them shares with this one.
+        of libraries and other memory that each of them shares with this one.
 
     Raises
     ------
@@ -133,9 +133,9 @@ def _work(task, pickled_train):
 
 
 def _file_pages_kb():
-    """Resident pages of mapped files [kB]; 0 where the system does not tell."""
+    """Resident pages of mapped files and of shared memory [kB]; 0 where the system does not tell."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
         return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("RssFile:"))
+    return sum(int(line.split()[1]) for line in lines if line.startswith(("RssFile:", "RssShmem:")))

@@ -37,7 +37,7 @@ def test_only_the_chosen_loss_has_a_weight_and_mmd_always_its_column():
 
 
 def test_an_unknown_loss_is_named():
-    with pytest.raises(ValueError, match="no adaptation loss 'wasserstein'; there are mmd, consistency, coral"):
+    with pytest.raises(ValueError, match="no adaptation loss 'wasserstein'; there are mmd, lmmd, consistency, coral"):
         make_loss("wasserstein", {})
 
 
@@ -53,6 +53,7 @@ SMALL = {"discriminator_width": 16, "discriminator_dropout": 0.0}
 # at a fixed blur, and MMD with the estimator of fixed widths.
 GRADIENTS = {
     "mmd": ({"estimator": "paper"}, BOTH_LATENTS, 1),
+    "lmmd": ({"estimator": "paper"}, BOTH_LATENTS, 1),
     "consistency": ({}, BOTH_LOGITS, 1),
     "coral": ({}, BOTH_LATENTS, 1),
     "dann": (SMALL, BOTH_LATENTS, -1),

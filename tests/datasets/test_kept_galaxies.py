@@ -1,3 +1,4 @@
+import pickle
 from functools import partial
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from photoz_morph.datasets import kept_galaxies, reading
 from photoz_morph.datasets.augmentation import augment, random_element
 from photoz_morph.datasets.kept_galaxies import KeptGalaxies
+from photoz_morph.system import shared_memory
 
 NAMES = ("obj_id", "z_spec", "ebv", "n_frames")
 
@@ -53,6 +55,29 @@ def test_each_galaxy_is_read_once_however_often_it_is_asked_for(builder, passes,
     monkeypatch.setattr(reading, "read_columns", None)  # what was kept is not read again for its columns
     for name, values in kept("fold_2+fold_1[3:]").items():
         np.testing.assert_array_equal(values, expected[name])
+
+
+@pytest.mark.skipif(not shared_memory.IS_POSSIBLE, reason="this system has no memfd_create")
+def test_processes_that_share_memory_read_each_galaxy_once(builder, passes):
+    parent, *others = (KeptGalaxies(builder, NAMES) for _ in range(3))
+    with parent.shared_memory() as memory:
+        for kept in others:
+            kept.share(pickle.loads(pickle.dumps(memory)))  # as in a process of its own
+        others[0].keep("fold_1[20:30]")
+        others[1].keep("fold_1[15:30]+fold_0[:3]")
+        assert passes == ["fold_1[20:30]", "fold_1[15:20]", "fold_0[0:3]"]
+        expected = memory.used()
+    alone = KeptGalaxies(builder, NAMES)
+    alone.keep("fold_1[15:30]+fold_0[:3]")
+    for kept in others:
+        for split in ("fold_1[15:30]", "fold_1[22:30]"):
+            assert kept.has(split)
+            ours, theirs = (each.galaxies(split, ("ebv", "obj_id")).as_numpy_iterator() for each in (kept, alone))
+            for galaxy, other in zip(ours, theirs, strict=True):
+                for name, values in other.items():
+                    np.testing.assert_array_equal(galaxy[name], values)
+    assert not others[0].has("fold_0[:3]")  # the memory of a split that it has not asked for is not open there
+    assert expected < 40 * 64 * 64 * 5 * 4
 
 
 def test_shuffling_takes_the_order_of_a_dataset_of_the_galaxies_themselves(builder):

@@ -66,6 +66,10 @@ def chain(sky, mocks_dir, tmp_path_factory):
         printed["perturb"] = morph("perturb", runs[0], fails=True)
         printed["export"] = morph("export", runs[0], fails=True)
         printed["depth"] = morph("depth", runs[0], fails=True)
+        printed["select"] = morph("select", *runs, fails=True)
+        printed["calibrate"] = morph("calibrate", runs[0], fails=True)
+        morph("predict", runs[0], "--mc-dropout", 3)
+        printed["passes"] = morph("evaluate", f"{runs[0]}/predictions_mc_dropout.fits", "--against", runs[0])
     return folder, printed
 
 
@@ -112,6 +116,10 @@ def test_each_domain_is_scored_on_its_own_galaxies(chain):
         found = scores["domains"][domain]
         assert [seed["accuracy"]["value"] for seed in found["seeds"]] == pytest.approx(right.tolist())
         assert found["n_galaxies"] == known.sum()
+        ensemble = np.asarray(part[f"probability_{suffix}"], float)[known].mean(axis=1)
+        wrong = (ensemble.argmax(axis=1) != label[known])[np.argsort(-ensemble.max(axis=1))]
+        area = np.mean(np.cumsum(wrong) / np.arange(1, len(wrong) + 1))  # no two galaxies are equally sure
+        assert found["ensemble"]["aurc"]["value"] == pytest.approx(area)
         f1 = []  # of the first seed, by hand
         for name in (0, 1):
             hits = np.sum((given[known, 0] == name) & (label[known] == name))
@@ -129,9 +137,23 @@ def test_an_arm_compared_with_itself_differs_in_nothing(chain):
     assert comparison["recovered"] is None or comparison["recovered"]["value"] == 0
 
 
+def test_passes_with_dropout_classify_every_image_in_both_domains(chain):
+    plain = read_morph_predictions(chain[0] / "runs/morph_sky/predictions.fits")
+    dropped = read_morph_predictions(chain[0] / "runs/morph_sky/predictions_mc_dropout.fits")
+    assert dropped.meta["mc_dropout"] == 3 and list(dropped["obj_id"]) == list(plain["obj_id"])
+    for suffix in ("y10", "y1"):
+        difference = np.abs(dropped[f"probability_{suffix}"] - plain[f"probability_{suffix}"]).max(axis=(1, 2))
+        assert np.median(difference) < 0.2 and difference.max() > 1e-5  # rows are in one order
+        information = np.asarray(dropped[f"mutual_information_{suffix}"])
+        assert information.shape == (len(plain), 2) and np.all(information > -1e-6) and information.max() > 1e-6
+    assert "In real " in chain[1]["passes"] and "MC dropout" in chain[1]["passes"]
+
+
 def test_scores_and_report_name_what_is_real(chain):
     assert "| training | metric | simulated | real |" in chain[1]["evaluate"]
-    assert re.search(r"\| macro-F1 \| 0\.\d+ \(-?\d\.\d+ to \d\.\d+\) \|", chain[1]["evaluate"])
+    for row in ("macro-F1", "macro-F1, ensemble of 2"):
+        assert re.search(rf"\| {row} \| 0\.\d+ \(-?\d\.\d+ to \d\.\d+\) \|", chain[1]["evaluate"])
+    assert re.search(r"\| risk-coverage area \| 0\.\d+ ± 0\.\d+ \| 0\.\d+ ± 0\.\d+ \|", chain[1]["evaluate"])
     assert "In real " in chain[1]["evaluate"]
     scores = json.loads((chain[0] / "runs/morph_sky/scores.json").read_text())
     assert scores["comparison"]["domains"].keys() == {"simulated", "real"}
@@ -146,6 +168,9 @@ def test_what_needs_both_depths_of_a_galaxy_says_so(chain):
     assert "nothing is known of their electrons" in chain[1]["perturb"]
     assert "use `morph predict`" in chain[1]["export"]
     assert "cannot be observed for other years" in chain[1]["depth"]
+    for command in ("select", "calibrate"):
+        assert "choice and calibration without labels need each galaxy at both depths" in chain[1][command]
+    assert not list((chain[0] / "runs").glob("*/validation.fits"))
     with contextlib.chdir(chain[0]):
         paired = morph("train", "morph_sky.yaml", "--data-dir", "sky_data", "--run-dir", "runs/paired", "--set",
                        "adaptation.name=consistency", *SETTINGS, fails=True)  # fmt: skip

@@ -1,11 +1,16 @@
+import shutil
+
 import numpy as np
 import pytest
 
 from photoz_morph.datasets import reading
 from photoz_morph.models.loading import load_network
+from photoz_morph.models.registry import build_classifier
 from photoz_morph.morph import dataset
 from photoz_morph.morph.config import MorphConfig
+from photoz_morph.morph.evaluation.scores import evaluate_morph
 from photoz_morph.morph.predict import predict_morph_run
+from photoz_morph.morph.predictions import read_morph_predictions, write_morph_predictions
 from photoz_morph.runs.folder import finished_members
 from photoz_morph.shards.mocks import mock_shard_path, write_mock_shard
 from tests.support.samples import MOCK_HEADER, shape_mocks
@@ -34,3 +39,27 @@ def test_predictions_of_mocks_with_other_settings_are_refused(morph_run_dirs, tm
     build(tmp_path, tmp_path / "data", progress=False)
     with pytest.raises(ValueError, match="mocks .*'binning': 'sum'.* the run was trained with .*'sample'"):
         predict_morph_run(morph_run_dirs["mmd"], tmp_path / "data", progress=False)
+
+
+def test_passes_with_dropout_scatter_about_the_prediction_without(morph_run_dirs, tmp_path):
+    plain = predict_morph_run(morph_run_dirs["mmd"], progress=False)
+    dropped = predict_morph_run(morph_run_dirs["mmd"], progress=False, mc_dropout=8)
+    assert dropped.meta["mc_dropout"] == 8 and "mc_dropout" not in plain.meta
+    for suffix in ("y10", "y1"):
+        difference = np.abs(dropped[f"probability_{suffix}"] - plain[f"probability_{suffix}"])
+        assert 1e-5 < difference.max() < 0.5
+        information = np.asarray(dropped[f"mutual_information_{suffix}"])
+        assert information.shape == (len(plain), 2) and information.max() > 1e-5
+        assert np.all(information > -1e-6) and np.all(information < np.log(3))  # Jensen; a class holds no more
+    write_morph_predictions(dropped, tmp_path / "dropped.fits")
+    back = read_morph_predictions(tmp_path / "dropped.fits")
+    assert back.meta["mc_dropout"] == 8 and evaluate_morph(back, 20)["mc_dropout"] == 8
+
+
+def test_runs_without_dropout_are_refused_by_name(morph_run_dirs, tmp_path):
+    run = tmp_path / "plain"
+    shutil.copytree(morph_run_dirs["mmd"], run)
+    for path in finished_members(run, MorphConfig)[0]:
+        build_classifier("convnet", (100, 100, 3), width=2, n_latent=4).save(path)
+    with pytest.raises(ValueError, match="plain: convnet has no dropout"):
+        predict_morph_run(run, progress=False, mc_dropout=2)

@@ -49,3 +49,21 @@ def calibrated_run(run_dir, tmp_path_factory):
     run = shutil.copytree(run_dir, tmp_path_factory.mktemp("calibrated") / "run")
     calibrate_run(run, progress=False)
     return run
+
+
+@pytest.fixture(scope="session")
+def target_dir(tmp_path_factory):
+    """A dataset of 150 other galaxies of the kind of `data_dir`, with half the light and without redshifts."""
+    import numpy as np
+
+    from photoz_morph.shards.stacks import shard_path, write_shard
+    from photoz_morph.surveys import SDSS
+    from tests.support.samples import colour_stacks
+    from tfds_builders.sdss_ugriz import build
+
+    stacks, folder = (tmp_path_factory.mktemp(name) for name in ("target_stacks", "target"))
+    images, table = colour_stacks(150, first_id=300)
+    table["z_spec"] = np.nan
+    write_shard(shard_path(stacks, 0), 0.5 * images, table, SDSS, "simulated")
+    build(stacks, folder, progress=False, unlabelled=True)
+    return folder

@@ -180,6 +180,7 @@ def bands_first():
         ({}, {"n_members": 0}, "n_members is 0"),
         ({}, {"hdf5_groupname": "cutouts"}, "no group 'cutouts' but photometry"),
         ({}, {"config_overrides": ["train.initial_weights=a"]}, "train.initial_weights is for `photoz train`"),
+        ({}, {"config_overrides": ["adaptation={name: mmd, target_dir: a}"]}, "adaptation is for `photoz train`"),
         ({}, {"config_overrides": ["data.n_validation=50"]}, "the table has 60 galaxies, fewer than"),
         ({"redshift": np.full(59, 0.1)}, {}, r"column 'redshift' has shape \(59,\), the table has 60 images"),
         ({}, {"config_overrides": [*SMALLEST, "data.train_fraction=0.2"]}, "select rows of the table"),

@@ -65,6 +65,16 @@ def test_a_run_refuses_other_galaxies_in_equal_numbers(tmp_path):
         start_run(tmp_path, config, {**DATASET, "content_hash": "fedcba9876543210"}, [])
 
 
+def test_a_run_refuses_other_galaxies_to_adapt_to(tmp_path):
+    config, known = photoz_config(), {**DATASET, "target": {"content_hash": "0123456789abcdef"}}
+    start_run(tmp_path, config, known, [])
+    member_dir(tmp_path, 0, 0).mkdir(parents=True)
+    (member_dir(tmp_path, 0, 0) / "history.csv").touch()
+    start_run(tmp_path, config, {**known, "path": "moved"}, [])
+    with pytest.raises(ValueError, match="was adapted to other galaxies than those in the target dataset; give the"):
+        start_run(tmp_path, config, {**known, "target": {"content_hash": "fedcba9876543210"}}, [])
+
+
 def test_hash_tells_two_networks_apart_by_one_bit(tmp_path):
     (tmp_path / "a").write_bytes(b"weights")
     (tmp_path / "b").write_bytes(b"weightr")

@@ -88,3 +88,16 @@ def toy_history(n_epochs=12, mmd=None, seed=0):
         row |= {"validation_accuracy_target": 0.5 + 0.02 * rng.normal() + 0.2 * (mmd is not None), "seconds": 20.0}
         rows.append(row)
     return rows
+
+
+def toy_answers(strength_y10=2.0, strength_y1=0.5, n=300, n_seeds=2, **changes):
+    """`toy_predictions` of validation galaxies with the columns of `ANSWERS`; latents are log-probabilities."""
+    table = toy_predictions(strength_y10, strength_y1, n, n_seeds, **changes)
+    for suffix in ("y10", "y1"):
+        logarithm = np.log(np.asarray(table[f"probability_{suffix}"]))
+        table[f"latent_{suffix}"] = logarithm[:, 0]
+        table[f"latents_{suffix}"] = logarithm
+    table["partner"] = (np.arange(n) + n // 2) % n
+    mixed = np.exp(0.55 * table["latents_y1"] + 0.45 * np.asarray(table["latents_y1"])[np.asarray(table["partner"])])
+    table["probability_mixed"] = (mixed / mixed.sum(axis=2, keepdims=True)).astype(np.float32)
+    return table

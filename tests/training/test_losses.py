@@ -60,3 +60,14 @@ def test_a_saved_network_finds_its_loss(tmp_path):
     model.compile("sgd", BinnedCrps())
     model.save(tmp_path / "model.keras")
     assert isinstance(keras.models.load_model(tmp_path / "model.keras").loss, BinnedCrps)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "crps"])
+def test_the_loss_of_logits_is_that_of_their_pdf(name):
+    rng = np.random.default_rng(5)
+    logits, target = rng.normal(size=(7, 20)).astype(np.float32), rng.dirichlet(np.ones(20), 7).astype(np.float32)
+    of_logits, of_pdf = pdf_loss(name, from_logits=True), pdf_loss(name)
+    pdf = keras.ops.softmax(logits)
+    assert float(of_logits(target, logits)) == pytest.approx(float(of_pdf(target, pdf)), rel=1e-4)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(of_logits))
+    assert float(again(target, logits)) == float(of_logits(target, logits))

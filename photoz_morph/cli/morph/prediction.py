@@ -32,13 +32,17 @@ from photoz_morph.training.quiet import quiet_tensorflow
 @click.option("--split", default="test", show_default=True, type=click.Choice(["test", "validation", "train"]),
               help="Galaxies to classify.")  # fmt: skip
 @defence_option
+@click.option("--mc-dropout", default=0, metavar="PASSES", type=click.IntRange(min=0),
+              help="Keep dropout on, and average over so many passes, 20 for example.")  # fmt: skip
 @click.option("--out", type=UserPath(), callback=output_file(".fits"),
-              help="A .fits file; by default RUN/predictions.fits, or RUN/predictions_DEFENCE.fits.")  # fmt: skip
+              help="A .fits file; by default RUN/predictions.fits, RUN/predictions_DEFENCE.fits or "
+              "RUN/predictions_mc_dropout.fits.")  # fmt: skip
 @quiet_option
-def predict(run, data_dir, split, defence, out, quiet):
+def predict(run, data_dir, split, defence, mc_dropout, out, quiet):
     """Classify the test galaxies of RUN at both depths with every seed.
 
-    Class probabilities and latents are written to a FITS table.
+    Class probabilities and latents are written to a FITS table. With --mc-dropout they are means over passes, and the
+    mutual information of class and pass says how uncertain a network is of what it has learned.
     """
     quiet_tensorflow()
     from photoz_morph.morph.config import MorphConfig
@@ -47,11 +51,11 @@ def predict(run, data_dir, split, defence, out, quiet):
     from photoz_morph.morph.predictions import write_morph_predictions
     from photoz_morph.runs.folder import read_run
 
-    name = "predictions.fits" if split == "test" else f"predictions_{split}.fits"
+    name = "predictions" + f"_{split}" * (split != "test") + "_mc_dropout" * (mc_dropout > 0) + ".fits"
     out = out or with_defence(Path(run) / name, read_run(run, MorphConfig)[0], defence)
     if Path(out).parent.is_dir():  # else its absence is the error
         own_output(out)
-    table = predict_morph_run(run, data_dir, split, progress=not quiet, defence=defence)
+    table = predict_morph_run(run, data_dir, split, progress=not quiet, defence=defence, mc_dropout=mc_dropout)
     write_morph_predictions(table, out)
     echo(f"{len(table)} galaxies in {out}. Next: morph evaluate {out}", quiet)
 

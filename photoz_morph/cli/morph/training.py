@@ -26,8 +26,9 @@ config_argument = click.argument("config", default=DEFAULT_CONFIG, type=UserPath
 
 @click.command()
 @config_argument
-@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1),
-              help="Number of networks, each with its own seed.")  # fmt: skip
+@click.option("--seeds", "--ensemble", "seeds", default=1, show_default=True, type=click.IntRange(min=1),
+              help="Number of networks, each with its own seed; scored one by one and as an ensemble, whose "
+              "probabilities are their mean.")  # fmt: skip
 @data_dir_option
 @click.option("--run-dir", type=UserPath(), help="Run folder; by default runs/NAME, after the config.")
 @seed_option

@@ -32,15 +32,17 @@ from photoz_morph.training.quiet import quiet_tensorflow
 @click.option("--out", default="stacks", show_default=True, type=UserPath(), help="Output folder.")
 @click.option("--deep-fraction", default=0.03, show_default=True, type=click.FloatRange(0, 1),
               help="Fraction of galaxies with stacks of 10 to 64 frames, like Stripe 82.")  # fmt: skip
+@click.option("--seeing", default=1.0, show_default=True, type=click.FloatRange(0.5, 5),
+              help="Width of the point-spread function in units of that of SDSS.")  # fmt: skip
 @click.option("--processes", type=click.IntRange(min=1),
               help="Number of processes; all cores by default. The output does not depend on it.")  # fmt: skip
 @quiet_option
-def simulate(n_galaxies, seed, out, deep_fraction, processes, quiet):
+def simulate(n_galaxies, seed, out, deep_fraction, seeing, processes, quiet):
     """Simulate stacks of the SDSS Main Galaxy Sample with known redshifts (the embedded default)."""
     from photoz_morph.simulation.sdss.sample import simulate_sample
 
     simulate_sample(
-        out, n_galaxies, seed, n_processes=processes, progress=not quiet, deep_fraction=deep_fraction
+        out, n_galaxies, seed, n_processes=processes, progress=not quiet, deep_fraction=deep_fraction, seeing=seeing
     )
     echo(f"{n_galaxies} simulated galaxies in {out}/stacks-*.fits. Next: photoz build {out}", quiet)
 

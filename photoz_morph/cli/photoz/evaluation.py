@@ -20,6 +20,10 @@ from photoz_morph.training.quiet import quiet_tensorflow
 
 BASELINES = ("knn", "boosting", "mlp", "mlp_shapes")
 BOUNDS = "bounds"  # those of a run on simulated galaxies, all together
+depth_option = click.option(
+    "--depth", default="all", show_default=True, type=click.Choice(["all", "deep", "shallow"]),
+    help="Galaxies with at least ten frames in every band (deep), or fewer (shallow).",
+)  # fmt: skip
 REGION_HELP = "SDSS stripes, such as stripes=38-39, or 'ra=350-10 dec=-1.25-1.25' [deg]."
 
 
@@ -74,8 +78,7 @@ def baseline(source, method, out, simulated, survey, z_max, data_dir, quiet):
 @click.argument("predictions", metavar="RUN_OR_FILE", type=UserPath())
 @click.option("--against", metavar="RUN_OR_FILE", type=UserPath(),
               help="Run folder or predictions of another method, for the same galaxies.")  # fmt: skip
-@click.option("--depth", default="all", show_default=True, type=click.Choice(["all", "deep", "shallow"]),
-              help="Galaxies with at least ten frames in every band (deep), or fewer (shallow).")  # fmt: skip
+@depth_option
 @click.option("--without", metavar="REGION", help=f"Region to leave out: {REGION_HELP}")
 @click.option("--widest-removed", default=0.0, show_default=True, type=click.FloatRange(0, 1, max_open=True),
               help="Fraction of the galaxies to leave out, those with the widest PDFs.")  # fmt: skip
@@ -149,9 +152,10 @@ def evaluate(
 @click.argument("methods", metavar="RUN_OR_FILE...", nargs=-1, required=True, type=UserPath())
 @click.option("--n-bootstrap", default=200, show_default=True, type=click.IntRange(min=2),
               help="Number of bootstrap resamples behind the errors.")  # fmt: skip
+@depth_option
 @click.option("--out", type=UserPath(), callback=output_file(".json"), help="JSON file of the comparison.")
 @quiet_option
-def compare(methods, n_bootstrap, out, quiet):
+def compare(methods, n_bootstrap, depth, out, quiet):
     """Compare two or more runs on the galaxies they have in common.
 
     Prints the scores side by side, the paired differences from the first run, and which of them are significant. Each
@@ -167,7 +171,7 @@ def compare(methods, n_bootstrap, out, quiet):
         raise click.UsageError("give two or more run folders or tables of predictions")
     for path in methods:
         predictions_of(Path(path), quiet)
-    comparison = compare_files(methods, n_bootstrap)
+    comparison = compare_files(methods, n_bootstrap, depth)
     echo(comparison_markdown(comparison), quiet)
     echo(cells_markdown(comparison["colour_cells"]), quiet)
     if out:

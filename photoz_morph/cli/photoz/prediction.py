@@ -269,24 +269,29 @@ def calibrate(run, data_dir, quiet):
 @click.option("--data-dir", type=UserPath(), help="Prepared dataset; by default the one the run was trained on.")
 @click.option("--out", type=UserPath(), callback=output_file(*FORMATS),
               help="A .fits, .parquet, .hdf5 or .hats file; by default RUN/predictions.fits.")  # fmt: skip
+@click.option("--target", metavar="DATA_DIR", type=UserPath(),
+              help="Another prepared dataset of the survey, with or without z_spec, to predict instead.")  # fmt: skip
+@click.option("--target-nz", metavar="TABLE|em", type=UserPath(),
+              help="Re-weight the PDFs to the n(z) of a table of z and nz, or to the one they imply together (em).")
 @uncalibrated_option
 @quiet_option
-def predict(run, data_dir, out, uncalibrated, quiet):
+def predict(run, data_dir, out, target, target_nz, uncalibrated, quiet):
     """Predict redshift PDFs of the test galaxies of RUN, calibrated if it is.
 
-    The galaxies of each fold are predicted by the networks that were not trained on them.
+    The galaxies of each fold are predicted by the networks that were not trained on them; those of a --target, by the
+    networks that have seen no copy of them. Its predictions are RUN/target_predictions.fits by default.
     """
     quiet_tensorflow()
     from photoz_morph.photoz.predict import predict_run
     from photoz_morph.photoz.predictions import rehearse_predictions, write_predictions
 
-    out = out or Path(run) / "predictions.fits"
+    out = out or Path(run) / ("target_predictions.fits" if target else "predictions.fits")
     if Path(run).is_dir():  # else its absence is the error
         own_output(out)
         rehearse_predictions(ONE_GALAXY, out)
-    table = predict_run(run, data_dir, not quiet, uncalibrated)
+    table = predict_run(run, data_dir, not quiet, uncalibrated, target, target_nz)
     write_predictions(table, out)
-    echo(f"{len(table)} galaxies in {out}. Next: photoz evaluate {run}", quiet)
+    echo(f"{len(table)} galaxies in {out}. Next: photoz evaluate {out if target else run}", quiet)
 
 
 @click.command()

@@ -73,9 +73,11 @@ class DomainBatchNormalization(keras.layers.Layer):
         squares = ops.matmul(ops.transpose(belongs), ops.sum(ops.square(centred), axis=axes))
         variance = _of_all_replicas(squares) / count
         for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            changed = moving * self.momentum + ops.stop_gradient(new) * (1 - self.momentum)
-            moving.assign(ops.where(is_shown, changed, moving))
-        return ops.where(is_shown, mean, self.moving_mean), ops.where(is_shown, variance, self.moving_variance)
+            before = ops.convert_to_tensor(moving)  # JAX's functions take no Keras variables
+            changed = before * self.momentum + ops.stop_gradient(new) * (1 - self.momentum)
+            moving.assign(ops.where(is_shown, changed, before))
+        mean = ops.where(is_shown, mean, ops.convert_to_tensor(self.moving_mean))
+        return mean, ops.where(is_shown, variance, ops.convert_to_tensor(self.moving_variance))
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -65,7 +65,7 @@ def compare_morph(table_a, table_b, names=None, n_bootstrap=1000, seed=0):
     """
     check_morph_predictions(table_a, "first arm")
     check_morph_predictions(table_b, "second arm")
-    table_b = _matched(table_a, table_b)
+    table_b = matched(table_a, table_b)
     table_a, table_b = labelled(table_a, "label"), labelled(table_b, "label")
     group_id, bootstrap = np.asarray(table_a["group_id"]), {"n_resamples": n_bootstrap, "seed": seed}
     domains = {}
@@ -114,7 +114,7 @@ def _recovered(table_a, table_b, group_id, bootstrap):
     return {"value": float(ratio(terms.sum(axis=0))), "interval": np.percentile(resampled, (2.5, 97.5)).tolist()}
 
 
-def _matched(table_a, table_b):
+def matched(table_a, table_b):
     """Rows of the second table in the order of the first; a ValueError unless both have the same galaxies."""
     for key in ("origin", "classes", "survey"):
         if table_a.meta[key] != table_b.meta[key]:
@@ -163,6 +163,8 @@ def _arm_name(header):
     parts = [ARM_NAMES.get(header["adaptation"], header["adaptation"])]
     parts += [name for name in ("noise", "pixel") if header.get(f"{name}_augmentation")]
     parts += [header["defence"]] if header.get("defence", "none") != "none" else []
+    parts += ["MC dropout"] if header.get("mc_dropout") else []
+    parts += ["temperature"] if header.get("temperature") else []
     return " + ".join(parts)
 
 

@@ -8,13 +8,15 @@ two components: the test galaxies (bootstrap over groups) and, for means over se
 import numpy as np
 
 from photoz_morph.metrics.classification import SCORES, galaxy_terms, majority_class, predicted_class
-from photoz_morph.metrics.group_errors import group_bootstrap, interval
+from photoz_morph.metrics.group_errors import group_bootstrap, group_weights, interval
+from photoz_morph.metrics.risk_coverage import aurc
 from photoz_morph.morph.predictions import check_morph_predictions, class_names, domains_of, rows_of
 from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.system.provenance import scored_provenance
 
 SECOND_TRUTHS = ("intended_type", "label_g")
 
+AT_ONCE = 1_000_000  # galaxies times resamples, 8 MB an array
 SCORE_KEYS = ("data", "origin", "domains")  # of a scores.json, for `runs.scores.read_scores`
 
 
@@ -36,8 +38,9 @@ def evaluate_morph(table, n_bootstrap=1000, seed=0):
         None if no `label_g` is known); `fall` (accuracy on Y10 minus that on Y1, mean over seeds, paired by galaxy
         where both are of the same ones); and `domains`: for "Y10" and "Y1", or of composites for "simulated" and
         "real", `n_galaxies`, `majority_accuracy` of the class above, and the scores of `seeds` (list), `mean` (with
-        sd_over_seeds, None for one seed) and `ensemble` (of the mean probability), `confusion` and `calibration`
-        (summed over seeds), and `against` (accuracy, mean over seeds, with `intended_type` or `label_g` as the truth).
+        sd_over_seeds, None for one seed) and `ensemble` (of the mean probability), each also with `aurc`, the area
+        under the risk-coverage curve; `confusion` and `calibration` (summed over seeds), and `against` (accuracy, mean
+        over seeds, with `intended_type` or `label_g` as the truth).
 
     Raises
     ------
@@ -57,7 +60,7 @@ def evaluate_morph(table, n_bootstrap=1000, seed=0):
     for domain in domains_of(table):
         part = labelled(rows_of(table, domain), "label")
         label, group_id = np.asarray(part["label"]), np.asarray(part["group_id"])
-        domains[domain] = _domain_scores(label, probability_of_seeds(part, domain), group_id, bootstrap)
+        domains[domain] = domain_scores(label, probability_of_seeds(part, domain), group_id, bootstrap)
         domains[domain]["n_galaxies"] = len(part)
         domains[domain]["majority_accuracy"] = float(np.mean(label == majority))
         domains[domain]["against"] = {
@@ -81,7 +84,8 @@ def _header(table):
     """Provenance of a table, with which every dictionary of scores begins."""
     origin = table.meta["origin"]
     names = ["survey", "model", "adaptation", "config"]
-    optional = ("defence", "noise_augmentation", "pixel_augmentation", "baseline", "train_on")
+    optional = ("defence", "noise_augmentation", "pixel_augmentation", "mc_dropout", "temperature", "baseline",
+                "train_on")  # fmt: skip
     names += [name for name in optional if name in table.meta]
     return {"data": ORIGINS[origin], "origin": origin, **{name: table.meta[name] for name in names},
             "classes": list(class_names(table)), **scored_provenance(table.meta)}  # fmt: skip
@@ -119,10 +123,26 @@ def fall_of(table, bootstrap):
     return _with_seeds(right.mean(axis=0) - others.mean(axis=0), np.hypot(*errors), len(np.unique(group_id)))
 
 
-def _domain_scores(label, probability, group_id, bootstrap):
-    """Scores of the seeds, of their mean and of their ensemble on one domain."""
+def domain_scores(label, probability, group_id, bootstrap, ensemble=None):
+    """Scores of the seeds, of their mean and of their ensemble on one domain.
+
+    Parameters
+    ----------
+    label : ndarray of int, shape (n,)
+    probability : ndarray, shape (n, n_seeds, n_classes)
+    group_id : ndarray, shape (n,)
+    bootstrap : dict
+        `n_resamples` and `seed` of `group_bootstrap`.
+    ensemble : ndarray, shape (n, n_classes), optional
+        Probabilities of the ensemble; by default the mean over the seeds.
+
+    Returns
+    -------
+    dict
+        As a domain of `evaluate_morph`, without `against`.
+    """
     # The ensemble is handled as one more seed, so that each kind of sum is resampled once.
-    predictors = [*np.moveaxis(probability, 1, 0), probability.mean(axis=1)]
+    predictors = [*np.moveaxis(probability, 1, 0), probability.mean(axis=1) if ensemble is None else ensemble]
     per_predictor = [galaxy_terms(label, predictor) for predictor in predictors]
     terms = {quantity: np.stack([part[quantity] for part in per_predictor], axis=1) for quantity in per_predictor[0]}
     sums = {quantity: group_bootstrap(np.asarray, part, group_id, **bootstrap) for quantity, part in terms.items()}
@@ -132,6 +152,10 @@ def _domain_scores(label, probability, group_id, bootstrap):
         for number, scores in enumerate(single):
             scores[name] = interval(values[number], [(resampled[:, number].std(ddof=1), n_groups - 1)])
         mean[name] = _with_seeds(values[:-1], resampled[:, :-1].mean(axis=1).std(ddof=1), n_groups)
+    values, resampled = _aurc(label, predictors, group_id, bootstrap)
+    for number, scores in enumerate(single):
+        scores["aurc"] = interval(values[number], [(resampled[:, number].std(ddof=1), n_groups - 1)])
+    mean["aurc"] = _with_seeds(values[:-1], resampled[:, :-1].mean(axis=1).std(ddof=1), n_groups)
     totals = {quantity: part[:, :-1].sum(axis=(0, 1)) for quantity, part in terms.items()}
     return {
         "seeds": single[:-1],
@@ -140,6 +164,16 @@ def _domain_scores(label, probability, group_id, bootstrap):
         "confusion": totals["confusion"].astype(int).tolist(),
         "calibration": totals["calibration"].tolist(),
     }
+
+
+def _aurc(label, predictors, group_id, bootstrap):
+    """Area under the risk-coverage curve of each predictor, and of each resample, (n_resamples, n_predictors)."""
+    arguments = [(predictor.max(axis=1), predicted_class(predictor) != label) for predictor in predictors]
+    weights = group_weights(group_id, **bootstrap)
+    # A few resamples at a time: the curves of all of them would take gigabytes.
+    parts = np.array_split(weights, max(1, weights.size // AT_ONCE))
+    resampled = [np.concatenate([aurc(*each, weights=part) for part in parts]) for each in arguments]
+    return np.array([aurc(*each) for each in arguments]), np.stack(resampled, axis=1)
 
 
 def _with_seeds(values, error_galaxies, n_groups):

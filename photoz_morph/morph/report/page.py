@@ -2,7 +2,8 @@
 
 Takes tables, scores, histories and a few images, and returns the path of the page. The sections follow the questions
 of a referee: how good, is the difference significant, what do the galaxies look like and how were they labelled, which
-classes are confused, what do the latents look like, are the probabilities calibrated, was it trained to the end.
+classes are confused, what do the latents look like, are the probabilities calibrated, was it trained to the end, which
+run would be chosen without labels of Y1.
 """
 
 from pathlib import Path
@@ -14,6 +15,7 @@ from photoz_morph.mocks.labels import CLASS_NAMES
 from photoz_morph.morph.predictions import class_names
 from photoz_morph.morph.report import robustness, text
 from photoz_morph.morph.report.figures import classification, images, isomap
+from photoz_morph.morph.report.selection import calibration_entries, selection_entries
 from photoz_morph.morph.report.tables.scores import comparison_markdown, table1_csv, table1_markdown
 from photoz_morph.report.page import Entry, write_page
 from photoz_morph.report.style import write_text
@@ -53,6 +55,7 @@ def morph_report(results, out_dir, progress=True):
     parts = text.score_parts(scores, results.comparison, results.baselines, results.baseline_note)
     entries = [Entry("Scores", html=piece) for piece in parts]
     entries += [*_sample_figures(results, title), *_score_figures(results, title)]
+    entries += [*calibration_entries(results, title, text.sample_size(scores)), *selection_entries(results, title)]
     figures = robustness.robustness_figures(results, title)
     for section in robustness.SECTIONS:
         entries += [entry for entry in (*tables, *figures) if entry.section == section]

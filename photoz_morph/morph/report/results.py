@@ -11,6 +11,7 @@ from photoz_morph.morph.report.style import RUN_STYLES
 from photoz_morph.morph.robustness.attack_files import find_attacks, read_attack
 from photoz_morph.morph.robustness.latent_files import read_latent
 from photoz_morph.morph.robustness.perturbation_scores import read_perturbations
+from photoz_morph.morph.selection import calibration, ranking
 from photoz_morph.report.text import DATA_NAMES
 from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.runs.progress import read_history, read_sessions
@@ -30,8 +31,9 @@ class MorphResults:
         Each with `name`; `config`, its text; `table`, from `read_morph_predictions`; `scores`, from `evaluate_morph`;
         `histories`, a list with the rows (list of dict of numbers) of each seed; and, where known, `facts`, a dict of
         str to text for the provenance, `attacks`, a dict of name to (table, images) from `read_attack`, `latent`, from
-        `read_latent`, `perturbations`, from `read_perturbations`, `depth`, from `read_depth`, and `defended`, a dict of
-        test-time defences other than the run's own to `scores` and `latent` behind them.
+        `read_latent`, `perturbations`, from `read_perturbations`, `depth`, from `read_depth`, `selection`, from
+        `rank_runs`, `calibration`, from `calibrate_run`, and `defended`, a dict of test-time defences other than the
+        run's own to `scores` and `latent` behind them.
     origin : str
         A key of `runs.scores.ORIGINS`.
     comparison : dict, optional
@@ -170,6 +172,8 @@ def read_run_results(run_dir):
         "defended": _read_defended(run_dir, config),
         "perturbations": _read_if_present(read_perturbations, run_dir / "perturbations.json"),
         "depth": _read_if_present(read_depth, run_dir / "depth.json"),
+        "selection": _read_if_present(ranking.read_selection, run_dir / ranking.FILE),
+        "calibration": _read_if_present(calibration.read_calibration, run_dir / calibration.FILE),
     }
 
 

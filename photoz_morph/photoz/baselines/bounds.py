@@ -64,7 +64,7 @@ def measured_information(builder, columns, n_needed, survey, progress=True):
         in_fold = np.flatnonzero(columns["fold"] == fold)
         for number in range(-(-needed // PART_SIZE)):
             chosen = in_fold[number * PART_SIZE : (number + 1) * PART_SIZE]
-            names = ("obj_id", "n_frames", "true_mags")
+            names = ["obj_id", "n_frames", "true_mags", *(["psf_fwhm"] if "psf_fwhm" in columns.keys() else [])]
             parts[f"fold_{fold}-{number:05d}"] = {name: np.asarray(columns[name][chosen]) for name in names}
             rows.append(chosen)
     return np.concatenate(rows), measure_sample(Path(builder.data_dir) / FOLDER, parts, survey, progress=progress)

@@ -7,14 +7,16 @@ that the two belong together. A calibration of other networks than those in the 
 
 import io
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from photoz_morph.photoz.calibration.calibrator import Calibrator
+from photoz_morph.photoz.calibration.conformal import conformal_radius
 from photoz_morph.photoz.calibration.pit_map import PitMap
 from photoz_morph.photoz.calibration.quality import LatentDistance, QualityLimits
+from photoz_morph.photoz.calibration.redshift_distribution import reweighted
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.runs.folder import weights_hash
 from photoz_morph.system.files import write_whole
@@ -49,6 +51,20 @@ class FoldCalibration:
     cross_fitted: np.ndarray
     z_spec: np.ndarray
     facts: dict
+
+    def of_target(self, weights, grid):
+        """Calibrator with conformal intervals for PDFs re-weighted to another n(z).
+
+        Parameters
+        ----------
+        weights : ndarray, shape (n_bins,)
+            From `redshift_distribution.target_weights`.
+        grid : RedshiftGrid
+        """
+        pit = grid.cdf_at(reweighted(self.cross_fitted, weights), self.z_spec)
+        of_galaxy = weights[grid.bin_index(self.z_spec)]
+        radii = {level: conformal_radius(pit, level, of_galaxy) for level in self.calibrator.radii}
+        return replace(self.calibrator, radii=radii)
 
 
 def calibration_file(run_dir, fold):

@@ -97,11 +97,7 @@ def target_weights(target, counts, grid, source="target"):
     it.
     """
     counts = np.asarray(counts, float)
-    n, midpoints = counts.sum(), grid.midpoints
-    deviation = np.sqrt(np.average((midpoints - np.average(midpoints, weights=counts)) ** 2, weights=counts))
-    width = max(deviation * n ** (-1 / 5) / grid.width, 1e-3)
-    smooth = gaussian_filter1d(counts, width, mode="reflect")
-    one_galaxy = 1 / (max(width, 1.0) * np.sqrt(2 * np.pi))
+    n, (smooth, one_galaxy, _) = counts.sum(), smooth_counts(counts, grid)
     unknown = float(target[smooth < one_galaxy].sum())
     if unknown > MAX_UNKNOWN_SHARE:
         raise ValueError(
@@ -110,6 +106,28 @@ def target_weights(target, counts, grid, source="target"):
         )
     weights = target * n / np.maximum(smooth, one_galaxy)
     return weights / np.average(weights, weights=counts)
+
+
+def smooth_counts(counts, grid):
+    """Counts of galaxies in redshift bins, smoothed by a Gaussian with the width of Scott's rule.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (n_bins,)
+    grid : RedshiftGrid
+
+    Returns
+    -------
+    smooth : ndarray, shape (n_bins,)
+    one_galaxy : float
+        What one galaxy gives at its own redshift.
+    width : float
+        Standard deviation of the Gaussian [bin].
+    """
+    counts, midpoints = np.asarray(counts, float), grid.midpoints
+    deviation = np.sqrt(np.average((midpoints - np.average(midpoints, weights=counts)) ** 2, weights=counts))
+    width = max(deviation * counts.sum() ** (-1 / 5) / grid.width, 1e-3)
+    return gaussian_filter1d(counts, width, mode="reflect"), 1 / (max(width, 1.0) * np.sqrt(2 * np.pi)), width
 
 
 def reweighted(pdf, weights):

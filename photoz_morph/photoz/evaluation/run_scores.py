@@ -82,7 +82,7 @@ def evaluate_file(
     return scores
 
 
-def compare_files(sources, n_bootstrap=200):
+def compare_files(sources, n_bootstrap=200, depth="all"):
     """Scores of several run folders or files of predictions on the galaxies in common; see `compare`.
 
     Parameters
@@ -90,6 +90,8 @@ def compare_files(sources, n_bootstrap=200):
     sources : sequence of path-like
         Run folders with their predictions.fits, or files for `read_predictions`.
     n_bootstrap : int
+    depth : {"all", "deep", "shallow"}
+        Galaxies to compare on, by the frames that the first of the sources has of them.
 
     Returns
     -------
@@ -106,7 +108,10 @@ def compare_files(sources, n_bootstrap=200):
     found = read_together([predictions_file(source) for source in sources])
     for name, (table, grid) in zip(method_names(sources), found):
         tables[name], grids[name] = table, grid
-    return compare(tables, grids, n_bootstrap, survey=survey_of(sources[0]))
+    if depth != "all":
+        first = next(iter(tables))
+        tables[first] = tables[first][select(tables[first], depth)]
+    return compare(tables, grids, n_bootstrap, choice="" if depth == "all" else depth, survey=survey_of(sources[0]))
 
 
 def is_large(parts):

@@ -42,7 +42,10 @@ class PretrainingExperiment:
 
     def __init__(self, config, data_dir):
         # A config may be that of the training, too: what only a training does is left out.
-        config = replace(config, train=replace(config.train, teacher=None, auxiliary_weight=0, initial_weights=None))
+        config = replace(
+            config, train=replace(config.train, teacher=None, auxiliary_weight=0, initial_weights=None),
+            adaptation=replace(config.adaptation, name="none"),
+        )  # fmt: skip
         self.config = config
         self._trained = PhotozExperiment(config, data_dir)
         self.builder, self.n_folds = self._trained.builder, self._trained.n_folds
@@ -56,7 +59,7 @@ class PretrainingExperiment:
         if config.data.batch_size < 2:
             raise ValueError("data.batch_size is 1: a view cannot be recognised among those of one galaxy; give 2")
         names = dict.fromkeys(("obj_id", "z_spec", "ebv", "mags", *config.model.observing))
-        self._columns = KeptGalaxies(self.builder, tuple(names))
+        self.columns = KeptGalaxies(self.builder, tuple(names))
 
     def dataset_description(self):
         """Description of the dataset for the run folder; `pretraining` tells it from that of a training."""
@@ -71,7 +74,7 @@ class PretrainingExperiment:
         data = self.config.data
         splits = cross_validation_splits(self.builder, fold, data.n_validation, data.train_fraction)
         split = "+".join(f"fold_{seen}" for seen in self._seen(fold))
-        return PretrainingFold(self.config, self.builder, split, splits, self._columns)
+        return PretrainingFold(self.config, self.builder, split, splits, self.columns)
 
     def member_name(self, fold, member):
         """Name of a network in messages."""

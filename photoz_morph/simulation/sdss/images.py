@@ -111,8 +111,8 @@ class Observation:
     defects: int
 
 
-def draw_observation(galaxy, parents, survey, rng, deep_fraction=DEEP_FRACTION):
-    """Seeing, depth, calibration errors and neighbours of one stamp."""
+def draw_observation(galaxy, parents, survey, rng, deep_fraction=DEEP_FRACTION, seeing=1.0):
+    """Seeing, in units of that of the survey, depth, calibration errors and neighbours of one stamp."""
     chance = rng.random()
     # One exposure, two where strips overlap, or the repeats of Stripe 82 (Pasquet et al. 2019, Sec. 2).
     shallow = 1 - deep_fraction
@@ -138,7 +138,7 @@ def draw_observation(galaxy, parents, survey, rng, deep_fraction=DEEP_FRACTION):
     is_blend = is_blend and bool(neighbours)
     return Observation(
         n_frames=n_frames,
-        psf_fwhm=np.asarray(survey.psf_fwhm) * np.exp(ln_seeing),
+        psf_fwhm=seeing * np.asarray(survey.psf_fwhm) * np.exp(ln_seeing),
         psf_ellipticity=tuple(float(e) for e in psf_ellipticity),
         sky_sigma=frame_sigma * np.sqrt(median_variance(n_frames) * resampled_variance()),
         sky_residual=sky_residual,

@@ -149,8 +149,8 @@ def measure_sample(folder, parts, survey, n_processes=None, progress=True):
     folder : path-like
         Made if missing.
     parts : dict of str to dict of str to ndarray, first axis n
-        Columns `obj_id`, `n_frames` and `true_mags` of the dataset for each file; its key is the name of the file
-        without suffix. A galaxy costs 0.015 s.
+        Columns `obj_id`, `n_frames`, `true_mags` and, where the seeing is not that of the survey, `psf_fwhm` of the
+        dataset for each file; its key is the name of the file without suffix. A galaxy costs 0.015 s.
     survey : Survey
     n_processes : int, optional
         By default one per core.
@@ -208,7 +208,9 @@ def check_objects(columns, survey):
 
 def _scenes(columns, survey):
     """(obj_id, galaxy, observation) of each row, drawn again and compared with it."""
-    for obj_id, n_frames, true_mags in zip(*(columns[name] for name in ("obj_id", "n_frames", "true_mags"))):
+    for row, (obj_id, n_frames, true_mags) in enumerate(
+        zip(*(columns[name] for name in ("obj_id", "n_frames", "true_mags")))
+    ):
         wanted = int(np.max(n_frames)) if np.isfinite(n_frames).all() else 0
         # Which share of the sample is deep is not written in a dataset; the number of frames tells it apart.
         for deep_fraction in (DEEP_FRACTION, *np.linspace(0, 1, 21)):
@@ -223,6 +225,10 @@ def _scenes(columns, survey):
                 f"galaxy {obj_id} is not the one that this version simulates for its number (recipe {RECIPE}): it is "
                 "of another recipe or no simulation of this package; simulate and build the dataset again"
             )
+        psf_fwhm = np.asarray(columns["psf_fwhm"][row], float) if "psf_fwhm" in columns else observation.psf_fwhm
+        # A sample of another seeing has the same galaxies; the single precision of a dataset changes none.
+        if np.isfinite(psf_fwhm).all() and not np.allclose(psf_fwhm, observation.psf_fwhm, rtol=1e-3):
+            observation = replace(observation, psf_fwhm=psf_fwhm)
         yield obj_id, galaxy, observation
 
 

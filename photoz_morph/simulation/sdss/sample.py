@@ -20,6 +20,7 @@ from photoz_morph.surveys import SDSS
 from photoz_morph.system.locks import one_owner
 from photoz_morph.system.pool import process_count, run_all
 
+MIN_SEEING, MAX_SEEING = 0.5, 5.0  # a PSF of 0.6 arcsec is hardly sampled; one of 7 is as wide as a quarter of a stamp
 RECIPE = "K3"  # changes whenever the same seed gives other objects
 UNITS = {
     "ra": "deg",
@@ -38,7 +39,7 @@ UNITS = {
 
 @one_owner("out_dir")
 def simulate_sample(
-    out_dir, n_galaxies, seed, survey=SDSS, n_processes=None, progress=True, deep_fraction=DEEP_FRACTION
+    out_dir, n_galaxies, seed, survey=SDSS, n_processes=None, progress=True, deep_fraction=DEEP_FRACTION, seeing=1.0
 ):
     """Write a simulated sample as shards; complete shards are kept.
 
@@ -56,6 +57,8 @@ def simulate_sample(
         Whether to show a bar.
     deep_fraction : float
         Of the galaxies: stacks of 10 to 64 frames, like those of Stripe 82.
+    seeing : float
+        Width of the point-spread functions in units of that of the survey; nothing else of a galaxy depends on it.
 
     Returns
     -------
@@ -65,8 +68,8 @@ def simulate_sample(
     Raises
     ------
     ValueError
-        If a number is out of range, or the folder holds shards of another seed, recipe, survey or deep fraction, or
-        more than `n_galaxies`.
+        If a number is out of range, or the folder holds shards of another seed, recipe, survey, deep fraction or
+        seeing, or more than `n_galaxies`.
 
     Notes
     -----
@@ -76,6 +79,8 @@ def simulate_sample(
         raise ValueError(f"n_galaxies is {n_galaxies}; ask for at least one galaxy")
     if not 0 <= deep_fraction <= 1:
         raise ValueError(f"deep_fraction is {deep_fraction}; it is a fraction of the galaxies, from 0 to 1")
+    if not MIN_SEEING <= seeing <= MAX_SEEING:
+        raise ValueError(f"seeing is {seeing}; it is in units of the survey's, from {MIN_SEEING:g} to {MAX_SEEING:g}")
     n_processes = process_count(n_processes)
     check_seed(seed)
     if survey.bands != SDSS.bands:
@@ -86,22 +91,23 @@ def simulate_sample(
     shards = [(shard_path(out_dir, i), i * SHARD_SIZE, size) for i, size in enumerate(sizes)]
     paths = [path for path, _, _ in shards]
     wanted = {"ORIGIN": "simulated", "SEED": seed, "RECIPE": RECIPE, "SURVEY": survey.name, "DEEPFRAC": deep_fraction}
+    wanted["SEEING"] = _seeing_card(seeing)
     check_folder(out_dir.glob("stacks-*.fits"), wanted, paths, BEYOND)
     todo = incomplete_shards(shards, read_catalog, "galaxies")
     with tqdm(total=n_galaxies, unit=" galaxies", disable=not progress, desc=str(out_dir)) as bar:
         bar.update(n_galaxies - sum(size for _, _, size in todo))
         # Each worker computes in one thread: SciPy's FFT starts none unless asked, and hardly a matrix is large enough
         # for a threaded product.
-        run_all(simulate_shard, [(*shard, seed, survey, deep_fraction) for shard in todo], n_processes, bar)
+        run_all(simulate_shard, [(*shard, seed, survey, deep_fraction, seeing) for shard in todo], n_processes, bar)
     return paths
 
 
-def simulate_shard(path, first, n_galaxies, seed, survey, deep_fraction):
+def simulate_shard(path, first, n_galaxies, seed, survey, deep_fraction, seeing=1.0):
     """Write the shard of the objects from index `first` on; returns their number."""
     images = np.empty((n_galaxies, *survey.image_shape), np.float32)
     rows = []
     for i in range(n_galaxies):
-        images[i], row = simulate_galaxy(seed, first + i, survey, deep_fraction)
+        images[i], row = simulate_galaxy(seed, first + i, survey, deep_fraction, seeing)
         rows.append(row)
     table = Table({name: np.array([row[name] for row in rows]) for name in rows[0]})
     for name, unit in UNITS.items():
@@ -109,12 +115,19 @@ def simulate_shard(path, first, n_galaxies, seed, survey, deep_fraction):
     header = [("SEED", seed, "objects are a function of (SEED, index)"), ("RECIPE", RECIPE, "of simulation")]
     header += [("FIRST", first, "index of the first galaxy"), ("NGAL", n_galaxies, "galaxies in this shard")]
     header.append(("DEEPFRAC", deep_fraction, "expected share of stacks of 10 to 64 frames"))
+    if _seeing_card(seeing):
+        header.append(("SEEING", seeing, "width of the PSF in units of the survey's"))
     header.append(("ENGINE", "simulation", "stacks are drawn as such, not made of frames"))
     write_shard(path, images, table, survey, "simulated", header)
     return n_galaxies
 
 
-def simulate_galaxy(seed, index, survey=SDSS, deep_fraction=DEEP_FRACTION):
+def _seeing_card(seeing):
+    """Value of the card SEEING, which stacks of the survey's own seeing do not have."""
+    return None if seeing == 1 else seeing
+
+
+def simulate_galaxy(seed, index, survey=SDSS, deep_fraction=DEEP_FRACTION, seeing=1.0):
     """Stack and table row of one object.
 
     Returns
@@ -131,7 +144,7 @@ def simulate_galaxy(seed, index, survey=SDSS, deep_fraction=DEEP_FRACTION):
         true `axis_ratio` of the disk or spheroid, half-light radius `r_e` along the major axis [arcsec],
         `bulge_to_total` of the rest-frame r light before dust, `is_early`; k-corrected `abs_mag_r`.
     """
-    rng, galaxy, observation = _scene(seed, index, survey, deep_fraction)
+    rng, galaxy, observation = _scene(seed, index, survey, deep_fraction, seeing)
     image, flux, flux_error = observe(galaxy, observation, survey, rng)
     row = {
         "obj_id": np.int64(seed * INDICES_PER_SEED + index),
@@ -163,19 +176,19 @@ def simulate_galaxy(seed, index, survey=SDSS, deep_fraction=DEEP_FRACTION):
     return image, row
 
 
-def noiseless_image(seed, index, survey=SDSS, with_neighbours=True, deep_fraction=DEEP_FRACTION):
+def noiseless_image(seed, index, survey=SDSS, with_neighbours=True, deep_fraction=DEEP_FRACTION, seeing=1.0):
     """The stack of one object as it would be without noise, shape (size, size, n_bands), float32 [image unit]."""
-    _, galaxy, observation = _scene(seed, index, survey, deep_fraction)
+    _, galaxy, observation = _scene(seed, index, survey, deep_fraction, seeing)
     target, neighbours = noiseless_images(galaxy, observation, survey)
     scene = target + neighbours if with_neighbours and neighbours is not None else target
     return np.ascontiguousarray(np.moveaxis(scene, 0, -1))
 
 
-def _scene(seed, index, survey, deep_fraction):
+def _scene(seed, index, survey, deep_fraction, seeing=1.0):
     """The object's stream after everything but the noise was drawn, its galaxy and its observation."""
     rng = np.random.default_rng([seed, index])
     galaxy = draw_galaxy(_parents(), rng)
-    return rng, galaxy, draw_observation(galaxy, _parents(), survey, rng, deep_fraction)
+    return rng, galaxy, draw_observation(galaxy, _parents(), survey, rng, deep_fraction, seeing)
 
 
 @lru_cache(maxsize=1)

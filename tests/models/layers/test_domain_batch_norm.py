@@ -55,7 +55,7 @@ def test_a_network_with_norms_of_each_domain_starts_with_the_outputs_of_the_netw
     given = {"image": images, "domain": domain.astype(np.int32)}
     expected = plain({key: given[key] for key in plain.input})
     for name, values in network(given).items():
-        np.testing.assert_allclose(values, expected[name], atol=1e-5)
+        np.testing.assert_allclose(values, expected[name], rtol=1e-6, atol=1e-5)
     network(given, training=True)
     network.save(tmp_path / "network.keras")
     outputs, loaded = network(given), load_network(tmp_path / "network.keras")(given)

@@ -38,7 +38,13 @@ def test_scores_of_seeds_are_those_of_scikit_learn_without_unlabelled_galaxies(t
         assert part["mean"]["accuracy"]["value"] == pytest.approx(np.mean(values))
         assert part["mean"]["accuracy"]["sd_over_seeds"] == pytest.approx(np.std(values, ddof=1))
         ensemble = plain_scores(label, probability.mean(axis=1))
+        confidence, wrong = probability.mean(axis=1).max(axis=1), probability.mean(axis=1).argmax(axis=1) != label
+        order = np.argsort(-confidence)
+        ensemble["aurc"] = np.mean(np.cumsum(wrong[order]) / np.arange(1, len(label) + 1))
         assert {name: score["value"] for name, score in part["ensemble"].items()} == pytest.approx(ensemble)
+        areas = [seed["aurc"]["value"] for seed in part["seeds"]]
+        assert part["mean"]["aurc"]["value"] == pytest.approx(np.mean(areas))
+        assert 0 < part["ensemble"]["aurc"]["error"] < 0.1
         assert np.sum(part["confusion"]) == 3 * good.sum()
         assert np.trace(part["confusion"]) / np.sum(part["confusion"]) == pytest.approx(np.mean(values))
         assert np.sum(part["calibration"], axis=0)[0] == 3 * good.sum()

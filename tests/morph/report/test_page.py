@@ -39,7 +39,7 @@ def test_numbers_in_the_page_are_those_of_the_scores(results, page):
 def test_folder_is_complete_and_the_page_needs_nothing_else(page):
     path, text = page
     stems = {"examples", *(f"sheet_{name}" for name in CLASSES), "gini_m20", "accuracy", "confusion", "isomap",
-             "reliability", "training"}  # fmt: skip
+             "reliability", "risk_coverage", "training"}  # fmt: skip
     files = {f"{stem}.{suffix}" for stem in stems for suffix in ("png", "pdf")}
     assert {file.name for file in path.parent.iterdir()} == files | {
         "report.html", "table1.md", "table1.csv", "comparison.md",
@@ -58,7 +58,7 @@ def test_sections_come_in_the_order_of_a_referees_questions(page):
 
 def test_every_caption_says_what_the_galaxies_are(page):
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", page[1])
-    assert len(captions) == 12 and all("Simulated stand-in galaxies" in caption for caption in captions)
+    assert len(captions) == 13 and all("Simulated stand-in galaxies" in caption for caption in captions)
     assert "Nothing on this page is a measurement of the sky" in Page(page[1]).visible
 
 

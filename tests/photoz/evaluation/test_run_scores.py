@@ -65,6 +65,14 @@ def test_compared_files_are_named_after_runs_and_files(run, tmp_path):
     assert values == sorted(values)
 
 
+def test_files_are_compared_on_galaxies_of_one_depth(run, tmp_path):
+    write_predictions(trial_predictions(0.02, n=200), tmp_path / "other.parquet")
+    comparison = compare_files([run, tmp_path / "other.parquet"], 10, "deep")
+    assert comparison["n_galaxies"] == 50 and comparison["choice"] == "deep"
+    alone = evaluate_file(run, depth="deep")
+    assert comparison["methods"]["run"]["crps"]["value"] == pytest.approx(alone["all"]["crps"]["value"])
+
+
 def test_names_are_as_short_as_tells_them_apart(tmp_path):
     for folder in ("a/run", "b/run", "c/other"):
         (tmp_path / folder).mkdir(parents=True)

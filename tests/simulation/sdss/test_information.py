@@ -40,6 +40,22 @@ def columns():
     return {name: np.stack([row[name] for row in rows]) for name in ("obj_id", "n_frames", "true_mags")}
 
 
+def test_a_sample_of_another_seeing_is_measured_through_it():
+    """Recorded widths of the survey's own seeing change nothing, wider ones leave less to be known of the size."""
+    rows = {seeing: [simulate_galaxy(4, index, seeing=seeing)[1] for index in range(3)] for seeing in (1.0, 2.0)}
+    names = ("obj_id", "n_frames", "true_mags", "psf_fwhm")
+    parts = {seeing: {name: np.stack([row[name] for row in some]) for name in names} for seeing, some in rows.items()}
+    without = {name: values for name, values in parts[1.0].items() if name != "psf_fwhm"}
+    scenes = {key: list(information._scenes(part, SDSS)) for key, part in {**parts, "none": without}.items()}
+    for own, wide, none in zip(scenes[1.0], scenes[2.0], scenes["none"], strict=True):
+        np.testing.assert_array_equal(own[2].psf_fwhm, none[2].psf_fwhm)
+        np.testing.assert_allclose(wide[2].psf_fwhm, 2 * own[2].psf_fwhm, rtol=1e-6)
+    _, galaxy, observation = scenes[1.0][0]
+    size = NAMES.index("ln_size")
+    own, wide = (pixel_information(galaxy, scenes[key][0][2], SDSS)[1][size, size] for key in (1.0, 2.0))
+    assert wide < own
+
+
 def variance_of(galaxy, observation):
     """Variance of the pixels of the frames, shape (n_bands, size, size)."""
     target, neighbours = noiseless_images(galaxy, observation, SDSS)

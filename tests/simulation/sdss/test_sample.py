@@ -58,6 +58,23 @@ def test_deep_fraction_makes_so_many_stacks_deep_and_changes_no_galaxy():
         simulate_sample("nowhere", 10, 1, deep_fraction=2)
 
 
+def test_seeing_widens_the_images_and_changes_no_galaxy(tmp_path):
+    """Second moments grow by those of the PSF: FWHM^2 / 8 ln 2 in each band, for the same light."""
+    rows = {seeing: [simulate_galaxy(77, i, seeing=seeing)[1] for i in range(30)] for seeing in (1.0, 1.5)}
+    for one, other in zip(*rows.values()):
+        np.testing.assert_allclose(other["psf_fwhm"], 1.5 * one["psf_fwhm"], rtol=1e-5)
+        for name in ("z_spec", "true_mags", "n_frames", "sky_sigma", "r_e", "obj_id", "group_id"):
+            np.testing.assert_array_equal(one[name], other[name])
+    images = [noiseless_image(77, 3, with_neighbours=False, seeing=seeing) for seeing in (1.0, 1.5)]
+    np.testing.assert_allclose(images[1].sum(axis=(0, 1)), images[0].sum(axis=(0, 1)), rtol=0.02)
+    assert np.all(images[1].max(axis=(0, 1)) < 0.85 * images[0].max(axis=(0, 1)))
+    simulate_sample(tmp_path, 20, seed=5, n_processes=1, progress=False, seeing=1.5)
+    with pytest.raises(ValueError, match="SEEING is 1.5, this sample has None; remove the folder or write to another"):
+        simulate_sample(tmp_path, 20, seed=5, n_processes=1, progress=False)
+    with pytest.raises(ValueError, match="seeing is 9; it is in units of the survey's, from 0.5 to 5"):
+        simulate_sample(tmp_path, 20, 5, seeing=9)
+
+
 def test_objects_do_not_depend_on_the_shards_they_lie_in(tmp_path):
     simulate_sample(tmp_path, 50, seed=5, n_processes=1, progress=False)
     images, table = read_all(tmp_path)

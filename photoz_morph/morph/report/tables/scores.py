@@ -5,6 +5,7 @@ Titles say whether the galaxies are simulated or real.
 """
 
 from photoz_morph.morph.evaluation.comparison import arm_names
+from photoz_morph.morph.predictions import SKY_DOMAINS
 from photoz_morph.report.text import DATA_NAMES, SIGNIFICANT, markdown_table, p_text, with_error, with_interval
 
 # Column of the scores and its title; the first four are Ciprijanovic et al. (2021), Table 1.
@@ -15,8 +16,11 @@ METRICS = {
     "f1": "F1 (weighted)",
     "macro_f1": "macro-F1",
     "brier": "Brier score",
+    "nll": "NLL [nat]",
     "ece": "calibration error",
+    "aurc": "risk-coverage area",
 }
+OF_ENSEMBLES = ("accuracy", "macro_f1", "brier", "nll", "ece", "aurc")
 
 
 def table1_header(scores, second="metric"):
@@ -37,6 +41,8 @@ def by_arm(scores):
 def table1_rows(scores):
     """Rows of Table 1: training, metric and a value in each domain, as text; then the majority class and the ceiling.
 
+    Those of several seeds are means over single networks, followed by rows of their ensemble.
+
     Parameters
     ----------
     scores : dict of str to dict, or list of dict
@@ -48,14 +54,17 @@ def table1_rows(scores):
     """
     rows, scores = [], by_arm(scores)
     for run, part in scores.items():
+        # The classes of the sky are unequal, and its macro-F1 is what others quote.
+        as_text = dict.fromkeys(METRICS, with_error)
+        if part["origin"] == "composites":
+            as_text["macro_f1"] = with_interval
         for number, (name, title) in enumerate(METRICS.items()):
-            # The classes of the sky are unequal, and its macro-F1 is what others quote.
-            as_text = with_interval if name == "macro_f1" and part["origin"] == "composites" else with_error
-            cells = [as_text(of_domain["mean"][name]) for of_domain in part["domains"].values()]
+            cells = [as_text[name](of_domain["mean"][name]) for of_domain in part["domains"].values()]
             rows.append([run if number == 0 else "", title, *cells])
         if part["n_seeds"] > 1:
-            cells = [with_error(of_domain["ensemble"]["accuracy"]) for of_domain in part["domains"].values()]
-            rows.append(["", f"accuracy, ensemble of {part['n_seeds']}", *cells])
+            for name in OF_ENSEMBLES:
+                cells = [as_text[name](of_domain["ensemble"][name]) for of_domain in part["domains"].values()]
+                rows.append(["", f"{METRICS[name]}, ensemble of {part['n_seeds']}", *cells])
     first = next(iter(scores.values()))
     majority, ceiling = first["majority"], first["label_ceiling"]
     of_domains = [part.get("majority_accuracy", majority["accuracy"]) for part in first["domains"].values()]
@@ -196,7 +205,7 @@ def morph_verdicts(comparison):
     if comparison["recovered"] is not None:
         low, high = (100 * bound for bound in comparison["recovered"]["interval"])
         fraction = f"{100 * comparison['recovered']['value']:.0f} % ({low:.0f} to {high:.0f} %)"
-        step = " to ".join(comparison["domains"])
+        step = " to ".join(SKY_DOMAINS) if comparison["origin"] == "composites" else "Y10 to Y1"
         sentences.append(f"{second} recovers {fraction} of the accuracy that {first} loses from {step}.")
     seeds = comparison["n_seeds"]
     if 1 in seeds:

@@ -20,7 +20,11 @@ def test_table1_has_the_layout_of_the_paper(results):
     assert [row[0] for row in rows if row[0]] == ["regular", "MMD", "always spiral", "label ceiling"]
     assert [row[1].split()[0] for row in rows[:4]] == ["accuracy", "precision", "recall", "F1"]
     mean = results.runs[1]["scores"]["domains"]["Y1"]["mean"]["f1"]
-    assert rows[8 + 3][3] == f"{mean['value']:.3f} ± {mean['error']:.3f}"
+    second = 9 + 6  # nine scores of single networks, six of the ensemble
+    assert rows[second + 3][3] == f"{mean['value']:.3f} ± {mean['error']:.3f}"
+    ensemble = results.runs[0]["scores"]["domains"]["Y10"]["ensemble"]["nll"]
+    (row,) = [row for row in rows[:second] if row[1] == "NLL [nat], ensemble of 3"]
+    assert row[2] == f"{ensemble['value']:.3f} ± {ensemble['error']:.3f}"
     text = score_tables.table1_markdown(results.scores)
     assert "294 simulated galaxies (origin: simulated)" in text and "6 galaxies without label are left out" in text
     assert text.count("|---|---|---|---|") == 1 and len(set(map(len, (row for row in rows)))) == 1

@@ -1,0 +1,1 @@
+"""Choosing among networks and calibrating them for a depth without labels."""

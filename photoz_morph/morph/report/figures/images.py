@@ -102,7 +102,8 @@ def composite_sheet(simulated, real, title):
     -------
     matplotlib.figure.Figure
     """
-    figure = Figure(figsize=(11, 6), layout="constrained")
+    n_rows = -(-min(max(len(simulated), len(real)), N_SHEET) // SHEET_COLUMNS)
+    figure = Figure(figsize=(11, 5.5 * n_rows / SHEET_COLUMNS + 0.9), layout="constrained")
     for axes, images, name in zip(figure.subplots(1, 2), (simulated, real), ("simulated", "real")):
         axes.set_title(f"{name}: {min(len(images), N_SHEET)}", fontsize=10)
         axes.set_axis_off()

@@ -76,7 +76,7 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True, defen
         for domain, suffix in DOMAINS.items():
             name = f"mutual_information_{suffix}"
             table[name] = np.stack(information[domain], axis=1).astype(np.float32)
-            table[name].unit, table[name].description = "nat", f"of class and dropped units, seen with {domain} noise"
+            table[name].description = f"of class and dropped units [nat], seen with {domain} noise"
     return table
 
 
@@ -125,7 +125,7 @@ def _mean_of_passes(classify, batches, domain, n_passes, on_batch):
     parts = []
     for images in batches:
         passes, latents = zip(*(classify([images], domain) for _ in range(n_passes)))
-        mean = np.mean(passes, axis=0)
+        mean = np.mean(passes, axis=0, dtype=float)  # the information may be smaller than a step of float32
         parts.append((mean, np.mean(latents, axis=0), entropies(mean) - entropies(passes).mean(axis=0)))
         on_batch(len(mean))
     return tuple(map(np.concatenate, zip(*parts)))

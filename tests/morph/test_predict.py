@@ -49,8 +49,8 @@ def test_passes_with_dropout_scatter_about_the_prediction_without(morph_run_dirs
         difference = np.abs(dropped[f"probability_{suffix}"] - plain[f"probability_{suffix}"])
         assert 1e-5 < difference.max() < 0.5
         information = np.asarray(dropped[f"mutual_information_{suffix}"])
-        assert information.shape == (len(plain), 2) and information.max() > 1e-5
-        assert np.all(information > -1e-6) and np.all(information < np.log(3))  # Jensen; a class holds no more
+        assert information.shape == (len(plain), 2) and information.mean() > 0
+        assert np.all(information > -1e-12) and np.all(information < np.log(3))  # Jensen; a class holds no more
     write_morph_predictions(dropped, tmp_path / "dropped.fits")
     back = read_morph_predictions(tmp_path / "dropped.fits")
     assert back.meta["mc_dropout"] == 8 and evaluate_morph(back, 20)["mc_dropout"] == 8

@@ -102,11 +102,12 @@ def composite_sheet(simulated, real, title):
     -------
     matplotlib.figure.Figure
     """
-    n_rows = -(-min(max(len(simulated), len(real)), N_SHEET) // SHEET_COLUMNS)
+    n_rows = -(-min(max(len(simulated), len(real), 1), N_SHEET) // SHEET_COLUMNS)
     figure = Figure(figsize=(11, 5.5 * n_rows / SHEET_COLUMNS + 0.9), layout="constrained")
     for axes, images, name in zip(figure.subplots(1, 2), (simulated, real), ("simulated", "real")):
         axes.set_title(f"{name}: {min(len(images), N_SHEET)}", fontsize=10)
         axes.set_axis_off()
+        axes.set_anchor("N")
         if len(images):
             pictures = np.asarray(images[:N_SHEET], float)[:, ::-1, :, ::-1] / 255  # the first row is the top
             axes.imshow(_mosaic(pictures, SHEET_COLUMNS), origin="lower", interpolation="antialiased")

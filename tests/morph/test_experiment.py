@@ -217,7 +217,8 @@ def test_networks_with_norms_of_each_depth_classify_each_by_its_own(morph_data_d
         np.testing.assert_allclose(table[f"latent_{depth}"], latents[index, index], rtol=1e-4, atol=1e-5)
     assert not np.allclose(latents[1, 0], latents[1, 1], atol=1e-3)
     description = export_morph(tmp_path / "run", tmp_path / "export")
-    served = tf.saved_model.load(str(tmp_path / "export")).serve_y1(images)
+    model = tf.saved_model.load(str(tmp_path / "export"))  # its variables end with it
+    served = model.serve_y1(images)
     np.testing.assert_allclose(served["latent"], latents[1, 1], rtol=1e-4, atol=1e-5)
     assert description["adaptation"] == "none"
 

@@ -11,7 +11,8 @@ from google.protobuf import json_format
 from photoz_morph.surveys import SDSS, survey_from_dict
 
 IMAGE_METADATA = ("bands", "pixel_scale", "unit", "engine", "combine", "code")
-BUILD_COMMANDS = {"tng_lsst_mocks": "morph build MOCKS"}  # any other is of stacks
+# Any other is of stacks.
+BUILD_COMMANDS = {"tng_lsst_mocks": "morph build MOCKS", "gri_composites": "morph build MOCKS --sky IMAGES"}
 
 
 def open_dataset(folder, name="sdss_ugriz"):

@@ -66,14 +66,14 @@ class _Galaxy:
 def _galaxy(image):
     """The galaxy of the brightest pixel, down to the outer isophote; None where there is none."""
     peak = np.unravel_index(np.argmax(image), image.shape)
-    radius, brightness = _petrosian_radius(image, peak)
+    radius, brightness = petrosian_radius(image, peak)
     if radius is None:
         return None
     pieces, _ = ndimage.label(image > OUTER_ISOPHOTE * brightness)
     piece = (pieces == pieces[peak]).astype(int)
     image = np.where((pieces == 0) | (piece == 1), image, 0)
     centroid = ndimage.center_of_mass(image * piece)
-    return _Galaxy(image, piece, peak, centroid, _petrosian_radius(image, centroid)[0] or radius)
+    return _Galaxy(image, piece, peak, centroid, petrosian_radius(image, centroid)[0] or radius)
 
 
 def _segment_of_cutout(image, factor):
@@ -85,7 +85,7 @@ def _segment_of_cutout(image, factor):
     extent = int(np.ceil(ASYMMETRY_EXTENT * galaxy.radius))
     centre = _centre_of_symmetry(binned, (galaxy.centroid, galaxy.peak), extent)
     elongation, angle = _ellipse(inside, centre)
-    radius = _petrosian_radius(binned, centre, elongation, angle)[0]
+    radius = petrosian_radius(binned, centre, elongation, angle)[0]
     if radius is None:
         return None
     # Binning has smoothed already, by the variance of a top hat.
@@ -103,7 +103,7 @@ def _segment_of_cutout(image, factor):
     return pieces == pieces[np.unravel_index(np.argmax(smooth), smooth.shape)]
 
 
-def _petrosian_radius(image, centre, elongation=1.0, angle=0.0):
+def petrosian_radius(image, centre, elongation=1.0, angle=0.0):
     """Semi-major axis [pixels] where the surface brightness is ETA of its mean inside, and that surface brightness.
 
     (None, None) where the image does not reach that far. Annuli are one pixel wide, as in statmorph.

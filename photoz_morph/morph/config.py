@@ -32,7 +32,8 @@ class MorphDataConfig:
     batch_size : int
         Labelled Y10 images in one step; as many unlabelled Y1 images go with them [images].
     classes : str
-        Spirals, ellipticals and mergers, or mergers against the rest.
+        Spirals, ellipticals and mergers; spirals and ellipticals, of a dataset without mergers; or mergers against the
+        rest.
     augment : bool
         Whether each image is shown under a random flip or rotation of the square.
     noise_augmentation : bool
@@ -231,7 +232,7 @@ class MorphConfig:
     CHOICES: ClassVar = {
         "task": ("morph",),
         "survey": ("lsst",),
-        "data.classes": ("spiral_elliptical_merger", "merger"),
+        "data.classes": ("spiral_elliptical_merger", "spiral_elliptical", "merger"),
         "scaling.preset": ("default", "paper"),
         "model.name": ("resnet18", "convnet", "deepmerge"),
         "adaptation.name": (
@@ -283,6 +284,7 @@ class MorphConfig:
         return {
             "merger": ("not merger", "merger"),
             "spiral_elliptical_merger": ("spiral", "elliptical", "merger"),
+            "spiral_elliptical": ("spiral", "elliptical"),
         }[self.data.classes]
 
     def check(self):

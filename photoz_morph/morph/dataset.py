@@ -3,6 +3,9 @@
 The two depths of a galaxy are stored in one example, but the Y1 images of a step are drawn independently and without
 labels, as in adaptation to a real survey, unless pairs are requested. Order and augmentation are functions of
 (seed, epoch) and the galaxy only.
+
+In a dataset of colour composites the source, in the place of Y10, are simulated galaxies, and the target, in the place
+of Y1, other galaxies of the real sky, in splits of their own; see `is_composite`.
 """
 
 from pathlib import Path
@@ -17,13 +20,39 @@ from photoz_morph.morph.augmentation import stamp_noise, with_random_pixel, with
 from photoz_morph.surveys import LSST
 
 DOMAINS = ("y10", "y1")
+MOCKS, COMPOSITES = "tng_lsst_mocks", "gri_composites"  # datasets of `morph build`
+TARGET = "target_"  # before the name of a split of the target of composites
 # Streams of `batches.stream_seeds`: the order and the flips of each depth, years and noise, the random pixel.
 ORDER, FLIPS, YEARS, PIXEL = {"y10": 0, "y1": 1}, {"y10": 2, "y1": 3}, 4, 5
 
 
 def open_dataset(folder):
     """Builder of the dataset `morph build` wrote; see `reading.open_dataset`."""
-    return reading.open_dataset(folder, "tng_lsst_mocks")
+    return reading.open_dataset(folder, _name_in(folder))
+
+
+def is_composite(builder):
+    """True for a dataset of colour composites, whose source and target are different galaxies."""
+    return builder.name == COMPOSITES
+
+
+def require_pairs(builder, what):
+    """Raise a ValueError if the dataset does not hold each galaxy at both depths, which `what` needs."""
+    if is_composite(builder):
+        raise ValueError(
+            f"{builder.data_dir}: {what} needs each galaxy at both depths, and this dataset holds simulated and other, "
+            "real ones; give a run on mocks of `morph mock`"
+        )
+
+
+def split_of(builder, split, domain):
+    """Split expression of the galaxies of a domain."""
+    return f"{TARGET}{split}" if is_composite(builder) and domain == DOMAINS[1] else split
+
+
+def image_shape(builder):
+    """Rows, columns and bands of an image."""
+    return builder.info.features["image" if is_composite(builder) else "image_y10"].shape
 
 
 def open_run_dataset(dataset, data_dir=None):
@@ -32,11 +61,12 @@ def open_run_dataset(dataset, data_dir=None):
     def identity(builder):
         return {key: describe(builder)[key] for key in ("galaxies_per_split", "origin", "mocks", "content_hash")}
 
-    return reading.open_run_dataset(dataset, data_dir, "tng_lsst_mocks", identity)
+    name = COMPOSITES if str(dataset.get("name")).startswith(f"{COMPOSITES}/") else MOCKS
+    return reading.open_run_dataset(dataset, data_dir, name, identity)
 
 
 def split_sizes(builder):
-    """Number of galaxies in training, validation and test."""
+    """Number of galaxies in training, validation and test, those of the source of composites."""
     return [builder.info.splits[split].num_examples for split in SPLITS]
 
 
@@ -61,21 +91,21 @@ def class_index(label, classes):
     Parameters
     ----------
     label : int array, shape (n,)
-        Index of `mocks.labels.CLASS_NAMES`, not -1.
-    classes : {"spiral_elliptical_merger", "merger"}
+        Index of `mocks.labels.CLASS_NAMES`; -1 stays -1.
+    classes : {"spiral_elliptical_merger", "spiral_elliptical", "merger"}
 
     Returns
     -------
     int array, shape (n,)
     """
-    return label // MERGER if classes == "merger" else label
+    return label // MERGER if classes == "merger" else label  # -1 // 2 is -1
 
 
 def domain_images(builder, split, domain, batch_size):
     """Batches of images of one depth in the stored order: tensors of shape (n, size, size, n_bands)."""
-    name = f"image_{domain}"
-    galaxies = reading.read_galaxies(builder, split, {name: True})
-    return galaxies.batch(batch_size).map(lambda galaxy: galaxy[name]).prefetch(2)
+    name = _image_name(builder, domain)
+    galaxies = reading.read_galaxies(builder, split_of(builder, split, domain), {name: True})
+    return galaxies.batch(batch_size).map(lambda galaxy: tf.cast(galaxy[name], tf.float32)).prefetch(2)
 
 
 def noise_of(builder):
@@ -121,7 +151,13 @@ class MorphBatches:
     Raises
     ------
     ValueError
-        If `data` asks for noise augmentation and the noise of the dataset is unknown.
+        If `data` asks for noise augmentation and the noise of the dataset is unknown, or pairs are requested of
+        composites.
+
+    Notes
+    -----
+    An epoch is one pass over the source. Where the target of composites has fewer galaxies they are shown again, in the
+    same order.
     """
 
     def __init__(self, builder, data, is_paired=False):
@@ -130,14 +166,18 @@ class MorphBatches:
         self._noise = noise_of(builder) if data.noise_augmentation else None
         self._pixel_probability = data.pixel_augmentation
         self._pixel_range = pixel_range(builder) if data.pixel_augmentation else None
-        shape = builder.info.features["image_y10"].shape
+        if is_paired:
+            require_pairs(builder, "this adaptation loss")
+        shape = image_shape(builder)
         # Unpaired, each depth is read and cached separately, since the two are shuffled independently.
         self.is_cached = 2 * self.n_galaxies * int(np.prod(shape)) * 4 < batches.CACHE_LIMIT_BYTES
-        self._galaxies = {}
+        self._galaxies, self._n_of, self._names = {}, {}, {name: _image_name(builder, name) for name in DOMAINS}
         for domains in (DOMAINS,) if is_paired else (DOMAINS[:1], DOMAINS[1:]):
-            features = {**{f"image_{domain}": True for domain in domains}, "obj_id": True, "label": True}
-            galaxies = reading.read_galaxies(builder, "train", features)
+            features = {**{self._names[domain]: True for domain in domains}, "obj_id": True, "label": True}
+            split = split_of(builder, "train", domains[0])
+            galaxies = reading.read_galaxies(builder, split, features)
             self._galaxies[domains] = galaxies.cache() if self.is_cached else galaxies
+            self._n_of[domains] = reading.n_galaxies(builder, split)
 
     @property
     def steps_per_epoch(self):
@@ -169,7 +209,8 @@ class MorphBatches:
     def _shuffled(self, domains, seed, epoch):
         """The galaxies at one depth or both, in the order of an epoch."""
         order = batches.stream_seeds(seed, epoch, ORDER[domains[0]])[0]
-        return batches.shuffled(self._galaxies[domains], self.n_galaxies, self.is_cached, order)
+        galaxies = batches.shuffled(self._galaxies[domains], self._n_of[domains], self.is_cached, order)
+        return galaxies if self._n_of[domains] >= self.n_galaxies else galaxies.repeat()
 
     def _augmented(self, domains, seed, epoch):
         """({domain: image}, label) of the galaxies of an epoch, under a random flip or rotation each."""
@@ -178,7 +219,8 @@ class MorphBatches:
         pixel = batches.stream_seeds(seed, epoch, PIXEL)[0]
 
         def show(galaxy):
-            images, obj_id = {domain: galaxy[f"image_{domain}"] for domain in domains}, galaxy["obj_id"]
+            images = {domain: tf.cast(galaxy[self._names[domain]], tf.float32) for domain in domains}
+            obj_id = galaxy["obj_id"]
             if "y10" in images and self._noise:
                 images["y10"] = with_random_years(images["y10"], obj_id, self._noise, years)
             if "y10" in images and self._pixel_probability:
@@ -198,3 +240,22 @@ class MorphBatches:
         images = {domain: image for stream, _ in streams for domain, image in stream.items()}
         label = streams[0][1]
         return {"source": images["y10"], "target": images["y1"]}, class_index(label, self.classes)
+
+
+def _name_in(folder):
+    """Name of the dataset in a folder; a ValueError if there are both kinds."""
+    folder = Path(folder)
+    found = [name for name in (MOCKS, COMPOSITES) if any(folder.glob(f"{name}/*/dataset_info.json"))]
+    if len(found) > 1:
+        raise ValueError(
+            f"{folder}: holds the datasets {' and '.join(found)}; give the folder of one, such as "
+            f"{folder / COMPOSITES / '1.0.0'}, as --data-dir"
+        )
+    if found:
+        return found[0]
+    return COMPOSITES if folder.resolve().parent.name == COMPOSITES else MOCKS
+
+
+def _image_name(builder, domain):
+    """Feature with the images of a domain."""
+    return "image" if is_composite(builder) else f"image_{domain}"

@@ -70,7 +70,9 @@ class MorphFold:
             domain: dataset.domain_images(builder, "validation", domain, BATCH_SIZE)
             for domain in dataset.DOMAINS
         }
-        self._label = self._labels("validation")
+        self._label = {
+            domain: self._labels(dataset.split_of(builder, "validation", domain)) for domain in dataset.DOMAINS
+        }
         self._quantiles = self._classify = None
 
     def new_network(self, n_iterations, seed):
@@ -78,7 +80,7 @@ class MorphFold:
         config, adaptation = self.config, self.config.adaptation
         if self._quantiles is None:
             self._quantiles = self._fit_scaling()
-        classifier = new_classifier(config, self.builder.info.features["image_y10"].shape, seed)
+        classifier = new_classifier(config, dataset.image_shape(self.builder), seed)
         classifier.get_layer("arcsinh_scaling").set_quantiles(self._quantiles)
         model = DomainAdaptedClassifier(
             classifier,
@@ -109,16 +111,24 @@ class MorphFold:
         source, target = (
             self._classify(self._validation[domain], index)[0] for index, domain in enumerate(dataset.DOMAINS)
         )
-        right = source[np.arange(len(source)), self._label]
+        label, of_target = self._label.values()
+        known = of_target >= 0  # a galaxy of the real sky may have no label
+        right = source[np.arange(len(source)), label]
         return {
             "validation_loss": float(-np.mean(np.log(np.maximum(right, keras.config.epsilon())))),
-            "validation_accuracy": float(np.mean(predicted_class(source) == self._label)),
-            "validation_accuracy_target": float(np.mean(predicted_class(target) == self._label)),
-        }
+            "validation_accuracy": float(np.mean(predicted_class(source) == label)),
+            "validation_accuracy_target":
+                float(np.mean(predicted_class(target)[known] == of_target[known])) if known.any() else float("nan"),
+        }  # fmt: skip
 
     def _labels(self, split):
-        label = reading.read_columns(self.builder, split)["label"]
-        return dataset.class_index(label, self.config.data.classes)
+        label = dataset.class_index(reading.read_columns(self.builder, split)["label"], self.config.data.classes)
+        if label.max() >= len(self.config.class_names):
+            raise ValueError(
+                f"{self.builder.data_dir}: holds mergers, but 'data.classes' is {self.config.data.classes}; choose "
+                "other classes, or build the dataset without mergers"
+            )
+        return label
 
     def _class_weights(self):
         """N / (n_classes n_class) of the training labels, as in the code of Ciprijanovic et al. (2021)."""

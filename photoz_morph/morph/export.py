@@ -39,6 +39,11 @@ def export_morph(run_dir, out_dir, defence=None, with_onnx=False):
     each depth also have `serve_y1`, for one-year images.
     """
     config, dataset = read_run(run_dir, MorphConfig)
+    if dataset["origin"] == "composites":
+        raise ValueError(
+            f"{run_dir}: was trained on colour composites of 8 bits, and exported models take survey images; use "
+            "`morph predict`"
+        )
     members = members_of_complete_fold(run_dir, MorphConfig)
     networks = load_classifiers(run_dir, defence)
 

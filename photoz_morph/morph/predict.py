@@ -6,6 +6,7 @@ from tqdm import tqdm
 
 from photoz_morph.datasets import reading
 from photoz_morph.metrics.selection.target_outputs import entropies
+from photoz_morph.mocks.labels import MERGER
 from photoz_morph.models.loading import BATCH_SIZE
 from photoz_morph.morph import dataset
 from photoz_morph.morph.classify import ImageClassifier, load_classifiers
@@ -59,7 +60,7 @@ def predict_morph_run(run_dir, data_dir=None, split="test", progress=True, defen
         for network in networks:
             classify = ImageClassifier(network)
             for index, domain in enumerate(dataset.DOMAINS):
-                images = dataset.domain_images(builder, split, domain, BATCH_SIZE)
+                images = _images(builder, split, domain)
                 if mc_dropout:
                     probability, latent, mutual = _mean_of_passes(classify, images, index, mc_dropout, bar.update)
                     information[domain.upper()].append(mutual)
@@ -112,6 +113,13 @@ def run_table(run_dir, builder, columns, probabilities, latents, defence=None):
     )
 
 
+def _images(builder, split, domain):
+    """Batches of the images of all rows of the table in a domain; of composites both domains are rows."""
+    domains = dataset.DOMAINS if dataset.is_composite(builder) else (domain,)
+    for each in domains:
+        yield from dataset.domain_images(builder, split, each, BATCH_SIZE)
+
+
 def _mean_of_passes(classify, batches, domain, n_passes, on_batch):
     """Mean probabilities and latents over passes that differ, and the mutual information of class and pass."""
     parts = []
@@ -126,17 +134,25 @@ def _mean_of_passes(classify, batches, domain, n_passes, on_batch):
 def catalog_columns(builder, split, classes):
     """Columns of a split that the table of predictions repeats, in the stored order.
 
+    Of composites, the simulated galaxies come first, then the real ones, and `domain` is 0 and 1.
+
     Parameters
     ----------
     builder : tfds builder
     split : str
-    classes : {"spiral_elliptical_merger", "merger"}
+    classes : {"spiral_elliptical_merger", "spiral_elliptical", "merger"}
         Which the labels become classes of.
 
     Returns
     -------
     dict of str to ndarray, shape (n,)
     """
-    columns = reading.read_columns(builder, split)
-    columns = {name: columns[name] for name in TABLE_COLUMNS}
-    return columns | {name: dataset.class_index(columns[name], classes) for name in LABELS}
+    splits = dict.fromkeys(dataset.split_of(builder, split, domain) for domain in dataset.DOMAINS)
+    parts = [reading.read_columns(builder, of_domain) for of_domain in splits]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in TABLE_COLUMNS}
+    if len(parts) > 1:
+        columns["domain"] = np.repeat(np.arange(len(parts)), [len(part["obj_id"]) for part in parts])
+    labels = {name: dataset.class_index(columns[name], classes) for name in LABELS}
+    if classes == "spiral_elliptical":  # another truth may be a merger, which is no class here
+        labels = {name: np.where(values == MERGER, -1, values) for name, values in labels.items()}
+    return columns | labels

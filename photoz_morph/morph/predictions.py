@@ -7,8 +7,9 @@ catalogue, in its order, followed by `probability_y10` and `probability_y1`, sha
 the writer: `defence` (at test time), `noise_augmentation`, `pixel_augmentation`, `mc_dropout` (the number of passes
 with dropout on) and `temperature` (how it was found); a missing one means none. `morph baseline` writes `baseline`,
 the number of measurements, which stand in the place of the latents, and `train_on`, the depths of its training images.
-`code`, `model_id`, `data_id`, `bands` and `unit` are the provenance; see
-`system.provenance`.
+In predictions of colour composites a row is one image, simulated where `domain` is 0 and real where it is 1, classified
+both as source, in the columns of Y10, and as target, in those of Y1. `code`, `model_id`, `data_id`, `bands` and `unit`
+are the provenance; see `system.provenance`.
 """
 
 from collections import Counter
@@ -25,9 +26,10 @@ from photoz_morph.system.fits import open_fits
 from photoz_morph.system.provenance import code_version, image_facts
 from photoz_morph.system.tables import table_of, write_fits
 
-TABLE_ORIGINS = ("simulated", "tng", "images", "released", "observed")  # keys of runs.scores.ORIGINS
+TABLE_ORIGINS = ("simulated", "tng", "images", "released", "observed", "composites")  # keys of runs.scores.ORIGINS
 ADAPTATIONS = MorphConfig.CHOICES["adaptation.name"]
 DOMAINS = {"Y10": "y10", "Y1": "y1"}  # name of each depth -> ending of its columns
+SKY_DOMAINS = {"simulated": "y10", "real": "y1"}  # of composites: rows with domain 0, classified as Y10, and 1, as Y1
 CATALOGUE = {
     "obj_id": "identifier of the galaxy",
     "group_id": "shared by all copies of a galaxy and all views of an encounter",
@@ -83,7 +85,8 @@ def morph_predictions_table(
     table.meta = {"survey": survey, "origin": origin, "model": model, "n_seeds": n_seeds}
     facts = image_facts(get_survey(survey))
     table.meta |= {"classes": ",".join(classes), "adaptation": adaptation, "config": config}
-    table.meta |= {"bands": facts["bands"], "unit": "unknown" if origin == "released" else facts["unit"]}
+    unit = {"released": "unknown", "composites": "8 bits"}.get(origin, facts["unit"])
+    table.meta |= {"bands": facts["bands"], "unit": unit}
     table.meta |= {"code": code_version(), **(meta or {})}
     for quantity, arrays in (("probability", probabilities), ("latent", latents)):
         for domain, suffix in DOMAINS.items():
@@ -99,6 +102,18 @@ def morph_predictions_table(
             table[name].description = table[name].description or description
     check_morph_predictions(table, "predictions")
     return table
+
+
+def domains_of(table):
+    """Name of each domain of a predictions table -> ending of its columns."""
+    return SKY_DOMAINS if "domain" in table.colnames else DOMAINS
+
+
+def rows_of(table, domain):
+    """Rows of a predictions table that belong to a domain: all, but of composites the simulated or the real images."""
+    if "domain" not in table.colnames:
+        return table
+    return table[np.asarray(table["domain"]) == list(SKY_DOMAINS).index(domain)]
 
 
 def class_names(table):
@@ -178,6 +193,11 @@ def check_morph_predictions(table, path):
     if len(set(keys)) < len(keys):
         (obj_id, copy), number = Counter(keys).most_common(1)[0]
         raise ValueError(f"{path}: obj_id {obj_id}, copy {copy} occurs {number} times; predict again")
+    if (table.meta["origin"] == "composites") != ("domain" in table.colnames):
+        raise ValueError(f"{path}: origin is {table.meta['origin']!r}, but a column domain is "
+                         f"{'there' if 'domain' in table.colnames else 'missing'}; predict again")  # fmt: skip
+    if "domain" in table.colnames and set(np.unique(table["domain"]).tolist()) != {0, 1}:
+        raise ValueError(f"{path}: domain must be 0, simulated, or 1, real, with galaxies of both; predict again")
     n_classes = len(class_names(table))
     for name in ("label", "label_g", "intended_type"):
         values = np.asarray(table[name])

@@ -15,7 +15,7 @@ from photoz_morph.morph.classify import ImageClassifier, load_classifiers
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.evaluation.comparison import compare_morph
 from photoz_morph.morph.evaluation.scores import evaluate_morph
-from photoz_morph.morph.predictions import row_keys
+from photoz_morph.morph.predictions import SKY_DOMAINS, row_keys
 from photoz_morph.morph.report.latent_results import latent_results
 from photoz_morph.morph.report.page import morph_report
 from photoz_morph.morph.report.results import MorphResults, read_run_results
@@ -72,7 +72,7 @@ def report_morph_run(run_dir, against=None, out_dir=None, data_dir=None, defence
             raise
         shown["note"] = f"the dataset is missing in {facts['path']}; give its folder with --data-dir"
     else:
-        shown["examples"] = _examples(builder)
+        shown["examples"] = _composites(builder, config) if dataset.is_composite(builder) else _examples(builder)
         shown["sample"] = _sample(builder)
         shown["pixel_windows"] = _pixel_windows(dict(zip(folders, runs)), latents.triplets, builder)
         if any(run["perturbations"] for run in runs):
@@ -154,6 +154,20 @@ def _examples(builder):
         batches = dataset.domain_images(builder, f"test[:{rows.max() + 1}]", domain, 64)
         images[f"image_{domain}"] = np.concatenate(list(batches.as_numpy_iterator()))[rows]
     return {**images, "label": label[rows]}
+
+
+def _composites(builder, config):
+    """Test images of composites, the first of each class of both domains, with their classes."""
+    examples = {}
+    for domain, name in zip(dataset.DOMAINS, SKY_DOMAINS):
+        columns = reading.read_columns(builder, dataset.split_of(builder, "test", domain))
+        label = dataset.class_index(columns["label"], config.data.classes)
+        rows = np.concatenate([np.flatnonzero(label == index)[:EXAMPLES_PER_CLASS]
+                               for index in range(len(config.class_names))])  # fmt: skip
+        batches = dataset.domain_images(builder, f"test[:{rows.max() + 1}]", domain, 64)
+        examples[f"image_{name}"] = np.concatenate(list(batches.as_numpy_iterator()))[rows]
+        examples[f"label_{name}"] = label[rows]
+    return examples
 
 
 def _pixel_windows(runs, triplets, builder):

@@ -2,7 +2,7 @@
 
 from photoz_morph.system.provenance import code_version
 
-DATA_NAMES = {"simulated": "simulated galaxies", "real": "real galaxies"}
+DATA_NAMES = {kind: f"{kind} galaxies" for kind in ("simulated", "real", "simulated and real")}
 SIGNIFICANT = 0.05  # p-value below which a difference is called significant; the usual choice
 P_FLOOR = 1e-4  # smaller p-values depend on tails that no sample of ours tests
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from photoz_morph.system.files import write_whole
 
 # Origin of images or magnitudes -> kind of data, printed beside every score. A mock is simulated whatever it is made
-# of; "released" are the authors' arrays, made of TNG100.
+# of; "released" are the authors' arrays, made of TNG100. Of composites the source is simulated and the target real, and
+# each score says which it is of.
 ORIGINS = {
     "simulated": "simulated", "tng": "simulated", "images": "simulated", "released": "simulated",
     "stacked": "real", "catalogue": "real", "observed": "real",
+    "composites": "simulated and real",
 }  # fmt: skip
 
 

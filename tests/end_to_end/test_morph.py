@@ -41,6 +41,8 @@ def chain(tmp_path_factory):
             "status": morph("status", RUNS["mmd"]),
             "evaluate": morph("evaluate", RUNS["regular"], "--against", RUNS["mmd"]),
             "attack": morph("attack", "--images", 8, "--max-queries", 96),
+            "attack_all": morph("attack", "--images", 4, "--max-queries", 48, "--search", "random", "--all-seeds",
+                                *RUNS.values()),
             "latent": morph("latent", *RUNS.values(), "--every-seed"),
             "perturb": morph("perturb", *RUNS.values(), "--images", 20, "--kind", "hot_pixel", "--kind", "background"),
             "depth": morph("depth", *RUNS.values(), "--years", 0.5, "--years", 10, "--processes", 1),
@@ -125,6 +127,7 @@ def test_attack_latent_and_perturb_name_the_runs_and_the_next_command(in_chain):
     assert "test images of simulated galaxies" in in_chain["attack"]
     assert "Next: morph latent runs/morph_regular runs/morph_mmd" in in_chain["attack"]
     assert "No finished network" not in in_chain["attack"]
+    assert "Attacks on every network" in in_chain["attack_all"] and "random_y10_data_network2" in in_chain["attack_all"]
     assert "| class separation |" in in_chain["latent"] and "Over 2 seeds of morph_mmd" in in_chain["latent"]
     assert "| hot pixel |" in in_chain["perturb"] and "morph report runs/morph_regular --against" in in_chain["perturb"]
 

@@ -109,14 +109,39 @@ def mock(scenes, out, years, binning, field_kpc, nested, seed, tng, morphologies
 @click.argument("mocks", default="mocks", type=UserPath())
 @data_dir_option
 @click.option("--released", type=UserPath(), help="Folder of the authors' arrays (Zenodo 5514180), instead of MOCKS.")
+@click.option("--sky", type=UserPath(), metavar="IMAGES",
+              help="Folder of real colour images, to which composites of MOCKS are the simulated source.")  # fmt: skip
+@click.option("--labels", type=UserPath(), help="With --sky: CSV file with a row for each image and its class.")
+@click.option("--name-column", help="With --sky: column of the names of the images; by default the first.")
+@click.option("--label-column", help="With --sky: column of the classes; label by default.")
+@click.option("--class", "classes", multiple=True, metavar="VALUE=CLASS",
+              help="With --sky: what a value in that column means: spiral, elliptical, merger, or none to leave the "
+              "images out; may be repeated.")  # fmt: skip
+@click.option("--truth", type=click.Choice(["label", "intended_type"]),
+              help="With --sky: class of a simulated galaxy, from Gini and M20 or as simulated; label by default.")
+@click.option("--without-mergers", is_flag=True, help="With --sky: leave mergers out, for spirals and ellipticals.")
+@click.option("--size", type=click.IntRange(16, 1024), help="With --sky: side of all images [pixel]; 128 by default.")
+@click.option("--field-radii", type=click.FloatRange(1, 50),
+              help="With --sky: side of the real images in Petrosian radii; 6.144 by default.")  # fmt: skip
 @click.option("--merger-copies", default=0, show_default=True, type=click.IntRange(0, 4),
               help="Flipped and rotated copies of each merger, added to its split; 4 in the paper.")  # fmt: skip
 @overwrite_option
 @beam_options
 @quiet_option
-def build(mocks, data_dir, released, merger_copies, overwrite, runner, beam_option, quiet):
-    """Build the TFDS dataset, split 70:10:20 by galaxy, from a folder of MOCKS."""
+def build(mocks, data_dir, released, merger_copies, overwrite, runner, beam_option, quiet, sky, **of_sky):
+    """Build the TFDS dataset, split 70:10:20 by galaxy, from a folder of MOCKS.
+
+    With --sky it holds two samples: composites of MOCKS as SDSS would show them, with labels, and the real images of a
+    folder, such as Galaxy Zoo, whose labels no training sees.
+    """
     beam = beam_settings_of(runner, beam_option)
+    of_sky = {name: value for name, value in of_sky.items() if value}
+    if sky:
+        build_composites(mocks, sky, data_dir, overwrite, quiet, released or merger_copies or beam, **of_sky)
+        return
+    if of_sky:
+        name = {"classes": "class"}.get(next(iter(of_sky)), next(iter(of_sky)))
+        raise click.UsageError(f"--{name.replace('_', '-')} needs --sky")
     build_dataset(mocks, data_dir, released, merger_copies, overwrite, quiet, beam)
 
 
@@ -136,3 +161,22 @@ def build_dataset(mocks, data_dir, released, merger_copies, overwrite, quiet, be
     else:
         counts = tng_lsst_mocks.build(mocks, data_dir, merger_copies, overwrite, **options)
     echo(f"{listed(counts)} in {data_dir}/tng_lsst_mocks. Next: morph train", quiet)
+
+
+def build_composites(mocks, sky, data_dir, overwrite, quiet, others, labels=None, classes=(), without_mergers=False,
+                     **options):  # fmt: skip
+    """Build the dataset of composites and real images, and print its contents."""
+    if others:
+        raise click.UsageError("--released, --merger-copies and --runner do not go with --sky")
+    if labels is None:
+        raise click.UsageError("--sky needs --labels, a CSV file with a row for each image")
+    meaning = dict(word.partition("=")[::2] for word in classes)
+    quiet_tensorflow()
+    from tfds_builders import gri_composites
+
+    counts = gri_composites.build(
+        mocks, sky, labels, data_dir, with_mergers=not without_mergers, classes=meaning, overwrite=overwrite,
+        progress=not quiet, **options,
+    )  # fmt: skip
+    following = f"morph train morph_sky.yaml --data-dir {data_dir}"
+    echo(f"{listed(counts)} in {data_dir}/gri_composites. Next: {following}", quiet)

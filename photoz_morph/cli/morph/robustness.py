@@ -37,8 +37,10 @@ DEFAULT_RUNS = ("runs/morph_regular", "runs/morph_mmd")
               help="Criterion: another class, or the published thresholds on probabilities.")  # fmt: skip
 @click.option("--population", default=400, show_default=True, type=click.IntRange(min=5),
               help="Population of --search evolution.")  # fmt: skip
-@click.option("--network", default=1, show_default=True, type=click.IntRange(min=1),
-              help="Network of each run, counted from 1.")  # fmt: skip
+@click.option("--network", type=click.IntRange(min=1),
+              help="Network of each run, counted from 1; the first by default.")  # fmt: skip
+@click.option("--all-seeds", is_flag=True,
+              help="Attack every network of each run in turn, and give intervals over them.")  # fmt: skip
 @defence_option
 @click.option("--precision", default="float32", show_default=True, type=click.Choice(["float32", "bfloat16"]),
               help="Precision of the queries; flips are confirmed in float32.")  # fmt: skip
@@ -46,32 +48,45 @@ DEFAULT_RUNS = ("runs/morph_regular", "runs/morph_mmd")
 @click.option("--name", help="Name of the folder RUN/attacks/NAME; by default search, depth and bounds.")
 @run_data_option
 @quiet_option
-def attack(runs, images, domain, bounds, network, defence, precision, seed, name, data_dir, quiet, **options):
+def attack(
+    runs, images, domain, bounds, network, all_seeds, defence, precision, seed, name, data_dir, quiet, **options
+):  # fmt: skip
     """Attack the test galaxies of RUNS: change their class by changing one pixel, or a few.
 
-    All RUNS are attacked on the same galaxies. By default RUNS are the two arms, runs/morph_regular and runs/morph_mmd,
+    All RUNS are attacked on the same galaxies; with --all-seeds these are other ones for each number of a network. By
+    default RUNS are the two arms, runs/morph_regular and runs/morph_mmd,
     which are trained first if missing. If interrupted, run the same command again: it resumes after the last finished
     galaxy.
     """
+    if all_seeds and network:
+        raise click.UsageError("--all-seeds attacks every network; leave out --network")
     quiet_tensorflow()
     runs = _named(runs) or _default_runs(quiet)
     for run in runs.values():
         check_writable(run)
+    from photoz_morph.morph.report.tables.attack_seeds import seed_markdown
     from photoz_morph.morph.report.tables.attacks import attack_markdown
-    from photoz_morph.morph.robustness.attack import AttackPlan, attack_runs, count_flips_on_disk
+    from photoz_morph.morph.robustness.attack import AttackPlan, attack_runs, count_flips_on_disk, name_of_network
     from photoz_morph.morph.robustness.attack_files import read_attack
     from photoz_morph.report.text import DATA_NAMES
     from photoz_morph.robustness.one_pixel.attack import AttackOptions
     from photoz_morph.runs.scores import ORIGINS
 
-    plan = AttackPlan(AttackOptions(**options), images, bounds, domain, network - 1, defence, precision, seed)
-    folders = attack_runs(runs.values(), plan, name, data_dir, progress=not quiet)
-    tables = {run: {folder.name: read_attack(folder)[0]} for run, folder in zip(runs, folders)}
-    first = next(iter(next(iter(tables.values())).values()))
-    echo(attack_markdown(tables, DATA_NAMES[ORIGINS[first.meta["origin"]]]), quiet)
-    for run, folder in zip(runs.values(), folders):
-        still, flipped = count_flips_on_disk(run, folder)
-        echo(f"{folder}: {flipped} flipped; of their images read back from disk {still} are still flipped.", quiet)
+    members, every = range(_n_networks(runs.values())) if all_seeds else [(network or 1) - 1], {}
+    for member in members:
+        plan = AttackPlan(AttackOptions(**options), images, bounds, domain, member, defence, precision, seed)
+        own_name = name_of_network(name, member) if all_seeds and name else name
+        folders = attack_runs(runs.values(), plan, own_name, data_dir, progress=not quiet)
+        tables = {run: {folder.name: read_attack(folder)[0]} for run, folder in zip(runs, folders)}
+        data = DATA_NAMES[ORIGINS[next(iter(next(iter(tables.values())).values())).meta["origin"]]]
+        echo(attack_markdown(tables, data), quiet)
+        for run, folder in zip(runs.values(), folders):
+            still, flipped = count_flips_on_disk(run, folder)
+            echo(f"{folder}: {flipped} flipped; of their images read back from disk {still} are still flipped.", quiet)
+        for run, of_run in tables.items():
+            every.setdefault(run, {}).update(of_run)
+    if len(members) > 1:
+        echo(seed_markdown(every, data), quiet)
     echo(f"Next: morph latent {' '.join(map(str, runs.values()))}", quiet)
 
 
@@ -183,6 +198,19 @@ def _own(runs, name):
     for run in runs.values():
         if run.is_dir():  # else its absence is the error
             own_output(run / name, "give other RUNS")
+
+
+def _n_networks(runs):
+    """Number of networks that each run has; refused if it differs, as the runs are compared network by network."""
+    from photoz_morph.morph.config import MorphConfig
+    from photoz_morph.runs.folder import finished_members
+
+    counts = {str(run): len(finished_members(run, MorphConfig)[0]) for run in runs}
+    if len(set(counts.values())) > 1:
+        found = ", ".join(f"{run} {number}" for run, number in counts.items())
+        raise ValueError(f"--all-seeds: the runs have different numbers of networks ({found}); train as many seeds of "
+                         "each, or attack the runs separately")  # fmt: skip
+    return next(iter(counts.values()))
 
 
 def _default_runs(quiet):

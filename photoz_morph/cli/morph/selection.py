@@ -72,7 +72,10 @@ def calibrate(runs, target, data_dir, quiet):
 
 
 def _owned(runs, name):
-    """Run folders by their names, whose results of that name this command owns."""
+    """Run folders by their names, whose results of that name this command owns; those of composites are refused."""
+    from photoz_morph.morph.config import MorphConfig
+    from photoz_morph.runs.folder import read_run
+
     if not runs:
         raise click.UsageError("give one RUN or more, such as runs/morph_regular runs/morph_mmd")
     named = {Path(run).resolve().name: Path(run) for run in runs}
@@ -81,6 +84,12 @@ def _owned(runs, name):
     for run in named.values():
         if not (run / "config.yaml").exists():
             raise FileNotFoundError(f"{run}: not a run folder (config.yaml is missing); create one with `morph train`")
+        if read_run(run, MorphConfig)[1]["origin"] == "composites":
+            raise ValueError(
+                f"{run}: choice and calibration without labels need each galaxy at both depths, and its galaxies are "
+                "simulated or real ones; give a run on mocks of `morph mock`"
+            )
+    for run in named.values():
         own_output(run / name, "give other RUNS")
     return named
 

@@ -58,8 +58,9 @@ def predict_baselines(
     Raises
     ------
     ValueError
-        If too few galaxies, or galaxies of one class alone, can train.
+        If too few galaxies, or galaxies of one class alone, can train, or the dataset is one of composites.
     """
+    dataset.require_pairs(builder, "the baseline")
     n_processes, n_seeds, config = process_count(n_processes), n_seeds or N_SEEDS, MorphDataConfig(classes=classes)
     needed = sorted({("train", domain) for method in methods for domain in TRAINED_ON[method]})
     needed += [("test", domain) for domain in dataset.DOMAINS]

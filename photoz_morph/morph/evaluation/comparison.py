@@ -9,12 +9,18 @@ from photoz_morph.metrics.group_errors import group_bootstrap, interval, mcnemar
 from photoz_morph.morph.evaluation.scores import (
     bootstrap_error,
     evaluate_morph,
+    fall_of,
     is_right,
     labelled,
-    mean_of_seeds,
     probability_of_seeds,
 )
-from photoz_morph.morph.predictions import DOMAINS, check_morph_predictions, read_morph_predictions, row_keys
+from photoz_morph.morph.predictions import (
+    check_morph_predictions,
+    domains_of,
+    read_morph_predictions,
+    row_keys,
+    rows_of,
+)
 from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.system.provenance import code_version, provenance_of
 
@@ -41,8 +47,8 @@ def compare_morph(table_a, table_b, names=None, n_bootstrap=1000, seed=0):
         `data`, `origin`, `arms`, their `provenance`, `code`, `n_seeds` of each, numbers of galaxies and groups;
         `recovered` (the fraction of the first arm's drop from Y10 to Y1 that the second arm recovers on Y1, with its
         `interval` over the galaxies at fixed networks; None unless the drop is significant); and `domains`: for "Y10"
-        and "Y1" `accuracy` (mean over seeds of each arm), `difference` (second minus first: value, error, interval,
-        error_galaxies, error_seeds), `ensemble_difference` and `mcnemar`.
+        and "Y1", or "simulated" and "real", `n_galaxies`, `accuracy` (mean over seeds of each arm), `difference`
+        (second minus first: value, error, interval, error_galaxies, error_seeds), `ensemble_difference` and `mcnemar`.
 
     Raises
     ------
@@ -62,8 +68,11 @@ def compare_morph(table_a, table_b, names=None, n_bootstrap=1000, seed=0):
     table_b = matched(table_a, table_b)
     table_a, table_b = labelled(table_a, "label"), labelled(table_b, "label")
     group_id, bootstrap = np.asarray(table_a["group_id"]), {"n_resamples": n_bootstrap, "seed": seed}
-    domains = {domain: _paired(table_a, table_b, domain, group_id, bootstrap) for domain in DOMAINS}
-    drop = mean_of_seeds(is_right(table_a, "Y10") - is_right(table_a, "Y1"), group_id, bootstrap)
+    domains = {}
+    for domain in domains_of(table_a):
+        pair = [rows_of(table, domain) for table in (table_a, table_b)]
+        domains[domain] = _paired(*pair, domain, np.asarray(pair[0]["group_id"]), bootstrap)
+    drop = fall_of(table_a, bootstrap)
     recovered = _recovered(table_a, table_b, group_id, bootstrap) if drop["interval"][0] > 0 else None
     return {
         "data": ORIGINS[table_a.meta["origin"]],
@@ -84,12 +93,25 @@ def compare_morph(table_a, table_b, names=None, n_bootstrap=1000, seed=0):
 
 def _recovered(table_a, table_b, group_id, bootstrap):
     """Gain of the second arm on Y1 over the drop of the first from Y10 to Y1, with its 95 % interval over groups."""
-    gain = is_right(table_b, "Y1").mean(axis=1) - is_right(table_a, "Y1").mean(axis=1)
-    drop = (is_right(table_a, "Y10") - is_right(table_a, "Y1")).mean(axis=1)
-    terms = np.stack([gain, drop], axis=1)
+    source, target = domains_of(table_a)
+    right, others, gained = (
+        is_right(table, domain).mean(axis=1)
+        for table, domain in ((table_a, source), (table_a, target), (table_b, target))
+    )
+    of_source = of_target = np.ones(len(table_a))
+    if "domain" in table_a.colnames:  # different galaxies, whose numbers are resampled too
+        of_target = np.asarray(table_a["domain"], float)
+        of_source = 1 - of_target
+    terms = [(gained - others) * of_target, others * of_target, of_target, right * of_source, of_source]
+
+    def ratio(sums):
+        gain, below, n_target, above, n_source = np.moveaxis(sums, -1, 0)
+        return (gain / n_target) / (above / n_source - below / n_target)
+
+    terms = np.stack(terms, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):  # of a resample without any drop
-        resampled = group_bootstrap(lambda sums: sums[:, 0] / sums[:, 1], terms, group_id, **bootstrap)
-    return {"value": float(gain.sum() / drop.sum()), "interval": np.percentile(resampled, (2.5, 97.5)).tolist()}
+        resampled = group_bootstrap(ratio, terms, group_id, **bootstrap)
+    return {"value": float(ratio(terms.sum(axis=0))), "interval": np.percentile(resampled, (2.5, 97.5)).tolist()}
 
 
 def matched(table_a, table_b):
@@ -161,6 +183,7 @@ def _paired(table_a, table_b, domain, group_id, bootstrap):
     difference["error_galaxies"] = error
     difference["error_seeds"] = float(np.sqrt(sum(part**2 for part, _ in scatter))) if len(scatter) == 2 else None
     return {
+        "n_galaxies": len(label),
         "accuracy": [float(value.mean()) for value in values],
         "difference": difference,
         "ensemble_difference": ensemble,

@@ -10,7 +10,7 @@ import numpy as np
 from photoz_morph.metrics.classification import SCORES, galaxy_terms, majority_class, predicted_class
 from photoz_morph.metrics.group_errors import group_bootstrap, group_weights, interval
 from photoz_morph.metrics.risk_coverage import aurc
-from photoz_morph.morph.predictions import DOMAINS, check_morph_predictions, class_names
+from photoz_morph.morph.predictions import check_morph_predictions, class_names, domains_of, rows_of
 from photoz_morph.runs.scores import ORIGINS
 from photoz_morph.system.provenance import scored_provenance
 
@@ -35,11 +35,12 @@ def evaluate_morph(table, n_bootstrap=1000, seed=0):
     dict
         `data`, `origin`, `survey`, `model`, `adaptation`, `config`, `classes`; `n_galaxies` scored in `n_groups`, and
         `n_unlabelled` left out; `majority` (class, accuracy); `label_ceiling` (agreement of `label` with `label_g`,
-        None if no `label_g` is known); `fall` (accuracy on Y10 minus that on Y1, mean over seeds, paired by galaxy);
-        and `domains`: for "Y10" and "Y1" the scores of `seeds` (list), `mean` (with sd_over_seeds, None for one seed)
-        and `ensemble` (of the mean probability), each also with `aurc`, the area under the risk-coverage curve;
-        `confusion` and `calibration` (summed over seeds), and `against`
-        (accuracy, mean over seeds, with `intended_type` or `label_g` as the truth).
+        None if no `label_g` is known); `fall` (accuracy on Y10 minus that on Y1, mean over seeds, paired by galaxy
+        where both are of the same ones); and `domains`: for "Y10" and "Y1", or of composites for "simulated" and
+        "real", `n_galaxies`, `majority_accuracy` of the class above, and the scores of `seeds` (list), `mean` (with
+        sd_over_seeds, None for one seed) and `ensemble` (of the mean probability), each also with `aurc`, the area
+        under the risk-coverage curve; `confusion` and `calibration` (summed over seeds), and `against` (accuracy, mean
+        over seeds, with `intended_type` or `label_g` as the truth).
 
     Raises
     ------
@@ -51,25 +52,30 @@ def evaluate_morph(table, n_bootstrap=1000, seed=0):
     Ciprijanovic et al. (2021), Table 1, for accuracy and the weighted precision, recall and F1.
     """
     check_morph_predictions(table, "predictions")
-    scored = labelled(table, "label")
-    label, group_id, classes = np.asarray(scored["label"]), np.asarray(scored["group_id"]), class_names(table)
-    majority, fraction = majority_class(label, len(classes))
+    scored, classes = labelled(table, "label"), class_names(table)
+    source = rows_of(scored, next(iter(domains_of(table))))
+    majority, fraction = majority_class(np.asarray(source["label"]), len(classes))
     bootstrap = {"n_resamples": n_bootstrap, "seed": seed}
     domains = {}
-    for domain in DOMAINS:
-        domains[domain] = domain_scores(label, probability_of_seeds(scored, domain), group_id, bootstrap)
-        domains[domain]["against"] = {name: _against(table, name, domain, bootstrap) for name in SECOND_TRUTHS}
-    right = {domain: is_right(scored, domain) for domain in DOMAINS}
+    for domain in domains_of(table):
+        part = labelled(rows_of(table, domain), "label")
+        label, group_id = np.asarray(part["label"]), np.asarray(part["group_id"])
+        domains[domain] = domain_scores(label, probability_of_seeds(part, domain), group_id, bootstrap)
+        domains[domain]["n_galaxies"] = len(part)
+        domains[domain]["majority_accuracy"] = float(np.mean(label == majority))
+        domains[domain]["against"] = {
+            name: _against(rows_of(table, domain), name, domain, bootstrap) for name in SECOND_TRUTHS
+        }
     return _header(table) | {
         "n_galaxies": len(scored),
-        "n_groups": len(np.unique(group_id)),
+        "n_groups": len(np.unique(scored["group_id"])),
         "n_unlabelled": len(table) - len(scored),
         "n_seeds": int(table.meta["n_seeds"]),
         "n_bootstrap": n_bootstrap,
         "seed": seed,
         "majority": {"class": classes[majority], "accuracy": fraction},
-        "label_ceiling": _label_ceiling(scored, bootstrap),
-        "fall": mean_of_seeds(right["Y10"] - right["Y1"], group_id, bootstrap),
+        "label_ceiling": _label_ceiling(source, bootstrap),
+        "fall": fall_of(scored, bootstrap),
         "domains": domains,
     }
 
@@ -95,12 +101,26 @@ def labelled(table, name):
 
 def probability_of_seeds(table, domain):
     """Class probabilities on a domain as float64, shape (n, n_seeds, n_classes)."""
-    return np.asarray(table[f"probability_{DOMAINS[domain]}"], float)
+    return np.asarray(table[f"probability_{domains_of(table)[domain]}"], float)
 
 
 def is_right(table, domain, truth="label"):
     """1 where a seed predicts the true class of a galaxy, else 0; float64, shape (n, n_seeds)."""
     return (predicted_class(probability_of_seeds(table, domain)) == np.asarray(table[truth])[:, None]).astype(float)
+
+
+def fall_of(table, bootstrap):
+    """Accuracy on the first domain minus that on the second, mean over seeds, with both components of its error."""
+    source, target = domains_of(table)
+    group_id = np.asarray(table["group_id"])
+    if rows_of(table, source) is table:  # the same galaxies: paired
+        return mean_of_seeds(is_right(table, source) - is_right(table, target), group_id, bootstrap)
+    right, others = (is_right(rows_of(table, domain), domain) for domain in (source, target))
+    errors = [
+        bootstrap_error(values.mean(axis=1), rows_of(table, domain)["group_id"], bootstrap)
+        for values, domain in ((right, source), (others, target))
+    ]
+    return _with_seeds(right.mean(axis=0) - others.mean(axis=0), np.hypot(*errors), len(np.unique(group_id)))
 
 
 def domain_scores(label, probability, group_id, bootstrap, ensemble=None):

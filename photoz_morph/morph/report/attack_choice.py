@@ -10,6 +10,11 @@ def attack_tables_of(runs):
     return _tables_where(runs, lambda meta: n_pixels(meta) == 1)
 
 
+def all_attacks_of(runs):
+    """Tables of all attacks, as `attack_tables_of` gives them."""
+    return _tables_where(runs, lambda meta: True)
+
+
 def set_attacks_of(runs):
     """Tables of the attacks by sets of pixels, and by one with the same settings, as `attack_tables_of` gives them."""
     settings = {_settings(table.meta) for run in runs for table, _ in (run.get("attacks") or {}).values()

@@ -63,7 +63,7 @@ def morph_report(results, out_dir, progress=True):
     return write_page(
         entries,
         out_dir,
-        title=f"Galaxy morphology in Y10 and Y1: {' and '.join(scores)}",
+        title=f"Galaxy morphology in {' and '.join(results.domains)}: {' and '.join(scores)}",
         banner=text.BANNERS[results.origin],
         is_real=results.is_real,
         overview=text.overview(results, ("accuracy", "confusion")),
@@ -79,6 +79,9 @@ def _sample_figures(results, title):
     entries = []
     if examples is None:
         entries.append(Entry("Examples", caption=f"Left out: {results.note or 'no images were given'}."))
+    elif results.origin == "composites":
+        for number, name in enumerate(results.runs[0]["scores"]["classes"]):
+            entries.append(_composites(examples, number, name, title))
     else:
         y10, y1, label = (np.asarray(examples[key]) for key in ("image_y10", "image_y1", "label"))
         entries.append(Entry(
@@ -122,22 +125,36 @@ def _sheet(y10, y1, name, title):
     return Entry("Contact sheets", f"sheet_{name}", caption, lambda: images.contact_sheet(y10, y1, above))
 
 
+def _composites(examples, number, name, title):
+    """Simulated and real composites of a class."""
+    shown = [np.asarray(examples[f"image_{key}"])[np.asarray(examples[f"label_{key}"]) == number]
+             for key in ("simulated", "real")]  # fmt: skip
+    caption = (
+        f"{title} with label {name}: simulated (left) and real (right) test images as the networks see them. Red, "
+        "green and blue are i, r and g, the side is a fixed number of Petrosian radii."
+    )
+    above = f"{title}: {name}"
+    return Entry("Contact sheets", f"sheet_{name.replace(' ', '_')}", caption,
+                 lambda: images.composite_sheet(*shown, above))  # fmt: skip
+
+
 def _score_figures(results, title):
     """Accuracies, confusion matrices, isomaps, calibration and training curves."""
     scores, n = results.scores, text.sample_size(results.scores)
+    source, target = results.domains
     histories = {run["name"]: [_columns(rows) for rows in run["histories"]] for run in results.runs}
     return [
         Entry("Accuracy", "accuracy",
-              f"{title}: accuracy in Y10 and Y1, {n}. Bars: mean over seeds with its 95 % interval (test galaxies and "
-              "scatter of the seeds); circles: the seeds. Grey: without a network, from measurements of the stamps. "
-              "Dashed: always the most frequent class. Dotted: agreement of the labels from g and i, about the limit "
-              "to which labels can be trusted.",
+              f"{title}: accuracy in {source} and {target}, {n}. Bars: mean over seeds with its 95 % interval (test "
+              "galaxies and scatter of the seeds); circles: the seeds. Grey: without a network, from measurements of "
+              "the stamps. Dashed: always the most frequent class. Dotted: agreement of the labels from g and i, about "
+              "the limit to which labels can be trusted.",
               lambda: classification.accuracy_bars(results.all_scores, title)),
         Entry("Confusion", "confusion",
               f"{title}: confusion matrices, {n}. Fraction of each label (class by Gini and M20) predicted as each "
               "class, all seeds together, above the number of galaxies, mean over seeds.",
               lambda: classification.confusion_matrices(scores, title)),
-        Entry("Latent space", "isomap", _isomap_caption(results, title), lambda: _isomap(results.runs, title)),
+        _isomap_entry(results, title),
         Entry("Calibration", "reliability",
               f"{title}: reliability, {n}. Fraction of correct predictions against confidence (the largest "
               "probability) of single networks, all seeds together, in bins of at least "
@@ -146,10 +163,18 @@ def _score_figures(results, title):
               lambda: classification.reliability_diagram(scores, title)),
         Entry("Training", "training",
               f"{title}: training and validation, one line per seed. The training curves are means over an epoch "
-              "during which the weights change. The validation accuracy on Y1 is monitored only: labels of Y1 enter "
-              "neither the training nor the selection of the weights.",
-              lambda: classification.morph_training_curves(histories, title)),
+              f"during which the weights change. The validation accuracy on {target} is monitored only: labels of "
+              f"{target} enter neither the training nor the selection of the weights.",
+              lambda: classification.morph_training_curves(histories, title, results.domains)),
     ]  # fmt: skip
+
+
+def _isomap_entry(results, title):
+    """Isomaps, of galaxies that are seen in both domains."""
+    if results.origin == "composites":
+        return Entry("Latent space", caption="Left out: the isomaps join two images of each galaxy, and the simulated "
+                     "galaxies are not the real ones.")  # fmt: skip
+    return Entry("Latent space", "isomap", _isomap_caption(results, title), lambda: _isomap(results.runs, title))
 
 
 def _isomap_caption(results, title):

@@ -39,7 +39,8 @@ class MorphResults:
     comparison : dict, optional
         From `compare_morph`, of the first two runs.
     examples : dict, optional
-        `image_y10`, `image_y1`, shape (k, height, width, 3) in g, r, i [image unit], and `label`, shape (k,).
+        `image_y10`, `image_y1`, shape (k, height, width, 3) in g, r, i [image unit], and `label`, shape (k,); of
+        composites `image_simulated`, `label_simulated`, `image_real` and `label_real`.
     sample : dict, optional
         `gini`, `m20`, `label`, `label_g`, `intended_type` of all galaxies; labels index `mocks.labels.CLASS_NAMES`.
     reference : dict, optional
@@ -87,6 +88,11 @@ class MorphResults:
     def all_scores(self):
         """Scores of the runs, then of the baselines, by their names."""
         return self.scores | {name: part["scores"] for name, part in self.baselines.items()}
+
+    @property
+    def domains(self):
+        """Names of source and target, such as Y10 and Y1."""
+        return tuple(self.runs[0]["scores"]["domains"])
 
     @property
     def is_real(self):

@@ -7,6 +7,7 @@ A section appears where a run has the data for it. Tables come from `robustness_
 import numpy as np
 
 from photoz_morph.morph.report.attack_choice import (
+    all_attacks_of,
     attack_tables_of,
     chosen_attack,
     n_pixels,
@@ -16,11 +17,12 @@ from photoz_morph.morph.report.attack_choice import (
 from photoz_morph.morph.report.figures import attacks as attack_figures
 from photoz_morph.morph.report.figures import perturbations as perturbation_figures
 from photoz_morph.morph.report.figures.attack_gallery import attack_gallery, image_unit
+from photoz_morph.morph.report.figures.attack_seeds import flips_of_every_seed
 from photoz_morph.morph.report.figures.depth import accuracy_against_depth
 from photoz_morph.morph.report.figures.pixel_sets import success_by_pixels
 from photoz_morph.morph.report.latents import LATENT, latent_entries
+from photoz_morph.morph.report.tables import attack_seeds, defences, pixel_sets
 from photoz_morph.morph.report.tables import attacks as attack_tables
-from photoz_morph.morph.report.tables import defences, pixel_sets
 from photoz_morph.morph.report.tables import depth as depth_tables
 from photoz_morph.morph.report.tables import latents as latent_tables
 from photoz_morph.morph.report.tables.perturbations import (
@@ -30,13 +32,12 @@ from photoz_morph.morph.report.tables.perturbations import (
     perturbation_rows,
     perturbation_verdicts,
 )
-from photoz_morph.morph.robustness.latent_scores import is_same_attack
 from photoz_morph.report import html
 from photoz_morph.report.page import Entry
 
 ATTACK, SETS, PERTURB, DEFENCE = "One-pixel attack", "Attack on few pixels", "Perturbations", "Defences"
-DEPTH = "Survey depth"
-SECTIONS = (ATTACK, SETS, LATENT, PERTURB, DEPTH, DEFENCE)
+SEEDS, DEPTH = "Attacks on every network", "Survey depth"
+SECTIONS = (ATTACK, SETS, SEEDS, LATENT, PERTURB, DEPTH, DEFENCE)
 FIRST_TABLE = 5  # the tables before are those of the scores
 
 
@@ -79,6 +80,12 @@ def robustness_tables(results):
         caption = pixel_sets.set_caption(sets, data)
         add_table(SETS, pixel_sets.SET_HEADER, pixel_sets.set_rows(sets), caption)
         files["pixel_sets.md"] = pixel_sets.set_markdown(sets, data)
+    every = all_attacks_of([*runs, *results.others])
+    if attack_seeds.attacks_by_seed(every):
+        add_sentences(SEEDS, attack_seeds.seed_verdicts(every))
+        caption = attack_seeds.seed_caption(every, data)
+        add_table(SEEDS, attack_seeds.SEED_HEADER, attack_seeds.seed_rows(every), caption)
+        files["attack_seeds.md"] = attack_seeds.seed_markdown(every, data)
     if latents:
         ratios = results.latents.ratios
         add_sentences(LATENT, latent_tables.latent_verdicts(latents, ratios))
@@ -119,7 +126,8 @@ def robustness_figures(results, title):
     -------
     list of Entry
     """
-    return [*_attack_figures(results.runs, title), *_set_figures(results.runs, title), *latent_entries(results, title),
+    return [*_attack_figures(results.runs, title), *_set_figures(results.runs, title),
+            *_seed_figures([*results.runs, *results.others], title), *latent_entries(results, title),
             *_perturbation_figures(results.runs, title, results.perturbed),
             *_depth_figures([*results.runs, *results.others], title)]  # fmt: skip
 
@@ -133,11 +141,18 @@ def defences_of(runs, others=()):
         of_run = attacks.get(run["name"], {})
         # The attack chosen comes first, then the same behind other defences, whatever their names.
         tables = [of_run[key] for key in sorted(of_run, key=lambda key: key != name)]
-        tables = [table for table in tables if is_same_attack(table.meta, next(iter(chosen.values())).meta)]
+        wanted = next(iter(chosen.values())).meta if chosen else {}
+        tables = [table for table in tables if _is_attack_but_defence(table.meta, wanted)]
         if of_run or run.get("latent") or any(run is other for other in others):
             kept = {key: run.get(key) for key in ("scores", "latent", "defended")}
             compared[run["name"]] = {**kept, "attack": tables}
     return compared
+
+
+def _is_attack_but_defence(meta, other):
+    """True for attacks that differ at most in the defence and the number of the attacked network."""
+    first, second = (attack_seeds.settings_but_seed({**part, "defence": ""}) for part in (meta, other))
+    return first == second
 
 
 def _held(runs, key):
@@ -208,6 +223,19 @@ def _set_figures(runs, title):
             stem = f"attack_pixels_gallery_{number}"
             figures.append(_gallery(stem, run["name"], flipped[name], run["attacks"][name][1], words, SETS))
     return figures
+
+
+def _seed_figures(runs, title):
+    """Figure of the attacks on several networks of a run."""
+    attacks = all_attacks_of(runs)
+    if not attack_seeds.attacks_by_seed(attacks):
+        return []
+    return [Entry(
+        SEEDS, "attack_seeds",
+        f"{title}: fraction of the attacked galaxies that was flipped. Large symbols: mean over networks, with bars of "
+        "95 % over galaxies, in groups, and networks; small ones: the networks; open ones: random corners.",
+        lambda: flips_of_every_seed(attacks, title),
+    )]  # fmt: skip
 
 
 def _gallery(stem, run, table, images, title, section=ATTACK):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from photoz_morph.morph.evaluation.scores import labelled, probability_of_seeds
-from photoz_morph.morph.predictions import DOMAINS
+from photoz_morph.morph.predictions import domains_of, rows_of
 from photoz_morph.morph.report.figures.risk_coverage import risk_coverage_figure
 from photoz_morph.morph.report.figures.selection import selection_figure
 from photoz_morph.morph.report.figures.temperatures import temperature_figure
@@ -103,10 +103,13 @@ def _stale(section, run, command):
 
 
 def _labelled(table):
-    """Labels, groups and probabilities of the labelled galaxies of a table of predictions."""
-    scored = labelled(table, "label")
-    return {
-        "label": np.asarray(scored["label"]),
-        "group_id": np.asarray(scored["group_id"]),
-        "probability": {domain: probability_of_seeds(scored, domain) for domain in DOMAINS},
-    }
+    """Labels, groups and probabilities of the labelled galaxies of each domain of a table of predictions."""
+    found = {}
+    for domain in domains_of(table):
+        scored = labelled(rows_of(table, domain), "label")
+        found[domain] = {
+            "label": np.asarray(scored["label"]),
+            "group_id": np.asarray(scored["group_id"]),
+            "probability": probability_of_seeds(scored, domain),
+        }
+    return found

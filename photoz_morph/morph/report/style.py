@@ -5,6 +5,7 @@ from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORAN
 RUN_STYLES = ((BLUE, ""), (ORANGE, "//"), (GREEN, ".."))  # colour and hatch: told apart without colour too
 BASELINE_STYLES = ((GREY, ""), (LIGHT_GREY, "xx"))  # of the methods without a network
 DOMAIN_STYLES = {"Y10": (BLACK, "-", "o"), "Y1": (ORANGE, "--", "s")}
+DOMAIN_STYLES |= {"simulated": DOMAIN_STYLES["Y10"], "real": DOMAIN_STYLES["Y1"]}
 
 CLASS_COLOURS = {"spiral": "#ffa600", "elliptical": "#bc5090", "merger": "#003f5c"}  # the paper's own
 CLASS_COLOURS["not merger"] = CLASS_COLOURS["spiral"]

@@ -8,7 +8,6 @@ import numpy as np
 from photoz_morph.mocks.labels import CLASS_NAMES
 from photoz_morph.morph.report.tables.scores import (
     COMPARISON_HEADER,
-    HEADER,
     baseline_caption,
     baseline_verdicts,
     baseline_words,
@@ -16,6 +15,7 @@ from photoz_morph.morph.report.tables.scores import (
     morph_verdicts,
     seeds_rows,
     table1_caption,
+    table1_header,
     table1_rows,
     truths_rows,
 )
@@ -33,6 +33,8 @@ BANNERS = {
     "images": f"Simulated galaxies: mock LSST images of noiseless images given by the user. {NOT_THE_SKY}",
     "released": f"Simulated galaxies: the mock LSST images of TNG100 released by Ciprijanovic et al. {NOT_THE_SKY}",
     "observed": "Real galaxies. Their labels are those of the catalogue.",
+    "composites": "Simulated galaxies with known truth, with which the networks were trained, and real galaxies, whose "
+    "labels of the catalogue entered no training. Only the scores called real are measurements of the sky.",
 }
 TITLES = {
     "simulated": "Simulated stand-in galaxies with known truth",
@@ -40,6 +42,7 @@ TITLES = {
     "images": "Simulated observations of given images",
     "released": "Simulated TNG100 galaxies of the authors",
     "observed": "Real galaxies",
+    "composites": "Simulated and real galaxies",
 }
 
 
@@ -64,7 +67,7 @@ def overview(results, figures):
     }
     if len(scores) == 1:
         (part,) = scores.values()
-        numbers["drop from Y10 to Y1"] = with_error(part["fall"])
+        numbers[f"drop from {' to '.join(part['domains'])}"] = with_error(part["fall"])
         numbers[f"always {part['majority']['class']}, accuracy"] = f"{part['majority']['accuracy']:.3f}"
     seeds = sorted({part["n_seeds"] for part in (scores | first_baseline(results)).values()})
     errors = "the test galaxies alone" if seeds == [1] else "test galaxies and seeds"
@@ -90,17 +93,19 @@ def _verdict(results):
     low, high = (100 * bound for bound in part["fall"]["interval"])
     points = f"{100 * part['fall']['value']:.1f} points"
     bounds = f"(95 % interval {low:.1f} to {high:.1f})"
-    cost = f"One-year noise costs {first} {points} of accuracy {bounds} on {where}"
+    cause = "The step to the real sky" if results.origin == "composites" else "One-year noise"
+    cost = f"{cause} costs {first} {points} of accuracy {bounds} on {where}"
     if low <= 0:
-        cost = f"One-year noise costs {first} no significant accuracy on {where}: {points} {bounds}"
+        cost = f"{cause} costs {first} no significant accuracy on {where}: {points} {bounds}"
     if not results.comparison:
         return f"{cost}."
     second, recovered = results.comparison["arms"][1], results.comparison["recovered"]
     if recovered is None:
-        difference = results.comparison["domains"]["Y1"]["difference"]
+        target, of_target = list(results.comparison["domains"].items())[-1]
+        difference = of_target["difference"]
         low, high = (100 * bound for bound in difference["interval"])
         change = f"{100 * difference['value']:+.1f} points ({low:+.1f} to {high:+.1f})"
-        return f"{cost}; {second} changes the accuracy in Y1 by {change}."
+        return f"{cost}; {second} changes the accuracy in {target} by {change}."
     low, high = (100 * bound for bound in recovered["interval"])
     text = f"{100 * recovered['value']:.0f} % of it ({low:.0f} to {high:.0f} %)"
     return f"{cost}; {second} recovers {text}{'' if low > 0 else ', which is not significant'}."
@@ -125,7 +130,7 @@ def score_parts(scores, comparison=None, baselines=None, baseline_note=""):
             parts += [html.paragraph(sentence) for sentence in baseline_verdicts(each)]
     everything = scores | {name: part["scores"] for name, part in baselines.items()}
     caption = f"Table 1. {table1_caption(everything)}{baseline_caption(everything)}"
-    parts.append(html.table(HEADER, table1_rows(everything), caption))
+    parts.append(html.table(table1_header(everything), table1_rows(everything), caption))
     if baseline_note:
         parts.append(html.paragraph(f"No {'other ' if baselines else ''}baseline is compared: {baseline_note}."))
     if comparison:
@@ -139,22 +144,23 @@ def score_parts(scores, comparison=None, baselines=None, baseline_note=""):
         )
         parts.append(html.table(header, comparison_rows(comparison), caption))
     caption = f"Table 3. Accuracy of every seed on {data}, with 95 % intervals."
-    parts.append(html.table(("training", "seed", "Y10", "Y1"), seeds_rows(scores), caption))
+    parts.append(html.table(table1_header(scores, "seed"), seeds_rows(scores), caption))
     rows = truths_rows(scores)
     if rows:
         caption = f"Table 4. Accuracy on {data} against truths other than the labels the networks were trained on."
-        parts.append(html.table(("training", "truth", "Y10", "Y1"), rows, caption))
+        parts.append(html.table(table1_header(scores, "truth"), rows, caption))
     return tuple(parts)
 
 
 def _drop(run, part):
-    """Loss of accuracy of a run from Y10 to Y1, in a sentence."""
+    """Loss of accuracy of a run from the first domain to the second, in a sentence."""
+    (source, first), (target, second) = part["domains"].items()
     drop, seeds = part["fall"], count(part["n_seeds"], "seed")
     low, high = (100 * value for value in drop["interval"])
     return (
         f"{run} ({part['model']}, adaptation {part['adaptation']}, {seeds}): accuracy "
-        f"{with_interval(part['domains']['Y10']['mean']['accuracy'])} on Y10 and "
-        f"{with_interval(part['domains']['Y1']['mean']['accuracy'])} on Y1 of {DATA_NAMES[part['data']]}, a drop of "
+        f"{with_interval(first['mean']['accuracy'])} on {source} and {with_interval(second['mean']['accuracy'])} on "
+        f"{target} of {DATA_NAMES[part['data']]}, a drop of "
         f"{100 * drop['value']:.1f} points ({low:.1f} to {high:.1f})."
     )
 

@@ -86,8 +86,12 @@ class AttackPlan:
         parts = [self.options.search, self.domain.lower(), self.bounds.replace(":", "")]
         parts += [f"{self.options.pixels}pixels"] if self.options.pixels > 1 else []
         parts += [part for part in ("targeted" if self.options.targeted else None, self.defence) if part]
-        parts += [f"network{self.member + 1}"] if self.member else []
-        return "_".join(parts)
+        return name_of_network("_".join(parts), self.member)
+
+
+def name_of_network(name, member):
+    """Name of the attack on a network, counted from 0, among those on all networks: NAME, NAME_network2 ..."""
+    return f"{name}_network{member + 1}" if member else name
 
 
 def attack_runs(run_dirs, plan=None, name=None, data_dir=None, progress=True):
@@ -123,6 +127,7 @@ def attack_runs(run_dirs, plan=None, name=None, data_dir=None, progress=True):
             if not is_same:
                 raise ValueError(f"{run.path}: not the same {what} as {runs[0].path}; attack the runs separately")
     builder = dataset.open_run_dataset(runs[0].dataset, data_dir)
+    dataset.require_pairs(builder, "the attack")
     sample = _Sample(builder, runs, plan)
     name = name or plan.name
     if Path(name).name != name:

@@ -74,6 +74,11 @@ def measure_run(run_dir, attack=None, data_dir=None, defence=None, progress=True
     run_dir = Path(run_dir)
     kernel, bias = head_of(run_dir)
     table = _predictions(run_dir, data_dir, defence, progress)
+    if "domain" in table.colnames:
+        raise ValueError(
+            f"{run_dir}: distances of latents need each galaxy at both depths, and its galaxies are simulated or real "
+            "ones; give a run on mocks of `morph mock`"
+        )
     if attack is not None and not isinstance(attack, Table):
         attack, _ = read_attack(attack)
     try:
@@ -137,6 +142,7 @@ def seed_distances(run_dir, table, data_dir=None, defence=None, progress=True):
         If the test galaxies of the dataset are not those of the predictions.
     """
     builder = dataset.open_dataset(data_dir or read_run(run_dir, MorphConfig)[1]["path"])
+    dataset.require_pairs(builder, "the distance of latents")
     paths = finished_members(run_dir, MorphConfig)[0]
     obj_id, labels = reading.read_columns(builder, "test")["obj_id"], np.asarray(table["label"])
     if not np.array_equal(obj_id, table["obj_id"]):

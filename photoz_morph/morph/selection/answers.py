@@ -37,10 +37,12 @@ def validation_answers(run_dir, data_dir=None, progress=True):
     Raises
     ------
     ValueError
-        If the dataset is not the one the run was trained on, or has fewer than two validation galaxies.
+        If the dataset is not the one the run was trained on, is of composites, or has fewer than two validation
+        galaxies.
     """
     config, trained_on = read_run(run_dir, MorphConfig)
     builder = dataset.open_run_dataset(trained_on, data_dir)
+    dataset.require_pairs(builder, "a choice without labels")
     columns = catalog_columns(builder, SPLIT, config.data.classes)
     n = len(columns["obj_id"])
     if n < 2:

@@ -98,6 +98,21 @@ def test_what_cannot_be_ranked_is_refused_in_one_line(runs, tmp_path):
         assert code and output.count("\n") == 1 and message in output, output
 
 
+def test_a_run_of_composites_is_refused_before_the_work_on_another(runs, tmp_path):
+    folders, _ = runs
+    untouched, composites = tmp_path / "untouched", tmp_path / "composites"
+    for folder in (untouched, composites):
+        folder.mkdir()
+        for name in ("config.yaml", "dataset.json"):
+            shutil.copy(folders["mmd"] / name, folder)
+    facts = json.loads((composites / "dataset.json").read_text())
+    (composites / "dataset.json").write_text(json.dumps(facts | {"origin": "composites"}))
+    for command in ("select", "calibrate"):
+        code, output = morph(command, untouched, composites)
+        assert code and output.count("\n") == 1 and "composites: choice and calibration without labels" in output
+    assert sorted(path.name for path in untouched.iterdir()) == ["config.yaml", "dataset.json"]
+
+
 def test_ensemble_is_another_name_of_seeds(monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr("photoz_morph.cli.morph.training._dataset_or_default", lambda *arguments: None)

@@ -109,7 +109,7 @@ def test_further_run_that_was_not_attacked_has_its_accuracies(runs):
 
 
 @pytest.mark.parametrize("changes", [
-    {"seed_number": 2}, {"objective": "probability"}, {"success": "paper"}, {"population": 50},
+    {"domain": "Y1"}, {"objective": "probability"}, {"success": "paper"}, {"population": 50},
 ])  # fmt: skip
 def test_defences_are_compared_under_one_attack(runs, changes):
     table, images = runs[0]["attacks"]["lattice_y10"]
@@ -122,6 +122,19 @@ def test_defences_are_compared_under_one_attack(runs, changes):
     assert compared["regular"]["attack"][1] is behind
     swapped = {**runs[1], "attacks": {"lattice_y10": (other, images)}}
     assert robustness.defences_of([runs[0], swapped])["MMD"]["attack"] == []
+
+
+def test_attacks_on_every_network_are_shown_together_and_count_for_the_defences(runs, tmp_path, undrawn):
+    every = []
+    for run in runs:
+        table, images = run["attacks"]["lattice_y10"]
+        other = table.copy()
+        other.meta["seed_number"] = 2
+        every.append({**run, "attacks": {"lattice_y10": (table, images), "lattice_y10_network2": (other, images)}})
+    text = morph_report_text(every, tmp_path)
+    assert "attack_seeds" in text and "over 2 against 2 networks" in Page(text).visible
+    row = defences.defence_rows(robustness.defences_of(every))[0]
+    assert row[4].endswith(", 2 networks")
 
 
 def test_further_run_with_the_name_of_another_is_refused(runs, tmp_path):

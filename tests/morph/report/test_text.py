@@ -28,7 +28,9 @@ def results_of(drop=(0.2, 0.3), recovered=None, with_second=True, n_seeds=3):
         difference = {"value": 0.1, "interval": [0.05, 0.15]}
         domains = {"Y1": {"difference": difference}}
         comparison = {"arms": ["regular", "MMD"], "recovered": recovered, "domains": domains}
-    return SimpleNamespace(scores=scores, comparison=comparison, data="simulated galaxies", baselines={})
+    return SimpleNamespace(
+        scores=scores, comparison=comparison, origin="simulated", data="simulated galaxies", baselines={}
+    )
 
 
 def test_verdict_has_the_cost_of_noise_and_the_part_recovered():
@@ -37,6 +39,12 @@ def test_verdict_has_the_cost_of_noise_and_the_part_recovered():
         "One-year noise costs regular 25.0 points of accuracy (95 % interval 20.0 to 30.0) on 1,200 simulated "
         "galaxies; MMD recovers 42 % of it (30 to 50 %)."
     )
+
+
+def test_the_verdict_on_composites_is_on_the_step_to_the_real_sky():
+    results = results_of(with_second=False)
+    results.origin = "composites"
+    assert overview(results, ()).verdict.startswith("The step to the real sky costs regular 25.0 points of accuracy")
 
 
 def test_verdict_claims_no_recovery_whose_interval_holds_zero():
@@ -75,8 +83,9 @@ def test_every_origin_is_said_to_be_real_or_simulated():
     assert set(TITLES) == set(BANNERS) == set(TABLE_ORIGINS)
     for origin in TABLE_ORIGINS:
         kind = ORIGINS[origin]
-        words = {"simulated": "Simulated", "real": "Real"}[kind]
-        assert BANNERS[origin].startswith(words) and TITLES[origin].startswith(words)
+        words = {"simulated": "Simulated", "real": "Real", "simulated and real": "Simulated and real"}[kind]
+        assert BANNERS[origin].startswith(words.split()[0]) and TITLES[origin].startswith(words)
+        assert ("real galaxies" in BANNERS[origin].lower()) == ("real" in kind)
         assert ("Nothing on this page is a measurement of the sky" in BANNERS[origin]) == (kind == "simulated")
 
 

@@ -136,11 +136,11 @@ def accuracy_bars(scores, title):
     highest, styles = 0, {False: iter(RUN_STYLES), True: iter(BASELINE_STYLES)}
     for number, (run, part) in enumerate(scores.items()):
         colour, hatch = next(styles["baseline" in part])
-        for place, (domain, of_domain) in enumerate(part["domains"].items()):
+        for place, of_domain in enumerate(part["domains"].values()):
             score = of_domain["mean"]["accuracy"]
             x, (low, high) = place + (number - (len(scores) - 1) / 2) * width, score["interval"]
             axes.bar(x, score["value"], 0.92 * width, color=colour, hatch=hatch, alpha=0.75, edgecolor="white",
-                     label=run if domain == "Y10" else None)  # fmt: skip
+                     label=run if place == 0 else None)  # fmt: skip
             seeds = [seed["accuracy"]["value"] for seed in of_domain["seeds"]]
             spread = 0.5 * width * (np.arange(len(seeds)) - (len(seeds) - 1) / 2) / max(len(seeds), 2)
             axes.plot(x + spread, seeds, "o", color="white", markeredgecolor=BLACK, markersize=4, zorder=3)
@@ -150,11 +150,13 @@ def accuracy_bars(scores, title):
                       bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
             highest = max(highest, above)
     majority, ceiling = first["majority"], first["label_ceiling"]
+    always = {of_domain.get("majority_accuracy", majority["accuracy"]) for of_domain in first["domains"].values()}
     lines = [(majority["accuracy"], "--", f"always {majority['class']}: {majority['accuracy']:.3f}")]
     if ceiling:
         lines.append((ceiling["value"], ":", f"labels from g and i agree: {ceiling['value']:.3f}"))
     for value, dashes, text in lines:
-        axes.axhline(value, color=BLACK, linestyle=dashes, linewidth=1.2, label=text, zorder=0)
+        right = 1 if len(always) == 1 else 0.5  # of composites they are those of the simulated galaxies
+        axes.axhline(value, xmax=right, color=BLACK, linestyle=dashes, linewidth=1.2, label=text, zorder=0)
     axes.set_xticks(range(len(first["domains"])), first["domains"])
     axes.set(ylabel="accuracy", ylim=(0, max(1, highest + 0.06)), xlim=(-0.55, len(first["domains"]) - 0.45))
     axes.set_title(title)
@@ -197,7 +199,7 @@ def reliability_diagram(scores, title):
     return figure
 
 
-def morph_training_curves(histories, title):
+def morph_training_curves(histories, title, domains=("Y10", "Y1")):
     """Losses and validation accuracy of every seed against epoch, a column for each run.
 
     Parameters
@@ -207,17 +209,20 @@ def morph_training_curves(histories, title):
         validation_accuracy_target, and adaptation losses by their name in the config. What is missing, never finite
         or always 0 is not drawn.
     title : str
+    domains : tuple of str
+        Names of source and target.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
+    source, target = domains
     panels = {
-        "loss": (("loss", BLUE, "-", "training"), ("validation_loss", ORANGE, "--", "validation, Y10")),
-        "cross-entropy [nat]": (("cross_entropy", BLUE, "-", "training, labels of Y10"),),
+        "loss": (("loss", BLUE, "-", "training"), ("validation_loss", ORANGE, "--", f"validation, {source}")),
+        "cross-entropy [nat]": (("cross_entropy", BLUE, "-", f"training, labels of {source}"),),
         "adaptation loss": tuple((name, GREEN, "-", LOSS_NAMES.get(name, name)) for name in ADAPTATIONS[1:]),
-        "validation accuracy": (("validation_accuracy", BLACK, "-", "Y10"),
-                                ("validation_accuracy_target", ORANGE, "--", "Y1, its labels never used")),
+        "validation accuracy": (("validation_accuracy", BLACK, "-", source),
+                                ("validation_accuracy_target", ORANGE, "--", f"{target}, its labels never used")),
     }  # fmt: skip
     figure = Figure(figsize=(max(3.9 * len(histories) + 0.8, 5.2), 8.4), layout="constrained")
     rows = figure.subplots(len(panels), len(histories), sharex="col", sharey="row", squeeze=False)

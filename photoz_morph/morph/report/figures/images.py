@@ -89,6 +89,32 @@ def contact_sheet(image_y10, image_y1, title, colour=True):
     return figure
 
 
+def composite_sheet(simulated, real, title):
+    """Many galaxies of one class as the networks see them: simulated ones on the left, real ones on the right.
+
+    Parameters
+    ----------
+    simulated, real : ndarray, shape (n, size, size, 3) and (m, size, size, 3)
+        Composites of 8 bits in g, r, i; the first 32 are shown.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    n_rows = -(-min(max(len(simulated), len(real), 1), N_SHEET) // SHEET_COLUMNS)
+    figure = Figure(figsize=(11, 5.5 * n_rows / SHEET_COLUMNS + 0.9), layout="constrained")
+    for axes, images, name in zip(figure.subplots(1, 2), (simulated, real), ("simulated", "real")):
+        axes.set_title(f"{name}: {min(len(images), N_SHEET)}", fontsize=10)
+        axes.set_axis_off()
+        axes.set_anchor("N")
+        if len(images):
+            pictures = np.asarray(images[:N_SHEET], float)[:, ::-1, :, ::-1] / 255  # the first row is the top
+            axes.imshow(_mosaic(pictures, SHEET_COLUMNS), origin="lower", interpolation="antialiased")
+    figure.suptitle(title, fontsize=12)
+    return figure
+
+
 def _mosaic(stamps, n_columns):
     """One picture of stamps of (height, width) or (height, width, 3), the first at the top left, on white."""
     stamps = np.asarray(stamps)

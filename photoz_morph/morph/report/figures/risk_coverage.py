@@ -14,13 +14,13 @@ GRID = np.linspace(0.02, 1, 99)  # coverages that curves are drawn at; below, a 
 
 
 def risk_coverage_figure(predictions, title):
-    """Error rate against the fraction classified, of the ensemble and of single networks at both depths.
+    """Error rate against the fraction classified, of the ensemble and of single networks in both domains.
 
     Parameters
     ----------
     predictions : dict of str to dict
-        By the name of the run: `label`, shape (n,), `group_id`, shape (n,), and by depth the `probability`, a dict of
-        "Y10" and "Y1" to shape (n, n_seeds, n_classes); of labelled galaxies.
+        By the name of the run and by the domain, such as "Y10" and "Y1", of labelled galaxies: `label`, shape (n,),
+        `group_id`, shape (n,), and `probability`, shape (n, n_seeds, n_classes).
     title : str
 
     Returns
@@ -29,10 +29,11 @@ def risk_coverage_figure(predictions, title):
     """
     figure = Figure(figsize=(max(3.7 * len(predictions) + 0.6, 5.2), 4.4), layout="constrained")
     panels = figure.subplots(1, len(predictions), sharex=True, sharey=True, squeeze=False)[0]
-    for axes, (run, part) in zip(panels, predictions.items()):
-        label, weights = part["label"], group_weights(part["group_id"], N_RESAMPLES)
+    for axes, (run, domains) in zip(panels, predictions.items()):
         areas = []
-        for domain, probability in part["probability"].items():
+        for domain, part in domains.items():
+            label, probability = part["label"], part["probability"]
+            weights = group_weights(part["group_id"], N_RESAMPLES)
             colour, dashes, _ = DOMAIN_STYLES[domain]
             ensemble = probability.mean(axis=1)
             order = ensemble.max(axis=1), predicted_class(ensemble) != label

@@ -1,5 +1,6 @@
 """Table of defences: accuracy, flipped fraction and margins of runs."""
 
+from photoz_morph.morph.report.tables.attack_seeds import OF_SEED, percent, seeds_fraction
 from photoz_morph.morph.report.tables.attacks import DEFENCES, attack_label, flipped_fraction, fraction_text
 from photoz_morph.report.text import markdown_table, with_error
 
@@ -13,9 +14,9 @@ def defence_rows(entries):
     Parameters
     ----------
     entries : dict of str to dict
-        By the name of the run: `scores` from `evaluate_morph`; `attack`, tables of one attack, of which the
-        first behind each defence counts, `latent`, from `latent_run`, and `defended`, of other test-time defences to
-        `scores` and `latent`, where there are any.
+        By the name of the run: `scores` from `evaluate_morph`; `attack`, tables of one attack on a network or more, of
+        which the first behind each defence counts for each network, `latent`, from `latent_run`, and `defended`, of
+        other test-time defences to `scores` and `latent`, where there are any.
 
     Returns
     -------
@@ -25,7 +26,10 @@ def defence_rows(entries):
     rows = []
     for run, entry in entries.items():
         own = entry["scores"].get("defence", "none")
-        tables = {table.meta.get("defence", "none"): table for table in reversed(entry.get("attack") or [])}
+        tables = {}
+        for table in entry.get("attack") or []:
+            of_defence = tables.setdefault(table.meta.get("defence", "none"), {})
+            of_defence.setdefault(int(table.meta.get(OF_SEED, 1)), table)
         behind = {own: entry, **(entry.get("defended") or {})}
         for defence in dict.fromkeys([*behind, *tables]):
             accuracy, fractions, margins = ["–", "–"], ["–", "–"], ["–", "–"]
@@ -36,10 +40,17 @@ def defence_rows(entries):
                 margins = [_margin_text(latent, name) if latent else "–" for name in ("margin_y10", "margin_y1")]
             if defence in tables:
                 kinds = ("flipped", "random_flipped")
-                fractions = [fraction_text(flipped_fraction(tables[defence], kind)) for kind in kinds]
+                fractions = [_fraction(list(tables[defence].values()), kind) for kind in kinds]
             name = run if defence == own else ""
             rows.append([name, DEFENCES.get(defence, defence), *accuracy, *fractions, *margins])
     return rows
+
+
+def _fraction(tables, kind):
+    """Flipped fraction of one network, or the mean over several, with its interval."""
+    if len(tables) == 1:
+        return fraction_text(flipped_fraction(tables[0], kind))
+    return f"{percent(seeds_fraction(tables, kind))}, {len(tables)} networks"
 
 
 def _margin_text(latent, name):
@@ -50,9 +61,10 @@ def _margin_text(latent, name):
 
 def defence_caption(entries, data):
     """Caption of the table of defences; arguments as for `defence_rows` and `attack_caption`."""
-    label = next((attack_label(table.meta | {"defence": "none"}) for entry in entries.values()
+    label = next((attack_label(table.meta | {"defence": "none", OF_SEED: 1}) for entry in entries.values()
                   for table in entry.get("attack") or []), None)  # fmt: skip
-    attacked = f" Fraction flipped by one pixel ({label}) and by random corners, with 95 % intervals." if label else ""
+    attacked = f" Fraction flipped by one pixel ({label}) and by random corners, with 95 % intervals, of one network " \
+        "or, where it is said, of several." if label else ""
     first = next(iter(entries.values()))["scores"]
     return (
         f"Defences on {first['n_galaxies']:,} {data}. Accuracy: mean over seeds ± standard error.{attacked} Margin: "

@@ -5,6 +5,7 @@ Titles say whether the galaxies are simulated or real.
 """
 
 from photoz_morph.morph.evaluation.comparison import arm_names
+from photoz_morph.morph.predictions import SKY_DOMAINS
 from photoz_morph.report.text import DATA_NAMES, SIGNIFICANT, markdown_table, p_text, with_error, with_interval
 
 # Column of the scores and its title; the first four are Ciprijanovic et al. (2021), Table 1.
@@ -20,7 +21,11 @@ METRICS = {
     "aurc": "risk-coverage area",
 }
 OF_ENSEMBLES = ("accuracy", "macro_f1", "brier", "nll", "ece", "aurc")
-HEADER = ("training", "metric", "Y10", "Y1")
+
+
+def table1_header(scores, second="metric"):
+    """Column titles of tables with a column for each domain; `scores` as for `table1_rows`."""
+    return ("training", second, *next(iter(by_arm(scores).values()))["domains"])
 
 
 def by_arm(scores):
@@ -34,7 +39,7 @@ def by_arm(scores):
 
 
 def table1_rows(scores):
-    """Rows of Table 1: training, metric, Y10, Y1, as text; then the majority class and the label ceiling.
+    """Rows of Table 1: training, metric and a value in each domain, as text; then the majority class and the ceiling.
 
     Those of several seeds are means over single networks, followed by rows of their ensemble.
 
@@ -49,18 +54,24 @@ def table1_rows(scores):
     """
     rows, scores = [], by_arm(scores)
     for run, part in scores.items():
+        # The classes of the sky are unequal, and its macro-F1 is what others quote.
+        as_text = dict.fromkeys(METRICS, with_error)
+        if part["origin"] == "composites":
+            as_text["macro_f1"] = with_interval
         for number, (name, title) in enumerate(METRICS.items()):
-            cells = [with_error(of_domain["mean"][name]) for of_domain in part["domains"].values()]
+            cells = [as_text[name](of_domain["mean"][name]) for of_domain in part["domains"].values()]
             rows.append([run if number == 0 else "", title, *cells])
         if part["n_seeds"] > 1:
             for name in OF_ENSEMBLES:
-                cells = [with_error(of_domain["ensemble"][name]) for of_domain in part["domains"].values()]
+                cells = [as_text[name](of_domain["ensemble"][name]) for of_domain in part["domains"].values()]
                 rows.append(["", f"{METRICS[name]}, ensemble of {part['n_seeds']}", *cells])
     first = next(iter(scores.values()))
     majority, ceiling = first["majority"], first["label_ceiling"]
-    rows.append([f"always {majority['class']}", "accuracy", *[f"{majority['accuracy']:.3f}"] * 2])
+    of_domains = [part.get("majority_accuracy", majority["accuracy"]) for part in first["domains"].values()]
+    rows.append([f"always {majority['class']}", "accuracy", *(f"{value:.3f}" for value in of_domains)])
     if ceiling:
-        rows.append(["label ceiling", "agreement of i and g", *[with_error(ceiling)] * 2])
+        known = ["–" if name == "real" else with_error(ceiling) for name in first["domains"]]
+        rows.append(["label ceiling", "agreement of i and g", *known])
     return rows
 
 
@@ -74,13 +85,16 @@ def table1_caption(scores):
         f"{first['n_galaxies']:,} {DATA_NAMES[first['data']]} (origin: {first['origin']}) in {first['n_groups']:,} "
         f"groups, mean over {seeds} ± standard error"
     )
+    if first["origin"] == "composites":
+        sizes = ", ".join(f"{part['n_galaxies']:,} {name}" for name, part in first["domains"].items())
+        text = f"{sizes}: {text}"
     parts = "the test galaxies alone" if counts == [1] else "the test galaxies and the scatter of the seeds"
     return f"{text}, which includes {parts}; {first['n_unlabelled']:,} galaxies without label are left out."
 
 
 def table1_markdown(scores):
     """Table 1 in the paper's layout as Markdown; `scores` as for `table1_rows`."""
-    lines = [f"**{table1_caption(scores)}**", "", *markdown_table(HEADER, table1_rows(scores))]
+    lines = [f"**{table1_caption(scores)}**", "", *markdown_table(table1_header(scores), table1_rows(scores))]
     return "\n".join(lines) + "\n"
 
 
@@ -179,6 +193,8 @@ def morph_verdicts(comparison):
     where = f"{comparison['n_galaxies']:,} {DATA_NAMES[comparison['data']]}"
     sentences = []
     for domain, part in comparison["domains"].items():
+        if comparison["origin"] == "composites":
+            where = f"{part['n_galaxies']:,} {domain} galaxies"
         points, winner = _points(part), _winner(part)
         if winner is None:
             verdict = f"the difference between {second} and {first} on {where} is not significant"
@@ -189,7 +205,8 @@ def morph_verdicts(comparison):
     if comparison["recovered"] is not None:
         low, high = (100 * bound for bound in comparison["recovered"]["interval"])
         fraction = f"{100 * comparison['recovered']['value']:.0f} % ({low:.0f} to {high:.0f} %)"
-        sentences.append(f"{second} recovers {fraction} of the accuracy that {first} loses from Y10 to Y1.")
+        step = " to ".join(SKY_DOMAINS) if comparison["origin"] == "composites" else "Y10 to Y1"
+        sentences.append(f"{second} recovers {fraction} of the accuracy that {first} loses from {step}.")
     seeds = comparison["n_seeds"]
     if 1 in seeds:
         sentences.append("With one seed the scatter between trainings is unknown and not included in these intervals.")

@@ -3,6 +3,7 @@ import pytest
 
 from photoz_morph.morph.report.figures import images as image_figures
 from photoz_morph.morph.report.figures import stretch
+from photoz_morph.morph.report.figures.images import composite_sheet
 from tests.support.morph import CLASSES
 from tests.support.reports import two_arms
 
@@ -21,3 +22,16 @@ def test_examples_have_a_row_for_each_class_and_a_pair_for_each_galaxy(results):
     assert len(shown) == 15 and shown[0].shape == (100, 200 + image_figures.GAP)
     grey = stretch.stretch(examples["image_y1"], examples["image_y10"])
     np.testing.assert_array_equal(shown[6][:, -100:], grey[4])  # second row, second galaxy: the fifth of 0, 1, 2, 0, 1
+
+
+def test_composites_are_shown_with_their_top_above_and_red_from_i():
+    simulated = np.zeros((2, 8, 8, 3))
+    simulated[0, 0, :, 2] = 255  # the top row, bright in i
+    real = np.full((1, 8, 8, 3), 51.0)
+    left, right = composite_sheet(simulated, real, "simulated and real").axes
+    picture = left.images[0].get_array()
+    assert left.images[0].origin == "lower"
+    np.testing.assert_allclose(picture[7, :8], np.tile([1.0, 0, 0], (8, 1)))
+    np.testing.assert_allclose(right.images[0].get_array()[:8, :8], 0.2)
+    assert left.get_title() == "simulated: 2" and right.get_title() == "real: 1"
+    assert not composite_sheet(simulated, real[:0], "x").axes[1].images

@@ -285,7 +285,8 @@ MEANINGLESS = [
     ("morph", ["simulation.n_galaxies=-5"], "'simulation.n_galaxies' must be positive, got -5"),
     ("morph", ["data.batch_size=0"], "'data.batch_size' must be positive, got 0"),
     ("morph", ["adaptation={name: mmd}", "data.batch_size=1"], "'data.batch_size' is 1, the MMD needs pairs"),
-    ("morph", ["data.classes=five"], "'data.classes' is 'five', must be one of spiral_elliptical_merger, spiral_elliptical, merger"),
+    ("morph", ["data.classes=five"],
+     "'data.classes' is 'five', must be one of spiral_elliptical_merger, spiral_elliptical, merger"),  # fmt: skip
     ("morph", ["data.pixel_augmentation=-0.1"], "'data.pixel_augmentation' must be in [0, 1], got -0.1"),
     ("morph", ["scaling.preset=log"], "'scaling.preset' is 'log', must be one of default, paper"),
     ("morph", ["scaling.softness=0"], "'scaling.softness' must be positive, got 0.0"),

@@ -110,7 +110,7 @@ def test_hats_without_its_package_is_refused_before_the_work(tmp_path, monkeypat
 # Options and arguments of free text that name no file.
 WORDS = {
     "overrides", "dataset", "without", "region", "bounds", "kinds", "name", "attack_name", "beam_option", "dust",
-    "part", "share", "skip", "point", "grid", "id_name", "truth_id",
+    "part", "share", "skip", "point", "grid", "id_name", "truth_id", "name_column", "label_column", "classes",
 }  # fmt: skip
 
 

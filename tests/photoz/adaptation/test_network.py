@@ -78,7 +78,8 @@ def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(dat
         fit_fold(config, data_dir, tmp_path / "killed", seed=4, on_batch=kill_at(2, 3))
     resumed = fit_fold(config, data_dir, tmp_path / "killed", seed=4)
     assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
-    assert {**history[-1], "seconds": 0} == {**resumed[-1], "seconds": 0}
+    # The weights are the same to the last bit; the mean loss of an epoch is summed up in any order.
+    assert {**history[-1], "seconds": 0} == pytest.approx({**resumed[-1], "seconds": 0}, rel=1e-6)
     assert {"crps", "cdan"} < set(history[-1])
     assert np.isfinite(history[-1]["validation_sigma_mad"])
 

@@ -6,6 +6,8 @@ that it can be printed in black and white.
 
 from pathlib import Path
 
+from matplotlib.ticker import LogLocator, StrMethodFormatter
+
 from photoz_morph.system.files import write_whole
 
 BLUE, ORANGE, GREEN, BLACK, GREY = "#0072B2", "#D55E00", "#009E73", "#000000", "#777777"  # Okabe & Ito (2008)
@@ -33,6 +35,14 @@ def legend_below(figure, marks, n_columns, fontsize=9, **options):
 def marks_of(axes):
     """Artists of a panel by their labels."""
     return {label: artist for artist, label in zip(*axes.get_legend_handles_labels())}
+
+
+def logarithmic_x(axes):
+    """Give an x axis a logarithmic scale, with plain numbers at 1, 2 and 5 of each decade, which do not overlap."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter("")
 
 
 def save_figure(figure, path):

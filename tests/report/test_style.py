@@ -5,7 +5,7 @@ from matplotlib.image import imread
 from matplotlib.lines import Line2D
 
 from photoz_morph.photoz.report.figures.pdfs import galaxies_with_pdf, pit_histogram
-from photoz_morph.report.style import legend_below, marks_of, save_figure, write_text
+from photoz_morph.report.style import legend_below, logarithmic_x, marks_of, save_figure, write_text
 from tests.support.reports import GRID, predictions, stamps
 
 
@@ -46,3 +46,15 @@ def test_text_is_written_whole_and_in_utf_8(tmp_path):
     write_text("σ ± 1\n", tmp_path / "note.md")
     assert (tmp_path / "note.md").read_bytes() == "σ ± 1\n".encode()
     assert [path.name for path in tmp_path.iterdir()] == ["note.md"]
+
+
+def test_numbers_of_a_short_logarithmic_axis_are_plain_and_do_not_overlap():
+    figure = Figure(figsize=(4, 3))
+    axes = figure.subplots()
+    axes.plot([32, 371], [0, 1])
+    logarithmic_x(axes)
+    figure.draw_without_rendering()
+    shown = [label for label in axes.get_xticklabels(which="both") if label.get_text()]
+    places = sorted((label.get_window_extent() for label in shown), key=lambda box: box.x0)
+    assert {"50", "100", "200"} <= {label.get_text() for label in shown}
+    assert all(one.x1 < other.x0 for one, other in zip(places, places[1:]))

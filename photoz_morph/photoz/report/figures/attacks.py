@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from photoz_morph.photoz.report.tables.attacks import UNITS, attack_label, victim_name
 from photoz_morph.photoz.robustness.scores import moved_curve, sizes_of
 from photoz_morph.report.images import rgb, scale_bar
-from photoz_morph.report.style import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE, legend_below, marks_of
+from photoz_morph.report.style import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE, legend_below, logarithmic_x, marks_of
 
 N_WORST = 6  # galaxies shown, our choice
 DASHES = ("-", "--", ":", "-.")  # of attacks that differ in their settings
@@ -42,7 +42,8 @@ def moved_curves(attacks, title):
             label = f"{victim_name(table.meta)}: {attack_label(table.meta)}, least {UNITS[table.meta['measure']]}"
             axes.step(points, fraction, dash, where="post", color=colour, linewidth=1.6, label=label)
             axes.fill_between(points, low, high, step="post", color=colour, alpha=0.12, linewidth=0)
-        axes.set(xscale="log", ylim=(0, 1.02), xlabel=text)
+        logarithmic_x(axes)
+        axes.set(ylim=(0, 1.02), xlabel=text)
         axes.grid(color=LIGHT_GREY, linewidth=0.5)
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("fraction of the galaxies moved")

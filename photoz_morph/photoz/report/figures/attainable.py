@@ -1,9 +1,8 @@
 """Figure of the scores of a run between those of baselines and the bounds that a simulation knows."""
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, StrMethodFormatter
 
-from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, ORANGE
+from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, ORANGE, logarithmic_x
 
 PANELS = {"sigma_mad": r"$\sigma_\mathrm{MAD}$", "crps": "mean CRPS"}
 MARKS = {"run": (ORANGE, "o"), "baseline": (BLUE, "s"), "bound": (GREEN, "D")}
@@ -36,10 +35,7 @@ def attainable_scores(methods, title):
             axes.errorbar(value, row, xerr=error, color=colour, marker=marker, linestyle="none", capsize=2)
             axes.annotate(f"{value:.4f}", (value, row), (0, 6), textcoords="offset points", ha="center", fontsize=7,
                           color=BLACK)  # fmt: skip
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.xaxis.set_minor_formatter("")
+        logarithmic_x(axes)
         axes.margins(x=0.12)
         axes.set_xlabel(label)
         axes.grid(axis="x", color=GREY, alpha=0.2)

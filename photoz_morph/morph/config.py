@@ -36,6 +36,10 @@ class MorphDataConfig:
         rest.
     augment : bool
         Whether each image is shown under a random flip or rotation of the square.
+    shift : float
+        Largest shift of an image in training, along rows and along columns [pixel].
+    rotation : str
+        Rotations in training: those of the square, or of any angle.
     noise_augmentation : bool
         Defence: whether each labelled Y10 image is shown with the noise of a random number of years.
     pixel_augmentation : float
@@ -46,6 +50,8 @@ class MorphDataConfig:
     batch_size: int = 32
     classes: str = "spiral_elliptical_merger"
     augment: bool = True
+    shift: float = 0.0
+    rotation: str = "square"
     noise_augmentation: bool = False
     pixel_augmentation: float = 0.0
 
@@ -233,6 +239,7 @@ class MorphConfig:
         "task": ("morph",),
         "survey": ("lsst",),
         "data.classes": ("spiral_elliptical_merger", "spiral_elliptical", "merger"),
+        "data.rotation": ("square", "any"),
         "scaling.preset": ("default", "paper"),
         "model.name": ("resnet18", "convnet", "deepmerge"),
         "adaptation.name": (
@@ -257,6 +264,7 @@ class MorphConfig:
         "simulation.seed": (0, MAX_SEED),
         "train.learning_rate": (0, 1),
         "data.pixel_augmentation": (0, 1),
+        "data.shift": (0, 16),
         "model.dropout": (0, 0.99),
         "adaptation.discriminator_dropout": (0, 0.99),
         "adaptation.threshold": (0, 1),

@@ -5,6 +5,8 @@ import pytest
 
 from photoz_morph.config import load_config
 from photoz_morph.datasets import reading
+from photoz_morph.datasets.augmentation import displace
+from photoz_morph.datasets.batches import stream_seeds
 from photoz_morph.morph import dataset
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.dataset import MorphBatches
@@ -99,6 +101,30 @@ def test_pairs_are_of_one_galaxy_under_one_flip(morph_data_dir):
         np.testing.assert_array_equal(turns[found[0]](y1[obj_id]), images["target"][row])
         seen.add(found[0])
     assert len(ids) == 16 and len(seen) > 3
+
+
+def test_pairs_are_moved_alike_by_shift_and_rotation(morph_data_dir):
+    keys = ("data.augment=false", "data.shift=3", "data.rotation=any")
+    images, _, ids = epoch(morph_data_dir, *keys, paired=True)
+    seed = stream_seeds(1, 0, dataset.MOVES["y10"])[0]
+    for name, domain in (("source", "y10"), ("target", "y1")):
+        stored = by_obj_id(morph_data_dir, domain)
+        for obj_id, image in zip(ids, images[name], strict=True):
+            moved = displace({"image": stored[obj_id], "obj_id": obj_id}, seed, 3, True)["image"]
+            np.testing.assert_allclose(image, moved, rtol=1e-5, atol=1e-4 * np.abs(moved).max())
+            assert np.abs(image - stored[obj_id]).max() > 0.05 * image.max()
+
+
+def test_depths_that_are_no_pairs_are_moved_apart(morph_data_dir):
+    keys = ["data.batch_size=150", "data.augment=false", "data.shift=3"]
+    config = load_config("morph_regular.yaml", MorphConfig, keys)
+    batches = MorphBatches(dataset.open_dataset(morph_data_dir), config.data)
+    images, _ = next(iter(batches.epoch(1, 0).as_numpy_iterator()))
+    source, target = np.split(batches.obj_ids(1, 0, 0), 2)
+    stored, seed = by_obj_id(morph_data_dir, "y1"), stream_seeds(1, 0, dataset.MOVES["y10"])[0]
+    row = int(np.argmax(np.isin(target, source)))  # a galaxy that is in both halves
+    alike = displace({"image": stored[target[row]], "obj_id": target[row]}, seed, 3, False)["image"]
+    assert target[row] in source and np.abs(images["target"][row] - alike).max() > 0.05 * stored[target[row]].max()
 
 
 def test_pairing_leaves_the_labelled_images_as_they_are(morph_data_dir):

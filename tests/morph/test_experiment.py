@@ -33,10 +33,11 @@ def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(mor
         if epoch == 2:
             raise Killed
 
-    whole = fit_arm("mmd", morph_data_dir, tmp_path / "whole", seed=4)
+    options = {"seed": 4, "overrides": ["data.shift=2", "data.rotation=any"]}
+    whole = fit_arm("mmd", morph_data_dir, tmp_path / "whole", **options)
     with pytest.raises(Killed):
-        fit_arm("mmd", morph_data_dir, tmp_path / "killed", seed=4, on_batch=kill)
-    resumed = fit_arm("mmd", morph_data_dir, tmp_path / "killed", seed=4)
+        fit_arm("mmd", morph_data_dir, tmp_path / "killed", **options, on_batch=kill)
+    resumed = fit_arm("mmd", morph_data_dir, tmp_path / "killed", **options)
     assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
     # The logged loss is a sum whose last bit TensorFlow does not promise; no weight depends on it.
     for row, row_whole in zip(resumed, whole, strict=True):

@@ -39,7 +39,8 @@ def temperature_figure(calibrations, title):
                 axes.plot(confidence[full] / number[full], difference, linestyle=dashes, color=colour, marker=marker,
                           markersize=4, linewidth=1.3, label=TEMPERATURES[method][0])  # fmt: skip
             errors = [f"{methods[method]['ensemble']['ece']['value']:.3f}" for method in methods]
-            axes.set_title(f"{run}, {domain}\nECE {', '.join(errors)}", fontsize=9)
+            axes.legend(axes.get_lines()[1:], errors, title="ECE", fontsize=7, title_fontsize=7)
+            axes.set_title(f"{run}, {domain}", fontsize=9)
             axes.grid(color=LIGHT_GREY, linewidth=0.5)
             axes.set_xlim(0.25, 1.01)
         row[0].set_ylabel("fraction correct − confidence")

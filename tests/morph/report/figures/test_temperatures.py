@@ -17,4 +17,5 @@ def test_a_panel_for_each_depth_has_a_line_for_each_temperature_at_the_bins():
     x, y = y1.get_lines()[-1].get_data()
     np.testing.assert_allclose(x, confidence[full] / number[full])
     np.testing.assert_allclose(y, ((right - confidence) / np.maximum(number, 1))[full])
-    assert f"{calibration['domains']['Y1']['oracle']['ensemble']['ece']['value']:.3f}" in y1.get_title()
+    errors = [f"{part['ensemble']['ece']['value']:.3f}" for part in calibration["domains"]["Y1"].values()]
+    assert [text.get_text() for text in y1.get_legend().get_texts()] == errors

@@ -90,6 +90,24 @@ def displace(galaxy, seed, largest_shift, any_angle):
     return {**galaxy, "image": moved(galaxy["image"], shift, np.pi / 4 * drawn[2] if any_angle else None)}
 
 
+def displace_by_pixels(galaxy, seed, largest_shift):
+    """The galaxy moved by whole pixels, numbers of rows and columns drawn uniformly by (seed, obj_id).
+
+    For images that are sampled more coarsely than their point-spread function, around whose bright centres the Fourier
+    interpolation of `displace` rings. What leaves the image on one side returns on the other.
+
+    Parameters
+    ----------
+    galaxy : dict of str to tensor
+        `image`, shape (size, size, n_bands), and `obj_id`.
+    seed : int
+    largest_shift : int
+        Of rows and of columns [pixel].
+    """
+    shift = tf.random.stateless_uniform((2,), [seed, galaxy["obj_id"]], -largest_shift, largest_shift + 1, tf.int32)
+    return {**galaxy, "image": tf.roll(galaxy["image"], shift, (0, 1))}
+
+
 def moved(image, shift, angle=None):
     """Image turned about its centre and then moved, by Fourier interpolation along rows and columns.
 

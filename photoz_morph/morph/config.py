@@ -36,10 +36,8 @@ class MorphDataConfig:
         rest.
     augment : bool
         Whether each image is shown under a random flip or rotation of the square.
-    shift : float
-        Largest shift of an image in training, along rows and along columns [pixel].
-    rotation : str
-        Rotations in training: those of the square, or of any angle.
+    shift : int
+        Largest shift of an image in training, along rows and along columns, by whole pixels [pixel].
     noise_augmentation : bool
         Defence: whether each labelled Y10 image is shown with the noise of a random number of years.
     pixel_augmentation : float
@@ -50,8 +48,7 @@ class MorphDataConfig:
     batch_size: int = 32
     classes: str = "spiral_elliptical_merger"
     augment: bool = True
-    shift: float = 0.0
-    rotation: str = "square"
+    shift: int = 0
     noise_augmentation: bool = False
     pixel_augmentation: float = 0.0
 
@@ -239,7 +236,6 @@ class MorphConfig:
         "task": ("morph",),
         "survey": ("lsst",),
         "data.classes": ("spiral_elliptical_merger", "spiral_elliptical", "merger"),
-        "data.rotation": ("square", "any"),
         "scaling.preset": ("default", "paper"),
         "model.name": ("resnet18", "convnet", "deepmerge"),
         "adaptation.name": (

@@ -23,7 +23,7 @@ DOMAINS = ("y10", "y1")
 MOCKS, COMPOSITES = "tng_lsst_mocks", "gri_composites"  # datasets of `morph build`
 TARGET = "target_"  # before the name of a split of the target of composites
 # Streams of `batches.stream_seeds`: the order and the flips of each depth, years and noise, the random pixel, and the
-# shifts and rotations of each depth.
+# shifts of each depth.
 ORDER, FLIPS, YEARS, PIXEL, MOVES = {"y10": 0, "y1": 1}, {"y10": 2, "y1": 3}, 4, 5, {"y10": 6, "y1": 7}
 
 
@@ -146,8 +146,8 @@ class MorphBatches:
     builder : tfds builder
     data : MorphDataConfig
     is_paired : bool
-        Whether the Y1 images of a step are those of its Y10 galaxies, row by row and under the same flip, rotation and
-        shift. The Y10 images are the same ones with and without.
+        Whether the Y1 images of a step are those of its Y10 galaxies, row by row and under the same flip or
+        rotation and shift. The Y10 images are the same ones with and without.
 
     Raises
     ------
@@ -163,7 +163,7 @@ class MorphBatches:
 
     def __init__(self, builder, data, is_paired=False):
         self.batch_size, self.classes, self.is_augmented = data.batch_size, data.classes, data.augment
-        self.shift, self.any_angle = data.shift, data.rotation == "any"
+        self.shift = data.shift
         self.n_galaxies = builder.info.splits["train"].num_examples
         self._noise = noise_of(builder) if data.noise_augmentation else None
         self._pixel_probability = data.pixel_augmentation
@@ -215,7 +215,7 @@ class MorphBatches:
         return galaxies if self._n_of[domains] >= self.n_galaxies else galaxies.repeat()
 
     def _augmented(self, domains, seed, epoch):
-        """({domain: image}, label) of the galaxies of an epoch, under a random flip, rotation and shift each."""
+        """({domain: image}, label) of the galaxies of an epoch, under a random flip or rotation and shift each."""
         flips = batches.stream_seeds(seed, epoch, FLIPS[domains[0]])[0]
         years = batches.stream_seeds(seed, epoch, YEARS, 2)
         pixel = batches.stream_seeds(seed, epoch, PIXEL)[0]
@@ -230,13 +230,13 @@ class MorphBatches:
                 images["y10"] = with_random_pixel(
                     images["y10"], obj_id, self._pixel_probability, self._pixel_range, pixel
                 )
-            # Flip, shift and rotation follow from seed and obj_id: they are the same at both depths of a pair.
+            # Flip and shift follow from seed and obj_id: they are the same at both depths of a pair.
             shown = {domain: {"image": image, "obj_id": obj_id} for domain, image in images.items()}
             for domain, view in shown.items():
                 if self.is_augmented:
                     view = augmentation.augment(view, flips)
-                if self.shift or self.any_angle:
-                    view = augmentation.displace(view, moves, self.shift, self.any_angle)
+                if self.shift:
+                    view = augmentation.displace_by_pixels(view, moves, self.shift)
                 images[domain] = view["image"]
             return images, galaxy["label"]
 

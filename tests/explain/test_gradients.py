@@ -1,9 +1,3 @@
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
@@ -13,8 +7,6 @@ from photoz_morph.explain.gradients import Score
 from photoz_morph.explain.targets import class_logit, class_probability
 from photoz_morph.models.saved_model import write_saved_model
 from tests.support.explain import galaxies, linear, total, two_inputs
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def differences(score, inputs, name, step=1e-2):
@@ -103,47 +95,3 @@ def test_weights_that_change_after_compilation_count():
     before = score(inputs)
     network.get_layer("logits").kernel.assign(2 * network.get_layer("logits").kernel)
     np.testing.assert_allclose(score(inputs), 2 * before, rtol=1e-5)
-
-
-JAX = """
-import json, sys
-import keras, numpy as np
-from photoz_morph.explain.gradients import Score
-from photoz_morph.explain.targets import class_probability
-from tests.support.explain import galaxies, two_inputs
-assert keras.backend.backend() == "jax"
-network, inputs = two_inputs(), galaxies()
-stored = np.load(sys.argv[1])
-network.set_weights([stored[f"arr_{i}"] for i in range(len(network.get_weights()))])
-score = Score(network, class_probability(np.arange(5) % 4), batch_size=2)
-values, gradient = score.value_and_gradient(inputs)
-before = score(inputs)
-network.set_weights([2 * weights for weights in network.get_weights()])
-try:
-    of_arrays = Score(lambda images: np.asarray(images)[:, 0, 0], lambda output, galaxies: output[:, 0])
-    of_arrays.value_and_gradient(inputs["image"])
-except ValueError as error:
-    refused = str(error)
-print(json.dumps({"values": values.tolist(), "before": before.tolist(), "after": score(inputs).tolist(),
-    "refused": refused, **{name: np.asarray(part).ravel().tolist() for name, part in gradient.items()}}))
-"""
-
-
-def test_jax_gives_what_tensorflow_gives(tmp_path):
-    pytest.importorskip("jax")
-    network, inputs = two_inputs(), galaxies()
-    np.savez(tmp_path / "weights.npz", *network.get_weights())
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", JAX, str(tmp_path / "weights.npz")]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
-    assert run.returncode == 0, run.stderr
-    found = json.loads(run.stdout.splitlines()[-1])
-    score = Score(network, class_probability(np.arange(5) % 4))
-    values, gradient = score.value_and_gradient(inputs)
-    np.testing.assert_allclose(found["values"], values, atol=1e-6)
-    np.testing.assert_allclose(found["before"], values, atol=1e-6)
-    for name in inputs:
-        np.testing.assert_allclose(found[name], gradient[name].ravel(), atol=1e-6)
-    network.set_weights([2 * weights for weights in network.get_weights()])
-    np.testing.assert_allclose(found["after"], score(inputs), atol=1e-6)
-    assert "no gradient" in found["refused"]

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from tests.support.paths import ROOT
+
 BANDS = 3
 
 
@@ -42,3 +44,23 @@ def galaxies(n=5, side=6, seed=2):
 def total(output, galaxies):
     """Target of a network with one output."""
     return output[:, 0]
+
+
+def captum_reference():
+    """Weights, inputs and attributions by captum, arrays by name: see scripts/make_explain_reference.py."""
+    with np.load(ROOT / "tests" / "data" / "explain_reference.npz") as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def network_of_captum(stored):
+    """Network with these weights; of `image` and `scalar`."""
+    image, scalar = keras.Input((8, 8, 3), name="image"), keras.Input((), name="scalar")
+    maps = keras.layers.ReLU(name="relu1")(keras.layers.Conv2D(4, 3, padding="same", name="conv1")(image))
+    maps = keras.layers.ReLU(name="relu2")(keras.layers.Conv2D(5, 3, name="conv2")(maps))
+    flat = keras.layers.Flatten(name="flat")(keras.layers.AveragePooling2D(2, name="pool")(maps))
+    joined = keras.layers.Concatenate(name="joined")([flat, keras.layers.Reshape((1,), name="column")(scalar)])
+    hidden = keras.layers.ReLU(name="relu3")(keras.layers.Dense(6, name="dense1")(joined))
+    network = keras.Model({"image": image, "scalar": scalar}, keras.layers.Dense(3, name="dense2")(hidden))
+    for name in ("conv1", "conv2", "dense1", "dense2"):
+        network.get_layer(name).set_weights([stored[f"{name}_kernel"], stored[f"{name}_bias"]])
+    return network

@@ -16,7 +16,7 @@ FACTS = {"surveys", "redshift_grid"}  # what everything rests on, beside `system
 # Shelf -> the other shelves it may import, beside the facts and `system`.
 SHELVES = {
     "system": set(), "config": set(), "catalogs": set(), "metrics": set(), "report": set(), "datasets": set(),
-    "adaptation": set(), "models": set(),
+    "adaptation": set(), "models": set(), "explain": set(),
     "shards": set(),
     "streaming": set(),
     "stacking": {"catalogs", "shards"},
@@ -65,8 +65,8 @@ PIPELINES = "beam"  # imports all but doors, and only doors import it
 
 # Third-party package -> the only places that import it.
 NETWORKS = {
-    "datasets", "models", "adaptation", "training", "rail", "photoz.dataset", "photoz.teacher", "photoz.experiment",
-    "photoz.adaptation",
+    "datasets", "models", "adaptation", "explain", "training", "rail", "photoz.dataset", "photoz.teacher",
+    "photoz.experiment", "photoz.adaptation",
     "photoz.predict", "photoz.export", "photoz.tf1_checkpoint", "photoz.baselines.mlp", "photoz.calibration.graph",
     "photoz.calibration.networks", "photoz.calibration.of_run", "photoz.pretraining", "photoz.robustness.networks",
     "morph.augmentation",

@@ -1,0 +1,1 @@
+"""Attribution by gradients: how much each pixel in each band, and each scalar input, adds to a target."""

@@ -30,6 +30,7 @@ class Score:
 
     def __init__(self, network, target, batch_size=BATCH_SIZE):
         self.network, self.target, self.batch_size = network, target, batch_size
+        self._kept = {}  # compiled functions of other modules, by their keys
         self._backend = {"tensorflow": _TensorFlow, "jax": _Jax}.get(keras.backend.backend())
         if self._backend is None:
             raise ValueError(f"Keras runs on {keras.backend.backend()}; explanations need TensorFlow or JAX")
@@ -102,20 +103,26 @@ class Score:
             rows = slice(start, start + size)
             yield {name: as_tensor(values[rows]) for name, values in inputs.items()}, as_tensor(galaxies[rows])
 
-    def compiled(self, function):
+    def compiled(self, function, key=None):
         """Compiled function of tensors that makes use of the network.
 
         Parameters
         ----------
         function : callable
             (value, *arguments) to tensors, where `value(inputs, galaxies)` is the target of inputs by name, shape (n,).
+        key : hashable, optional
+            Says all that the function depends on: what was compiled under it once is given again.
 
         Returns
         -------
         callable
             Of the arguments. Where the network is not known to be a function of tensors, it is not compiled.
         """
-        return self._backend.compiled(self, function)
+        if key is None:
+            return self._backend.compiled(self, function)
+        if key not in self._kept:
+            self._kept[key] = self._backend.compiled(self, function)
+        return self._kept[key]
 
     @property
     def is_graph(self):

@@ -89,6 +89,13 @@ def test_integers_and_unused_inputs_have_gradient_zero():
     np.testing.assert_array_equal(gradient["unused"], [0, 0])
 
 
+def test_what_was_compiled_under_a_key_is_not_compiled_again():
+    score = Score(two_inputs(), class_logit(1))
+    first = score.compiled(lambda value, inputs, galaxies: value(inputs, galaxies), "a")
+    assert score.compiled(lambda value, inputs, galaxies: None, "a") is first
+    assert score.compiled(lambda value, inputs, galaxies: None, "b") is not first
+
+
 def test_weights_that_change_after_compilation_count():
     network, inputs = two_inputs(), galaxies()
     score = Score(network, class_logit(1))

@@ -88,7 +88,7 @@ def removal_curves(score, inputs, attribution, filling, direction="deletion", ax
     if np.any(maps < 0):
         change = score(inputs) - score({**given, image: fillings} if isinstance(inputs, dict) else fillings)
         maps = maps * np.where(change < 0, -1, 1)[:, None, None, None]
-    call = score.compiled(_ranked(image))
+    call = score.compiled(_ranked(image), ("ranks", image))
     pixels, flux, values = ([] for _ in range(3))
     for galaxy in range(len(images)):
         order = np.argsort(-maps[galaxy].ravel(), kind="stable")

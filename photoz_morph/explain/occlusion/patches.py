@@ -115,4 +115,4 @@ def _occluder(score, image, shape, size):
         copies = {name: ops.repeat(values, n, axis=0) for name, values in own.items() if name != image}
         return value({**copies, image: stamps}, ops.repeat(galaxy[None], n))
 
-    return score.compiled(occluded)
+    return score.compiled(occluded, ("patches", image, *shape, size))

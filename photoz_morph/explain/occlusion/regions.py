@@ -133,7 +133,9 @@ class MaskedScore:
         missing = [name for name in regions.scalars if name not in self.filling or name not in self.given]
         if missing:
             raise ValueError(f"{missing[0]!r} is a player, but not in inputs and baseline; give it a value in both")
-        self._call = score.compiled(self._kept)
+        n_pixel_players = regions.n_pixel_players
+        key = ("players", self.image, n_pixel_players, *regions.scalars)
+        self._call = score.compiled(_of_players(self.image, n_pixel_players, regions.scalars), key)
 
     def __call__(self, galaxy, kept):
         """Target under some choices of players.
@@ -160,15 +162,21 @@ class MaskedScore:
             parts.append(ops.convert_to_numpy(self._call(own, filling, labels, number, rows)))
         return np.concatenate(parts).astype(np.float64)
 
-    def _kept(self, value, own, filling, labels, galaxy, kept):
-        n, n_pixel_players = ops.shape(kept)[0], self.regions.n_pixel_players
-        pixels = ops.take(kept, labels, axis=1)
-        copies = {name: ops.repeat(values, n, axis=0) for name, values in own.items() if name != self.image}
-        for number, name in enumerate(self.regions.scalars):
+
+def _of_players(image, n_pixel_players, scalars):
+    """Target of one galaxy with players kept: inputs, baseline, labels, number, and what is kept (m, n_players)."""
+
+    def of_players(value, own, filling, labels, galaxy, kept):
+        n = ops.shape(kept)[0]
+        copies = {name: ops.repeat(values, n, axis=0) for name, values in own.items() if name != image}
+        for number, name in enumerate(scalars):
             share = ops.reshape(kept[:, n_pixel_players + number], (-1, *[1] * (len(own[name].shape) - 1)))
             copies[name] = share * own[name] + (1 - share) * filling[name]
-        stamps = pixels * own[self.image] + (1 - pixels) * filling[self.image]
-        return value({**copies, self.image: stamps}, ops.repeat(galaxy[None], n))
+        pixels = ops.take(kept, labels, axis=1)
+        stamps = pixels * own[image] + (1 - pixels) * filling[image]
+        return value({**copies, image: stamps}, ops.repeat(galaxy[None], n))
+
+    return of_players
 
 
 def spread(values, regions, inputs):

@@ -40,7 +40,7 @@ def rise(score, inputs, filling, n_masks=2000, cells=7, kept=0.5, each_band=Fals
     image_of(filling, image)
     n, rows, columns, n_bands = np.shape(given[image])
     scalars = [name for name in fillings if name != image]
-    call = score.compiled(_masked(image, scalars))
+    call = score.compiled(_masked(image, scalars), ("rise", image, *scalars))
     weighted = {name: np.zeros(np.shape(fillings[name])) for name in fillings}
     sums, total = {name: 0.0 for name in fillings}, np.zeros(n)
     for start in range(0, n_masks, score.batch_size):

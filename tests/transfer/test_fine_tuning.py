@@ -10,6 +10,7 @@ from photoz_morph.transfer.settings import TransferConfig
 
 RNG = np.random.default_rng(1)
 IMAGES, LABELS = RNG.normal(size=(8, 20, 20, 3)).astype(np.float32), RNG.integers(0, 3, 8)
+INPUTS = {"image": IMAGES}
 
 
 def network(seed=1):
@@ -19,16 +20,16 @@ def network(seed=1):
 def trained(mode, steps=3, **choices):
     """A network before and after a few steps in a mode, and the one that learnt."""
     start = network()
-    start(IMAGES)
+    start(INPUTS)
     before = {layer.name: layer.get_weights() for layer in start.layers}
-    outputs = start(IMAGES)["logits"].numpy()
+    outputs = start(INPUTS)["logits"].numpy()
     model, factors = prepared(start, TransferConfig(source="run", mode=mode, **choices), seed=5)
-    np.testing.assert_allclose(model(IMAGES)["logits"], outputs, atol=1e-7)  # whatever is to learn, nothing has yet
+    np.testing.assert_allclose(model(INPUTS)["logits"], outputs, atol=1e-7)  # whatever is to learn, nothing has yet
     logits = keras.Model(model.input, model.output["logits"])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     logits.compile(adam(1e-2, factors=factors, epsilon=1e-12), loss, jit_compile=False)
     for _ in range(steps):
-        logits.train_on_batch(IMAGES, LABELS)
+        logits.train_on_batch(INPUTS, LABELS)
     return before, model, logits
 
 
@@ -71,7 +72,7 @@ def test_adapters_change_kernels_alone_and_merged_into_them_compute_the_same():
     before, model, _ = trained("lora", rank=2)
     plain = network(seed=7)
     copy_merged_weights(model, plain)
-    np.testing.assert_allclose(plain(IMAGES)["logits"], model(IMAGES)["logits"], atol=1e-5)
+    np.testing.assert_allclose(plain(INPUTS)["logits"], model(INPUTS)["logits"], atol=1e-5)
     assert {type(layer) for layer in plain.layers} == {type(layer) for layer in network().layers}
     for name in ("conv1", "conv2", "conv3", "latent"):
         change = plain.get_layer(name).get_weights()[0] - before[name][0]
@@ -89,7 +90,7 @@ def test_a_training_comes_back_from_its_file_as_it_was(mode, tmp_path):
     model.save(tmp_path / "checkpoint.keras")
     restored = load_network(tmp_path / "checkpoint.keras", compile=True)
     for each in (model, restored):
-        each.train_on_batch(IMAGES, LABELS)
+        each.train_on_batch(INPUTS, LABELS)
     for a, b in zip(model.get_weights(), restored.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 

@@ -26,6 +26,7 @@ SHELVES = {
     "robustness": {"metrics", "mocks.exposure"},
     "runs": {"config"},
     "training": {"runs", "models"},
+    "transfer": {"models"},
 }  # fmt: skip
 # Wing -> its parts from the top down: each may import those below it, and of its own row only itself.
 WINGS = {
@@ -40,7 +41,7 @@ WINGS = {
         ["predict", "pretraining"],
         ["calibration"],
         ["experiment"],
-        ["adaptation"],
+        ["adaptation", "transfer"],
         ["splits", "teacher"],
         ["dataset"],
         ["prediction_parts"],
@@ -54,7 +55,7 @@ WINGS = {
         ["robustness", "baselines", "selection", "stamp_source"],
         ["evaluation", "predict", "export", "exported_model"],
         ["experiment"],
-        ["classify"],
+        ["classify", "transfer"],
         ["dataset"],
         ["augmentation", "predictions", "defences"],
         ["config"],
@@ -65,13 +66,13 @@ PIPELINES = "beam"  # imports all but doors, and only doors import it
 
 # Third-party package -> the only places that import it.
 NETWORKS = {
-    "datasets", "models", "adaptation", "explain", "training", "rail", "photoz.dataset", "photoz.teacher",
-    "photoz.experiment", "photoz.adaptation",
+    "datasets", "models", "adaptation", "explain", "training", "transfer", "rail", "photoz.dataset", "photoz.teacher",
+    "photoz.experiment", "photoz.adaptation", "photoz.transfer",
     "photoz.predict", "photoz.export", "photoz.tf1_checkpoint", "photoz.baselines.mlp", "photoz.calibration.graph",
     "photoz.calibration.networks", "photoz.calibration.of_run", "photoz.pretraining", "photoz.robustness.networks",
     "morph.augmentation",
-    "morph.dataset", "morph.classify", "morph.experiment", "morph.predict", "morph.export", "morph.robustness",
-    "morph.selection.answers",
+    "morph.dataset", "morph.classify", "morph.transfer", "morph.experiment", "morph.predict", "morph.export",
+    "morph.robustness", "morph.selection.answers",
 }  # fmt: skip
 ONLY = {
     "tensorflow": NETWORKS,

@@ -14,6 +14,8 @@ IMAGE_METADATA = ("bands", "pixel_scale", "unit", "engine", "combine", "code")
 # Any other is of stacks.
 BUILD_COMMANDS = {"tng_lsst_mocks": "morph build MOCKS", "gri_composites": "morph build MOCKS --sky IMAGES"}
 
+PART_STEP = (5**0.5 - 1) / 2  # of a split, between two choices of galaxies: no two begin at one place
+
 
 def open_dataset(folder, name="sdss_ugriz"):
     """Builder of the dataset `photoz build` or `morph build` wrote.
@@ -148,6 +150,30 @@ class CachedColumns:
             rows = slice(part.from_, part.to)
             parts.append({name: values[rows] for name, values in self._of_split[part.splitname].items()})
         return {name: np.concatenate([part[name] for part in parts]) for name in self._names}
+
+
+def round_slices(split, start, end, n, part):
+    """Split expressions of some galaxies of a split, chosen by their stored order, that of a hash of `group_id`.
+
+    Parameters
+    ----------
+    split : str
+    start, end : int
+        Galaxies that can be chosen.
+    n : int
+        How many are; those of a smaller number are among those of a larger one.
+    part : int
+        Where they begin: 0 with the first, another number somewhere else. They go on at the start after the end.
+
+    Returns
+    -------
+    list of str
+        One or two slices, none for no galaxy.
+    """
+    first = start + int(part * PART_STEP % 1 * (end - start))
+    ahead = min(n, end - first)
+    parts = [(first, first + ahead), (start, start + n - ahead)]
+    return [f"{split}[{low}:{high}]" for low, high in parts if high > low]
 
 
 def content_hash(builder):

@@ -19,8 +19,10 @@ from photoz_morph.models.layers.photometric_inputs import (
     Standardization,
     Whitening,
 )
+from photoz_morph.models.layers.pixel_resampling import PixelResampling
 from photoz_morph.models.layers.psf_matched import LogConditions, PsfMatchedPhotometry
 from photoz_morph.surveys import get_survey
+from photoz_morph.surveys.description import resampled_size
 
 BLOCKS = ((48, 64), (64, 92), (92, 128), (92, 128), (92, 128))  # (s1, s2) of Table A1
 
@@ -49,6 +51,8 @@ def inception_photoz(
     compression="none",
     band_subsets=(),
     band_subset_blocks=1,
+    pixel_scale=None,
+    sky_sigma=None,
     seed=0,
 ):
     """Inception classifier of redshift bins.
@@ -99,6 +103,11 @@ def inception_photoz(
         Sets of bands, each with a C1 and first blocks of its own beside those of all bands (Ait Ouahmed et al. 2024).
     band_subset_blocks : int
         Blocks that each set passes before its maps join those of all bands.
+    pixel_scale : float, optional
+        Side of the pixels that the network sees; stamps of another scale are resampled first [arcsec].
+    sky_sigma : sequence of float, optional
+        Noise of these pixels, one per band, in whose units pixels and fluxes are seen; by default that of the survey
+        [image unit].
     seed : int
         Of the weights.
 
@@ -119,9 +128,14 @@ def inception_photoz(
     272,640 in the second block, which gets more maps.
     """
     survey = get_survey(survey)
-    crop = crop or survey.stamp_size
-    if crop > survey.stamp_size:
-        raise ValueError(f"model.crop is {crop}, the stamps of {survey.name} have {survey.stamp_size} pixels")
+    pixel_scale = pixel_scale or survey.pixel_scale
+    stamp_size = resampled_size(survey.stamp_size, survey.pixel_scale, pixel_scale)
+    crop = crop or stamp_size
+    if crop > stamp_size:
+        raise ValueError(f"model.crop is {crop}, the stamps of {survey.name} have {stamp_size} pixels")
+    softening = sky_sigma or survey.pixel_softening
+    if sky_sigma is None and survey.sky_sigma is not None:  # independent noise adds up in squares
+        sky_sigma = tuple(sigma * pixel_scale / survey.pixel_scale for sigma in survey.sky_sigma)
     if not blocks and not photometric_inputs:
         raise ValueError("model.blocks is empty and model.photometric_inputs false: the network would see nothing")
     if any(not 1 <= block <= len(blocks) for block in pool_after):
@@ -139,24 +153,26 @@ def inception_photoz(
     conditions = {name: _log_conditions(survey, name)(inputs[name]) for name in observing}
 
     pixels, side_inputs, shape = image, [], []
+    if pixel_scale != survey.pixel_scale:
+        pixels = PixelResampling(survey.pixel_scale, pixel_scale, name="pixel_resampling", dtype="float32")(pixels)
     if photometric_inputs:
         if with_ebv:
             pixels = Deredden(survey.extinction_per_ebv, name="deredden", dtype="float32")([pixels, reddening])
         if apertures == "psf_matched":
             measure = PsfMatchedPhotometry(
-                survey.sky_sigma, survey.pixel_scale, typical_fwhm=survey.psf_fwhm, name="psf_matched_photometry",
+                sky_sigma, pixel_scale, typical_fwhm=survey.psf_fwhm, name="psf_matched_photometry",
                 dtype="float32",
             )  # fmt: skip
             fluxes, shape = measure(pixels, conditions.get("psf_fwhm"))
             shape = [shape]
         else:
-            fluxes = ApertureFluxes(survey.sky_sigma, name="aperture_fluxes", dtype="float32")(pixels)
+            fluxes = ApertureFluxes(sky_sigma, name="aperture_fluxes", dtype="float32")(pixels)
         side_inputs.append(Whitening(name="whitening", dtype="float32")(fluxes))
     if shape or conditions:
         facts = [*shape, *conditions.values()]
         facts = _joined(facts, "shape_and_conditions")
         side_inputs.append(Standardization(name="standardization", dtype="float32")(facts))
-    if crop < survey.stamp_size and blocks:
+    if crop < stamp_size and blocks:
         pixels = layers.CenterCrop(crop, crop, name="crop", dtype="float32")(pixels)
 
     def network_pixels(pixels, bands, prefix=""):
@@ -164,11 +180,11 @@ def inception_photoz(
         if prefix:
             pixels = SelectBands([survey.bands.index(band) for band in bands], name=f"{prefix}bands")(pixels)
         if photometric_inputs:
-            sky_sigma = _of_bands(survey, survey.sky_sigma, bands)
-            return PixelScales(sky_sigma, name=f"{prefix}pixel_scales", dtype="float32")(pixels)
+            scale = PixelScales(_of_bands(survey, sky_sigma, bands), name=f"{prefix}pixel_scales", dtype="float32")
+            return scale(pixels)
         if compression == "asinh":
-            softening = _of_bands(survey, survey.pixel_softening, bands)
-            return AsinhCompression(softening, name=f"{prefix}compression", dtype="float32")(pixels)
+            softer = _of_bands(survey, softening, bands)
+            return AsinhCompression(softer, name=f"{prefix}compression", dtype="float32")(pixels)
         return pixels
 
     def convolve(build, maps, first, last):

@@ -10,6 +10,8 @@ from photoz_morph.models.layers import photometric_inputs, psf_matched
 from photoz_morph.models.layers.defences import MeanOfViews, MedianFilter, SquareViews
 from photoz_morph.models.layers.domain_batch_norm import DomainBatchNormalization
 from photoz_morph.models.layers.image_scaling import ArcsinhScaling
+from photoz_morph.models.layers.low_rank import LowRankConv2D, LowRankDense
+from photoz_morph.models.layers.pixel_resampling import PixelResampling
 
 BATCH_SIZE = 64  # inference is compute-bound above this; larger batches only take memory
 # Keras finds a layer by its class name here before it looks for its module, so files of earlier versions still load.
@@ -19,6 +21,9 @@ LAYERS = {name: getattr(module, name) for module in (photometric_inputs, psf_mat
     "MeanOfViews": MeanOfViews,
     "MedianFilter": MedianFilter,
     "DomainBatchNormalization": DomainBatchNormalization,
+    "LowRankConv2D": LowRankConv2D,
+    "LowRankDense": LowRankDense,
+    "PixelResampling": PixelResampling,
 }
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from photoz_morph.simulation.seeds import MAX_SEED
+from photoz_morph.transfer.settings import MODES, STARTS, TransferConfig, check_transfer
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,14 @@ class MorphDataConfig:
     pixel_augmentation : float
         Defence: probability that one random pixel of a labelled Y10 image takes a random corner of the range of the
         data [dimensionless].
+    labels_of : str
+        Domain whose labels are learnt: the source, Y10 or simulated images, or the target, Y1 or real ones. The other
+        one is then what an adaptation compares with it.
+    n_labels : int, optional
+        Labelled galaxies that train each network, chosen by the hash of `group_id`, those of a small number among
+        those of a larger one; null for all [galaxies].
+    labels_part : int
+        Which galaxies these are: another number chooses others [dimensionless].
     """
 
     batch_size: int = 32
@@ -51,6 +60,9 @@ class MorphDataConfig:
     shift: int = 0
     noise_augmentation: bool = False
     pixel_augmentation: float = 0.0
+    labels_of: str = "source"
+    n_labels: int | None = None
+    labels_part: int = 0
 
 
 @dataclass(frozen=True)
@@ -155,6 +167,8 @@ class MorphTrainConfig:
     ----------
     epochs : int
         Passes through the training images [epochs].
+    iterations : int, optional
+        Steps of the optimizer, instead of `epochs`: with few labels an epoch has few steps [iterations].
     learning_rate : float
         Learning rate of Adam after the warm-up [dimensionless].
     warmup_iterations : int
@@ -180,6 +194,7 @@ class MorphTrainConfig:
     """
 
     epochs: int = 20
+    iterations: int | None = None
     learning_rate: float = 1e-3
     warmup_iterations: int = 0
     schedule: str = "cosine"
@@ -230,12 +245,14 @@ class MorphConfig:
     adaptation: AdaptationConfig = field(default_factory=AdaptationConfig)
     train: MorphTrainConfig = field(default_factory=MorphTrainConfig)
     defence: DefenceConfig = field(default_factory=DefenceConfig)
+    transfer: TransferConfig = field(default_factory=TransferConfig)
 
     DATASET_SIZES: ClassVar = "galaxies_per_split"  # key of a run's dataset.json
     CHOICES: ClassVar = {
         "task": ("morph",),
         "survey": ("lsst",),
         "data.classes": ("spiral_elliptical_merger", "spiral_elliptical", "merger"),
+        "data.labels_of": ("source", "target"),
         "scaling.preset": ("default", "paper"),
         "model.name": ("resnet18", "convnet", "deepmerge"),
         "adaptation.name": (
@@ -249,11 +266,13 @@ class MorphConfig:
         "train.batch_norm": ("both", "source", "domain"),
         "train.precision": ("float32", "mixed_bfloat16"),
         "defence.test_time": ("none", "d4", "median"),
+        "transfer.mode": MODES,
+        "transfer.head": STARTS,
     }  # fmt: skip
     POSITIVE: ClassVar = (
         "simulation.n_galaxies", "data.batch_size", "scaling.softness", "model.width", "model.n_latent",
-        "train.epochs", "train.learning_rate", "adaptation.discriminator_width", "adaptation.margin",
-        "adaptation.temperature",
+        "train.epochs", "train.iterations", "data.n_labels", "train.learning_rate",
+        "adaptation.discriminator_width", "adaptation.margin", "adaptation.temperature",
     )  # fmt: skip
     RANGES: ClassVar = {
         "seed": (0, math.inf),
@@ -266,6 +285,8 @@ class MorphConfig:
         "adaptation.threshold": (0, 1),
         "adaptation.view_shift": (0, 50),
         "train.beta_1": (0, 0.9999),
+        "data.labels_part": (0, 10**6),
+        **TransferConfig.RANGES,
         "train.beta_2": (0, 0.99999),
         **{
             key: (0, math.inf)
@@ -296,7 +317,16 @@ class MorphConfig:
         name = self.adaptation.name
         if name != "none" and self.adaptation.weight == 0:
             raise ValueError(f"'adaptation.name' is {name}, but 'adaptation.weight' is 0; give a weight, such as 0.05")
-        if name != "none" and self.adaptation.warmup_epochs >= self.train.epochs:
+        check_transfer(self.transfer, name)
+        if self.data.labels_part and self.data.n_labels is None:
+            raise ValueError(
+                f"'data.labels_part' is {self.data.labels_part}, but 'data.n_labels' is null: all galaxies are taken; "
+                "give a number, or data.labels_part=0"
+            )
+        if self.data.labels_of == "target":
+            self._check_labels_of_target()
+        is_by_epoch = self.train.iterations is None
+        if name != "none" and is_by_epoch and self.adaptation.warmup_epochs >= self.train.epochs:
             raise ValueError(
                 f"'adaptation.warmup_epochs' is {self.adaptation.warmup_epochs:g} of {self.train.epochs} "
                 f"'train.epochs', so {name} would have no weight; give fewer"
@@ -313,3 +343,19 @@ class MorphConfig:
                     f"'model.{option}' is {getattr(self.model, option)!r}, but {self.model.name} has no such option; "
                     "set it to null"
                 )
+
+    def _check_labels_of_target(self):
+        """Raise a ValueError if another choice takes it that the source has the labels."""
+        for key, value, other in (
+            ("scaling.preset", self.scaling.preset, "paper"), ("train.batch_norm", self.train.batch_norm, "domain")
+        ):  # fmt: skip
+            if value == other:
+                raise ValueError(
+                    f"'data.labels_of' is target, but '{key}' {other} gives each domain constants of its own; choose "
+                    "another one"
+                )
+        if self.data.noise_augmentation or self.data.pixel_augmentation:
+            raise ValueError(
+                "'data.labels_of' is target, but 'data.noise_augmentation' and 'data.pixel_augmentation' change images "
+                "of the source; set them to false and 0"
+            )

@@ -109,6 +109,35 @@ def domain_images(builder, split, domain, batch_size):
     return galaxies.batch(batch_size).map(lambda galaxy: tf.cast(galaxy[name], tf.float32)).prefetch(2)
 
 
+def labelled_split(builder, data):
+    """Split expression of the training galaxies whose labels are learnt.
+
+    Parameters
+    ----------
+    builder : tfds builder
+    data : MorphDataConfig
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than `data.n_labels`.
+    """
+    split = split_of(builder, "train", domains_of(data)[0])
+    if data.n_labels is None:
+        return split
+    n = reading.n_galaxies(builder, split)
+    if data.n_labels > n:
+        raise ValueError(
+            f"{builder.data_dir}: data.n_labels is {data.n_labels}, there are {n} galaxies to train on; give fewer"
+        )
+    return "+".join(reading.round_slices(split, 0, n, data.n_labels, data.labels_part))
+
+
+def domains_of(data):
+    """The domain whose labels are learnt, and the other one."""
+    return DOMAINS if data.labels_of == "source" else DOMAINS[::-1]
+
+
 def noise_of(builder):
     """Noise of the Y10 images of a dataset.
 
@@ -164,7 +193,8 @@ class MorphBatches:
     def __init__(self, builder, data, is_paired=False):
         self.batch_size, self.classes, self.is_augmented = data.batch_size, data.classes, data.augment
         self.shift = data.shift
-        self.n_galaxies = builder.info.splits["train"].num_examples
+        labelled, own = labelled_split(builder, data), domains_of(data)
+        self.domains, self.n_galaxies = own, reading.n_galaxies(builder, labelled)
         self._noise = noise_of(builder) if data.noise_augmentation else None
         self._pixel_probability = data.pixel_augmentation
         self._pixel_range = pixel_range(builder) if data.pixel_augmentation else None
@@ -172,11 +202,12 @@ class MorphBatches:
             require_pairs(builder, "this adaptation loss")
         shape = image_shape(builder)
         # Unpaired, each depth is read and cached separately, since the two are shuffled independently.
-        self.is_cached = 2 * self.n_galaxies * int(np.prod(shape)) * 4 < batches.CACHE_LIMIT_BYTES
+        n_stored = max(reading.n_galaxies(builder, split_of(builder, "train", domain)) for domain in own)
+        self.is_cached = 2 * n_stored * int(np.prod(shape)) * 4 < batches.CACHE_LIMIT_BYTES
         self._galaxies, self._n_of, self._names = {}, {}, {name: _image_name(builder, name) for name in DOMAINS}
-        for domains in (DOMAINS,) if is_paired else (DOMAINS[:1], DOMAINS[1:]):
+        for domains in (own,) if is_paired else (own[:1], own[1:]):
             features = {**{self._names[domain]: True for domain in domains}, "obj_id": True, "label": True}
-            split = split_of(builder, "train", domains[0])
+            split = labelled if domains[0] == own[0] else split_of(builder, "train", domains[0])
             galaxies = reading.read_galaxies(builder, split, features)
             self._galaxies[domains] = galaxies.cache() if self.is_cached else galaxies
             self._n_of[domains] = reading.n_galaxies(builder, split)
@@ -197,14 +228,15 @@ class MorphBatches:
         Returns
         -------
         tf.data.Dataset
-            ({"source": Y10 images, "target": Y1 images}, label), images of shape (batch_size, size, size, n_bands),
-            label of shape (batch_size,).
+            ({"source": Y10 images, "target": Y1 images}, label), or with the labels of Y1 the reverse; images of shape
+            (batch_size, size, size, n_bands), label of shape (batch_size,).
         """
         streams = tf.data.Dataset.zip(tuple(self._augmented(domains, seed, epoch) for domains in self._galaxies))
         return batches.full_batches(streams, self.batch_size, self._network_input)
 
     def obj_ids(self, seed, epoch, batch):
-        """Identifiers of the galaxies of one batch of an epoch, those of Y10 first, to name those of a bad loss."""
+        """Identifiers of the galaxies of one batch of an epoch, those with labels first, to name those of a bad
+        loss."""
         streams = [self._shuffled(domains, seed, epoch) for domains in self._galaxies]
         return np.concatenate([batches.obj_ids(stream, batch, self.batch_size) for stream in streams])
 
@@ -245,7 +277,8 @@ class MorphBatches:
     def _network_input(self, *streams):
         images = {domain: image for stream, _ in streams for domain, image in stream.items()}
         label = streams[0][1]
-        return {"source": images["y10"], "target": images["y1"]}, class_index(label, self.classes)
+        source, target = (images[domain] for domain in self.domains)
+        return {"source": source, "target": target}, class_index(label, self.classes)
 
 
 def _name_in(folder):

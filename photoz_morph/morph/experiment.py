@@ -20,7 +20,10 @@ from photoz_morph.models.loading import load_network
 from photoz_morph.models.registry import build_classifier, layer_precision
 from photoz_morph.morph import dataset
 from photoz_morph.morph.classify import ImageClassifier
+from photoz_morph.morph.transfer import Source
 from photoz_morph.training.schedules import learning_rate_schedule
+from photoz_morph.transfer.fine_tuning import copy_merged_weights, prepared
+from photoz_morph.transfer.rates import adam
 
 BATCH_SIZE = 64  # images, without gradients
 
@@ -40,18 +43,32 @@ class MorphExperiment:
 
     def __init__(self, config, data_dir):
         self.config, self.builder = config, dataset.open_dataset(data_dir)
+        self._source = None if config.transfer.source is None else Source(config, self.builder)
 
     def dataset_description(self):
         """Description of the dataset for the run folder."""
-        return dataset.describe(self.builder)
+        transfer = self._source and self._source.description()
+        return dataset.describe(self.builder) | ({"transfer": transfer} if transfer else {})
+
+    def check_start(self, n_members):
+        """Raise a ValueError if the networks cannot be trained, or have no network to start from."""
+        if self.n_training(0) < self.config.data.batch_size:
+            raise ValueError(
+                f"data.batch_size is {self.config.data.batch_size}, there are {self.n_training(0)} training galaxies; "
+                "lower it"
+            )
+        if self._source:
+            self._source.check(n_members)
+        if self.config.train.class_weights:
+            self.fold(0).class_weights()  # of few labels none may be of a rare class
 
     def n_training(self, fold):
         """Number of training galaxies, each seen at both depths."""
-        return dataset.split_sizes(self.builder)[0]
+        return reading.n_galaxies(self.builder, dataset.labelled_split(self.builder, self.config.data))
 
     def fold(self, fold):
         """Data, network and scores of the one split."""
-        return MorphFold(self.config, self.builder)
+        return MorphFold(self.config, self.builder, self._source)
 
     def member_name(self, fold, member):
         """Name of a network in messages."""
@@ -61,8 +78,9 @@ class MorphExperiment:
 class MorphFold:
     """Training and validation galaxies, with the network and its scores."""
 
-    def __init__(self, config, builder):
-        self.config, self.builder = config, builder
+    def __init__(self, config, builder, source=None):
+        self.config, self.builder, self._source = config, builder, source
+        self._domains = dataset.domains_of(config.data)
         adaptation = config.adaptation.name
         is_paired = adaptation != "none" and LOSSES[adaptation].is_paired
         self.train = dataset.MorphBatches(builder, config.data, is_paired)
@@ -73,27 +91,38 @@ class MorphFold:
         self._label = {
             domain: self._labels(dataset.split_of(builder, "validation", domain)) for domain in dataset.DOMAINS
         }
+        unknown = self._labels(dataset.labelled_split(builder, config.data)) < 0
+        if unknown.any():
+            raise ValueError(
+                f"{builder.data_dir}: {unknown.sum()} of {len(unknown)} galaxies to train on have no label; build it "
+                "without these"
+            )
         self._quantiles = self._classify = None
 
     def new_network(self, n_iterations, seed):
         """Build and compile a classifier in its training wrapper, its scaling fitted."""
         config, adaptation = self.config, self.config.adaptation
-        if self._quantiles is None:
-            self._quantiles = self._fit_scaling()
-        classifier = new_classifier(config, dataset.image_shape(self.builder), seed)
-        classifier.get_layer("arcsinh_scaling").set_quantiles(self._quantiles)
+        classifier, factors = new_classifier(config, dataset.image_shape(self.builder), seed), {}
+        if self._source:
+            self._source.give_weights(classifier, seed)
+        if not (self._source and self._source.keeps_scaling):
+            if self._quantiles is None:
+                self._quantiles = self._fit_scaling()
+            classifier.get_layer("arcsinh_scaling").set_quantiles(self._quantiles)
+        if self._source:
+            classifier, factors = prepared(classifier, config.transfer, seed)
         model = DomainAdaptedClassifier(
             classifier,
             losses=losses_of(adaptation),
             warmup_iterations=round(adaptation.warmup_epochs * self.train.steps_per_epoch),
             ramp_iterations=round(adaptation.ramp_epochs * self.train.steps_per_epoch),
-            class_weights=self._class_weights() if config.train.class_weights else None,
+            class_weights=self.class_weights() if config.train.class_weights else None,
             batch_norm="source" if config.train.batch_norm == "source" else "both",
             l2=config.train.weight_decay if config.train.decay == "coupled" else 0.0,
             weighting=adaptation.weighting,
             seed=seed,
         )
-        model.compile(self._optimizer(n_iterations))
+        model.compile(self._optimizer(n_iterations, factors))
         return model
 
     def load_checkpoint(self, path):
@@ -102,16 +131,24 @@ class MorphFold:
 
     def trained_network(self, model):
         """The classifier, without wrapper and optimizer."""
-        return model.classifier
+        if self._source is None:
+            return model.classifier
+        network = new_classifier(self.config, dataset.image_shape(self.builder))
+        copy_merged_weights(model.classifier, network)
+        return network
 
     def validate(self, model):
-        """Cross-entropy and accuracy at Y10, and accuracy at Y1, whose labels are not used in training."""
+        """Cross-entropy and accuracy at Y10, and accuracy at Y1, whose labels are not used in training.
+
+        With `data.labels_of` target it is the other way round.
+        """
         if self._classify is None or self._classify.network is not model.classifier:
             self._classify = ImageClassifier(model.classifier)
         source, target = (
-            self._classify(self._validation[domain], index)[0] for index, domain in enumerate(dataset.DOMAINS)
+            self._classify(self._validation[domain], dataset.DOMAINS.index(domain))[0] for domain in self._domains
         )
-        label, of_target = self._label.values()
+        label, of_target = (self._label[domain] for domain in self._domains)
+        source, label = source[label >= 0], label[label >= 0]
         known = of_target >= 0  # a galaxy of the real sky may have no label
         right = source[np.arange(len(source)), label]
         return {
@@ -130,30 +167,35 @@ class MorphFold:
             )
         return label
 
-    def _class_weights(self):
+    def class_weights(self):
         """N / (n_classes n_class) of the training labels, as in the code of Ciprijanovic et al. (2021)."""
-        counts = np.bincount(self._labels("train"), minlength=len(self.config.class_names))
+        split = dataset.labelled_split(self.builder, self.config.data)
+        counts = np.bincount(self._labels(split), minlength=len(self.config.class_names))
         if not counts.all():
             missing = self.config.class_names[int(np.argmin(counts))]
             raise ValueError(f"{self.builder.data_dir}: no training galaxy is labelled {missing}; give more galaxies")
         return tuple(float(weight) for weight in counts.sum() / (len(counts) * counts))
 
     def _fit_scaling(self):
-        """Low and high quantile of the pixels of the training images, for each domain of the scaling."""
-        domains = dataset.DOMAINS[: scaling_preset(self.config.scaling.preset).n_domains]
+        """Low and high quantile of the pixels of the training images, for each domain of the scaling.
+
+        They need no labels: those of all images count, with few labels as well.
+        """
+        domains = self._domains[: scaling_preset(self.config.scaling.preset).n_domains]
         images = (dataset.domain_images(self.builder, "train", domain, BATCH_SIZE) for domain in domains)
         return [fit_scaling(batches) for batches in images]
 
-    def _optimizer(self, n_iterations):
+    def _optimizer(self, n_iterations, factors):
         train = self.config.train
         options = {
             "learning_rate": learning_rate_schedule(train, n_iterations),
             "beta_1": train.beta_1,
             "beta_2": train.beta_2,
+            "factors": factors,
         }
         if train.decay == "decoupled":
-            return keras.optimizers.AdamW(weight_decay=train.weight_decay, **options)
-        return keras.optimizers.Adam(epsilon=1e-8, **options)  # PyTorch's, as in the published code
+            return adam(weight_decay=train.weight_decay, **options)
+        return adam(epsilon=1e-8, **options)  # PyTorch's, as in the published code
 
 
 def new_classifier(config, image_shape=(100, 100, 3), seed=0):

@@ -14,20 +14,54 @@ from photoz_morph.morph.baselines.of_run import update_baselines
 from photoz_morph.morph.classify import ImageClassifier, load_classifiers
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.evaluation.comparison import compare_morph
+from photoz_morph.morph.evaluation.few_labels import few_label_scores
 from photoz_morph.morph.evaluation.scores import evaluate_morph
 from photoz_morph.morph.predictions import SKY_DOMAINS, row_keys
 from photoz_morph.morph.report.latent_results import latent_results
 from photoz_morph.morph.report.page import morph_report
 from photoz_morph.morph.report.results import MorphResults, read_run_results
+from photoz_morph.morph.report.text import BANNERS
 from photoz_morph.morph.robustness.latent_files import seed_ratio
 from photoz_morph.morph.robustness.network_queries import scaling_softening
+from photoz_morph.report.few_labels import write_few_labels
 from photoz_morph.robustness.latents.church_windows import pixel_church_window
 from photoz_morph.robustness.perturbations.registry import PERTURBATIONS, observing_context, perturbation_examples
 from photoz_morph.runs.folder import read_run
+from photoz_morph.runs.scores import write_scores
 
 EXAMPLES_PER_CLASS = 32
+FEW_LABEL_COLUMNS = {"macro_f1": ("macro-F1", 1, 3), "accuracy": ("accuracy", 1, 3)}
 SAMPLE_COLUMNS = ("gini", "m20", "label", "label_g", "intended_type")
 PIXEL_WINDOW_STEP = 0.03  # our choice: 5,476 images a run, seconds with a small network
+
+
+def report_few_labels(run_dirs, source, labels_of, out_dir, progress=True):
+    """Write `few_labels.json` and the page of a few-label curve.
+
+    Parameters
+    ----------
+    run_dirs : dict of (str, int, int) to path-like
+        Run folders with predictions, by method, number of labels and repeat.
+    source : path-like
+        Run that the transfers started from.
+    labels_of : {"source", "target"}
+    out_dir : path-like
+        Made if missing.
+    progress : bool
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    origin = read_run(next(iter(run_dirs.values())), MorphConfig)[1]["origin"]
+    curve = few_label_scores(run_dirs, labels_of)
+    curve |= {"galaxies": f"{curve['data']} galaxies, {curve['domain']}", "source": str(source)}
+    Path(out_dir).mkdir(parents=True, exist_ok=True)
+    write_scores(curve, Path(out_dir) / "few_labels.json")
+    is_real = curve["data"] == "real"
+    banner = BANNERS["observed" if is_real else "simulated" if origin == "composites" else origin]
+    return write_few_labels(curve, out_dir, FEW_LABEL_COLUMNS, banner, is_real, progress)
 
 
 def report_morph_run(run_dir, against=None, out_dir=None, data_dir=None, defences=(), progress=True):

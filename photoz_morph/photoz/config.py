@@ -7,6 +7,8 @@ from typing import ClassVar
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.simulation.seeds import MAX_SEED
 from photoz_morph.surveys import SDSS, Survey
+from photoz_morph.surveys.description import resampled_size
+from photoz_morph.transfer.settings import MODES, STARTS, TransferConfig, check_transfer
 
 MAX_REDSHIFT = 20.0  # no galaxy is known beyond
 MAX_SHIFT = 4.0  # pixels; no catalogue is centred worse
@@ -58,6 +60,11 @@ class DataConfig:
         Largest shift of an image in training, along rows and along columns [pixel].
     rotation : str
         Rotations in training: those of the square, or of any angle.
+    n_labels : int, optional
+        Galaxies with redshift that train each network, chosen by the hash of `group_id`, those of a small number
+        among those of a larger one; null for all [galaxies].
+    labels_part : int
+        Which galaxies these are: another number chooses others [dimensionless].
     """
 
     n_validation: int = 500
@@ -67,6 +74,8 @@ class DataConfig:
     extra_ebv: float = 0.0
     shift: float = 0.0
     rotation: str = "square"
+    n_labels: int | None = None
+    labels_part: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,6 +136,12 @@ class InceptionConfig:
         join those of all bands.
     band_subset_blocks : int
         How many blocks each of `band_subsets` passes before that [blocks].
+    pixel_scale : float, optional
+        Side of the pixels that the network sees; stamps of another scale are resampled first. Null for the survey's
+        pixels [arcsec].
+    sky_sigma : tuple of float, optional
+        Noise of these pixels, one per band, in whose units the network sees pixels and fluxes; null for the survey's
+        own [image unit].
     """
 
     name: str = "inception_photoz"
@@ -151,6 +166,8 @@ class InceptionConfig:
     compression: str = "none"
     band_subsets: tuple[tuple[str, ...], ...] = ()
     band_subset_blocks: int = 1
+    pixel_scale: float | None = None
+    sky_sigma: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -316,6 +333,7 @@ class PhotozConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     adaptation: RedshiftAdaptationConfig = field(default_factory=RedshiftAdaptationConfig)
+    transfer: TransferConfig = field(default_factory=TransferConfig)
 
     DATASET_SIZES: ClassVar = "galaxies_per_fold"  # key of a run's dataset.json
     CHOICES: ClassVar = {
@@ -334,11 +352,14 @@ class PhotozConfig:
         "adaptation.name": ("none", "mmd", "lmmd", "coral", "dann", "cdan", "sinkhorn"),
         "adaptation.target_depth": ("all", "deep", "shallow"),
         "adaptation.estimator": ("median", "paper"),
+        "transfer.mode": MODES,
+        "transfer.head": STARTS,
     }
     POSITIVE: ClassVar = (
         "simulation.n_galaxies", "data.n_validation", "data.batch_size", "data.train_fraction", "model.crop",
-        "model.conv1_filters", "model.conv1_kernel", "model.conv1_stride", "model.dense_units", "train.epochs",
-        "train.iterations", "train.learning_rate", "pretrain.temperature", "pretrain.projection_units",
+        "model.pixel_scale", "data.n_labels", "model.conv1_filters", "model.conv1_kernel", "model.conv1_stride",
+        "model.dense_units", "train.epochs", "train.iterations", "train.learning_rate", "pretrain.temperature",
+        "pretrain.projection_units",
         "adaptation.discriminator_width",
     )  # fmt: skip
     RANGES: ClassVar = {
@@ -371,6 +392,8 @@ class PhotozConfig:
         "adaptation.ramp_epochs": (0, math.inf),
         "adaptation.n_groups": (1, math.inf),
         "adaptation.discriminator_dropout": (0, 0.99),
+        "data.labels_part": (0, 10**6),
+        **TransferConfig.RANGES,
     }
 
     def check(self):
@@ -409,8 +432,23 @@ class PhotozConfig:
             )
         if not (self.pretrain.contrast or self.pretrain.colours or self.pretrain.redshift):
             raise ValueError("'pretrain.contrast', 'colours' and 'redshift' are all 0; give one of them a weight")
+        if self.data.labels_part and self.data.n_labels is None:
+            raise ValueError(
+                f"'data.labels_part' is {self.data.labels_part}, but 'data.n_labels' is null: all galaxies are "
+                "taken; give a number, or data.labels_part=0"
+            )
+        if self.data.n_labels is not None and (self.data.train_on, self.data.train_fraction) != ("all", 0.8):
+            raise ValueError(
+                f"'data.n_labels' is {self.data.n_labels}, which goes with galaxies of all depths and no other "
+                "fraction of them; leave out data.train_on and data.train_fraction"
+            )
         if self.adaptation.name != "none":
             self._check_adaptation()
+        check_transfer(self.transfer, self.adaptation.name)
+        if self.transfer.source is not None and self.train.initial_weights is not None:
+            raise ValueError(
+                "'transfer.source' and 'train.initial_weights' are both given; a training starts from one of them"
+            )
         self._check_network()
 
     def _check_adaptation(self):
@@ -451,13 +489,21 @@ class PhotozConfig:
     def _check_network(self):
         """Raise a ValueError if the network cannot be built, or a choice of it does nothing."""
         model, survey = self.model, self.survey
-        crop = model.crop or survey.stamp_size
-        if crop > survey.stamp_size:
+        scale = model.pixel_scale or survey.pixel_scale
+        size = resampled_size(survey.stamp_size, survey.pixel_scale, scale)
+        if size < 1:
             raise ValueError(
-                f"'model.crop' is {crop}, the stamps of {survey.name} have {survey.stamp_size} pixels; give less, or "
+                f"'model.pixel_scale' is {scale:g}, more than the stamps of {survey.name} are wide; give less, or null"
+            )
+        crop = model.crop or size
+        if crop > size:
+            raise ValueError(
+                f"'model.crop' is {crop}, the stamps of {survey.name} have {size} pixels; give less, or "
                 "null for the whole stamp"
             )
-        if model.photometric_inputs and survey.sky_sigma is None:
+        if model.sky_sigma is not None:
+            self._check_sky_sigma()
+        elif model.photometric_inputs and survey.sky_sigma is None:
             raise ValueError(
                 f"'model.photometric_inputs' is true, but the description of survey {survey.name} has no sky_sigma, "
                 "the noise that scales them; add it there, or set model.photometric_inputs=false"
@@ -503,6 +549,19 @@ class PhotozConfig:
                 )
             side = -(-side // 2)
 
+    def _check_sky_sigma(self):
+        """Raise a ValueError if the noise is not that of the survey's bands, or not used."""
+        sigma, survey = self.model.sky_sigma, self.survey
+        if len(sigma) != survey.n_bands or not min(sigma) > 0:
+            raise ValueError(
+                f"'model.sky_sigma' is {list(sigma)}; give a positive number for each of {', '.join(survey.bands)}"
+            )
+        if not self.model.photometric_inputs and self.model.compression == "none":
+            raise ValueError(
+                "'model.sky_sigma' is given, but the network sees raw pixels, which have no scale; give null, or set "
+                "model.photometric_inputs=true or model.compression=asinh"
+            )
+
     def _check_no_convolutions(self):
         """Raise a ValueError if a network without blocks would see nothing, or a choice is about its convolutions."""
         model = self.model
@@ -537,7 +596,7 @@ class PhotozConfig:
                 "'model.compression' is asinh, but 'model.photometric_inputs' is true, which has scales of its own; "
                 "set one of them to none or false"
             )
-        if self.survey.pixel_softening is None:
+        if self.model.sky_sigma is None and self.survey.pixel_softening is None:
             raise ValueError(
                 f"'model.compression' is asinh, but the description of survey {self.survey.name} has neither sky_sigma "
                 "nor asinh_softening, below which the scale is linear; add one there, or set model.compression=none"

@@ -1,5 +1,6 @@
 """Photo-z experiment for the training loop: data, network, loss and validation scores."""
 
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -15,19 +16,21 @@ from photoz_morph.photoz import dataset
 from photoz_morph.photoz.adaptation.batches import DomainBatches
 from photoz_morph.photoz.adaptation.network import adapted_network, pdf_of
 from photoz_morph.photoz.adaptation.target import TargetGalaxies
-from photoz_morph.photoz.splits import cross_validation_splits
+from photoz_morph.photoz.splits import splits_of
 from photoz_morph.photoz.teacher import Teacher
+from photoz_morph.photoz.transfer.source import Source
 from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.training.auxiliary import (
     HEAD,
     AuxiliaryTargets,
     KnownTargetsLoss,
-    copy_shared_weights,
     with_auxiliary_head,
 )
 from photoz_morph.training.averaging import check_momentum
 from photoz_morph.training.losses import pdf_loss
 from photoz_morph.training.schedules import learning_rate_schedule
+from photoz_morph.transfer.fine_tuning import copy_merged_weights, prepared
+from photoz_morph.transfer.rates import adam
 
 AUXILIARY = ("r_e", "axis_ratio", "bulge_to_total", "mags")  # columns that a second head predicts
 N_ADAPTATION = 2000  # training galaxies on which the whitening of the aperture fluxes is measured; our choice
@@ -55,12 +58,14 @@ class PhotozExperiment:
         self._teacher = None if teacher is None else Teacher(teacher, config, self.builder)
         others += self._teacher.observing if self._teacher else ()
         self._target = None if config.adaptation.name == "none" else TargetGalaxies(config, self.builder)
+        self._source = None if config.transfer.source is None else Source(config, self.builder)
         self.columns, self._splits_of = dataset.training_columns(self.builder, config.model.observing, others), {}
 
     def dataset_description(self):
         """Description of the dataset for the run folder, and of another one that the networks are adapted to."""
         target = self._target and self._target.description()
-        return ({"target": target} if target else {}) | {
+        transfer = self._source and self._source.description()
+        return ({"target": target} if target else {}) | ({"transfer": transfer} if transfer else {}) | {
             "path": str(Path(self.builder.data_dir).resolve()),
             "name": self.builder.info.full_name,
             "origin": self.builder.info.metadata["origin"],
@@ -68,6 +73,17 @@ class PhotozExperiment:
             "content_hash": reading.content_hash(self.builder),
             "images": reading.image_metadata(self.builder),
         }
+
+    def check_start(self, fold, n_members):
+        """Raise a ValueError if the networks of a fold cannot be trained, or have no network to start from."""
+        n_galaxies = self.n_training(fold)
+        if n_galaxies < self.config.data.batch_size:
+            raise ValueError(
+                f"data.batch_size is {self.config.data.batch_size}, there are {n_galaxies} training galaxies; lower it"
+            )
+        if self._source:
+            self._source.check(fold, n_members)
+            self._source.check_validation(fold)
 
     def n_training(self, fold):
         """Training galaxies of a fold."""
@@ -81,8 +97,11 @@ class PhotozExperiment:
             dataset.keep_in_memory(self.builder, splits, depth, self.columns)
             taught = self._teacher.pdfs(fold, splits.train, depth, self.columns)
         target = self._target and self._target.batches(fold)
+        start = self._source and partial(self._source.give_weights, fold=fold)
+        if self._source:
+            self._source.check_validation(fold)
         initial = initial_weights(self.config, fold)
-        return PhotozFold(self.config, self.builder, splits, self.columns, taught, initial, target)
+        return PhotozFold(self.config, self.builder, splits, self.columns, taught, initial, target, start)
 
     def member_name(self, fold, member):
         """Name of a network in messages."""
@@ -90,20 +109,19 @@ class PhotozExperiment:
 
     def _splits(self, fold):
         if fold not in self._splits_of:
-            data = self.config.data
-            self._splits_of[fold] = cross_validation_splits(
-                self.builder, fold, data.n_validation, data.train_fraction
-            )
+            self._splits_of[fold] = splits_of(self.config, self.builder, fold)
         return self._splits_of[fold]
 
 
 class PhotozFold:
     """Training and validation galaxies of one fold, with the network and its scores."""
 
-    _initial_weights = None
+    _initial_weights = _start = None
 
-    def __init__(self, config, builder, splits, columns_of, taught=None, initial_weights=None, target=None):
-        self.config, self._initial_weights = config, initial_weights
+    def __init__(
+        self, config, builder, splits, columns_of, taught=None, initial_weights=None, target=None, start=None
+    ):  # fmt: skip
+        self.config, self._initial_weights, self._start = config, initial_weights, start
         batch_size, depth = config.data.batch_size, config.data.train_on
         dataset.keep_in_memory(builder, splits, depth, columns_of)
         columns = {split: columns_of(split) for split in (splits.train, splits.validation)}
@@ -132,12 +150,22 @@ class PhotozFold:
     def new_network(self, n_iterations, seed):
         """Build and compile a network, its data-dependent layers adapted to the training set or pre-trained; of a
         training with two domains, in its wrapper."""
+        if self._start:
+            with layer_precision(self.config.train.precision):
+                network = build_model(self.config, seed)
+            self._start(network, seed=seed, sample=self.adaptation_sample)
+            model = compiled(*prepared(network, self.config.transfer, seed), self.config, n_iterations, seed)
+            return self._wrapped(model, n_iterations, seed)
         model = new_network(self.config, n_iterations, seed)
         if self._initial_weights:
             for layer in load_network(self._initial_weights).layers:  # a second head is not among them
                 model.get_layer(layer.name).set_weights(layer.get_weights())
         else:
             adapt_to_training_set(model, self.adaptation_sample)
+        return self._wrapped(model, n_iterations, seed)
+
+    def _wrapped(self, model, n_iterations, seed):
+        """A compiled network, in the wrapper of a training with two domains if it is one."""
         if self.config.adaptation.name == "none":
             return model
         return adapted_network(model, self.config, self.train.steps_per_epoch, n_iterations, seed)
@@ -149,10 +177,10 @@ class PhotozFold:
     def trained_network(self, model):
         """The network without its optimizer, two thirds of the file, and without a second head or a wrapper."""
         is_adapted = self.config.adaptation.name != "none"
-        if self.config.train.auxiliary_weight or is_adapted:
+        if self.config.train.auxiliary_weight or is_adapted or self._start:
             with layer_precision(self.config.train.precision):
                 network = build_model(self.config)
-            copy_shared_weights(model.classifier if is_adapted else model, network)
+            copy_merged_weights(model.classifier if is_adapted else model, network)
             return network
         network = keras.Model.from_config(model.get_config(), LAYERS)
         network.set_weights(model.get_weights())
@@ -219,10 +247,22 @@ def new_network(config, n_iterations, seed):
         Iterations of the whole training, for the learning-rate schedule.
     seed : int
     """
-    train, loss = config.train, pdf_loss(config.train.loss)
-    with layer_precision(train.precision):
-        model = build_model(config, seed)
-    loss_weights = None
+    with layer_precision(config.train.precision):
+        return compiled(build_model(config, seed), {}, config, n_iterations, seed)
+
+
+def compiled(model, factors, config, n_iterations, seed):
+    """Compile a network, with the second head that the config may ask for.
+
+    Parameters
+    ----------
+    model : keras.Model
+    factors : dict of str to float
+        Factor of the learning rate by layer, where they differ; see `transfer.rates`.
+    config, n_iterations, seed
+        As for `new_network`.
+    """
+    train, loss, loss_weights = config.train, pdf_loss(config.train.loss), None
     if train.auxiliary_weight:
         model = with_auxiliary_head(model, len(AUXILIARY) - 1 + config.survey.n_bands, seed)
         loss, loss_weights = {"redshift_pdf": loss, HEAD: KnownTargetsLoss()}, {HEAD: train.auxiliary_weight}
@@ -231,10 +271,7 @@ def new_network(config, n_iterations, seed):
     if train.ema_momentum:
         check_momentum(train.ema_momentum, n_iterations)
         options |= {"use_ema": True, "ema_momentum": train.ema_momentum}
-    if train.weight_decay:
-        optimizer = keras.optimizers.AdamW(weight_decay=train.weight_decay, **options)
-    else:
-        optimizer = keras.optimizers.Adam(**options)
+    optimizer = adam(weight_decay=train.weight_decay or None, factors=factors, **options)
     # XLA is slower on CPUs and fails under MirroredStrategy, and Keras's own choice depends on the machine.
     model.compile(optimizer, loss, loss_weights=loss_weights, jit_compile=False)
     return model

@@ -26,7 +26,7 @@ from photoz_morph.photoz.calibration.redshift_distribution import (
 )
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predictions import CATALOGUE, predictions_table
-from photoz_morph.photoz.splits import cross_validation_splits, open_run_dataset
+from photoz_morph.photoz.splits import open_run_dataset, splits_of
 from photoz_morph.runs.folder import finished_members, read_run, run_provenance
 from photoz_morph.system.provenance import joint_hash
 
@@ -156,11 +156,8 @@ def _target_dataset(folder, config):
 
 def _training_counts(config, builder, fold):
     """Training galaxies of the networks of a fold in each redshift bin."""
-    data = config.data
-    columns = reading.read_columns(
-        builder, cross_validation_splits(builder, fold, data.n_validation, data.train_fraction).train
-    )
-    return training_counts(columns["z_spec"][at_depth(columns["n_frames"], data.train_on)], config.redshift)
+    columns = reading.read_columns(builder, splits_of(config, builder, fold).train)
+    return training_counts(columns["z_spec"][at_depth(columns["n_frames"], config.data.train_on)], config.redshift)
 
 
 @dataclass

@@ -13,20 +13,26 @@ from photoz_morph.datasets import reading
 from photoz_morph.photoz import dataset
 from photoz_morph.photoz.baselines.of_run import update_baselines, update_bounds
 from photoz_morph.photoz.config import PhotozConfig
-from photoz_morph.photoz.evaluation.learning_curve import SizedRun, check_sizes, learning_curve
+from photoz_morph.photoz.evaluation.few_labels import few_label_scores
+from photoz_morph.photoz.evaluation.learning_curve import CURVE_SCORES, SizedRun, check_sizes, learning_curve
 from photoz_morph.photoz.evaluation.run_scores import current_scores, read_together
 from photoz_morph.photoz.evaluation.trials import SUSPECT_ZONE, in_region
 from photoz_morph.photoz.report.learning_curve import write_learning_curve
 from photoz_morph.photoz.report.page import write_report
 from photoz_morph.photoz.report.results import n_training, networks_of, read_results
+from photoz_morph.photoz.report.tables.columns import COLUMNS
+from photoz_morph.photoz.report.text import BANNERS
+from photoz_morph.report.few_labels import write_few_labels
 from photoz_morph.runs.folder import finished_members, read_run
 from photoz_morph.runs.progress import read_sessions
+from photoz_morph.runs.scores import write_scores
 
 N_STACKS = 30
 # Keys in which runs on training sets of different sizes may differ without being named: data, and length of training.
 SIZE_KEYS = (
     "seed", "simulation.n_galaxies", "simulation.seed", "simulation.deep_fraction", "data.train_fraction",
-    "data.n_validation", "train.epochs", "train.iterations", "train.warmup_iterations",
+    "data.n_validation", "data.n_labels", "data.labels_part", "train.epochs", "train.iterations",
+    "train.warmup_iterations",
 )  # fmt: skip
 
 
@@ -140,6 +146,33 @@ def report_learning_curve(run_dirs, out_dir, n_bootstrap=200, progress=True):
     curve = learning_curve(runs, n_bootstrap)
     survey = read_run(runs[0].run_dir, PhotozConfig)[0].survey
     return write_learning_curve(curve, out_dir, survey.name.upper(), progress), notes
+
+
+def report_few_labels(run_dirs, source, out_dir, progress=True):
+    """Write `few_labels.json` and the page of a few-label curve.
+
+    Parameters
+    ----------
+    run_dirs : dict of (str, int, int) to path-like
+        Run folders with predictions, by method, number of labels and repeat.
+    source : path-like
+        Run that the transfers started from.
+    out_dir : path-like
+        Made if missing.
+    progress : bool
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    survey = read_run(next(iter(run_dirs.values())), PhotozConfig)[0].survey.name.upper()
+    curve = few_label_scores(run_dirs)
+    curve |= {"galaxies": f"{curve['data']} {survey} galaxies", "source": str(source)}
+    Path(out_dir).mkdir(parents=True, exist_ok=True)
+    write_scores(curve, Path(out_dir) / "few_labels.json")
+    is_real, columns = curve["data"] == "real", {name: COLUMNS[name] for name in CURVE_SCORES}
+    return write_few_labels(curve, out_dir, columns, BANNERS[is_real].format(survey=survey), is_real, progress)
 
 
 def current_results(run_dir, trials=(), region=SUSPECT_ZONE):

@@ -18,7 +18,17 @@ class Splits:
     test: str
 
 
-def cross_validation_splits(builder, test_fold, n_validation, train_fraction=0.8):
+def splits_of(config, builder, test_fold):
+    """`cross_validation_splits` as a config has them."""
+    data = config.data
+    return cross_validation_splits(
+        builder, test_fold, data.n_validation, data.train_fraction, data.n_labels, data.labels_part
+    )
+
+
+def cross_validation_splits(
+    builder, test_fold, n_validation, train_fraction=0.8, n_labels=None, labels_part=0
+):
     """Training, validation and test galaxies of one fold.
 
     Parameters
@@ -33,6 +43,11 @@ def cross_validation_splits(builder, test_fold, n_validation, train_fraction=0.8
     train_fraction : float
         Fraction of the whole dataset to train on, the same from each of the other folds; smaller training sets are
         subsets of larger ones.
+    n_labels : int, optional
+        Galaxies to train on, instead of a fraction: as many from each of the other folds, side by side in the stored
+        order, which is that of a hash of `group_id`; smaller sets are subsets of larger ones.
+    labels_part : int
+        Where in a fold they begin: 0 with its first, another number somewhere else.
 
     Returns
     -------
@@ -58,6 +73,16 @@ def cross_validation_splits(builder, test_fold, n_validation, train_fraction=0.8
             f"data.n_validation is {asked}, but fold {first}, from which it is taken, has {sizes[first]} galaxies; "
             "lower it"
         )
+    order = [first, *(fold for fold in others if fold != first)]
+    validation, test = _slice(first, None, n_validation), f"fold_{test_fold}"
+    starts = {fold: n_validation if fold == first else 0 for fold in others}
+    if n_labels is not None:
+        counts = _labels_of_folds(n_labels, {fold: sizes[fold] - starts[fold] for fold in order}, builder.data_dir)
+        parts = [
+            part for fold in order
+            for part in reading.round_slices(f"fold_{fold}", starts[fold], sizes[fold], counts[fold], labels_part)
+        ]  # fmt: skip
+        return Splits(train="+".join(parts), validation=validation, test=test)
     fraction = train_fraction * len(sizes) / len(others)
     if fraction > 1:
         largest = len(others) / len(sizes)
@@ -71,12 +96,10 @@ def cross_validation_splits(builder, test_fold, n_validation, train_fraction=0.8
     ends = {fold: round(fraction * sizes[fold]) if fraction < 1 else None for fold in others}
     if ends[first] is not None:
         ends[first] = min(n_validation + ends[first], sizes[first])
-    starts = {fold: n_validation if fold == first else None for fold in others}
-    order = [first, *(fold for fold in others if fold != first)]
     return Splits(
-        train="+".join(_slice(fold, starts[fold], ends[fold]) for fold in order),
-        validation=_slice(first, None, n_validation),
-        test=f"fold_{test_fold}",
+        train="+".join(_slice(fold, starts[fold] or None, ends[fold]) for fold in order),
+        validation=validation,
+        test=test,
     )
 
 
@@ -87,6 +110,28 @@ def open_run_dataset(config, trained_on, data_dir):
         return {"galaxies_per_fold": split_sizes(builder), "content_hash": reading.content_hash(builder)}
 
     return reading.open_run_dataset(trained_on, data_dir, config.survey.dataset_name, identity)
+
+
+def labelled_rows(size, n_folds, n_labels, labels_part):
+    """Which galaxies of a fold train networks on `n_labels` galaxies, mask of shape (size,), validation apart."""
+    rows = np.arange(size)
+    first = int(labels_part * reading.PART_STEP % 1 * size)
+    return (rows - first) % size < round(n_labels / (n_folds - 1))
+
+
+def _labels_of_folds(n_labels, room, data_dir):
+    """Labelled galaxies of each fold, in equal numbers as far as each has them; those of fewer labels are no more."""
+    if n_labels > sum(room.values()):
+        raise ValueError(
+            f"{data_dir}: data.n_labels is {n_labels}, there are {sum(room.values())} galaxies to train on; give fewer"
+        )
+    counts, left = dict.fromkeys(room, 0), n_labels
+    while left:
+        open_folds = [fold for fold in room if counts[fold] < room[fold]]
+        for number, fold in enumerate(open_folds):
+            share = min(-(-left // (len(open_folds) - number)), room[fold] - counts[fold])
+            counts[fold], left = counts[fold] + share, left - share
+    return counts
 
 
 def _end_of_group(builder, fold, n, size):

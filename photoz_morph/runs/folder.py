@@ -15,7 +15,7 @@ from photoz_morph.system.json_files import read_json, write_atomically
 from photoz_morph.system.provenance import code_version, file_hash, joint_hash
 
 # Keys of dataset.json that do not tell datasets apart, or that only some versions write.
-NOT_COMPARED = ("path", "content_hash", "images")
+NOT_COMPARED = ("path", "content_hash", "images", "transfer")
 
 
 def start_run(run_dir, config, dataset, devices):
@@ -48,6 +48,11 @@ def start_run(run_dir, config, dataset, devices):
             raise ValueError(
                 f"{run_dir}: was adapted to other galaxies than those in the target dataset; give the dataset that it "
                 "was adapted to, or another --run-dir"
+            )
+        if saved_dataset.get("transfer") != dataset.get("transfer"):
+            raise ValueError(
+                f"{run_dir}: its networks started from others than those that are now in the run that "
+                "transfer.source names; give another --run-dir, or the run as it was"
             )
         hashes = [saved_dataset.get("content_hash"), dataset.get("content_hash")]
         if not is_same_dataset(saved_dataset, dataset):
@@ -93,6 +98,31 @@ def read_run(run_dir, config_class):
         )
     config = load_config(run_dir / "config.yaml", config_class)
     return config, read_json(run_dir / "dataset.json", ("path", "name", "origin", config_class.DATASET_SIZES))
+
+
+def check_source(run_dir, task):
+    """Raise a one-line error if there is no run folder of a chain to start from, with the remedy.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    task : {"photoz", "morph"}
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing, or no run.
+    ValueError
+        If it is an exported model, which holds the graph of its functions and no layers that could learn on.
+    """
+    run_dir = Path(run_dir)
+    if (run_dir / "saved_model.pb").exists() or (run_dir / "estimator.json").exists():
+        raise ValueError(
+            f"{run_dir}: is an exported model, whose layers cannot learn on; give the run folder that it was exported "
+            f"from, in which `{task} export` found fold_K/member_M/model.keras"
+        )
+    if not (run_dir / "config.yaml").exists():
+        raise FileNotFoundError(f"{run_dir}: no run folder of `{task} train` to start from; give another one")
 
 
 def weights_hash(path):

@@ -4,7 +4,7 @@ Tuples have one entry per band, in the order of the last image axis. `files` rea
 YAML.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,11 @@ import numpy as np
 # surveys round it.
 AB_ZERO_POINTS = {"maggy": 0.0, "nanomaggy": 22.5, "Jy": 8.9, "mJy": 16.4, "uJy": 23.9, "nJy": 31.4}
 COLOUR_BANDS = ("i", "r", "g")  # as the SDSS colour images: red, green, blue
+
+
+def resampled_size(size, pixel_scale, other_scale):
+    """Pixels of another scale along the side of a stamp of `size` pixels; only whole ones count."""
+    return int(np.floor(size * pixel_scale / other_scale + 1e-6))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +138,27 @@ class Survey(ImagingSurvey):
     sky_sigma: tuple | None = None
     asinh_softening: tuple | None = None
     frames: FrameFormat | None = None
+
+    def of_bands(self, bands):
+        """The survey as it is in some of its bands, its name that of both, such as sdss_griz.
+
+        Raises
+        ------
+        ValueError
+            If it has no such band, or one is named twice.
+        """
+        if not bands or len(set(bands)) < len(bands) or not set(bands) <= set(self.bands):
+            raise ValueError(
+                f"bands are {', '.join(bands)}; name some of {', '.join(self.bands)} of {self.name}, each once"
+            )
+        if tuple(bands) == self.bands:
+            return self
+        rows = [self.bands.index(band) for band in bands]
+        changes = {"bands": tuple(bands), "name": f"{self.name}_{''.join(bands)}".lower(), "frames": None}
+        for field in ("extinction_per_ebv", "psf_fwhm", "sky_brightness", "gain", "sky_sigma", "asinh_softening"):
+            values = getattr(self, field)
+            changes[field] = values and tuple(values[row] for row in rows)
+        return replace(self, **changes)
 
     @property
     def dataset_name(self):

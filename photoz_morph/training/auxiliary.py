@@ -114,9 +114,3 @@ def with_auxiliary_head(network, n_targets, seed):
     head = keras.layers.Dense(n_targets, kernel_initializer=initializer, name=HEAD, dtype="float32")
     outputs = {last.name: network.output, HEAD: head(last.input)}
     return keras.Model(network.input, outputs, name=network.name)
-
-
-def copy_shared_weights(model, network):
-    """Give a network the weights of the layers of the same names in a model."""
-    for layer in network.layers:
-        layer.set_weights(model.get_layer(layer.name).get_weights())

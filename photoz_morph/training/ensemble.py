@@ -192,6 +192,35 @@ def member_seed(seed, fold, member):
     return int(np.random.SeedSequence([seed, fold, member]).generate_state(1)[0] >> 1)
 
 
+def counterpart(paths, config_seed, fold, seed, run_dir, is_shared=False):
+    """Network of another run that a network starts from: the one of the same fold and number.
+
+    Parameters
+    ----------
+    paths : list of Path
+        Finished networks of that run in the fold, in order.
+    config_seed, fold : int
+    seed : int
+        From `member_seed`, of the network that is to be trained.
+    run_dir : path-like
+        The other run, for messages.
+    is_shared : bool
+        Whether its first network is the start of all.
+
+    Raises
+    ------
+    ValueError
+        If that run has no network of this number.
+    """
+    seeds = [member_seed(config_seed, fold, member) for member in range(len(paths))]
+    if seed in seeds or is_shared and paths:
+        return paths[0 if is_shared else seeds.index(seed)]
+    raise ValueError(
+        f"{run_dir}: has {len(paths)} finished networks of fold {fold}, and each network starts from the one of its "
+        "number; ask for no more, or finish that run"
+    )
+
+
 class _Session:
     """Record of one `train` command in `sessions.json`: networks requested, and time and memory used so far."""
 

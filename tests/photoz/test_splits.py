@@ -4,7 +4,7 @@ import pytest
 from photoz_morph.catalogs.folds import assign_fold
 from photoz_morph.datasets import reading
 from photoz_morph.photoz import dataset
-from photoz_morph.photoz.splits import cross_validation_splits
+from photoz_morph.photoz.splits import cross_validation_splits, labelled_rows
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.samples import colour_stacks
@@ -86,3 +86,29 @@ def test_impossible_folds_and_validation_sets_are_named(builder):
         cross_validation_splits(builder, 5, 20)
     with pytest.raises(ValueError, match="data.n_validation is 500, but fold 1, from which it is taken, has"):
         cross_validation_splits(builder, 0, 500)
+
+
+def test_a_number_of_labels_is_met_exactly_and_a_smaller_one_lies_in_a_larger(builder):
+    columns = reading.CachedColumns(builder, ("obj_id", "group_id"))
+
+    def chosen(fold, n, part=0):
+        splits = cross_validation_splits(builder, fold, 20, n_labels=n, labels_part=part)
+        train, others = columns(splits.train), columns(f"{splits.validation}+{splits.test}")
+        assert len(train["obj_id"]) == n and not set(train["group_id"]) & set(others["group_id"])
+        return set(train["obj_id"].tolist())
+
+    for fold in (0, 4):
+        for part in (0, 1):
+            assert chosen(fold, 10, part) < chosen(fold, 50, part) < chosen(fold, 150, part)
+        assert len(chosen(fold, 50, 0) & chosen(fold, 50, 1)) < 25
+    whole = cross_validation_splits(builder, 0, 20).train
+    n_all = len(columns(whole)["obj_id"])
+    assert chosen(0, n_all, 3) == set(columns(whole)["obj_id"].tolist())
+    with pytest.raises(ValueError, match=f"data.n_labels is 400, there are {n_all} galaxies to train on; give fewer"):
+        cross_validation_splits(builder, 0, 20, n_labels=400)
+
+
+def test_baselines_learn_from_as_many_labels():
+    for part in (0, 1):
+        rows = labelled_rows(60, 5, 40, part)
+        assert rows.sum() == 10 and (part == 0) == rows[:10].all()

@@ -47,3 +47,12 @@ def test_colour_images_and_reference_follow_the_wavelengths_not_the_order_of_the
 def test_any_number_of_bands_has_a_colour_image(bands, extinction, colours, reference):
     survey = dataclasses.replace(THREE_BANDS, bands=bands, extinction_per_ebv=extinction)
     assert survey.colour_bands == colours and survey.reference_band == reference
+
+
+def test_a_survey_in_some_of_its_bands_keeps_their_numbers():
+    griz = SDSS.of_bands("griz")
+    assert griz.name == "sdss_griz" and griz.dataset_name == "sdss_griz_griz" and griz.bands == ("g", "r", "i", "z")
+    assert griz.sky_sigma == SDSS.sky_sigma[1:] and griz.pixel_scale == SDSS.pixel_scale and griz.frames is None
+    assert SDSS.of_bands("ugriz") is SDSS
+    with pytest.raises(ValueError, match="bands are g, y; name some of u, g, r, i, z of sdss, each once"):
+        SDSS.of_bands("gy")

@@ -6,9 +6,9 @@ import tensorflow as tf
 from photoz_morph.training.auxiliary import (
     AuxiliaryTargets,
     KnownTargetsLoss,
-    copy_shared_weights,
     with_auxiliary_head,
 )
+from photoz_morph.transfer.fine_tuning import copy_merged_weights
 
 NAMES = ("r_e", "axis_ratio", "mags")
 
@@ -64,7 +64,7 @@ def test_a_head_shares_the_layers_and_leaves_their_weights_and_the_output():
     for a, b in zip(before, network.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     other = keras.models.clone_model(network)
-    copy_shared_weights(model, other)
+    copy_merged_weights(model, other)
     np.testing.assert_array_equal(other(values), network(values))
 
 

@@ -9,6 +9,7 @@ from photoz_morph.cli.morph.prediction import export, infer, predict
 from photoz_morph.cli.morph.robustness import attack, depth, latent, perturb
 from photoz_morph.cli.morph.selection import calibrate, select
 from photoz_morph.cli.morph.training import status, summary, train
+from photoz_morph.cli.morph.transfer import transfer
 from photoz_morph.cli.options import OneLineErrors
 
 
@@ -26,7 +27,7 @@ def main():
 
 
 for command in (
-    simulate, mock, build, train, status, summary, predict, export, infer, baseline, evaluate, report, attack,
+    simulate, mock, build, train, transfer, status, summary, predict, export, infer, baseline, evaluate, report, attack,
     latent, perturb, depth, select, calibrate,
 ):  # fmt: skip
     main.add_command(command)

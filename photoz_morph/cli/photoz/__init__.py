@@ -10,6 +10,7 @@ from photoz_morph.cli.photoz.prediction import calibrate, convert, export, impor
 from photoz_morph.cli.photoz.robustness import attack
 from photoz_morph.cli.photoz.survey import survey
 from photoz_morph.cli.photoz.training import distill, pretrain, status, summary, train
+from photoz_morph.cli.photoz.transfer import transfer
 
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,7 +24,7 @@ def main():
 
 
 for command in (
-    simulate, select, index, stack, build, pretrain, train, distill, status, summary, calibrate, predict, convert,
-    export, import_checkpoint, infer, baseline, evaluate, compare, report, learning_curve, attack, survey,
+    simulate, select, index, stack, build, pretrain, train, transfer, distill, status, summary, calibrate, predict,
+    convert, export, import_checkpoint, infer, baseline, evaluate, compare, report, learning_curve, attack, survey,
 ):  # fmt: skip
     main.add_command(command)

@@ -34,16 +34,18 @@ from photoz_morph.training.quiet import quiet_tensorflow
               help="Fraction of galaxies with stacks of 10 to 64 frames, like Stripe 82.")  # fmt: skip
 @click.option("--seeing", default=1.0, show_default=True, type=click.FloatRange(0.5, 5),
               help="Width of the point-spread function in units of that of SDSS.")  # fmt: skip
+@click.option("--bands", help="Bands that are written, such as griz; the survey is then sdss_griz. All by default.")
 @click.option("--processes", type=click.IntRange(min=1),
               help="Number of processes; all cores by default. The output does not depend on it.")  # fmt: skip
 @quiet_option
-def simulate(n_galaxies, seed, out, deep_fraction, seeing, processes, quiet):
+def simulate(n_galaxies, seed, out, deep_fraction, seeing, bands, processes, quiet):
     """Simulate stacks of the SDSS Main Galaxy Sample with known redshifts (the embedded default)."""
     from photoz_morph.simulation.sdss.sample import simulate_sample
 
     simulate_sample(
-        out, n_galaxies, seed, n_processes=processes, progress=not quiet, deep_fraction=deep_fraction, seeing=seeing
-    )
+        out, n_galaxies, seed, n_processes=processes, progress=not quiet, deep_fraction=deep_fraction, seeing=seeing,
+        bands=bands,
+    )  # fmt: skip
     echo(f"{n_galaxies} simulated galaxies in {out}/stacks-*.fits. Next: photoz build {out}", quiet)
 
 

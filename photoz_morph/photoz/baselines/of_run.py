@@ -15,8 +15,9 @@ from photoz_morph.photoz.baselines.shapes import crude_shapes
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predict import known_first
 from photoz_morph.photoz.predictions import predictions_table, read_predictions, write_predictions
-from photoz_morph.photoz.splits import open_run_dataset
+from photoz_morph.photoz.splits import labelled_rows, open_run_dataset
 from photoz_morph.runs.folder import finished_members, read_run
+from photoz_morph.surveys import SDSS
 
 BASELINES = tuple(MODELS | STAMP_MODELS)
 STAMPS_AT_ONCE = 256
@@ -39,7 +40,8 @@ def predict_baselines(run_dir, methods=BASELINES, data_dir=None, progress=True):
     method : str
     table : Table
         Each galaxy is predicted from the galaxies of all other folds, or from the part of them that
-        `data.train_fraction` and `data.train_on` leave to the networks (which lose `data.n_validation` more). A galaxy
+        `data.train_fraction`, `data.train_on` and `data.n_labels` leave to the networks (which may lose
+        `data.n_validation` more). A galaxy
         without a magnitude is flagged.
 
     Raises
@@ -63,7 +65,12 @@ def predict_baselines(run_dir, methods=BASELINES, data_dir=None, progress=True):
     survey, grid, origin = config.survey, config.redshift, builder.info.metadata["origin"]
     part = config.data.train_fraction * len(parts) / (len(parts) - 1)
     n_train = [round(part * len(split["obj_id"])) for split in parts]
-    trains = np.concatenate([np.arange(len(split["obj_id"])) < n for split, n in zip(parts, n_train)])
+    trains = [np.arange(len(split["obj_id"])) < n for split, n in zip(parts, n_train)]
+    if config.data.n_labels is not None:
+        labels = config.data.n_labels, config.data.labels_part
+        trains = [labelled_rows(len(split["obj_id"]), len(parts), *labels) for split in parts]
+        n_train = [int(rows.nonzero()[0].max(initial=-1)) + 1 for rows in trains]
+    trains = np.concatenate(trains)
     trains &= at_depth(columns["n_frames"], config.data.train_on)
     z_train = np.where(trains, columns["z_spec"], np.nan)
     folds = list(finished_members(run_dir, PhotozConfig))
@@ -95,6 +102,11 @@ def _features(method, builder, columns, n_needed, survey, progress):
     if method == "bound_truth":
         true_photometry = photometric_features(columns["true_mags"], columns["ebv"], survey)
         return np.column_stack([true_photometry, structure_features(columns)])
+    if survey.bands != SDSS.bands:
+        raise ValueError(
+            f"{builder.data_dir}: has bands {', '.join(survey.bands)}; what the pixels hold is known of the simulated "
+            f"{', '.join(SDSS.bands)} alone"
+        )
     rows, information = measured_information(builder, columns, n_needed, survey, progress)
     found = pixel_features(information, columns["ebv"][rows], survey)
     features = np.full((len(photometry), found.shape[1]), np.nan)

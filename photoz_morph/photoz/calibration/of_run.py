@@ -29,7 +29,7 @@ from photoz_morph.photoz.calibration.quality import (
 )
 from photoz_morph.photoz.calibration.redshift_distribution import training_counts
 from photoz_morph.photoz.config import PhotozConfig
-from photoz_morph.photoz.splits import cross_validation_splits, open_run_dataset
+from photoz_morph.photoz.splits import open_run_dataset, splits_of
 from photoz_morph.runs.folder import finished_members, read_run, run_provenance, weights_hash
 from photoz_morph.system.locks import locked
 from photoz_morph.system.provenance import code_version, joint_hash
@@ -151,10 +151,8 @@ class _Networks:
 
     def __init__(self, config, builder, members):
         self.config, self.builder, self._members, self._answers = config, builder, members, {}
-        data, sizes = config.data, {fold: reading.n_galaxies(builder, f"fold_{fold}") for fold in members}
-        self.splits = {
-            fold: cross_validation_splits(builder, fold, data.n_validation, data.train_fraction) for fold in members
-        }
+        sizes = {fold: reading.n_galaxies(builder, f"fold_{fold}") for fold in members}
+        self.splits = {fold: splits_of(config, builder, fold) for fold in members}
         self.parts = {
             fold: parts_to_calibrate_on(fold, splits.validation, members, sizes) for fold, splits in self.splits.items()
         }

@@ -18,7 +18,7 @@ from photoz_morph.photoz import dataset
 from photoz_morph.photoz.experiment import N_ADAPTATION, PhotozExperiment, new_network
 from photoz_morph.photoz.pretraining.network import triple_loss_network
 from photoz_morph.photoz.pretraining.views import ViewBatches, colours_of
-from photoz_morph.photoz.splits import cross_validation_splits
+from photoz_morph.photoz.splits import splits_of
 
 __all__ = ["PretrainingExperiment"]
 
@@ -44,7 +44,7 @@ class PretrainingExperiment:
         # A config may be that of the training, too: what only a training does is left out.
         config = replace(
             config, train=replace(config.train, teacher=None, auxiliary_weight=0, initial_weights=None),
-            adaptation=replace(config.adaptation, name="none"),
+            adaptation=replace(config.adaptation, name="none"), transfer=replace(config.transfer, source=None),
         )  # fmt: skip
         self.config = config
         self._trained = PhotozExperiment(config, data_dir)
@@ -71,8 +71,7 @@ class PretrainingExperiment:
 
     def fold(self, fold):
         """Data, network and scores of one fold."""
-        data = self.config.data
-        splits = cross_validation_splits(self.builder, fold, data.n_validation, data.train_fraction)
+        splits = splits_of(self.config, self.builder, fold)
         split = "+".join(f"fold_{seen}" for seen in self._seen(fold))
         return PretrainingFold(self.config, self.builder, split, splits, self.columns)
 

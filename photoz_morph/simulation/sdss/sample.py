@@ -39,8 +39,9 @@ UNITS = {
 
 @one_owner("out_dir")
 def simulate_sample(
-    out_dir, n_galaxies, seed, survey=SDSS, n_processes=None, progress=True, deep_fraction=DEEP_FRACTION, seeing=1.0
-):
+    out_dir, n_galaxies, seed, survey=SDSS, n_processes=None, progress=True, deep_fraction=DEEP_FRACTION, seeing=1.0,
+    bands=None,
+):  # fmt: skip
     """Write a simulated sample as shards; complete shards are kept.
 
     Parameters
@@ -59,6 +60,8 @@ def simulate_sample(
         Of the galaxies: stacks of 10 to 64 frames, like those of Stripe 82.
     seeing : float
         Width of the point-spread functions in units of that of the survey; nothing else of a galaxy depends on it.
+    bands : sequence of str, optional
+        Bands that are written, of those of the survey; the pixels of each do not depend on the others.
 
     Returns
     -------
@@ -85,12 +88,13 @@ def simulate_sample(
     check_seed(seed)
     if survey.bands != SDSS.bands:
         raise ValueError(f"survey {survey.name} has bands {survey.bands}; the templates give SDSS {SDSS.bands}")
+    written = survey.of_bands(tuple(bands or survey.bands))
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     sizes = [min(SHARD_SIZE, n_galaxies - first) for first in range(0, n_galaxies, SHARD_SIZE)]
     shards = [(shard_path(out_dir, i), i * SHARD_SIZE, size) for i, size in enumerate(sizes)]
     paths = [path for path, _, _ in shards]
-    wanted = {"ORIGIN": "simulated", "SEED": seed, "RECIPE": RECIPE, "SURVEY": survey.name, "DEEPFRAC": deep_fraction}
+    wanted = {"ORIGIN": "simulated", "SEED": seed, "RECIPE": RECIPE, "SURVEY": written.name, "DEEPFRAC": deep_fraction}
     wanted["SEEING"] = _seeing_card(seeing)
     check_folder(out_dir.glob("stacks-*.fits"), wanted, paths, BEYOND)
     todo = incomplete_shards(shards, read_catalog, "galaxies")
@@ -98,11 +102,12 @@ def simulate_sample(
         bar.update(n_galaxies - sum(size for _, _, size in todo))
         # Each worker computes in one thread: SciPy's FFT starts none unless asked, and hardly a matrix is large enough
         # for a threaded product.
-        run_all(simulate_shard, [(*shard, seed, survey, deep_fraction, seeing) for shard in todo], n_processes, bar)
+        settings = seed, survey, deep_fraction, seeing, written
+        run_all(simulate_shard, [(*shard, *settings) for shard in todo], n_processes, bar)
     return paths
 
 
-def simulate_shard(path, first, n_galaxies, seed, survey, deep_fraction, seeing=1.0):
+def simulate_shard(path, first, n_galaxies, seed, survey, deep_fraction, seeing=1.0, written=None):
     """Write the shard of the objects from index `first` on; returns their number."""
     images = np.empty((n_galaxies, *survey.image_shape), np.float32)
     rows = []
@@ -110,6 +115,13 @@ def simulate_shard(path, first, n_galaxies, seed, survey, deep_fraction, seeing=
         images[i], row = simulate_galaxy(seed, first + i, survey, deep_fraction, seeing)
         rows.append(row)
     table = Table({name: np.array([row[name] for row in rows]) for name in rows[0]})
+    written = written or survey
+    if written != survey:
+        columns = [survey.bands.index(band) for band in written.bands]
+        images = images[..., columns]
+        for name in table.colnames:
+            if table[name].shape[1:] == (survey.n_bands,):
+                table[name] = np.asarray(table[name])[:, columns]
     for name, unit in UNITS.items():
         table[name].unit = unit
     header = [("SEED", seed, "objects are a function of (SEED, index)"), ("RECIPE", RECIPE, "of simulation")]
@@ -118,7 +130,7 @@ def simulate_shard(path, first, n_galaxies, seed, survey, deep_fraction, seeing=
     if _seeing_card(seeing):
         header.append(("SEEING", seeing, "width of the PSF in units of the survey's"))
     header.append(("ENGINE", "simulation", "stacks are drawn as such, not made of frames"))
-    write_shard(path, images, table, survey, "simulated", header)
+    write_shard(path, images, table, written, "simulated", header)
     return n_galaxies
 
 

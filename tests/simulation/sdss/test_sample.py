@@ -215,3 +215,14 @@ def knn_sigma_mad(features, z, fold, n_neighbours=100):
             z_phot[galaxy] = fit[0]
     residuals = (z_phot - z) / (1 + z)
     return 1.4826 * np.median(np.abs(residuals - np.median(residuals)))
+
+
+def test_fewer_bands_are_the_same_galaxies_without_the_others(tmp_path):
+    simulate_sample(tmp_path / "all", 3, seed=5, n_processes=1, progress=False)
+    simulate_sample(tmp_path / "griz", 3, seed=5, n_processes=1, progress=False, bands="griz")
+    (images, table), (fewer, columns) = read_all(tmp_path / "all"), read_all(tmp_path / "griz")
+    np.testing.assert_array_equal(fewer, images[..., 1:])
+    np.testing.assert_array_equal(columns["mags"], np.asarray(table["mags"])[:, 1:])
+    np.testing.assert_array_equal(columns["z_spec"], table["z_spec"])
+    with pytest.raises(ValueError):  # the shards of another survey
+        simulate_sample(tmp_path / "all", 3, seed=5, n_processes=1, progress=False, bands="griz")

@@ -1,0 +1,83 @@
+"""Runs on few labels, for the transfer commands of both chains: networks that learn on, and others from random weights.
+
+Each method, number of labels and repeat is a run folder of its own, DIR/METHOD_N_REPEAT, resumed like any other.
+Repeats differ in the seed and in which galaxies have labels, the same for all methods.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from photoz_morph.cli.options import UserPath
+
+SCRATCH = "scratch"
+
+
+def numbers_of(text):
+    """Numbers of labels from text such as 100,500,2000, rising; None if there is none."""
+    if text is None:
+        return None
+    try:
+        numbers = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        numbers = [0]
+    if numbers[0] < 1:
+        raise click.UsageError(f"--labels is {text!r}; give numbers of galaxies, such as 100,500,2000")
+    return numbers
+
+
+labels_option = click.option(
+    "--labels", metavar="N,N,...", callback=lambda ctx, param, value: numbers_of(value),
+    help="Train on so many labelled galaxies instead of all, and show the scores beside training from random weights.",
+)  # fmt: skip
+repeats_option = click.option(
+    "--repeats", default=3, show_default=True, type=click.IntRange(min=1),
+    help="With --labels: trainings of each size, with other seeds and other labelled galaxies.",
+)  # fmt: skip
+modes_option = click.option(
+    "--mode", "modes", multiple=True, type=click.Choice(["all", "blocks", "frozen", "lora"]),
+    help="What learns, instead of transfer.mode; with --labels it may be given several times.",
+)  # fmt: skip
+from_option = click.option(
+    "--from", "source", required=True, metavar="RUN", type=UserPath(), help="Run folder whose networks are the start."
+)
+
+
+def few_label_configs(config, labels, repeats, modes):
+    """Configs of all runs of a few-label curve.
+
+    Parameters
+    ----------
+    config : PhotozConfig or MorphConfig
+        Of the transfer.
+    labels : list of int
+    repeats : int
+    modes : sequence of str
+
+    Returns
+    -------
+    dict of (str, int, int) to config
+        By method, a mode or "scratch", number of labels, and repeat from 1.
+
+    Raises
+    ------
+    ValueError
+        If two choices contradict each other.
+    """
+    starts = {mode: replace(config.transfer, mode=mode) for mode in modes}
+    starts[SCRATCH] = type(config.transfer)()
+    configs = {}
+    for method, transfer in starts.items():
+        for n in labels:
+            for repeat in range(repeats):
+                data = replace(config.data, n_labels=n, labels_part=repeat)
+                found = replace(config, seed=config.seed + repeat, data=data, transfer=transfer)
+                found.check()
+                configs[method, n, repeat + 1] = found
+    return configs
+
+
+def run_folder(folder, key):
+    """Run folder of a method, a number of labels and a repeat."""
+    return Path(folder) / "_".join(map(str, key))

@@ -1,4 +1,4 @@
-"""Make tests/data/adaptation_reference.npz: adaptation losses by skada of random outputs, which tests compare ours with.
+"""Make tests/data/adaptation_reference.npz: adaptation losses by skada of random outputs, to test ours.
 
     python scripts/make_adaptation_reference.py
 

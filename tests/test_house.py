@@ -32,7 +32,7 @@ WINGS = {
     "photoz": [
         ["report_run"],
         ["report"],
-        ["baselines", "tf1_checkpoint", "robustness"],
+        ["baselines", "tf1_checkpoint", "robustness", "explanation"],
         ["lsdb_partition"],
         ["infer"],
         ["exported_model", "catalog_source"],
@@ -51,6 +51,7 @@ WINGS = {
         ["report_run"],
         ["report"],
         ["infer"],
+        ["explanation"],
         ["robustness", "baselines", "selection", "stamp_source"],
         ["evaluation", "predict", "export", "exported_model"],
         ["experiment"],
@@ -68,10 +69,11 @@ NETWORKS = {
     "datasets", "models", "adaptation", "explain", "training", "rail", "photoz.dataset", "photoz.teacher",
     "photoz.experiment", "photoz.adaptation",
     "photoz.predict", "photoz.export", "photoz.tf1_checkpoint", "photoz.baselines.mlp", "photoz.calibration.graph",
-    "photoz.calibration.networks", "photoz.calibration.of_run", "photoz.pretraining", "photoz.robustness.networks",
+    "photoz.calibration.networks", "photoz.calibration.of_run", "photoz.explanation",
+    "photoz.pretraining", "photoz.robustness.networks",
     "morph.augmentation",
     "morph.dataset", "morph.classify", "morph.experiment", "morph.predict", "morph.export", "morph.robustness",
-    "morph.selection.answers",
+    "morph.selection.answers", "morph.explanation",
 }  # fmt: skip
 ONLY = {
     "tensorflow": NETWORKS,

@@ -100,7 +100,7 @@ class Score:
         galaxies = np.arange(n) if galaxies is None else np.asarray(galaxies)
         for start in range(0, n, size):
             rows = slice(start, start + size)
-            yield {name: _tensor(values[rows]) for name, values in inputs.items()}, _tensor(galaxies[rows])
+            yield {name: as_tensor(values[rows]) for name, values in inputs.items()}, as_tensor(galaxies[rows])
 
     def compiled(self, function):
         """Compiled function of tensors that makes use of the network.
@@ -146,8 +146,8 @@ def is_number(values):
     return "float" in keras.backend.standardize_dtype(values.dtype)
 
 
-def _tensor(values):
-    """Tensor of an input: float32 for numbers, whatever else as it is."""
+def as_tensor(values):
+    """Tensor of an input: float32 for numbers of any precision, whatever else as it is."""
     values = np.asarray(values)
     return ops.convert_to_tensor(values, "float32" if values.dtype.kind == "f" else None)
 

@@ -160,6 +160,14 @@ def image_name(inputs):
     return names[0]
 
 
+def image_of(filling, name):
+    """Image of a baseline; a ValueError if it has none of this name."""
+    values = named(filling).get(name)
+    if values is None:
+        raise ValueError(f"the baseline has no {name!r}; give it in the form of the inputs, as sky.baseline does")
+    return np.asarray(values, np.float32)
+
+
 def per_sky_sigma(gradient, sigma):
     """Gradient with respect to pixels in units of the noise of the sky.
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from keras import ops
 
-from photoz_morph.explain.gradients import named
-from photoz_morph.explain.sky import image_name
+from photoz_morph.explain.gradients import as_tensor, named
+from photoz_morph.explain.sky import image_name, image_of
 
 DIRECTIONS = ("deletion", "insertion")
 STEPS_OF = ("flux", "pixels")
@@ -83,7 +83,7 @@ def removal_curves(score, inputs, attribution, filling, direction="deletion", ax
         raise ValueError(f"direction is {direction!r}, axis {axis!r}; there are {', '.join(DIRECTIONS + STEPS_OF)}")
     given = named(inputs)
     image = image_name(given)
-    images, fillings = (np.asarray(part[image], np.float32) for part in (given, named(filling)))
+    images, fillings = np.asarray(given[image], np.float32), image_of(filling, image)
     maps = map_of_image(attribution, image, images.shape)
     if np.any(maps < 0):
         change = score(inputs) - score({**given, image: fillings} if isinstance(inputs, dict) else fillings)
@@ -99,14 +99,12 @@ def removal_curves(score, inputs, attribution, filling, direction="deletion", ax
         counts = np.linspace(0, len(order), n_steps + 1).round().astype(np.int32)
         if axis == "flux":
             counts[1:-1] = np.searchsorted(gone[:-1], np.linspace(0, 1, n_steps + 1)[1:-1])
-        own = {name: ops.convert_to_tensor(part[galaxy : galaxy + 1]) for name, part in given.items()}
-        ranks, sky = ops.convert_to_tensor(rank.reshape(images.shape[1:])), ops.convert_to_tensor(fillings[galaxy])
-        found = [
-            ops.convert_to_numpy(call(own, sky, ranks, *(ops.convert_to_tensor(part) for part in (
-                np.int32(galaxy), counts[start : start + score.batch_size], direction == "deletion"
-            ))))
-            for start in range(0, n_steps + 1, score.batch_size)
-        ]  # fmt: skip
+        own = {name: as_tensor(part[galaxy : galaxy + 1]) for name, part in given.items()}
+        fixed = [own, *(as_tensor(part) for part in (fillings[galaxy], rank.reshape(images.shape[1:])))]
+        fixed += [as_tensor(np.int32(galaxy)), as_tensor(direction == "deletion")]
+        found = []
+        for start in range(0, n_steps + 1, score.batch_size):
+            found.append(ops.convert_to_numpy(call(*fixed, as_tensor(counts[start : start + score.batch_size]))))
         values.append(np.concatenate(found))
         pixels.append(counts / len(order))
         flux.append(gone[counts])
@@ -142,9 +140,9 @@ def map_of_image(attribution, image, shape):
 
 
 def _ranked(image):
-    """Target of one galaxy: inputs, filling, ranks of its pixels, number, how many are changed, and which way."""
+    """Target of one galaxy: inputs, filling, ranks of its pixels, number, which way, and how many are changed."""
 
-    def ranked(value, own, sky, ranks, galaxy, counts, is_deletion):
+    def ranked(value, own, sky, ranks, galaxy, is_deletion, counts):
         is_changed = ranks < counts[:, None, None, None]
         stamps = ops.where(ops.equal(is_changed, is_deletion), sky, own[image])
         n = ops.shape(counts)[0]

@@ -6,8 +6,8 @@ The patches are made inside the compiled function, a batch at a time, so that th
 import numpy as np
 from keras import ops
 
-from photoz_morph.explain.gradients import named
-from photoz_morph.explain.sky import image_name
+from photoz_morph.explain.gradients import as_tensor, named
+from photoz_morph.explain.sky import image_name, image_of
 
 
 def occlusion(score, inputs, filling, size=5, stride=2, bands=None, progress=lambda galaxies: galaxies):
@@ -41,8 +41,9 @@ def occlusion(score, inputs, filling, size=5, stride=2, bands=None, progress=lam
     -----
     Zeiler & Fergus (2014, arXiv 1311.2901), Sec. 4.2, with a grey square.
     """
-    given, fillings = named(inputs), named(filling)
+    given = named(inputs)
     image = image_name(given)
+    skies = image_of(filling, image)
     n, *shape = np.shape(given[image])
     if not (1 <= size <= min(shape[:2]) and 1 <= stride <= min(shape[:2])):
         raise ValueError(f"patches of {size} pixels in steps of {stride} are not in stamps of {shape[0]} x {shape[1]}")
@@ -55,12 +56,12 @@ def occlusion(score, inputs, filling, size=5, stride=2, bands=None, progress=lam
     clean = score(inputs)
     values = np.empty((n, len(places)))
     for galaxy in progress(range(n)):
-        own = {name: ops.convert_to_tensor(value[galaxy : galaxy + 1]) for name, value in given.items()}
-        sky = ops.convert_to_tensor(fillings[image][galaxy : galaxy + 1], "float32")
+        own = {name: as_tensor(value[galaxy : galaxy + 1]) for name, value in given.items()}
+        sky = as_tensor(skies[galaxy : galaxy + 1])
         for start in range(0, len(places), score.batch_size):
             rows = slice(start, start + score.batch_size)
-            arguments = (ops.convert_to_tensor(part[rows]) for part in (top, left, chosen[of_set]))
-            found = occluded(own, ops.convert_to_tensor(np.int32(galaxy)), sky, *arguments)
+            arguments = (as_tensor(part[rows]) for part in (top, left, chosen[of_set]))
+            found = occluded(own, as_tensor(np.int32(galaxy)), sky, *arguments)
             values[galaxy, rows] = ops.convert_to_numpy(found)
     losses = (clean[:, None] - values).reshape(n, *(len(axis) for axis in corners), len(sets))
     return losses[..., 0] if bands is None else losses
@@ -95,14 +96,22 @@ def occlusion_map(losses, shape, size=5, stride=2):
 
 def _occluder(score, image, shape, size):
     """Compiled target of one galaxy under patches: inputs, number, filling, upper rows, left columns, bands (m, c)."""
-    rows, columns = (np.arange(side, dtype=np.int32) for side in shape[:2])
+    rows, columns, n_bands = shape
+    row_in_patch, column_in_patch = (axis.astype(np.int32) for axis in np.indices((size, size)))
 
     def occluded(value, own, galaxy, sky, top, left, bands):
-        in_rows = ops.logical_and(rows >= top[:, None], rows < top[:, None] + size)
-        in_columns = ops.logical_and(columns >= left[:, None], columns < left[:, None] + size)
-        square = ops.logical_and(in_rows[:, :, None], in_columns[:, None, :])
-        stamps = ops.where(ops.logical_and(square[..., None], bands[:, None, None, :] > 0), sky, own[image])
         n = ops.shape(top)[0]
+        # Beyond the edge the last pixel is replaced again, by the same values.
+        row = ops.minimum(top[:, None, None] + row_in_patch, rows - 1)
+        column = ops.minimum(left[:, None, None] + column_in_patch, columns - 1)
+        pixel = row * columns + column
+        new, old = (ops.take(ops.reshape(part, (-1, n_bands)), pixel, axis=0) for part in (sky, own[image]))
+        patch = ops.where(bands[:, None, None, :] > 0, new, old)
+        # Only the patch is written into a copy: choosing among all pixels of both images takes several times as long.
+        copy = ops.arange(n, dtype="int32")[:, None, None] + 0 * row
+        places = ops.reshape(ops.stack([copy, row, column], axis=-1), (-1, 3))
+        stamps = ops.broadcast_to(own[image], (n, rows, columns, n_bands))
+        stamps = ops.scatter_update(stamps, places, ops.reshape(patch, (-1, n_bands)))
         copies = {name: ops.repeat(values, n, axis=0) for name, values in own.items() if name != image}
         return value({**copies, image: stamps}, ops.repeat(galaxy[None], n))
 

@@ -11,8 +11,8 @@ import numpy as np
 from keras import ops
 from sklearn.cluster import KMeans
 
-from photoz_morph.explain.gradients import named, unnamed
-from photoz_morph.explain.sky import image_name, measure_sky
+from photoz_morph.explain.gradients import as_tensor, named, unnamed
+from photoz_morph.explain.sky import image_name, image_of, measure_sky
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,7 @@ class MaskedScore:
     def __init__(self, score, inputs, filling, regions):
         self.given, self.filling = named(inputs), named(filling)
         self.score, self.regions, self.image = score, regions, image_name(self.given)
+        image_of(filling, self.image)
         missing = [name for name in regions.scalars if name not in self.filling or name not in self.given]
         if missing:
             raise ValueError(f"{missing[0]!r} is a player, but not in inputs and baseline; give it a value in both")
@@ -148,14 +149,14 @@ class MaskedScore:
         ndarray, shape (m,)
         """
         kept = np.asarray(kept, np.float32)
-        labels = ops.convert_to_tensor(self.regions.of_galaxy(galaxy), "int32")
+        labels = as_tensor(self.regions.of_galaxy(galaxy).astype(np.int32))
         own, filling = (
-            {name: ops.convert_to_tensor(values[galaxy : galaxy + 1]) for name, values in part.items()}
+            {name: as_tensor(values[galaxy : galaxy + 1]) for name, values in part.items()}
             for part in (self.given, self.filling)
         )
-        number, parts = ops.convert_to_tensor(np.int32(galaxy)), []
+        number, parts = as_tensor(np.int32(galaxy)), []
         for start in range(0, len(kept), self.score.batch_size):
-            rows = ops.convert_to_tensor(kept[start : start + self.score.batch_size])
+            rows = as_tensor(kept[start : start + self.score.batch_size])
             parts.append(ops.convert_to_numpy(self._call(own, filling, labels, number, rows)))
         return np.concatenate(parts).astype(np.float64)
 

@@ -3,8 +3,8 @@
 import numpy as np
 from keras import ops
 
-from photoz_morph.explain.gradients import named, unnamed
-from photoz_morph.explain.sky import image_name
+from photoz_morph.explain.gradients import as_tensor, named, unnamed
+from photoz_morph.explain.sky import image_name, image_of
 
 
 def rise(score, inputs, filling, n_masks=2000, cells=7, kept=0.5, each_band=False, seed=0):
@@ -37,6 +37,7 @@ def rise(score, inputs, filling, n_masks=2000, cells=7, kept=0.5, each_band=Fals
     """
     given, fillings = named(inputs), named(filling)
     image = image_name(given)
+    image_of(filling, image)
     n, rows, columns, n_bands = np.shape(given[image])
     scalars = [name for name in fillings if name != image]
     call = score.compiled(_masked(image, scalars))
@@ -49,10 +50,10 @@ def rise(score, inputs, filling, n_masks=2000, cells=7, kept=0.5, each_band=Fals
         switches = (rng.random((count, len(scalars))) < kept).astype(np.float32)
         for galaxy in range(n):
             own, sky = (
-                {name: ops.convert_to_tensor(values[galaxy : galaxy + 1]) for name, values in part.items()}
+                {name: as_tensor(values[galaxy : galaxy + 1]) for name, values in part.items()}
                 for part in (given, fillings)
             )
-            arguments = (ops.convert_to_tensor(part) for part in (np.int32(galaxy), masks, switches))
+            arguments = (as_tensor(part) for part in (np.int32(galaxy), masks, switches))
             values = ops.convert_to_numpy(call(own, sky, *arguments)).astype(np.float64)
             total[galaxy] += values.sum()
             weighted[image][galaxy] += np.tensordot(values, masks, axes=1)

@@ -64,6 +64,18 @@ def test_of_a_linear_network_single_pixels_lose_weights_times_difference():
     np.testing.assert_allclose(found, weights * (inputs["image"] - filling["image"]), atol=2e-5)
 
 
+def test_double_precision_and_a_stamp_as_large_as_the_patch_are_no_exceptions():
+    score, inputs, filling = Score(two_inputs(), class_probability(1)), galaxies(), galaxies(seed=9)
+    double = {name: values.astype(np.float64) for name, values in inputs.items()}
+    found = occlusion(score, double, filling, 6, 6)
+    np.testing.assert_allclose(found[:, 0, 0], score(inputs) - score({**inputs, "image": filling["image"]}), atol=2e-6)
+
+
+def test_a_baseline_without_the_image_is_named():
+    with pytest.raises(ValueError, match="the baseline has no 'image'; give it in the form of the inputs"):
+        occlusion(Score(two_inputs(), class_probability(1)), galaxies(), galaxies()["image"])
+
+
 @pytest.mark.parametrize("size, stride", [(0, 1), (7, 1), (1, 0)])
 def test_patches_that_are_not_in_the_stamp_are_refused(size, stride):
     with pytest.raises(ValueError, match=f"patches of {size} pixels in steps of {stride} are not in stamps of 6 x 6"):

@@ -42,7 +42,8 @@ def test_players_that_are_taken_away_have_the_values_of_the_baseline():
 def test_a_player_without_a_value_in_the_baseline_is_named():
     with pytest.raises(ValueError, match="'ebv' is a player, but not in inputs and baseline"):
         players = regions.whole_bands((6, 6, 3), ("ebv",))
-        regions.MaskedScore(Score(two_inputs(), class_probability(1)), galaxies(), galaxies()["image"], players)
+        only_image = {"image": galaxies()["image"]}
+        regions.MaskedScore(Score(two_inputs(), class_probability(1)), galaxies(), only_image, players)
 
 
 def test_spread_values_keep_their_sums():

@@ -1,8 +1,9 @@
 """One self-contained HTML page, made of text, tables and pictures.
 
-Nothing is fetched when the page is opened: pictures are embedded as base64, and there are no scripts and no external
-fonts. Every function escapes the text it is given and returns HTML; `page` puts the pieces together. The page is laid
-out for wide and narrow screens, light and dark (pictures keep their white ground), and for paper.
+Nothing is fetched when the page is opened: pictures are embedded as base64, and there are no external fonts and no
+scripts but that of `galaxy_map`. Every function escapes the text it is given and returns HTML; `page` puts the pieces
+together. The page is laid out for wide and narrow screens, light and dark (pictures keep their white ground), and for
+paper.
 """
 
 import base64

@@ -31,13 +31,12 @@ def norms_of_layers(network, kinds=None):
         if hasattr(operation, "layers"):
             found |= norms_of_layers(operation, kinds)
             continue
-        try:
-            outputs, inputs = tree.flatten(operation.output), tree.flatten(operation.input)
-        except (AttributeError, ValueError):  # of a layer that is called more than once, or makes an input
-            continue
+        outputs, inputs = tree.flatten(operation.output), tree.flatten(operation.input)
         made |= {id(tensor): operation for tensor in outputs}
         for tensor in inputs:
             seen.setdefault(id(tensor), []).append(operation)
+    if seen.keys() - made.keys() - {id(tensor) for tensor in network.inputs}:
+        return found  # behind a network or a layer of several calls: who sees what is not known
     for tensor in network.outputs:
         seen.setdefault(id(tensor), []).append(None)
     for tensor, operation in made.items():

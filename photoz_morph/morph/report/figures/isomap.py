@@ -3,18 +3,16 @@
 `embed` maps the latents of the same galaxies at both depths onto a plane with one isomap; `isomap_figure` draws it.
 """
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from sklearn.manifold import Isomap, trustworthiness
 
+from photoz_morph.explain.latent_space.isomap import N_NEIGHBOURS, isomap
 from photoz_morph.morph.report.style import class_colours
 from photoz_morph.report.style import GREY, legend_below
 
-N_NEIGHBOURS = 5  # scikit-learn's default, as in the authors' code
 N_GALAXIES = 250  # Ciprijanovic et al. (2021), the isomap figure
 
 
@@ -58,21 +56,16 @@ def embed(
     -------
     Embedding
 
-    Notes
-    -----
-    Tenenbaum, de Silva & Langford (2000). Unconnected groups of points are joined by their shortest links, as in
-    scikit-learn.
+    See Also
+    --------
+    photoz_morph.explain.latent_space.isomap
     """
     rows = np.sort(np.random.default_rng(seed).permutation(len(latent_y10))[:n_galaxies])
     latents = np.concatenate([np.asarray(latents, float)[rows] for latents in (latent_y10, latent_y1)])
     if marked is not None:
         latents = np.concatenate([latents, marked])
     n_neighbours = min(n_neighbours, len(rows) - 1)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*connected components")  # see the notes above
-        warnings.filterwarnings("ignore", message=".*sparsity")  # scipy's, on how scikit-learn joins them
-        plane = Isomap(n_neighbors=n_neighbours, n_components=n_components).fit_transform(latents)
-    trust = float(trustworthiness(latents, plane, n_neighbors=n_neighbours))
+    plane, trust = isomap(latents, n_neighbours, n_components)
     n = len(rows)
     return Embedding(rows, plane[:n], plane[n : 2 * n], plane[2 * n :], trust)
 

@@ -78,11 +78,26 @@ def checked_map(method, score, inputs, filling, attribution, settings, chance, o
         explained = {name: filling[name] for name in attribution} if isinstance(attribution, dict) else filling
         error, change = completeness_error(score, inputs, explained, attribution)
         checks["completeness"] = np.abs(error) / np.maximum(np.abs(change), np.finfo(float).tiny)
+    # Where the filling is the galaxy itself there is nothing to explain, and maps are alike whatever the network.
+    inside = np.any(named(inputs)[image] != named(filling)[image], axis=-1)
     if hasattr(score.network, "layers"):
-        after = cascading_randomisation(
-            score, lambda of: method.explain(of, inputs, filling, settings), ONLY_THE_LAST, settings.seed
-        )
-        checks["randomisation"] = after.correlation[image][:, -1]
+        found = []
+
+        def explain(of):
+            found.append(method.explain(of, inputs, filling, settings))
+            return found[-1]
+
+        cascading_randomisation(score, explain, ONLY_THE_LAST, settings.seed)
+        pair = [np.abs(named(one)[image]) for one in (attribution, found[-1])]
+        checks["randomisation"] = _agreement(pair, inside)
     if others:
-        checks["agreement"] = mean_correlation([named(found)[image] for found in (attribution, *others)])
+        checks["agreement"] = _agreement([named(one)[image] for one in (attribution, *others)], inside)
     return checks, curves
+
+
+def _agreement(maps, inside):
+    """Mean rank correlation of all pairs of maps over the pixels of each galaxy that differ from the filling."""
+    return np.array([
+        mean_correlation([one[galaxy][pixels][None] for one in maps])[0] if pixels.any() else np.nan
+        for galaxy, pixels in enumerate(inside)
+    ])  # fmt: skip

@@ -19,6 +19,7 @@ from photoz_morph.system.json_files import read_json, write_atomically
 from photoz_morph.system.tables import table_of, write_fits
 
 SETTINGS, GALAXIES = "settings.json", "galaxies"
+ANATOMY = ("kernels", "strongest", "feature_maps", "raised", "latent")
 REMEDY = "remove it and explain again"
 
 

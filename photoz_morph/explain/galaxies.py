@@ -61,7 +61,7 @@ def _share_among_bands(folder, ids, inputs, filling, scores, bands):
 def _explain_by(name, method, folder, ids, inputs, filling, scores, settings, chance):
     """Write the maps and checks of a method."""
     image = image_name(named(inputs))
-    found = [method.explain(score, inputs, filling, settings) for score in scores]
+    found = [method.explain(score, inputs, filling, settings) for score in (scores if method.votes else scores[:1])]
     checks, curves = checked_map(method, scores[0], inputs, filling, found[0], settings, chance, found[1:])
     table = Table(ids, copy=True)
     for check, values in checks.items():
@@ -70,7 +70,7 @@ def _explain_by(name, method, folder, ids, inputs, filling, scores, settings, ch
         table[f"attribution_{scalar}"] = named(found[0])[scalar]
     for way, curve in curves.items():
         table[f"{way}_flux"], table[f"{way}_target"] = curve.flux, curve.values
-    table.meta |= {"method": name, "title": method.title, "unit": method.unit, "n_member": len(scores)}
+    table.meta |= {"method": name, "title": method.title, "unit": method.unit, "n_member": len(found)}
     arrays = {"attribution": named(found[0])[image]}
     if len(found) > 1:
         maps = np.stack([named(one)[image] for one in found])

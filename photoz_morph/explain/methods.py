@@ -51,7 +51,7 @@ class Settings:
 
     size: int = 6
     stride: int = 4
-    n_steps: int = 32
+    n_steps: int = 64
     n_samples: int = 16
     n_masks: int = 500
     layer: str | None = None
@@ -73,6 +73,8 @@ class Method:
         Whether it tells what raises the target from what lowers it.
     adds_up : bool
         Whether its parts sum to the change of the target from the filling to the galaxy.
+    votes : bool
+        Whether all members of an ensemble are asked; not where this takes long and another method asks the same.
     """
 
     title: str
@@ -80,6 +82,7 @@ class Method:
     explain: Callable
     is_signed: bool = True
     adds_up: bool = False
+    votes: bool = True
 
 
 def chosen_methods(names):
@@ -196,7 +199,7 @@ METHODS = {
     "grad_cam": Method("Grad-CAM", ORDER, _cam(grad_cam)),
     "grad_cam_plus_plus": Method("Grad-CAM++", ORDER, _cam(grad_cam_plus_plus)),
     "occlusion": Method("Occlusion", LOSS, _occlusion(False)),
-    "band_occlusion": Method("Occlusion of a band", LOSS, _occlusion(True)),
+    "band_occlusion": Method("Occlusion of a band", LOSS, _occlusion(True), votes=False),
     "rise": Method("RISE", LOSS, _rise),
     "lime": Method("LIME", LOSS, _players(lime, "n_samples")),
     "kernel_shap": Method("KernelSHAP", PARTS, _players(kernel_shap, "n_samples"), adds_up=True),

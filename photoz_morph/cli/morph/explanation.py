@@ -25,8 +25,8 @@ from photoz_morph.training.quiet import quiet_tensorflow
               )  # fmt: skip
 @explain_options("integrated_gradients,smooth_grad,grad_cam,occlusion", stride=8)
 @quiet_option
-def explain(run, target, of, depth, n_known, encounters, methods, obj_ids, galaxies, network, name, out, data_dir,
-            quiet, **options):  # fmt: skip
+def explain(run, target, of, depth, n_known, encounters, methods, obj_ids, galaxies, network, anatomy, name, out,
+            data_dir, quiet, **options):  # fmt: skip
     """Explain the classes of test galaxies of RUN: maps of what speaks for and against a class, with checks of each.
 
     Galaxies are named with --obj-id, or picked: surest right and wrong, flipped by one pixel in an attack on RUN,
@@ -44,6 +44,7 @@ def explain(run, target, of, depth, n_known, encounters, methods, obj_ids, galax
 
     plan = ExplainPlan(
         tuple(methods), target, of, depth, galaxies, obj_ids, network - 1, n_known=n_known, encounters=encounters,
+        anatomy=anatomy,
         settings=explain_settings(**options),
     )  # fmt: skip
     folder = explain_run(run, plan, name, data_dir, out, progress=not quiet)

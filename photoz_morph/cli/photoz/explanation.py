@@ -18,7 +18,7 @@ from photoz_morph.training.quiet import quiet_tensorflow
               help="Also take N simulated galaxies apart: attribution by region, responses to one change.")  # fmt: skip
 @explain_options("integrated_gradients,smooth_grad,occlusion,band_occlusion", stride=4)
 @quiet_option
-def explain(run, target, fold, n_known, methods, obj_ids, galaxies, network, name, out, data_dir, quiet,
+def explain(run, target, fold, n_known, methods, obj_ids, galaxies, network, anatomy, name, out, data_dir, quiet,
             **options):
     """Explain the redshifts of test galaxies of RUN: maps of what raises and lowers them, with checks of each map.
 
@@ -37,7 +37,8 @@ def explain(run, target, fold, n_known, methods, obj_ids, galaxies, network, nam
 
     settings = explain_settings(**options)
     plan = ExplainPlan(
-        tuple(methods), target, galaxies, obj_ids, network - 1, fold, n_known=n_known, settings=settings
+        tuple(methods), target, galaxies, obj_ids, network - 1, fold, n_known=n_known, anatomy=anatomy,
+        settings=settings,
     )
     folder = explain_run(run, plan, name, data_dir, out, progress=not quiet)
     further = known_truth(read_stored(folder, KNOWN_TRUTH).table) if is_stored(folder, KNOWN_TRUTH) else []

@@ -8,10 +8,11 @@ from astropy.table import Table
 from tqdm import tqdm
 
 from photoz_morph.explain import targets
+from photoz_morph.explain.anatomy import examine, has_convolutions
 from photoz_morph.explain.files import GALAXIES, is_stored, start_folder, write_stored
 from photoz_morph.explain.galaxies import explain_galaxies
 from photoz_morph.explain.gradients import Score
-from photoz_morph.explain.methods import Settings, chosen_methods
+from photoz_morph.explain.methods import Settings, chosen_methods, last_maps
 from photoz_morph.explain.sky import baseline, galaxy_masks, measure_sky
 from photoz_morph.morph import dataset
 from photoz_morph.morph.classify import load_classifiers
@@ -52,6 +53,8 @@ class ExplainPlan:
         Simulated mergers that are taken apart, see `known_truth`.
     encounters : str, optional
         Folder of their encounters; by default one in the folder of the explanations.
+    anatomy : bool
+        Whether to examine what the filters see, make images, and map the latent space.
     settings : Settings
     """
 
@@ -64,6 +67,7 @@ class ExplainPlan:
     network: int = 0
     n_seen: int = 1000
     n_known: int = 0
+    anatomy: bool = True
     encounters: str | None = None
     settings: Settings = Settings(size=10, stride=5)
 
@@ -130,7 +134,7 @@ def explain_run(run_dir, plan=None, name=None, data_dir=None, out_dir=None, prog
     folder, provenance = Path(out_dir or Path(run_dir) / "explanations") / name, run_provenance(trained_on, paths)
     with locked(folder, "give another --name"):
         settings = dataclasses.asdict(plan) | {**provenance, "survey": config.survey}
-        for later in ("methods", "n_known", "encounters"):  # more may be added later
+        for later in ("methods", "n_known", "encounters", "anatomy"):  # more may be added later
             del settings[later]
         start_folder(folder, settings)
         networks = load_classifiers(run_dir, float32=True)
@@ -159,10 +163,27 @@ def explain_run(run_dir, plan=None, name=None, data_dir=None, out_dir=None, prog
             write_stored(folder, GALAXIES, table, arrays)
         bands = ("g", "r", "i") if images.shape[-1] == 3 else tuple(map(str, range(images.shape[-1])))
         explain_galaxies(folder, ids, inputs, filling, scores, methods, plan.settings, bands, progress)
+        if plan.anatomy and has_convolutions(networks[0]):
+            _examine(folder, ids, inputs, filling, scores[0], builder, config, plan, progress)
         if plan.n_known:
             measure_known_truth(folder, builder, networks[0], plan.depth.lower(), config.data.classes, plan.n_known,
                                 plan.encounters, progress=progress)  # fmt: skip
     return folder
+
+
+def _examine(folder, ids, inputs, filling, score, builder, config, plan, progress):
+    """What the layers see among many test galaxies."""
+    network = score.network
+    seen = look_at(builder, [network], config.data.classes, plan.depth.lower(), plan.n_seen)
+    given = {"image": seen.images.astype(np.float32)}
+    if "domain" in inputs:
+        given["domain"] = np.full(len(seen), inputs["domain"][0], np.int32)
+    names = np.array([*config.class_names, ""])
+    facts = Table({"obj_id": seen.columns["obj_id"], "label": names[seen.columns["label"]]})
+    facts["predicted"] = names[seen.probabilities[0].argmax(axis=1)]
+    facts["flux_r"] = seen.images[..., min(1, seen.images.shape[-1] - 1)].sum(axis=(1, 2))
+    layer = plan.settings.layer or last_maps(network)
+    examine(folder, ids, inputs, filling, given, facts, seen.latents, score, layer, plan.settings.seed, progress)
 
 
 def _counted(batches, bar):

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from photoz_morph.explain.faithfulness.verdict import verdict
-from photoz_morph.explain.files import GALAXIES, read_stored
+from photoz_morph.explain.files import ANATOMY, GALAXIES, is_stored, read_stored
 from photoz_morph.morph.report.figures.stretch import stretch
+from photoz_morph.report.explanations.anatomy import anatomy_entries
 from photoz_morph.report.explanations.gallery import Gallery, MethodMaps, failing_methods, gallery_entries
 from photoz_morph.report.explanations.panels import class_answer
 from photoz_morph.report.page import Overview, write_page
@@ -47,10 +48,10 @@ def write_explanations(run_dir, folder, methods, further=(), progress=True):
     pixels = [tuple(pixel) for pixel in np.asarray(table["flipped_pixel"]).tolist()]
     players = tuple(shapley.table.meta["players"].split(","))
     gallery = Gallery(
-        names=[f"{str(row['reason']).capitalize()}: galaxy {row['obj_id']}" for row in table],
+        names=[f"{str(row['reason'])[0].upper()}{str(row['reason'])[1:]}: galaxy {row['obj_id']}" for row in table],
         titles=[_title(kind, row, names) for row in table],
         images=images,
-        colours=_colours(images),
+        colours=_colours(images, images),
         sky_sigma=np.asarray(table["sky_sigma"]),
         masks=stored.arrays["mask"].astype(bool),
         bands=players[: images.shape[-1]],
@@ -66,8 +67,15 @@ def write_explanations(run_dir, folder, methods, further=(), progress=True):
         verdict_of=verdict,
         marked=[pixel if pixel[0] >= 0 else None for pixel in pixels],
     )  # fmt: skip
+    entries = gallery_entries(gallery)
+    if all(is_stored(folder, name) for name in ANATOMY):
+        parts = {name: read_stored(folder, name) for name in ANATOMY}
+        colours = ("label", "predicted", "flux_r")
+        entries += anatomy_entries(
+            parts, images, gallery.bands, lambda some: _colours(some, images), unit, colours, _facts
+        )
     return write_page(
-        [*gallery_entries(gallery), *further],
+        [*entries, *further],
         Path(folder),
         title=f"What the network sees: run {Path(run_dir).resolve().name}, {meta['target']} of the {meta['of']} class",
         banner=BANNER.format(kind=kind.capitalize(), depth=meta["depth"]),
@@ -83,10 +91,15 @@ def write_explanations(run_dir, folder, methods, further=(), progress=True):
     )
 
 
-def _colours(images):
-    """Images in colour, or in grey where there are not three bands."""
+def _facts(row):
+    """What the map says of a galaxy."""
+    return f"galaxy {row['obj_id']}\ntrue {row['label'] or 'unknown'}, predicted {row['predicted']}"
+
+
+def _colours(images, reference):
+    """Images in colour on the scale of others, or in grey where there are not three bands."""
     if images.shape[-1] == 3:
-        return stretch(images, images, colour=True)
+        return stretch(images, reference, colour=True)
     grey = images.mean(axis=-1)
     low, high = np.percentile(grey, (1, 99.8))
     return np.repeat(np.clip((grey - low) / ((high - low) or 1), 0, 1)[..., None], 3, axis=-1)

@@ -8,10 +8,12 @@ from astropy.table import Table
 from tqdm import tqdm
 
 from photoz_morph.explain import targets
+from photoz_morph.explain.anatomy import examine, has_convolutions
 from photoz_morph.explain.files import GALAXIES, is_stored, start_folder, write_stored
 from photoz_morph.explain.galaxies import explain_galaxies
 from photoz_morph.explain.gradients import Score
-from photoz_morph.explain.methods import Settings, chosen_methods
+from photoz_morph.explain.methods import Settings, chosen_methods, last_maps
+from photoz_morph.explain.patterns.layer_outputs import feature_maps
 from photoz_morph.explain.sky import baseline, galaxy_masks, measure_sky
 from photoz_morph.models.loading import in_float32, load_members
 from photoz_morph.photoz.config import PhotozConfig
@@ -24,6 +26,7 @@ from photoz_morph.system.provenance import code_version
 
 TARGETS = ("mean", "median", "width", "entropy")
 METHODS = ("integrated_gradients", "smooth_grad", "occlusion", "band_occlusion")
+LATENT_LAYER = "FC2"  # whose outputs the redshift follows from
 TRUTH = ("z_true", "r_e", "axis_ratio", "bulge_to_total", "is_early", "n_neighbours", "petro_r", "defects")
 
 
@@ -48,6 +51,8 @@ class ExplainPlan:
         Test galaxies among which some are picked.
     n_known : int
         Simulated test galaxies, one of each parent, that are taken apart and changed, see `known_truth`.
+    anatomy : bool
+        Whether to examine what the filters see, make images, and map the latent space.
     settings : Settings
     """
 
@@ -59,6 +64,7 @@ class ExplainPlan:
     fold: int | None = None
     n_seen: int = 1000
     n_known: int = 0
+    anatomy: bool = True
     settings: Settings = Settings()
 
     @property
@@ -151,7 +157,7 @@ def explain_run(run_dir, plan=None, name=None, data_dir=None, out_dir=None, prog
     provenance = run_provenance(trained_on, paths)
     with locked(folder, "give another --name"):
         settings = dataclasses.asdict(plan) | {"fold": fold, **provenance, "survey": config.survey.name}
-        del settings["methods"], settings["n_known"]  # more may be added later
+        del settings["methods"], settings["n_known"], settings["anatomy"]  # more may be added later
         start_folder(folder, settings)
         networks = [in_float32(network) for network in load_members(paths)]
         networks.insert(0, networks.pop(plan.network))
@@ -174,6 +180,8 @@ def explain_run(run_dir, plan=None, name=None, data_dir=None, out_dir=None, prog
             arrays = {"image": inputs["image"], "filling": filling["image"], "mask": masks}
             write_stored(folder, GALAXIES, table, arrays)
         explain_galaxies(folder, ids, inputs, filling, scores, methods, plan.settings, config.survey.bands, progress)
+        if plan.anatomy and has_convolutions(networks[0]):
+            _examine(folder, ids, inputs, filling, scores[0], builder, fold, config, plan, progress)
         if plan.n_known:
             if builder.info.metadata["origin"] != "simulated":
                 raise ValueError(f"{builder.data_dir}: galaxies are {builder.info.metadata['origin']}; --science needs "
@@ -182,6 +190,20 @@ def explain_run(run_dir, plan=None, name=None, data_dir=None, out_dir=None, prog
             mean = Score(networks[0], redshift_target("mean", config.redshift))
             measure_known_truth(folder, known, mean, config, progress=progress)
     return folder
+
+
+def _examine(folder, ids, inputs, filling, score, builder, fold, config, plan, progress):
+    """What the layers see among many test galaxies."""
+    network = score.network
+    seen = look_at(builder, fold, [network], config.model.observing, plan.n_seen)
+    given = {name: seen.inputs[name] for name in inputs}
+    latents = feature_maps(network, LATENT_LAYER, given)
+    facts = Table({name: seen.columns[name] for name in ("obj_id", "z_spec", "ebv")})
+    facts["z_phot"] = config.redshift.expectation(seen.pdfs[0])
+    if "petro_r" in seen.columns:
+        facts["petro_r"] = seen.columns["petro_r"]
+    layer = plan.settings.layer or last_maps(network)
+    examine(folder, ids, inputs, filling, given, facts, latents, score, layer, plan.settings.seed, progress)
 
 
 def _counted(batches, bar):

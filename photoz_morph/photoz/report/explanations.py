@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from photoz_morph.explain.faithfulness.verdict import verdict
-from photoz_morph.explain.files import GALAXIES, read_stored
+from photoz_morph.explain.files import ANATOMY, GALAXIES, is_stored, read_stored
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.report.text import BANNERS
 from photoz_morph.report import html
+from photoz_morph.report.explanations.anatomy import anatomy_entries
 from photoz_morph.report.explanations.gallery import OVERALL, Gallery, MethodMaps, failing_methods, gallery_entries
 from photoz_morph.report.explanations.panels import pdf_answer
 from photoz_morph.report.images import rgb
@@ -46,7 +47,7 @@ def write_explanations(run_dir, folder, methods, further=(), progress=True):
     table, meta = stored.table, stored.table.meta
     kind = ORIGINS[meta["origin"]]
     found = {name: read_stored(folder, name) for name in methods}
-    names = [f"{str(row['reason']).capitalize()}: galaxy {row['obj_id']}" for row in table]
+    names = [f"{str(row['reason'])[0].upper()}{str(row['reason'])[1:]}: galaxy {row['obj_id']}" for row in table]
     unit = UNITS.get(meta["target"], f"probability of {meta['target'].replace(':', ' ')}")
     gallery = Gallery(
         names=names,
@@ -75,6 +76,12 @@ def write_explanations(run_dir, folder, methods, further=(), progress=True):
     shares = np.abs(gallery.shares[:, 0]).mean(axis=0)
     rows = [["E(B-V)" if name == "ebv" else name, f"{share:.4f}"] for name, share in zip(gallery.players, shares)]
     entries.insert(1, Entry(OVERALL, html=html.table(["band", "mean |Shapley value|"], rows, unit)))
+    if all(is_stored(folder, name) for name in ANATOMY):
+        parts = {name: read_stored(folder, name) for name in ANATOMY}
+        entries += anatomy_entries(
+            parts, gallery.images, gallery.bands, lambda images: rgb(images, config.survey), unit,
+            ("z_spec", "z_phot", "petro_r", "ebv"), _facts,
+        )  # fmt: skip
     return write_page(
         [*entries, *further],
         Path(folder),
@@ -90,6 +97,11 @@ def write_explanations(run_dir, folder, methods, further=(), progress=True):
         footer="Written by photoz explain on {date}. " + made_from(meta),
         progress=progress,
     )
+
+
+def _facts(row):
+    """What the map says of a galaxy."""
+    return f"galaxy {row['obj_id']}\nz_spec {row['z_spec']:.3f}, z_phot {row['z_phot']:.3f}, E(B-V) {row['ebv']:.3f}"
 
 
 def _title(kind, row):

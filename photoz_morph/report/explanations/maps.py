@@ -51,8 +51,8 @@ def attribution_maps(image, sky_sigma, mask, bands, maps, title, marked=None):
     grid[0, 0].set_ylabel("stamp", fontsize=8)
     for row, (name, (values, unit, is_signed, failed)) in zip(grid[1:], maps.items()):
         _row(figure, row, np.asarray(values, float), unit, is_signed, mask)
-        text = f"{name}\n" + (f"fails {', '.join(failed)}" if failed else "passes")
-        row[0].set_ylabel(text, fontsize=7.5, color=ORANGE if failed else BLACK)
+        text = "\n".join([name, *([f"fails {check}" for check in failed] or ["passes"])])
+        row[0].set_ylabel(text, fontsize=7, color=ORANGE if failed else BLACK)
     figure.suptitle(title, fontsize=10)
     return figure
 
@@ -61,14 +61,11 @@ def _row(figure, row, values, unit, is_signed, mask):
     """Maps of a method on one scale, and the sum over its bands."""
     panels = [values[..., band] for band in range(values.shape[-1])] + [values.sum(axis=-1)] if values.ndim == 3 else []
     if not panels:  # of all bands together
-        for axes in row[1:-1]:
-            axes.text(0.5, 0.5, "", transform=axes.transAxes)
         panels = [None] * (len(row) - 1) + [values]
     known = np.concatenate([panel.ravel() for panel in panels[:-1] if panel is not None] or [panels[-1].ravel()])
     for axes, panel in zip(row, panels):
         if panel is None:
-            axes.text(0.5, 0.5, "as all bands", transform=axes.transAxes, ha="center", va="center", fontsize=6.5,
-                      color=GREY)  # fmt: skip
+            axes.set_facecolor("none")
             continue
         pixels = known if panel is not panels[-1] else panel.ravel()
         end = np.nanpercentile(np.abs(pixels), LARGEST) or 1.0
@@ -76,8 +73,7 @@ def _row(figure, row, values, unit, is_signed, mask):
         drawn = axes.imshow(panel, origin="lower", cmap=cmap, vmin=low, vmax=end, interpolation="nearest")
         axes.contour(mask, [0.5], colors=GREY, linewidths=0.6)
         if panel is panels[-1] or panel is panels[-2]:
-            bar = figure.colorbar(drawn, ax=axes, shrink=0.9, pad=0.02, format="%.1g")
+            bar = figure.colorbar(drawn, ax=axes, shrink=0.9, pad=0.02, format="%.2g")
             bar.ax.tick_params(labelsize=5.5)
-            bar.locator = bar.ax.yaxis.get_major_locator()
             if panel is panels[-1]:
                 bar.set_label(unit, fontsize=5.5)

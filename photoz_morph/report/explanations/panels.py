@@ -41,7 +41,7 @@ def galaxy_panels(colour, draw_answer, shares, players, curves, unit, title):
         bars.plot(places, member, "_", color=BLACK, markersize=7, markeredgewidth=0.8)
     bars.axhline(0, color=BLACK, linewidth=0.8)
     bars.set_xticks(places, ["E(B-V)" if name == "ebv" else name for name in players], fontsize=8)
-    bars.set_ylabel(f"Shapley value: {unit}", fontsize=8)
+    bars.set_ylabel("Shapley value", fontsize=8)
     for (colour_of, dash), (name, (flux, values)) in zip(LINES, curves.items()):
         removal.plot(100 * np.asarray(flux), values, color=colour_of, linestyle=dash, linewidth=1.3, label=name)
     removal.set_xlabel("flux removed [%], first what the map ranks first", fontsize=8)

@@ -15,7 +15,7 @@ def seen_of(z_phot, widths, z_spec):
 
 
 def test_each_reason_takes_its_galaxy():
-    seen = seen_of([0.1, 0.2, 0.3, 0.15, 0.2], [0.01, 0.01, 0.05, 0.01, 0.01], [0.1001, 0.3, 0.29, 0.16, 0.26])
+    seen = seen_of([0.1, 0.2, 0.3, 0.15, 0.2], [0.01, 0.01, 0.05, 0.01, 0.01], [0.1001, 0.3, 0.29, 0.16, 0.28])
     reasons = picked(seen, GRID, 5)
     assert {row: reasons[row] for row in (0, 1, 2, 4)} == {
         0: "best", 1: "worst", 2: "widest PDF", 4: "outlier"

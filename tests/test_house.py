@@ -33,7 +33,7 @@ WINGS = {
     "photoz": [
         ["report_run"],
         ["report"],
-        ["baselines", "tf1_checkpoint", "robustness"],
+        ["baselines", "tf1_checkpoint", "robustness", "explanation"],
         ["lsdb_partition"],
         ["infer"],
         ["exported_model", "catalog_source"],
@@ -52,6 +52,7 @@ WINGS = {
         ["report_run"],
         ["report"],
         ["infer"],
+        ["explanation"],
         ["robustness", "baselines", "selection", "stamp_source"],
         ["evaluation", "predict", "export", "exported_model"],
         ["experiment"],
@@ -69,10 +70,11 @@ NETWORKS = {
     "datasets", "models", "adaptation", "explain", "training", "transfer", "rail", "photoz.dataset", "photoz.teacher",
     "photoz.experiment", "photoz.adaptation", "photoz.transfer",
     "photoz.predict", "photoz.export", "photoz.tf1_checkpoint", "photoz.baselines.mlp", "photoz.calibration.graph",
-    "photoz.calibration.networks", "photoz.calibration.of_run", "photoz.pretraining", "photoz.robustness.networks",
+    "photoz.calibration.networks", "photoz.calibration.of_run", "photoz.explanation",
+    "photoz.pretraining", "photoz.robustness.networks",
     "morph.augmentation",
     "morph.dataset", "morph.classify", "morph.transfer", "morph.experiment", "morph.predict", "morph.export",
-    "morph.robustness", "morph.selection.answers",
+    "morph.robustness", "morph.selection.answers", "morph.explanation",
 }  # fmt: skip
 ONLY = {
     "tensorflow": NETWORKS,

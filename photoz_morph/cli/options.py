@@ -150,6 +150,51 @@ def output_file(*suffixes, in_parts=False):
     return check
 
 
+def explain_options(methods, stride):
+    """Decorator that adds the options that `explain` has in both chains; see `explain_settings`.
+
+    Parameters
+    ----------
+    methods : str
+        Default methods, with commas between.
+    stride : int
+        Default step of the patches.
+    """
+    options = (
+        click.option("--obj-id", "obj_ids", multiple=True, type=int,
+                     help="Galaxy to explain; may be repeated. By default some are picked."),
+        click.option("--galaxies", default=8, show_default=True, type=click.IntRange(1, 100),
+                     help="Number of galaxies that are picked."),
+        click.option("--methods", default=methods, show_default=True, metavar="NAMES",
+                     callback=lambda ctx, param, value: [part.strip() for part in value.split(",") if part.strip()],
+                     help="Methods with commas between; `docs/explain.md` lists them."),
+        click.option("--network", default=1, show_default=True, type=click.IntRange(min=1),
+                     help="Member whose maps are shown, counted from 1; the others vote."),
+        click.option("--stride", default=stride, show_default=True, type=click.IntRange(min=1),
+                     help="Step between the patches of occlusion [pixel]."),
+        click.option("--patch", "size", default=stride + 2, show_default=True, type=click.IntRange(min=1),
+                     help="Side of the patches of occlusion [pixel]."),
+        click.option("--layer",
+                     help="Layer whose maps are shown and weighted by Grad-CAM; by default the last with maps."),
+        click.option("--anatomy/--no-anatomy", default=True, show_default=True,
+                     help="Whether to show kernels, strongest patches, made images and the latent space."),
+        click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
+                     help="Seed of noise, random masks and the choice of galaxies."),
+        click.option("--name", help="Name of the folder; by default that of the target."),
+        click.option("--out", type=UserPath(), help="Where the folder is made; by default RUN/explanations."),
+        click.option("--data-dir", type=UserPath(),
+                     help="Prepared dataset; by default the one RUN was trained on."),
+    )  # fmt: skip
+    return lambda command: functools.reduce(lambda made, option: option(made), options[::-1], command)
+
+
+def explain_settings(**options):
+    """Settings of the methods from `explain_options`."""
+    from photoz_morph.explain.methods import Settings
+
+    return Settings(**options)
+
+
 def check_new_folder(path):
     """Refuse before the work a folder that exists, or that could not be made after the work."""
     if Path(path).exists():

@@ -81,6 +81,37 @@ def _drawn(n_groups, n_resamples, seed):
     return rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), n_resamples).astype(float)
 
 
+def mean_with_interval(values, group_id, statistic="mean", seed=0):
+    """Mean or root mean square over galaxies, with its 95 % interval, which resamples parents.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        NaN where they say nothing.
+    group_id : ndarray, shape (n,)
+    statistic : {"mean", "rms"}
+    seed : int
+
+    Returns
+    -------
+    dict
+        `value`, `interval` and the number `n` of galaxies; NaN where there are fewer than two parents.
+    """
+    known = np.isfinite(values)
+    values, groups = np.asarray(values, float)[known], np.asarray(group_id)[known]
+    power = {"mean": 1, "rms": 2}[statistic]
+
+    def of_sums(sums):
+        return (sums[..., 0] / sums[..., 1]) ** (1 / power)
+
+    terms = np.column_stack([values**power, np.ones(len(values))])
+    if len(np.unique(groups)) < 2:
+        return {"value": float("nan"), "interval": [float("nan")] * 2, "n": len(values)}
+    resampled = group_bootstrap(of_sums, terms, groups, seed=seed)
+    ends = np.nanquantile(resampled, ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2))
+    return {"value": float(of_sums(terms.sum(axis=0))), "interval": ends.tolist(), "n": len(values)}
+
+
 def interval(value, components):
     """Standard error and 95 % interval of a value whose error has several independent parts.
 

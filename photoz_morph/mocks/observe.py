@@ -117,13 +117,7 @@ def observe(expected, survey, years, rng, binning="sample", nested=False, field_
         For each of `years` the flux per stamp pixel [nJy], sky subtracted.
     """
     check_observing(survey, years, binning, field_kpc)
-    block = stamp_binning(field_kpc, survey)
-    side = survey.stamp_size * block
-    source = _centred(np.asarray(expected, float), side).reshape(survey.stamp_size, block, survey.stamp_size, block, -1)
-    if binning == "sum":
-        source, n_pixels, weight = source.sum(axis=(1, 3)), block**2, 1
-    else:
-        source, n_pixels, weight = source[:, block // 2, :, block // 2], 1, block**2
+    source, n_pixels, weight = _binned(expected, survey, binning, field_kpc)
     # Leakage of the Fourier transform leaves -1e-6 of the peak here and there; no sky is that dark.
     rate = np.maximum(source * electron_rate(survey) + n_pixels * sky_rate(survey), 0)
     stamps, counts, earlier = {}, np.zeros(rate.shape), 0
@@ -137,6 +131,36 @@ def observe(expected, survey, years, rng, binning="sample", nested=False, field_
         stamps[year] = (weight * flux / electron_rate(survey)).astype(np.float32)
         earlier = year
     return {year: stamps[year] for year in years}
+
+
+def noiseless_stamp(expected, survey, binning="sample", field_kpc=100.0):
+    """The stamp that `observe` gives after so many years that no noise is left.
+
+    Parameters
+    ----------
+    expected : ndarray, shape (FRAME_SIZE, FRAME_SIZE, 3)
+        From `expected_image`.
+    survey : VisitSurvey
+    binning, field_kpc
+        As there.
+
+    Returns
+    -------
+    ndarray, shape (stamp_size, stamp_size, 3), float32
+        Flux per stamp pixel [nJy].
+    """
+    source, _, weight = _binned(expected, survey, binning, field_kpc)
+    return (weight * source).astype(np.float32)
+
+
+def _binned(expected, survey, binning, field_kpc):
+    """Flux of the camera pixels that a stamp pixel records, their number, and the factor to that of the stamp pixel."""
+    block = stamp_binning(field_kpc, survey)
+    side = survey.stamp_size * block
+    source = _centred(np.asarray(expected, float), side).reshape(survey.stamp_size, block, survey.stamp_size, block, -1)
+    if binning == "sum":
+        return source.sum(axis=(1, 3)), block**2, 1
+    return source[:, block // 2, :, block // 2], 1, block**2
 
 
 def subdivided(image, n_parts):

@@ -5,6 +5,7 @@ import click
 from photoz_morph import __version__
 from photoz_morph.cli.morph.data import build, mock, simulate
 from photoz_morph.cli.morph.evaluation import baseline, evaluate, report
+from photoz_morph.cli.morph.explanation import explain
 from photoz_morph.cli.morph.prediction import export, infer, predict
 from photoz_morph.cli.morph.robustness import attack, depth, latent, perturb
 from photoz_morph.cli.morph.selection import calibrate, select
@@ -22,12 +23,12 @@ def main():
     output of the one before. In an empty folder `morph train morph_regular.yaml --seeds 3` runs the first four;
     `morph train morph_mmd.yaml --seeds 3` then trains the same networks with domain adaptation. The command baseline
     does without a network; attack, latent, perturb and depth measure robustness; select chooses among networks without
-    labels of the target, calibrate their probabilities.
+    labels of the target, calibrate their probabilities, explain what they look at.
     """
 
 
 for command in (
     simulate, mock, build, train, transfer, status, summary, predict, export, infer, baseline, evaluate, report, attack,
-    latent, perturb, depth, select, calibrate,
+    latent, perturb, depth, select, calibrate, explain,
 ):  # fmt: skip
     main.add_command(command)

@@ -6,6 +6,7 @@ from photoz_morph import __version__
 from photoz_morph.cli.options import OneLineErrors
 from photoz_morph.cli.photoz.data import build, index, select, simulate, stack
 from photoz_morph.cli.photoz.evaluation import baseline, compare, evaluate, learning_curve, report
+from photoz_morph.cli.photoz.explanation import explain
 from photoz_morph.cli.photoz.prediction import calibrate, convert, export, import_checkpoint, infer, predict
 from photoz_morph.cli.photoz.robustness import attack
 from photoz_morph.cli.photoz.survey import survey
@@ -25,6 +26,7 @@ def main():
 
 for command in (
     simulate, select, index, stack, build, pretrain, train, transfer, distill, status, summary, calibrate, predict,
-    convert, export, import_checkpoint, infer, baseline, evaluate, compare, report, learning_curve, attack, survey,
+    convert, export, import_checkpoint, infer, baseline, evaluate, compare, report, learning_curve, attack, explain,
+    survey,
 ):  # fmt: skip
     main.add_command(command)

@@ -196,6 +196,16 @@ def noiseless_image(seed, index, survey=SDSS, with_neighbours=True, deep_fractio
     return np.ascontiguousarray(np.moveaxis(scene, 0, -1))
 
 
+def galaxy_and_observation(seed, index, survey=SDSS, deep_fraction=DEEP_FRACTION, seeing=1.0):
+    """True properties of one object and its observing conditions.
+
+    Returns
+    -------
+    SdssGalaxy, Observation
+    """
+    return _scene(seed, index, survey, deep_fraction, seeing)[1:]
+
+
 def _scene(seed, index, survey, deep_fraction, seeing=1.0):
     """The object's stream after everything but the noise was drawn, its galaxy and its observation."""
     rng = np.random.default_rng([seed, index])

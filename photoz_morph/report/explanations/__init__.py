@@ -1,0 +1,1 @@
+"""Figures and tables of explanations, the same for both chains."""

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from photoz_morph.metrics.group_errors import group_bootstrap, interval, mcnemar, mcnemar_of_groups
+from photoz_morph.metrics.group_errors import (
+    group_bootstrap,
+    interval,
+    mcnemar,
+    mcnemar_of_groups,
+    mean_with_interval,
+)
 
 
 def mean_of(sums):
@@ -115,3 +121,17 @@ def test_tables_of_other_lengths_and_single_resamples_are_refused():
         group_bootstrap(mean_of, np.ones((5, 2)), np.arange(3))
     with pytest.raises(ValueError, match="at least 2 resamples, got 1"):
         group_bootstrap(mean_of, np.ones((5, 2)), np.arange(5), 1)
+
+
+def test_a_mean_and_a_root_mean_square_come_with_intervals_that_resample_groups():
+    rng = np.random.default_rng(3)
+    of_group = rng.normal(1.0, 2.0, 400)
+    groups = np.repeat(np.arange(400), 5)
+    values = np.append(of_group[groups], np.nan)
+    found = mean_with_interval(values, np.append(groups, 0))
+    assert found["n"] == 2000 and found["value"] == pytest.approx(of_group.mean())
+    half = np.diff(found["interval"])[0] / 2
+    assert half == pytest.approx(1.96 * of_group.std() / np.sqrt(400), rel=0.1)  # of 400 groups, not of 2,000 values
+    spread = mean_with_interval(values, np.append(groups, 0), "rms")
+    assert spread["value"] == pytest.approx(np.sqrt(np.mean(of_group**2)))
+    assert np.isnan(mean_with_interval(np.ones(3), np.zeros(3))["value"])  # one group has no interval

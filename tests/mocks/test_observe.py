@@ -7,7 +7,14 @@ from scipy.signal import resample
 from scipy.special import erf, j0
 
 from photoz_morph.mocks.exposure import FRAME_SIZE
-from photoz_morph.mocks.observe import convolve_native, expected_image, lsst_psf, observe, subdivided
+from photoz_morph.mocks.observe import (
+    convolve_native,
+    expected_image,
+    lsst_psf,
+    noiseless_stamp,
+    observe,
+    subdivided,
+)
 from photoz_morph.shards.scenes import KPC_PER_ARCSEC, NATIVE_PIXEL_KPC, Scene
 from photoz_morph.surveys import LSST
 
@@ -183,3 +190,12 @@ def test_a_field_of_20_kpc_is_the_middle_of_the_frame_unbinned():
 def test_bad_settings_are_refused(options, expected):
     with pytest.raises(ValueError, match=expected):
         observe(DARK, LSST, rng=np.random.default_rng(0), **({"years": (10, 1)} | options))
+
+
+@pytest.mark.parametrize("binning", ["sample", "sum"])
+def test_the_noiseless_stamp_is_the_mean_of_many_observations(binning):
+    expected = expected_image(gaussian_scene(0.2, 500, sigma=3.0))
+    stamps = repeated(expected, (10,), 60, binning=binning)[10]
+    noiseless = noiseless_stamp(expected, LSST, binning)
+    deviation = (stamps.mean(axis=0) - noiseless) / (stamps.std(axis=0, ddof=1) / np.sqrt(60))
+    assert abs(deviation.mean()) < 0.05 and deviation.std() == pytest.approx(1.0, abs=0.1)  # Student's t is a bit wider

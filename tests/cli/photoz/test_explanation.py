@@ -5,7 +5,7 @@ from photoz_morph.cli.photoz import main
 
 def test_the_command_writes_a_page_and_arrays_and_resumes(run_dir, tmp_path, undrawn):
     arguments = ["explain", str(run_dir), "--galaxies", "2", "--methods", "gradient_times_input,saliency", "--out",
-                 str(tmp_path), "--target", "width"]  # fmt: skip
+                 str(tmp_path), "--target", "width", "--no-anatomy"]  # fmt: skip
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     assert f"Gallery in {tmp_path}/width/report.html" in result.output

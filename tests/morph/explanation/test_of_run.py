@@ -7,7 +7,7 @@ from photoz_morph.morph.explanation.of_run import ExplainPlan, explain_run
 from photoz_morph.morph.report.explanations import write_explanations
 
 SETTINGS = Settings(size=30, stride=30, n_steps=6, n_samples=2)
-PLAN = ExplainPlan(("integrated_gradients", "grad_cam"), n_galaxies=3, n_seen=30, settings=SETTINGS)
+PLAN = ExplainPlan(("integrated_gradients", "grad_cam"), n_galaxies=3, n_seen=30, anatomy=False, settings=SETTINGS)
 
 
 @pytest.fixture(scope="module")

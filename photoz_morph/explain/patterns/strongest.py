@@ -11,7 +11,7 @@ from keras import ops
 from photoz_morph.explain.backward.projections import projecting
 from photoz_morph.explain.gradients import BATCH_SIZE, Score, named, unnamed
 from photoz_morph.explain.patterns.layer_outputs import unit, up_to_layer
-from photoz_morph.explain.patterns.receptive_field import cut_out, receptive_field
+from photoz_morph.explain.patterns.receptive_field import Span, cut_out, receptive_field
 
 N_PATCHES = 9  # Zeiler & Fergus (2014)
 
@@ -122,7 +122,8 @@ def patches(network, strongest, kinds=None):
     Returns
     -------
     ndarray, shape (n_filters, n, size, size, n_bands)
-        [image unit], NaN beyond the edges of the image; the size is that of the receptive field.
+        [image unit], NaN beyond the edges of the image; the size is that of the receptive field. Where a unit sees more
+        than the image, the whole image.
     """
     pixels = next(values for values in named(strongest.inputs).values() if np.ndim(values) == 4)
     return _cut(network, strongest, pixels[strongest.rows.ravel()], kinds)
@@ -144,7 +145,8 @@ def projections(network, strongest, method="deconvnet", batch_size=BATCH_SIZE, k
     Returns
     -------
     ndarray, shape (n_filters, n, size, size, n_bands)
-        Signal of the unit, of the size of its output, passed back to the pixels it sees; NaN beyond the edges.
+        Signal of the unit, of the size of its output, passed back to the pixels it sees; NaN beyond the edges,
+        as `patches`.
 
     Notes
     -----
@@ -194,7 +196,10 @@ def _positions(places, shape):
 
 def _cut(network, strongest, pixels, kinds):
     """Receptive fields of the units in pixels of their images, shape (n_filters, n, size, size, n_bands)."""
-    spans = receptive_field(network, strongest.layer, kinds)
+    spans = [  # in deep layers the fields are several images wide
+        span if span.size < side else Span(0, side, 0)
+        for span, side in zip(receptive_field(network, strongest.layer, kinds), pixels.shape[1:3])
+    ]
     n_units = strongest.rows.size
     cut = cut_out(pixels, spans, strongest.positions.reshape(n_units, strongest.positions.shape[-1]))
     return cut.reshape(*strongest.rows.shape, *cut.shape[1:])

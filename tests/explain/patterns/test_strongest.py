@@ -77,6 +77,15 @@ def test_batches_leave_the_strongest_as_in_the_whole_and_only_these_are_kept():
     np.testing.assert_allclose(one, found.values[1, 2], rtol=1e-5)
 
 
+def test_units_that_see_more_than_the_image_have_the_whole_image():
+    wide = layers.Conv2D(2, 7, strides=2, padding="same", name="wide")
+    network = keras.Sequential([keras.Input((9, 9, 1)), layers.Conv2D(2, 7, padding="same"), wide])
+    images = np.random.default_rng(0).random((4, 9, 9, 1), np.float32)
+    found = strongest_units(network, "wide", [images], n=2)
+    np.testing.assert_array_equal(patches(network, found), images[found.galaxies])
+    assert projections(network, found).shape == (2, 2, 9, 9, 1)
+
+
 def test_units_of_dense_layers_see_the_whole_image():
     network, _, inputs, _ = network_of("convnet")
     found = strongest_units(network, "latent", [inputs], filters=[3], n=9)

@@ -22,7 +22,7 @@ from photoz_morph.explain.sky import image_name, measure_sky
 KERNELS, STRONGEST, MAPS, RAISED, LATENT = "kernels", "strongest", "feature_maps", "raised", "latent"
 N_FILTERS, N_PATCHES, N_GALAXIES = 8, 9, 4  # shown of a layer, of a filter, and of galaxies that are changed
 N_STEPS, STEP, BLUR, JITTER, LIMIT = 60, 0.3, 0.7, 1, 8.0  # of the images that are made; steps and limit in sigma
-PENALTY = 1e-3  # of a change of a sigma in a pixel, in units of the target's standard deviation over galaxies
+PENALTY = 1e-3  # of a change of a sigma in a pixel, in units of the standard deviation of the target
 N_ALIKE, N_ON_MAP = 8, 500
 
 
@@ -106,7 +106,7 @@ def _raised(inputs, seen, score, layer, seed):
     image = image_name(inputs)
     start = _first(inputs, N_GALAXIES)
     sigma = np.median(measure_sky(seen[image][:64])[1], axis=0)
-    weight = PENALTY * (float(np.std(score(_first(seen, 64)))) or 1.0)
+    weight = PENALTY * (float(np.std(score(inputs))) or 1.0)
     options = {"weight": weight, "n_steps": N_STEPS, "step": STEP, "jitter": JITTER, "blur_sigma": BLUR, "seed": seed,
                "limit": LIMIT, "image": image}  # fmt: skip
     higher = maximise(score.network, score.target, start, sigma, **options)

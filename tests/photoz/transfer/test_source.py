@@ -117,12 +117,12 @@ def test_a_run_of_a_transfer_is_a_run_like_any_other(run_dir, griz_dir, tmp_path
 
 def test_a_few_label_curve_stands_beside_training_from_scratch(run_dir, data_dir, tmp_path, undrawn):
     out = tmp_path / "few"
-    options = ("--labels", "64,32", "--repeats", 2, "--mode", "lora", "--run-dir", out, "--set", "train.epochs=1")
+    options = ("--labels", "32", "--repeats", 2, "--mode", "lora", "--run-dir", out, "--set", "train.epochs=1")
     result = transfer(run_dir, data_dir, *options)
     assert result.exit_code == 0, result.output
     curve = json.loads((out / "few_labels.json").read_text())
     found = {(entry["method"], entry["n_labels"]): entry for entry in curve["entries"]}
-    assert set(found) == {(method, n) for method in ("lora", "scratch") for n in (32, 64)}
+    assert set(found) == {("lora", 32), ("scratch", 32)}
     assert curve["n_repeats"] == 2 and len(found["lora", 32]["scores"]["crps"]["repeats"]) == 2
     low, high = found["lora", 32]["differences"]["crps"]["interval"]
     assert low <= found["lora", 32]["differences"]["crps"]["value"] <= high < 0  # two epochs more have been trained

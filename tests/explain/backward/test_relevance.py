@@ -1,3 +1,5 @@
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -70,7 +72,7 @@ def without_biases(pooling=layers.AveragePooling2D):
 @pytest.mark.parametrize("rule", ["epsilon", "gamma", "alpha_beta"])
 @pytest.mark.parametrize("pooling", [layers.AveragePooling2D, layers.MaxPooling2D])
 def test_pixels_and_ebv_together_have_the_relevance_of_the_score(rule, pooling):
-    keras.utils.set_random_seed(6)
+    random.seed(6)
     network = without_biases(pooling)
     inputs = galaxies(side=8)
     found = layerwise_relevance(network, unit_target(1), inputs, rule)

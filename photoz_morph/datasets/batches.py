@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 CACHE_LIMIT_BYTES = 2**31  # a training set below this stays in memory; the 10,000 galaxies of the default have 0.8 GB
+UNSET_SEED = 87654321  # that TensorFlow takes for its seed of the process where none is set
 SHUFFLE_BUFFER = 8192  # galaxies; 0.7 GB of stacks, where the set is read from disk
 
 
@@ -35,14 +36,22 @@ def shuffled(galaxies, n_galaxies, is_cached, order):
     is_cached : bool
         Whether they are in memory; from disk they are shuffled within a buffer of `SHUFFLE_BUFFER`.
     order : int
-        Seed.
+        Seed; the order depends on nothing else.
 
     Returns
     -------
     tf.data.Dataset
     """
     buffer = n_galaxies if is_cached else min(n_galaxies, SHUFFLE_BUFFER)
-    return galaxies.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
+    # TensorFlow mixes in its seed of the process, which a user may have set.
+    of_process, _ = tf.compat.v1.get_seed(order)
+    if of_process == UNSET_SEED:
+        return galaxies.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
+    tf.random.set_seed(UNSET_SEED)
+    try:
+        return galaxies.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
+    finally:
+        tf.random.set_seed(of_process)
 
 
 def obj_ids(galaxies, batch, batch_size):

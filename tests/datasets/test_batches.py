@@ -37,3 +37,17 @@ def test_streams_of_randomness_are_independent():
     seeds = {key: batches.stream_seeds(*key)[0] for key in keys}
     assert len(set(seeds.values())) == len(keys)
     assert all(batches.stream_seeds(*key, n=3)[0] == seeds[key] for key in keys)  # more seeds leave the first as it is
+
+
+def test_the_order_does_not_depend_on_the_seed_of_the_process():
+    def order():
+        return list(batches.shuffled(tf.data.Dataset.range(50), 50, True, 7).as_numpy_iterator())
+
+    unset = order()
+    try:
+        tf.random.set_seed(3)
+        assert order() == unset
+        assert tf.compat.v1.get_seed(0)[0] == 3  # as the user left it
+    finally:
+        tf.random.set_seed(None)
+    assert order() == unset and unset != sorted(unset)

@@ -1,6 +1,7 @@
 """Faults of configs, runs, predictions and exported models, the error line for each, and the files kept."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,11 +40,12 @@ case = Cases()
 
 
 @pytest.fixture(scope="module")
-def finished(run_dir):
-    """The tiny run, with its predictions and its exported model."""
-    write_predictions(predict_run(run_dir, progress=False), run_dir / "predictions.fits")
-    export(run_dir, run_dir / "export")
-    return run_dir
+def finished(run_dir, tmp_path_factory):
+    """A copy of the tiny run, with its predictions and its exported model."""
+    run = shutil.copytree(run_dir, tmp_path_factory.mktemp("finished") / "tiny")
+    write_predictions(predict_run(run, progress=False), run / "predictions.fits")
+    export(run, run / "export")
+    return run
 
 
 @pytest.fixture

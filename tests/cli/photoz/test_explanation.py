@@ -1,10 +1,13 @@
+import shutil
+
 from click.testing import CliRunner
 
 from photoz_morph.cli.photoz import main
 
 
 def test_the_command_writes_a_page_and_arrays_and_resumes(run_dir, tmp_path, undrawn):
-    arguments = ["explain", str(run_dir), "--galaxies", "2", "--methods", "gradient_times_input,saliency", "--out",
+    run = shutil.copytree(run_dir, tmp_path / "run")  # its predictions are written there
+    arguments = ["explain", str(run), "--galaxies", "2", "--methods", "gradient_times_input,saliency", "--out",
                  str(tmp_path), "--target", "width", "--no-anatomy"]  # fmt: skip
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output

@@ -21,6 +21,8 @@ from photoz_morph.adaptation.weighting import EtaBounds, learned_sum
 NOT_DECAYED = ("bias", "gamma", "beta", "etas", "centres")
 WEIGHTINGS = ("fixed", "learned")
 DOMAINS = ("source", "target")
+LOSS_OBJECTS = ("label_loss", "auxiliary_loss")
+HEAD = "auxiliary"  # output of a second head, and its targets
 
 
 @keras.saving.register_keras_serializable("photoz_morph")
@@ -56,6 +58,11 @@ class DomainAdaptedClassifier(keras.Model):
     label_loss : keras.losses.Loss, optional
         Loss of labels of shape (n, n_classes) and logits, for labels that are distributions over the classes; without,
         labels are class numbers, and it is the cross-entropy.
+    auxiliary_loss : keras.losses.Loss, optional
+        Loss of a second head, the output `auxiliary` of the classifier, on the source; labels are then {"label",
+        "auxiliary"}. Its log is `auxiliary`.
+    auxiliary_weight : float
+        Weight of that loss.
     decay_all : bool
         Whether the decoupled decay of the optimizer takes biases and batch norm too, as Keras's does on its own.
     seed : int
@@ -64,7 +71,8 @@ class DomainAdaptedClassifier(keras.Model):
 
     def __init__(
         self, classifier, losses=(), warmup_iterations=0, ramp_iterations=0, class_weights=None, batch_norm="both",
-        l2=0.0, weighting="fixed", label_loss=None, decay_all=False, seed=0, name="domain_adapted_classifier",
+        l2=0.0, weighting="fixed", label_loss=None, auxiliary_loss=None, auxiliary_weight=1.0, decay_all=False, seed=0,
+        name="domain_adapted_classifier",
     ):  # fmt: skip
         if batch_norm not in ("both", "source"):
             raise ValueError(f"batch_norm is {batch_norm!r}, must be 'both' or 'source'")
@@ -73,11 +81,14 @@ class DomainAdaptedClassifier(keras.Model):
         if label_loss is not None and class_weights is not None:
             raise ValueError("class_weights are of classes, but labels of a label_loss are distributions; give one")
         check_outputs(classifier)
+        if auxiliary_loss is not None and HEAD not in classifier.output:
+            raise ValueError(f"there is an auxiliary_loss, but the classifier has no output {HEAD!r}; give it one")
         super().__init__(name=name, dtype="float32")  # images must reach the classifier's scaling uncast
         self.classifier, self.batch_norm, self.l2 = classifier, batch_norm, l2
         self.warmup_iterations, self.ramp_iterations = warmup_iterations, ramp_iterations
         self.class_weights = None if class_weights is None else tuple(class_weights)
         self.weighting, self.label_loss, self.decay_all, self.seed = weighting, label_loss, decay_all, seed
+        self.auxiliary_loss, self.auxiliary_weight = auxiliary_loss, float(auxiliary_weight)
         self.terms = tuple((term, float(weight), dict(options)) for term, weight, options in losses)
         self._functions = tuple(make_loss(term, options) for term, _, options in self.terms)
         n_latent, n_classes = (classifier.output[name].shape[-1] for name in ("latent", "logits"))
@@ -93,7 +104,8 @@ class DomainAdaptedClassifier(keras.Model):
             self.etas = self.add_weight(
                 shape=(2,), initializer="ones", constraint=EtaBounds(), aggregation="mean", name="etas"
             )
-        names = ("loss", label_loss.name if label_loss else "cross_entropy", *(term for term, _, _ in self.terms))
+        names = ["loss", label_loss.name if label_loss else "cross_entropy", *(term for term, _, _ in self.terms)]
+        names += [HEAD] if auxiliary_loss else []
         self.means = [keras.metrics.Mean(name=term) for term in names]
         self.accuracy = None if label_loss else keras.metrics.SparseCategoricalAccuracy(name="accuracy")
         self.built = True  # the classifier is, and there is nothing else
@@ -123,7 +135,7 @@ class DomainAdaptedClassifier(keras.Model):
         Parameters
         ----------
         data : tuple
-            ({"source", "target"}, labels).
+            ({"source", "target"}, labels), with a second head ({"source", "target"}, {"label", "auxiliary"}).
         gather : callable
             Puts together the values of all replicas, for the losses that are no mean over galaxies.
         replica : tuple of int or int tensor
@@ -133,11 +145,14 @@ class DomainAdaptedClassifier(keras.Model):
         -------
         loss : scalar tensor
         terms : tuple
-            `loss`, `cross_entropy` or `label_loss`, each adaptation loss, and the labels and logits that accuracy is
-            measured on.
+            `loss`, `cross_entropy` or `label_loss`, each adaptation loss, that of a second head, and the labels and
+            logits that accuracy is measured on.
         """
         images, labels = data[:2]
-        logits, outputs = self._outputs(images, replica)
+        of_source, outputs = self._outputs(images, replica)
+        logits, known = of_source["logits"], None
+        if self.auxiliary_loss:
+            labels, known = labels["label"], labels[HEAD]
         if self.label_loss:
             each = self.label_loss.call(labels, logits)
         else:
@@ -158,6 +173,9 @@ class DomainAdaptedClassifier(keras.Model):
         if self.weighting == "learned":
             adaptation = ramp * (learned_sum(cross_entropy, adaptation, self.etas) - cross_entropy)
         loss = loss + adaptation
+        if self.auxiliary_loss:
+            values.append(ops.mean(self.auxiliary_loss.call(known, of_source[HEAD])))
+            loss = loss + self.auxiliary_weight * values[-1]
         return loss, (loss, cross_entropy, *values, labels, logits)
 
     def ramp_at(self, iteration):
@@ -168,7 +186,8 @@ class DomainAdaptedClassifier(keras.Model):
         return ops.cast(since_warmup >= 0, "float32")
 
     def _outputs(self, images, replica):
-        """Logits of the source; and outputs of source, target and the views of losses, by name, where one compares."""
+        """Outputs of the source in training mode; and by name those of source, target and the views of losses, where a
+        loss compares them."""
         inputs = {domain: self._inputs(images[domain], index) for index, domain in enumerate(DOMAINS)}
         source, target = (inputs[domain]["image"] for domain in DOMAINS)
         n, (number, n_replicas) = ops.shape(source)[0], replica
@@ -183,12 +202,12 @@ class DomainAdaptedClassifier(keras.Model):
                 name: {key: values[index * n : (index + 1) * n] for key, values in together.items()}
                 for index, name in enumerate(inputs)
             }
-            return outputs["source"]["logits"], outputs
-        logits = self.classifier(inputs["source"], training=True)["logits"]
+            return outputs["source"], outputs
+        of_source = self.classifier(inputs["source"], training=True)
         if not any(weight for _, weight, _ in self.terms):
-            return logits, None
+            return of_source, None
         # All in inference mode: dropout in one of them would make outputs differ where the domains do not.
-        return logits, {name: self.classifier(part, training=False) for name, part in inputs.items()}
+        return of_source, {name: self.classifier(part, training=False) for name, part in inputs.items()}
 
     def _inputs(self, images, domain):
         """Images, or inputs by name, as the classifier takes them, with their domain where it is told that."""
@@ -248,12 +267,12 @@ class DomainAdaptedClassifier(keras.Model):
 
     def get_config(self):
         names = (
-            "warmup_iterations", "ramp_iterations", "class_weights", "batch_norm", "l2", "weighting", "decay_all",
-            "seed", "name",
+            "warmup_iterations", "ramp_iterations", "class_weights", "batch_norm", "l2", "weighting",
+            "auxiliary_weight", "decay_all", "seed", "name",
         )  # fmt: skip
         return {
             "classifier": keras.saving.serialize_keras_object(self.classifier),
-            "label_loss": self.label_loss and keras.saving.serialize_keras_object(self.label_loss),
+            **{name: _serialized(getattr(self, name)) for name in LOSS_OBJECTS},
             "losses": [[name, weight, dict(options)] for name, weight, options in self.terms],
             **{name: getattr(self, name) for name in names},
         }
@@ -261,8 +280,9 @@ class DomainAdaptedClassifier(keras.Model):
     @classmethod
     def from_config(cls, config):
         config = _with_losses(dict(config))
-        if config.get("label_loss"):
-            config["label_loss"] = keras.saving.deserialize_keras_object(config["label_loss"])
+        for name in LOSS_OBJECTS:
+            if config.get(name):
+                config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(keras.saving.deserialize_keras_object(config.pop("classifier")), **config)
 
     def get_compile_config(self):
@@ -284,6 +304,11 @@ def _arguments(name, outputs, labels, gather):
     if row.view:
         parts[row.view]["view_logits"] = outputs[name]["logits"]
     return parts["source"], parts["target"], gather(labels) if "labels" in row.gathered else labels
+
+
+def _serialized(loss):
+    """Config of a Keras loss, or None."""
+    return loss and keras.saving.serialize_keras_object(loss)
 
 
 def _with_losses(config):

@@ -189,6 +189,9 @@ class MorphTrainConfig:
     batch_norm : str
         Batch-norm statistics of both domains, which go through the network in one batch, of the source alone, or of
         each domain its own, with weights of its own, by which it is also classified.
+    auxiliary_weight : float
+        Weight of the loss of a second head, which predicts Gini and M20 of the noiseless image in i and g, of which the
+        class follows, and which is not saved; 0 for none [dimensionless].
     precision : str
         Keras dtype policy of the network.
     """
@@ -204,6 +207,7 @@ class MorphTrainConfig:
     beta_2: float = 0.999
     class_weights: bool = True
     batch_norm: str = "both"
+    auxiliary_weight: float = 0.0
     precision: str = "float32"
 
 
@@ -285,6 +289,7 @@ class MorphConfig:
         "adaptation.threshold": (0, 1),
         "adaptation.view_shift": (0, 50),
         "train.beta_1": (0, 0.9999),
+        "train.auxiliary_weight": (0, 100),
         "data.labels_part": (0, 10**6),
         **TransferConfig.RANGES,
         "train.beta_2": (0, 0.99999),

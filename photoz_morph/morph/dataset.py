@@ -18,7 +18,9 @@ from photoz_morph.datasets import augmentation, batches, reading
 from photoz_morph.mocks.labels import MERGER
 from photoz_morph.morph.augmentation import stamp_noise, with_random_pixel, with_random_years
 from photoz_morph.surveys import LSST
+from photoz_morph.training.auxiliary import HEAD
 
+STRUCTURE = ("gini", "m20", "gini_g", "m20_g")  # columns of the noiseless images in i and g that classes follow from
 DOMAINS = ("y10", "y1")
 MOCKS, COMPOSITES = "tng_lsst_mocks", "gri_composites"  # datasets of `morph build`
 TARGET = "target_"  # before the name of a split of the target of composites
@@ -177,6 +179,8 @@ class MorphBatches:
     is_paired : bool
         Whether the Y1 images of a step are those of its Y10 galaxies, row by row and under the same flip or
         rotation and shift. The Y10 images are the same ones with and without.
+    auxiliary : AuxiliaryTargets, optional
+        Of `STRUCTURE`, which a second head learns beside the labels.
 
     Raises
     ------
@@ -190,9 +194,10 @@ class MorphBatches:
     same order.
     """
 
-    def __init__(self, builder, data, is_paired=False):
+    def __init__(self, builder, data, is_paired=False, auxiliary=None):
         self.batch_size, self.classes, self.is_augmented = data.batch_size, data.classes, data.augment
-        self.shift = data.shift
+        self.shift, self.auxiliary = data.shift, auxiliary
+        others = {name: True for name in auxiliary.names} if auxiliary else {}
         labelled, own = labelled_split(builder, data), domains_of(data)
         self.domains, self.n_galaxies = own, reading.n_galaxies(builder, labelled)
         self._noise = noise_of(builder) if data.noise_augmentation else None
@@ -207,6 +212,7 @@ class MorphBatches:
         self._galaxies, self._n_of, self._names = {}, {}, {name: _image_name(builder, name) for name in DOMAINS}
         for domains in (own,) if is_paired else (own[:1], own[1:]):
             features = {**{self._names[domain]: True for domain in domains}, "obj_id": True, "label": True}
+            features |= others if domains[0] == own[0] else {}
             split = labelled if domains[0] == own[0] else split_of(builder, "train", domains[0])
             galaxies = reading.read_galaxies(builder, split, features)
             self._galaxies[domains] = galaxies.cache() if self.is_cached else galaxies
@@ -229,7 +235,8 @@ class MorphBatches:
         -------
         tf.data.Dataset
             ({"source": Y10 images, "target": Y1 images}, label), or with the labels of Y1 the reverse; images of shape
-            (batch_size, size, size, n_bands), label of shape (batch_size,).
+            (batch_size, size, size, n_bands), label of shape (batch_size,). With a second head, {"label", "auxiliary"}
+            in the place of label.
         """
         streams = tf.data.Dataset.zip(tuple(self._augmented(domains, seed, epoch) for domains in self._galaxies))
         return batches.full_batches(streams, self.batch_size, self._network_input)
@@ -247,11 +254,12 @@ class MorphBatches:
         return galaxies if self._n_of[domains] >= self.n_galaxies else galaxies.repeat()
 
     def _augmented(self, domains, seed, epoch):
-        """({domain: image}, label) of the galaxies of an epoch, under a random flip or rotation and shift each."""
+        """({domain: image}, columns) of the galaxies of an epoch, under a random flip or rotation and shift each."""
         flips = batches.stream_seeds(seed, epoch, FLIPS[domains[0]])[0]
         years = batches.stream_seeds(seed, epoch, YEARS, 2)
         pixel = batches.stream_seeds(seed, epoch, PIXEL)[0]
         moves = batches.stream_seeds(seed, epoch, MOVES[domains[0]])[0]
+        of_labels = self.auxiliary and domains[0] == self.domains[0]
 
         def show(galaxy):
             images = {domain: tf.cast(galaxy[self._names[domain]], tf.float32) for domain in domains}
@@ -270,15 +278,18 @@ class MorphBatches:
                 if self.shift:
                     view = augmentation.displace_by_pixels(view, moves, self.shift)
                 images[domain] = view["image"]
-            return images, galaxy["label"]
+            return images, {name: galaxy[name] for name in ("label", *(self.auxiliary.names if of_labels else ()))}
 
         return self._shuffled(domains, seed, epoch).map(show, tf.data.AUTOTUNE, deterministic=True)
 
     def _network_input(self, *streams):
         images = {domain: image for stream, _ in streams for domain, image in stream.items()}
-        label = streams[0][1]
+        columns = streams[0][1]
         source, target = (images[domain] for domain in self.domains)
-        return {"source": source, "target": target}, class_index(label, self.classes)
+        label = class_index(columns["label"], self.classes)
+        if self.auxiliary:
+            label = {"label": label, HEAD: self.auxiliary(columns)}
+        return {"source": source, "target": target}, label
 
 
 def _name_in(folder):

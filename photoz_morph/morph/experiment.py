@@ -21,6 +21,7 @@ from photoz_morph.models.registry import build_classifier, layer_precision
 from photoz_morph.morph import dataset
 from photoz_morph.morph.classify import ImageClassifier
 from photoz_morph.morph.transfer import Source
+from photoz_morph.training.auxiliary import AuxiliaryTargets, KnownTargetsLoss, with_auxiliary_head
 from photoz_morph.training.schedules import learning_rate_schedule
 from photoz_morph.transfer.fine_tuning import copy_merged_weights, prepared
 from photoz_morph.transfer.rates import adam
@@ -83,7 +84,8 @@ class MorphFold:
         self._domains = dataset.domains_of(config.data)
         adaptation = config.adaptation.name
         is_paired = adaptation != "none" and LOSSES[adaptation].is_paired
-        self.train = dataset.MorphBatches(builder, config.data, is_paired)
+        self._auxiliary = self._auxiliary_targets() if config.train.auxiliary_weight else None
+        self.train = dataset.MorphBatches(builder, config.data, is_paired, self._auxiliary)
         self._validation = {
             domain: dataset.domain_images(builder, "validation", domain, BATCH_SIZE)
             for domain in dataset.DOMAINS
@@ -111,6 +113,8 @@ class MorphFold:
             classifier.get_layer("arcsinh_scaling").set_quantiles(self._quantiles)
         if self._source:
             classifier, factors = prepared(classifier, config.transfer, seed)
+        if self._auxiliary:
+            classifier = with_auxiliary_head(classifier, len(self._auxiliary.names), seed)
         model = DomainAdaptedClassifier(
             classifier,
             losses=losses_of(adaptation),
@@ -120,6 +124,8 @@ class MorphFold:
             batch_norm="source" if config.train.batch_norm == "source" else "both",
             l2=config.train.weight_decay if config.train.decay == "coupled" else 0.0,
             weighting=adaptation.weighting,
+            auxiliary_loss=KnownTargetsLoss() if self._auxiliary else None,
+            auxiliary_weight=config.train.auxiliary_weight,
             seed=seed,
         )
         model.compile(self._optimizer(n_iterations, factors))
@@ -130,8 +136,8 @@ class MorphFold:
         return load_network(path, compile=True)
 
     def trained_network(self, model):
-        """The classifier, without wrapper and optimizer."""
-        if self._source is None:
+        """The classifier, without wrapper, optimizer and second head."""
+        if self._source is None and self._auxiliary is None:
             return model.classifier
         network = new_classifier(self.config, dataset.image_shape(self.builder))
         copy_merged_weights(model.classifier, network)
@@ -157,6 +163,11 @@ class MorphFold:
             "validation_accuracy_target":
                 float(np.mean(predicted_class(target)[known] == of_target[known])) if known.any() else float("nan"),
         }  # fmt: skip
+
+    def _auxiliary_targets(self):
+        """Gini and M20 of the training galaxies, standardised."""
+        columns = reading.read_columns(self.builder, dataset.labelled_split(self.builder, self.config.data))
+        return AuxiliaryTargets.of_training_set(columns, dataset.STRUCTURE, self.builder.data_dir)
 
     def _labels(self, split):
         label = dataset.class_index(reading.read_columns(self.builder, split)["label"], self.config.data.classes)

@@ -1,13 +1,13 @@
-"""A second head of a redshift network, in training alone: what is known of structure and magnitudes (Caruana 1997).
+"""A second head of a network, in training alone, that learns what else is known of the galaxies (Caruana 1997).
 
-The head shares all layers up to the last before the PDF. The saved network does not have it.
+Of redshift networks structure and magnitudes, from the last layer before the PDF; of classifiers the numbers that their
+classes follow from, from the latents. The saved network does not have the head.
 """
 
 from dataclasses import dataclass
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
 HEAD = "auxiliary"
@@ -57,12 +57,14 @@ class AuxiliaryTargets:
         if np.isnan(scale).all():
             raise ValueError(
                 f"{source}: the training galaxies have none of {', '.join(names)}, or the same for all; build it from "
-                "a catalogue with magnitudes, or set train.auxiliary_weight=0"
+                "a catalogue that has them, or set train.auxiliary_weight=0"
             )
         return cls(tuple(names), mean, scale)
 
     def __call__(self, galaxies):
         """Targets of a batch, tensor of shape (n, n_targets), float32; NaN where unknown."""
+        import tensorflow as tf  # part of a tf.data pipeline, which is needed with no other backend
+
         parts = []
         for name in self.names:
             values = tf.cast(galaxies[name], tf.float32)
@@ -94,12 +96,12 @@ class KnownTargetsLoss(keras.losses.Loss):
 
 
 def with_auxiliary_head(network, n_targets, seed):
-    """Network with a second output, `HEAD` of shape (n, n_targets), from the same layer as its PDF.
+    """Network with a further output, `HEAD` of shape (n, n_targets), from the layer before its PDF or its latents.
 
     Parameters
     ----------
     network : keras.Model
-        Of one output; its layers and weights are shared.
+        Of one output, or a classifier to {"logits", "latent"}; its layers and weights are shared.
     n_targets : int
     seed : int
         Of the weights of the head.
@@ -107,10 +109,13 @@ def with_auxiliary_head(network, n_targets, seed):
     Returns
     -------
     keras.Model
-        To a dict of the outputs by the names of their layers.
+        To a dict of the outputs, that of a network of one output by the name of its layer.
     """
-    last = network.layers[-1]
     initializer = keras.initializers.GlorotUniform(seed=seed)
     head = keras.layers.Dense(n_targets, kernel_initializer=initializer, name=HEAD, dtype="float32")
-    outputs = {last.name: network.output, HEAD: head(last.input)}
+    if isinstance(network.output, dict):
+        outputs = {**network.output, HEAD: head(network.output["latent"])}
+    else:
+        last = network.layers[-1]
+        outputs = {last.name: network.output, HEAD: head(last.input)}
     return keras.Model(network.input, outputs, name=network.name)

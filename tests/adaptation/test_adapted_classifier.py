@@ -15,6 +15,7 @@ from photoz_morph.models.layers.defences import defended
 from photoz_morph.models.layers.image_scaling import ArcsinhScaling
 from photoz_morph.models.loading import load_network
 from photoz_morph.models.registry import build_classifier
+from photoz_morph.training.auxiliary import KnownTargetsLoss, with_auxiliary_head
 from photoz_morph.training.dropout import reset_dropout
 
 SHAPE = (16, 16, 3)
@@ -468,3 +469,27 @@ def test_labels_may_be_distributions_and_the_network_have_more_inputs_than_an_im
         np.testing.assert_array_equal(a, b)
     with pytest.raises(ValueError, match="class_weights are of classes, but labels of a label_loss are distributions"):
         DomainAdaptedClassifier(network, label_loss=loss, class_weights=[1] * 6)
+
+
+def test_a_second_head_learns_its_targets_from_the_source_alone(tmp_path):
+    """Its loss by hand, beside MMD; all of it survives a checkpoint."""
+    network = build_classifier("convnet", SHAPE, seed=1, width=2, n_latent=6, dropout=0.0)
+    network = with_auxiliary_head(network, 2, seed=2)
+    model = DomainAdaptedClassifier(network, with_mmd(0.5), auxiliary_loss=KnownTargetsLoss(), auxiliary_weight=0.7)
+    model.compile(keras.optimizers.Adam(1e-3))
+    images, label = galaxies()
+    known = np.random.default_rng(3).normal(size=(32, 2)).astype("float32")
+    known[::4, 0] = np.nan
+    both = {"image": np.concatenate([images["source"], images["target"]])}
+    found = np.asarray(network(both, training=True)["auxiliary"], float)[:32]
+    error = np.abs(found - known)
+    each = np.nanmean(np.where(error < 1, error**2 / 2, error - 0.5), axis=1)
+    labels = {"label": label, "auxiliary": known}
+    logs = one_step(model, images, labels)
+    assert logs["auxiliary"] == pytest.approx(each.mean(), rel=1e-4)
+    assert logs["loss"] == pytest.approx(logs["cross_entropy"] + 0.5 * logs["mmd"] + 0.7 * each.mean(), rel=1e-4)
+    model.save(tmp_path / "checkpoint.keras")
+    loaded = load_network(tmp_path / "checkpoint.keras", compile=True)
+    assert one_step(model, images, labels) == one_step(loaded, images, labels)
+    with pytest.raises(ValueError, match="there is an auxiliary_loss, but the classifier has no output 'auxiliary'"):
+        adapted(auxiliary_loss=KnownTargetsLoss())

@@ -8,6 +8,7 @@ from photoz_morph.datasets import reading
 from photoz_morph.morph import dataset
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.dataset import MorphBatches
+from photoz_morph.training.auxiliary import AuxiliaryTargets
 
 ALL = ("data.noise_augmentation=true", "data.pixel_augmentation=0.5")
 
@@ -24,6 +25,22 @@ def test_an_epoch_is_a_function_of_seed_and_number(batches):
 
     assert epoch(1, 0) == epoch(1, 0)
     assert epoch(1, 0) != epoch(1, 1) and epoch(1, 0) != epoch(2, 0)
+
+
+def test_a_second_head_gets_gini_and_m20_of_the_labelled_galaxies(batches, morph_data_dir):
+    builder = dataset.open_dataset(morph_data_dir)
+    columns = reading.read_columns(builder, "train")
+    targets = AuxiliaryTargets.of_training_set(columns, dataset.STRUCTURE, morph_data_dir)
+    config = load_config("morph_mmd.yaml", MorphConfig, ["data.batch_size=16", "data.augment=false"])
+    with_head = MorphBatches(builder, config.data, auxiliary=targets)
+    images, labels = next(iter(with_head.epoch(3, 1)))
+    rows = [list(columns["obj_id"]).index(obj_id) for obj_id in with_head.obj_ids(3, 1, 0)[:16]]
+    expected = (columns["m20"][rows] - columns["m20"].mean()) / columns["m20"].std()
+    np.testing.assert_allclose(labels["auxiliary"][:, 1], expected, atol=1e-5)
+    assert labels["auxiliary"].shape == (16, 4)
+    others, label = next(iter(batches.epoch(3, 1)))
+    np.testing.assert_array_equal(labels["label"], label)
+    np.testing.assert_array_equal(images["target"], others["target"])
 
 
 def test_source_and_target_are_drawn_apart(batches):

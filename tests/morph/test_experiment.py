@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from photoz_morph.config import differing_keys, load_config
+from photoz_morph.models.loading import load_network
 from photoz_morph.morph import dataset
 from photoz_morph.morph.classify import load_classifiers
 from photoz_morph.morph.config import MorphConfig
@@ -59,6 +60,24 @@ def test_history_has_the_terms_of_the_loss_and_both_accuracies(morph_run_dirs):
 def test_a_small_network_learns_the_shapes(morph_data_dir, tmp_path):
     history = fit_arm("regular", morph_data_dir, tmp_path, overrides=["train.epochs=8"])
     assert history[-1]["validation_accuracy"] > 0.9  # a third by chance
+
+
+def test_a_second_head_is_learnt_and_not_saved(morph_data_dir, tmp_path):
+    config = load_config("morph_regular.yaml", MorphConfig, [*MORPH_TINY, "train.auxiliary_weight=0.5"])
+    fold = MorphExperiment(config, morph_data_dir).fold(0)
+    model = fold.new_network(10, seed=3)
+    head = model.classifier.get_layer("auxiliary")
+    before = np.array(head.kernel)
+    model.train_on_batch(*next(iter(fold.train.epoch(1, 0))))
+    assert not np.array_equal(before, head.kernel)
+    network = fold.trained_network(model)
+    images = {"image": np.random.default_rng(1).normal(size=(2, 100, 100, 3)).astype(np.float32)}
+    assert set(network.output) == {"logits", "latent"}
+    for name, values in network(images).items():
+        np.testing.assert_array_equal(values, model.classifier(images)[name])
+    last = fit(fold, tmp_path, 3, choose_strategy("none"))[-1]
+    assert last["loss"] == pytest.approx(last["cross_entropy"] + 0.5 * last["auxiliary"], rel=1e-4)
+    assert set(load_network(tmp_path / "model.keras").output) == {"logits", "latent"}
 
 
 @pytest.mark.parametrize("arm", ["regular", "mmd"])

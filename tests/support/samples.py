@@ -27,6 +27,7 @@ PIXELS_ALONE = (
 MORPH_TINY = (
     "data.batch_size=16", "model.width=4", "model.n_latent=8", "model.dropout=0.1", "train.epochs=2",
     "train.learning_rate=3e-3", "train.warmup_iterations=0", "adaptation.warmup_epochs=0", "adaptation.ramp_epochs=1",
+    "train.class_weights=true", "train.auxiliary_weight=0",
 )  # fmt: skip
 
 

@@ -60,11 +60,11 @@ def kept_as_made(folder):
 
 @pytest.fixture(scope="session")
 def run_dir(tiny_config, data_dir, tmp_path_factory):
-    """Two members for two folds."""
+    """Two members for two folds; those of a fold are trained by one process, which starts but once."""
     from photoz_morph.training.ensemble import train_ensemble
 
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    train_ensemble(PhotozExperiment, tiny_config, folder, data_dir, n_members=2, n_folds=2, progress=False)
+    train_ensemble(PhotozExperiment, tiny_config, folder, data_dir, 2, n_folds=2, n_jobs=1, progress=False)
     yield from kept_as_made(folder)
 
 
@@ -98,7 +98,7 @@ def morph_run_dirs(morph_data_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     for arm in ("regular", "mmd"):
         config = load_config(f"morph_{arm}.yaml", MorphConfig, MORPH_TINY)
-        train_ensemble(MorphExperiment, config, folder / arm, morph_data_dir, n_members=2, n_folds=1, progress=False)
+        train_ensemble(MorphExperiment, config, folder / arm, morph_data_dir, 2, n_folds=1, n_jobs=1, progress=False)
     for _ in kept_as_made(folder):
         yield {arm: folder / arm for arm in ("regular", "mmd")}
 

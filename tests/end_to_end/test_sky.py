@@ -54,7 +54,7 @@ def chain(sky, mocks_dir, tmp_path_factory):
     with contextlib.chdir(folder):
         printed = {"build": morph(*build, "--without-mergers", "--data-dir", "sky_data")}
         for name in ("morph_sky", "morph_sky_mmd"):
-            morph("train", f"{name}.yaml", "--data-dir", "sky_data", "--seeds", 2, *SETTINGS)
+            morph("train", f"{name}.yaml", "--data-dir", "sky_data", "--seeds", 2, "--jobs", 1, *SETTINGS)
         runs = ["runs/morph_sky", "runs/morph_sky_mmd"]
         printed["evaluate"] = morph("evaluate", runs[0], "--against", runs[1])
         with pytest.MonkeyPatch.context() as patch:

@@ -93,12 +93,22 @@ def morph_data_dir(mocks_dir, tmp_path_factory):
 @pytest.fixture(scope="session")
 def morph_run_dirs(morph_data_dir, tmp_path_factory):
     """Two seeds of each arm: regular, and with MMD."""
+    yield from trained_arms(MORPH_TINY, morph_data_dir, tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
+def resnet_run_dirs(morph_data_dir, tmp_path_factory):
+    """The same of ResNet18s, for tests that depend on the network."""
+    yield from trained_arms([*MORPH_TINY, "model.name=resnet18"], morph_data_dir, tmp_path_factory.mktemp("resnets"))
+
+
+def trained_arms(options, data_dir, folder):
+    """The value of a fixture: run folders of two seeds of each arm, trained by one process after another."""
     from photoz_morph.training.ensemble import train_ensemble
 
-    folder = tmp_path_factory.mktemp("runs")
     for arm in ("regular", "mmd"):
-        config = load_config(f"morph_{arm}.yaml", MorphConfig, MORPH_TINY)
-        train_ensemble(MorphExperiment, config, folder / arm, morph_data_dir, 2, n_folds=1, n_jobs=1, progress=False)
+        config = load_config(f"morph_{arm}.yaml", MorphConfig, options)
+        train_ensemble(MorphExperiment, config, folder / arm, data_dir, 2, n_folds=1, n_jobs=1, progress=False)
     for _ in kept_as_made(folder):
         yield {arm: folder / arm for arm in ("regular", "mmd")}
 

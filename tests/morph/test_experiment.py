@@ -58,7 +58,7 @@ def test_history_has_the_terms_of_the_loss_and_both_accuracies(morph_run_dirs):
 
 
 def test_a_small_network_learns_the_shapes(morph_data_dir, tmp_path):
-    history = fit_arm("regular", morph_data_dir, tmp_path, overrides=["train.epochs=8"])
+    history = fit_arm("regular", morph_data_dir, tmp_path, overrides=["model.name=resnet18", "train.epochs=8"])
     assert history[-1]["validation_accuracy"] > 0.9  # a third by chance
 
 
@@ -210,7 +210,7 @@ def test_a_killed_training_with_an_opponent_and_norms_of_each_depth_ends_as_an_u
         if epoch == 2:
             raise Killed
 
-    overrides = ("model.name=convnet", "adaptation.discriminator_width=8", "train.batch_norm=domain")
+    overrides = ("adaptation.discriminator_width=8", "train.batch_norm=domain")
     whole = fit_arm("cdan", morph_data_dir, tmp_path / "whole", seed=4, overrides=overrides)
     with pytest.raises(Killed):
         fit_arm("cdan", morph_data_dir, tmp_path / "killed", seed=4, overrides=overrides, on_batch=kill)
@@ -223,8 +223,7 @@ def test_a_killed_training_with_an_opponent_and_norms_of_each_depth_ends_as_an_u
 
 
 def test_networks_with_norms_of_each_depth_classify_each_by_its_own(morph_data_dir, tmp_path):
-    overrides = [*MORPH_TINY, "model.name=convnet", "train.epochs=1"]
-    config = load_config("morph_domain_batch_norm.yaml", MorphConfig, overrides)
+    config = load_config("morph_domain_batch_norm.yaml", MorphConfig, [*MORPH_TINY, "train.epochs=1"])
     train_ensemble(MorphExperiment, config, tmp_path / "run", morph_data_dir, 1, 1, n_jobs=1, progress=False)
     table, (network,) = predict_morph_run(tmp_path / "run", progress=False), load_classifiers(tmp_path / "run")
     builder = dataset.open_dataset(morph_data_dir)
@@ -249,7 +248,7 @@ def test_a_killed_training_with_all_defences_ends_with_the_weights_of_an_undistu
             raise Killed
 
     def train(folder, on_batch=None):
-        defences = ("data.noise_augmentation=true", "data.pixel_augmentation=0.5", "model.name=convnet")
+        defences = ("data.noise_augmentation=true", "data.pixel_augmentation=0.5")
         config = load_config("morph_consistency.yaml", MorphConfig, [*MORPH_TINY, *defences])
         return fit(MorphExperiment(config, morph_data_dir).fold(0), folder, 4, choose_strategy("none"), on_batch)
 

@@ -16,7 +16,7 @@ from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from photoz_morph.training.fit import choose_strategy, fit
 from tests.support.paths import ROOT
-from tests.support.samples import TINY, colour_stacks
+from tests.support.samples import PIXELS_ALONE, TINY, colour_stacks
 from tests.support.training import Killed, final_weights, fit_fold, kill_at, same
 from tfds_builders.sdss_ugriz import build
 
@@ -36,7 +36,7 @@ def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(tin
 def test_a_training_killed_after_its_last_checkpoint_trains_no_partial_epoch_again(schedule, data_dir, tmp_path):
     """18 iterations are one epoch of 13 batches and 5 batches of a second one."""
     partial = ["train.epochs=null", "train.iterations=18", f"train.schedule={schedule}"]
-    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, *partial])
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*PIXELS_ALONE, *partial])
     whole = fit_fold(config, data_dir, tmp_path / "whole", seed=4)
     fold = PhotozExperiment(config, data_dir).fold(0)
 
@@ -53,7 +53,7 @@ def test_a_training_killed_after_its_last_checkpoint_trains_no_partial_epoch_aga
 
 
 def test_a_training_killed_in_its_partial_epoch_resumes_at_the_epoch_before(data_dir, tmp_path):
-    overrides = [*TINY, "train.epochs=null", "train.iterations=18", "train.schedule=halfway"]
+    overrides = [*PIXELS_ALONE, "train.epochs=null", "train.iterations=18", "train.schedule=halfway"]
     config = load_config("photoz_simulated.yaml", PhotozConfig, overrides)
     fit_fold(config, data_dir, tmp_path / "whole", seed=4)
     with pytest.raises(Killed):
@@ -75,7 +75,7 @@ def test_the_choices_of_training_survive_an_interruption(data_dir, tmp_path):
 
 
 def test_the_average_of_the_weights_is_scored_and_saved(data_dir, tmp_path):
-    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, "train.ema_momentum=0.8"])
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*PIXELS_ALONE, "train.ema_momentum=0.8"])
     fold, models, raw = PhotozExperiment(config, data_dir).fold(0), [], []
     new_network = fold.new_network
     fold.new_network = lambda *arguments: models.append(new_network(*arguments)) or models[0]
@@ -89,8 +89,8 @@ def test_the_average_of_the_weights_is_scored_and_saved(data_dir, tmp_path):
     assert scores["validation_loss"] == pytest.approx(history[-1]["validation_loss"], rel=1e-5)
 
 
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(tiny_config, data_dir, tmp_path, capsys):
-    config = dataclasses.replace(tiny_config, train=dataclasses.replace(tiny_config.train, epochs=3))
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(data_dir, tmp_path, capsys):
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*PIXELS_ALONE, "train.epochs=3"])
     fit_fold(config, data_dir, tmp_path / "whole", seed=4)
     with pytest.raises(Killed):
         fit_fold(config, data_dir, tmp_path / "killed", seed=4, on_batch=kill_at(3, 2))
@@ -101,9 +101,10 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tiny_config, data_dir
     assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
 
 
-def test_seed_decides_the_trained_weights(tiny_config, data_dir, tmp_path):
+def test_seed_decides_the_trained_weights(data_dir, tmp_path):
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*PIXELS_ALONE, "train.epochs=1"])
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        fit_fold(tiny_config, data_dir, tmp_path / name, seed=seed)
+        fit_fold(config, data_dir, tmp_path / name, seed=seed)
     assert same(final_weights(tmp_path / "a"), final_weights(tmp_path / "b"))
     assert not same(final_weights(tmp_path / "a"), final_weights(tmp_path / "c"))
 
@@ -121,7 +122,8 @@ def test_a_small_network_learns_redshift_from_colour(tiny_config, data_dir, tmp_
 
 
 def test_iterations_are_counted_across_epochs(data_dir, tmp_path):
-    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, "train.epochs=null", "train.iterations=20"])
+    overrides = [*PIXELS_ALONE, "train.epochs=null", "train.iterations=20"]
+    config = load_config("photoz_simulated.yaml", PhotozConfig, overrides)
     history = fit_fold(config, data_dir, tmp_path)
     assert [row["iterations"] for row in history] == [13, 20]  # 220 galaxies are 13 batches of 16
 

@@ -20,7 +20,8 @@ from tests.support.samples import MORPH_TINY, shape_mocks
 
 NAMES = ("spiral", "elliptical", "merger")
 TINY = (*MORPH_TINY, "train.epochs=1")
-SETTINGS = [word for setting in TINY for word in ("--set", setting)]
+# In this process: the others of the workers would each import TensorFlow, which takes longer than these trainings.
+SETTINGS = ["--strategy", "mirrored", *(word for setting in TINY for word in ("--set", setting))]
 SIZE = 32
 
 
@@ -54,7 +55,7 @@ def chain(sky, mocks_dir, tmp_path_factory):
     with contextlib.chdir(folder):
         printed = {"build": morph(*build, "--without-mergers", "--data-dir", "sky_data")}
         for name in ("morph_sky", "morph_sky_mmd"):
-            morph("train", f"{name}.yaml", "--data-dir", "sky_data", "--seeds", 2, "--jobs", 1, *SETTINGS)
+            morph("train", f"{name}.yaml", "--data-dir", "sky_data", "--seeds", 2, *SETTINGS)
         runs = ["runs/morph_sky", "runs/morph_sky_mmd"]
         printed["evaluate"] = morph("evaluate", runs[0], "--against", runs[1])
         with pytest.MonkeyPatch.context() as patch:

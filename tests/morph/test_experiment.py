@@ -131,7 +131,7 @@ def test_other_networks_train_and_predict(name, morph_data_dir, tmp_path):
     classes = "merger" if name == "deepmerge" else "spiral_elliptical_merger"
     overrides = [*MORPH_TINY, "model.width=null", "model.n_latent=null", "model.dropout=null", "train.epochs=1"]
     config = load_config("morph_mmd.yaml", MorphConfig, [*overrides, f"model.name={name}", f"data.classes={classes}"])
-    train_ensemble(MorphExperiment, config, tmp_path / "run", morph_data_dir, 1, 1, n_jobs=1, progress=False)
+    train_ensemble(MorphExperiment, config, tmp_path / "run", morph_data_dir, 1, 1, "mirrored", progress=False)
     table = predict_morph_run(tmp_path / "run", progress=False)
     assert table["probability_y10"].shape[1:] == (1, len(config.class_names))
     assert set(table["label"]) <= set(range(len(config.class_names)))
@@ -224,7 +224,7 @@ def test_a_killed_training_with_an_opponent_and_norms_of_each_depth_ends_as_an_u
 
 def test_networks_with_norms_of_each_depth_classify_each_by_its_own(morph_data_dir, tmp_path):
     config = load_config("morph_domain_batch_norm.yaml", MorphConfig, [*MORPH_TINY, "train.epochs=1"])
-    train_ensemble(MorphExperiment, config, tmp_path / "run", morph_data_dir, 1, 1, n_jobs=1, progress=False)
+    train_ensemble(MorphExperiment, config, tmp_path / "run", morph_data_dir, 1, 1, "mirrored", progress=False)
     table, (network,) = predict_morph_run(tmp_path / "run", progress=False), load_classifiers(tmp_path / "run")
     builder = dataset.open_dataset(morph_data_dir)
     latents = {}

@@ -108,7 +108,7 @@ def told(data_dir, tmp_path_factory):
     """A run of a network that is told seeing and number of frames, its predictions of fold 0, and its export."""
     folder = tmp_path_factory.mktemp("told")
     config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, *PSF_MATCHED, "train.epochs=1"])
-    train_ensemble(PhotozExperiment, config, folder / "run", data_dir, n_members=1, n_folds=1, progress=False)
+    train_ensemble(PhotozExperiment, config, folder / "run", data_dir, 1, 1, "mirrored", progress=False)
     export(folder / "run", folder / "export", with_onnx=True)
     return predict_run(folder / "run", progress=False), load_exported_model(folder / "export"), folder / "export"
 

@@ -18,7 +18,7 @@ from photoz_morph.surveys import SDSS
 from photoz_morph.training.fit import choose_strategy, fit
 from tests.support.paths import ROOT
 from tests.support.samples import PIXELS_ALONE, TINY, colour_stacks
-from tests.support.training import Killed, final_weights, fit_fold, kill_at, same
+from tests.support.training import Killed, copy_at, final_weights, fit_fold, kill_at, same
 from tfds_builders.sdss_ugriz import build
 
 
@@ -38,40 +38,39 @@ def test_a_training_killed_after_its_last_checkpoint_trains_no_partial_epoch_aga
     """18 iterations are one epoch of 13 batches and 5 batches of a second one."""
     partial = ["train.epochs=null", "train.iterations=18", f"train.schedule={schedule}"]
     config = load_config("photoz_simulated.yaml", PhotozConfig, [*PIXELS_ALONE, *partial])
-    whole = fit_fold(config, data_dir, tmp_path / "whole", seed=4)
-    fold = PhotozExperiment(config, data_dir).fold(0)
+    fold, whole = PhotozExperiment(config, data_dir).fold(0), []
+    trained_network = fold.trained_network
 
     def kill(model):
+        whole.extend(trained_network(model).get_weights())
         raise Killed
 
     fold.trained_network = kill
     with pytest.raises(Killed):
-        fit(fold, tmp_path / "killed", 4, choose_strategy("none"))
-    assert not (tmp_path / "killed" / "model.keras").exists()
-    resumed = fit_fold(config, data_dir, tmp_path / "killed", seed=4, on_batch=kill_at(2, 1))
-    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
-    assert [row["iterations"] for row in resumed] == [row["iterations"] for row in whole] == [13, 18]
+        fit(fold, tmp_path, 4, choose_strategy("none"))
+    assert not (tmp_path / "model.keras").exists()
+    resumed = fit_fold(config, data_dir, tmp_path, seed=4, on_batch=kill_at(2, 1))
+    assert same(whole, final_weights(tmp_path))
+    assert [row["iterations"] for row in resumed] == [13, 18]
 
 
 def test_a_training_killed_in_its_partial_epoch_resumes_at_the_epoch_before(data_dir, tmp_path):
     overrides = [*PIXELS_ALONE, "train.epochs=null", "train.iterations=18", "train.schedule=halfway"]
     config = load_config("photoz_simulated.yaml", PhotozConfig, overrides)
-    fit_fold(config, data_dir, tmp_path / "whole", seed=4)
-    with pytest.raises(Killed):
-        fit_fold(config, data_dir, tmp_path / "killed", seed=4, on_batch=kill_at(2, 3))
-    fit_fold(config, data_dir, tmp_path / "killed", seed=4)
-    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    fit_fold(config, data_dir, whole, seed=4, on_batch=copy_at(2, 3, whole, killed))
+    fit_fold(config, data_dir, killed, seed=4)
+    assert same(final_weights(whole), final_weights(killed))
 
 
 def test_the_choices_of_training_survive_an_interruption(data_dir, tmp_path):
     options = ["train.loss=crps", "train.schedule=one_cycle", "train.ema_momentum=0.8", "train.auxiliary_weight=0.2",
                "data.extra_ebv=0.1", "data.shift=1", "data.rotation=any"]  # fmt: skip
     config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, *options])
-    history = fit_fold(config, data_dir, tmp_path / "whole", seed=4)
-    with pytest.raises(Killed):
-        fit_fold(config, data_dir, tmp_path / "killed", seed=4, on_batch=kill_at(2, 3))
-    fit_fold(config, data_dir, tmp_path / "killed", seed=4)
-    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    history = fit_fold(config, data_dir, whole, seed=4, on_batch=copy_at(2, 3, whole, killed))
+    fit_fold(config, data_dir, killed, seed=4)
+    assert same(final_weights(whole), final_weights(killed))
     assert {"redshift_pdf_loss", "auxiliary_loss"} < set(history[-1])
 
 
@@ -92,14 +91,13 @@ def test_the_average_of_the_weights_is_scored_and_saved(data_dir, tmp_path):
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(data_dir, tmp_path, capsys):
     config = load_config("photoz_simulated.yaml", PhotozConfig, [*PIXELS_ALONE, "train.epochs=3"])
-    fit_fold(config, data_dir, tmp_path / "whole", seed=4)
-    with pytest.raises(Killed):
-        fit_fold(config, data_dir, tmp_path / "killed", seed=4, on_batch=kill_at(3, 2))
-    checkpoint = tmp_path / "killed" / "checkpoint.keras"
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    fit_fold(config, data_dir, whole, seed=4, on_batch=copy_at(3, 2, whole, killed))
+    checkpoint = killed / "checkpoint.keras"
     checkpoint.write_bytes(checkpoint.read_bytes()[:5000])
-    fit_fold(config, data_dir, tmp_path / "killed", seed=4)
+    fit_fold(config, data_dir, killed, seed=4)
     assert "checkpoint.keras: cannot be read" in capsys.readouterr().err
-    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
+    assert same(final_weights(whole), final_weights(killed))
 
 
 def test_seed_decides_the_trained_weights(data_dir, tmp_path):

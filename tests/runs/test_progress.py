@@ -119,7 +119,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_weights_of_an_undisturbed_
     n_kills = int(os.environ.get("PHOTOZ_MORPH_KILLS", 3))  # 10 before a release
     options = [word for pair in (*PIXELS_ALONE, "train.epochs=6") for word in ("--set", pair)]
     command = [sys.executable, "-c", "from photoz_morph.cli.photoz import main; main()", "train", "--quiet"]
-    command += ["--ensemble", "3", "--cv", "1", "--jobs", "1", "--data-dir", str(data_dir), *options, "--run-dir"]
+    command += ["--ensemble", "3", "--cv", "1", "--jobs", "2", "--data-dir", str(data_dir), *options, "--run-dir"]
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     subprocess.run([*command, str(undisturbed)], check=True)
     training = read_sessions(undisturbed)[0]["seconds"]

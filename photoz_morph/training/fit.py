@@ -28,8 +28,7 @@ def choose_strategy(name):
     Parameters
     ----------
     name : {"mirrored", "none"}
-        Mirrored over all GPUs or, where there is none, all logical CPUs; or TensorFlow's default, one device, which is
-        also taken for a single CPU, that has nothing to be mirrored to.
+        Mirrored over all GPUs or, where there is none, all logical CPUs; or TensorFlow's default, one device.
 
     Returns
     -------
@@ -37,10 +36,8 @@ def choose_strategy(name):
     """
     if name == "none":
         return tf.distribute.get_strategy()
-    gpus, cpus = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
-    if not gpus and len(cpus) == 1:
-        return tf.distribute.get_strategy()
-    return tf.distribute.MirroredStrategy([device.name for device in gpus or cpus])
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
 def fit(fold, member_dir, seed, strategy, on_batch=None):

@@ -62,7 +62,7 @@ def strongest_panels(patches, projections, filters, title):
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
     for column, patch, projection, number in zip(figure.subplots(2, n, squeeze=False).T, patches, projections, filters):
         column[0].imshow(_mosaic(np.nan_to_num(patch, nan=1.0)), origin="lower", interpolation="nearest")
-        signal = np.nanmean(projection, axis=-1)
+        signal = projection.mean(axis=-1)  # NaN beyond the edge of the stamp, in all bands
         end = np.nanpercentile(np.abs(signal), 99.5) or 1.0
         column[1].imshow(_mosaic(signal), origin="lower", cmap="RdBu_r", vmin=-end, vmax=end, interpolation="nearest")
         column[0].set_title(f"filter {number}", fontsize=8)

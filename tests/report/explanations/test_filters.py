@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 
 from photoz_morph.report.explanations.filters import (
@@ -19,8 +21,10 @@ def test_the_strongest_kernels_come_first_with_a_row_for_each_band():
 
 def test_patches_are_three_by_three_above_their_projections():
     patches, projections = RNG.random((2, 9, 4, 4, 3)), RNG.normal(size=(2, 9, 4, 4, 5))
-    patches[0, 8, 0] = np.nan  # beyond the edge of a stamp
-    figure = strongest_panels(patches, projections, [3, 7], "layer")
+    patches[0, 8, 0] = projections[0, 8, 0] = np.nan  # beyond the edge of a stamp
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = strongest_panels(patches, projections, [3, 7], "layer")
     assert [axes.get_title() for axes in figure.axes[:2]] == ["filter 3", "filter 7"]
     mosaic = np.asarray(figure.axes[0].images[0].get_array())
     np.testing.assert_array_equal(mosaic[10:14, :4], patches[0, 0])  # the strongest at the upper left

@@ -216,6 +216,7 @@ MEANINGLESS = [
     ("photoz", ["data.rotation=none"], "'data.rotation' is 'none', must be one of square, any"),
     ("photoz", ["train.ema_momentum=1"], "'train.ema_momentum' must be in [0, 0.9999], got 1.0"),
     ("photoz", ["train.auxiliary_weight=-1"], "'train.auxiliary_weight' must be in [0, 100], got -1.0"),
+    ("morph", ["train.auxiliary_weight=101"], "'train.auxiliary_weight' must be in [0, 100], got 101.0"),
     ("photoz", ["train.teacher=runs/a", "train.label_sigma=1.5"],
      "'train.teacher' is 'runs/a', whose PDFs are the target, but 'train.label_sigma' is 1.5; give 0"),
     ("photoz", ["model.apertures=square"], "'model.apertures' is 'square', must be one of circular, psf_matched"),

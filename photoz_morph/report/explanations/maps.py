@@ -1,5 +1,7 @@
 """Maps of what a network looks at, band by band, below the stamp in the same bands."""
 
+import textwrap
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -7,6 +9,7 @@ from photoz_morph.report.style import BLACK, GREY, ORANGE
 
 LARGEST = 99.7  # percentile of the absolute map at the ends of its colours: single pixels would take them all
 WHITE_SIGMA, SOFTENING_SIGMA = 60.0, 2.0  # of the stamps: our choice
+TITLE_PER_INCH = 12  # letters of size 10
 SIGNED, UNSIGNED = "RdBu_r", "Reds"
 
 
@@ -53,7 +56,7 @@ def attribution_maps(image, sky_sigma, mask, bands, maps, title, marked=None):
         _row(figure, row, np.asarray(values, float), unit, is_signed, mask)
         text = "\n".join([name, *([f"fails {check}" for check in failed] or ["passes"])])
         row[0].set_ylabel(text, fontsize=7, color=ORANGE if failed else BLACK)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(textwrap.fill(title, int(TITLE_PER_INCH * figure.get_figwidth())), fontsize=10)
     return figure
 
 

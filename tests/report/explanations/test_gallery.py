@@ -1,9 +1,11 @@
 import numpy as np
 from astropy.table import Table
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from photoz_morph.explain.faithfulness.verdict import verdict
 from photoz_morph.report.explanations.gallery import OVERALL, Gallery, MethodMaps, failing_methods, gallery_entries
+from photoz_morph.report.explanations.maps import attribution_maps
 from photoz_morph.report.explanations.panels import class_answer, pdf_answer
 
 
@@ -56,3 +58,13 @@ def test_a_pdf_is_drawn_as_a_density_with_the_redshift():
     pdf_answer(edges, pdf, pdf, 0.3)(axes)
     low, high = axes.get_xlim()
     assert low < 0.1 and high > 0.3 and axes.lines[0].get_xdata()[0] == 0.3
+
+
+def test_a_long_title_stays_within_a_figure_of_few_bands():
+    title = "simulated galaxy 10000004063 (surest right): true spiral, predicted spiral (1.00), at the other depth spiral"
+    maps = {"Method A": (np.zeros((6, 6, 2)), "part", True, [])}
+    figure = attribution_maps(np.zeros((6, 6, 2)), np.ones(2), np.eye(6) > 0, ("g", "r"), maps, title)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    box = figure._suptitle.get_window_extent(canvas.get_renderer())
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width

@@ -19,7 +19,8 @@ from photoz_morph.system.files import write_whole
 from photoz_morph.training.averaging import KeepRawWeights, averaged_weights
 from photoz_morph.training.checkpoints import checkpoint_paths, iterations_done, load_checkpoint, save_checkpoint
 from photoz_morph.training.dropout import reset_dropout
-from photoz_morph.training.schedules import training_length
+from photoz_morph.training.passes import SeveralPasses
+from photoz_morph.training.schedules import passes_per_epoch, training_length
 
 
 def choose_strategy(name):
@@ -78,6 +79,7 @@ def fit(fold, member_dir, seed, strategy, on_batch=None):
         raise ValueError(
             f"data.batch_size is {train.batch_size}, not a multiple of the {strategy.num_replicas_in_sync} devices"
         )
+    train = SeveralPasses(train, passes_per_epoch(fold.config, train.n_galaxies))
     n_iterations, n_epochs = training_length(fold.config, train.n_galaxies)
     with strategy.scope():
         model = load_checkpoint(member_dir, fold) or fold.new_network(n_iterations, seed)

@@ -2,6 +2,7 @@
 
 import keras
 
+FEWEST_STEPS = 100  # of an epoch on few labels
 CYCLE_RISE = 0.3  # fraction of a one-cycle training, as most implementations of Smith & Topin (2018) have it
 
 
@@ -49,6 +50,22 @@ def learning_rate_schedule(train, n_iterations):
     return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values) if boundaries else peak
 
 
+def passes_per_epoch(config, n_galaxies):
+    """Passes through the training galaxies that make an epoch, between two validations and checkpoints.
+
+    One, but where `data.n_labels` leaves so few batches that these would take longer than the steps of a pass.
+
+    Parameters
+    ----------
+    config : PhotozConfig or MorphConfig
+    n_galaxies : int
+        Size of the training set.
+    """
+    if getattr(config.train, "iterations", None) is None or config.data.n_labels is None:
+        return 1
+    return max(1, FEWEST_STEPS // max(n_galaxies // config.data.batch_size, 1))
+
+
 def training_length(config, n_galaxies):
     """Iterations and epochs of one network; the last epoch may be partial.
 
@@ -58,6 +75,6 @@ def training_length(config, n_galaxies):
     n_galaxies : int
         Size of the training set.
     """
-    steps_per_epoch = n_galaxies // config.data.batch_size
+    steps_per_epoch = n_galaxies // config.data.batch_size * passes_per_epoch(config, n_galaxies)
     n_iterations = getattr(config.train, "iterations", None) or config.train.epochs * steps_per_epoch
     return n_iterations, -(-n_iterations // max(steps_per_epoch, 1))

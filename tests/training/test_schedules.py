@@ -5,7 +5,7 @@ import pytest
 
 from photoz_morph.config import load_config
 from photoz_morph.photoz.config import PhotozConfig, TrainConfig
-from photoz_morph.training.schedules import learning_rate_schedule, training_length
+from photoz_morph.training.schedules import learning_rate_schedule, passes_per_epoch, training_length
 
 
 def test_published_halving_and_the_cosine():
@@ -76,8 +76,20 @@ def test_without_warm_up_halfway_has_two_rates():
 )
 def test_length_counts_full_batches_and_a_partial_last_epoch(epochs, iterations, n_galaxies, expected):
     train = SimpleNamespace(epochs=epochs, iterations=iterations)
-    config = SimpleNamespace(train=train, data=SimpleNamespace(batch_size=10))
+    config = SimpleNamespace(train=train, data=SimpleNamespace(batch_size=10, n_labels=None))
     assert training_length(config, n_galaxies) == expected
+
+
+def test_an_epoch_on_few_labels_is_several_passes():
+    """100 steps or a few less, not the 4 of a pass; with many labels a pass, and if epochs are counted as well."""
+    def config(n_labels, iterations):
+        train = SimpleNamespace(epochs=5, iterations=iterations)
+        return SimpleNamespace(train=train, data=SimpleNamespace(batch_size=10, n_labels=n_labels))
+
+    assert passes_per_epoch(config(40, 250), 40) == 25 and training_length(config(40, 250), 40) == (250, 3)
+    assert passes_per_epoch(config(300, 250), 300) == 3 and training_length(config(300, 250), 300) == (250, 3)
+    assert passes_per_epoch(config(2000, 250), 2000) == 1
+    assert passes_per_epoch(config(40, None), 40) == 1 and training_length(config(40, None), 40) == (20, 5)
 
 
 def test_length_of_a_config_without_iterations():

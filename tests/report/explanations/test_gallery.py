@@ -61,7 +61,7 @@ def test_a_pdf_is_drawn_as_a_density_with_the_redshift():
 
 
 def test_a_long_title_stays_within_a_figure_of_few_bands():
-    title = "simulated galaxy 10000004063 (surest right): true spiral, predicted spiral (1.00), at the other depth spiral"
+    title = "simulated galaxy 100004063 (surest right): true spiral, predicted spiral (1.00), at the other depth merger"
     maps = {"Method A": (np.zeros((6, 6, 2)), "part", True, [])}
     figure = attribution_maps(np.zeros((6, 6, 2)), np.ones(2), np.eye(6) > 0, ("g", "r"), maps, title)
     canvas = FigureCanvasAgg(figure)

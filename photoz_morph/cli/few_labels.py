@@ -1,7 +1,8 @@
 """Runs on few labels, for the transfer commands of both chains: networks that learn on, and others from random weights.
 
 Each method, number of labels and repeat is a run folder of its own, DIR/METHOD_N_REPEAT, resumed like any other.
-Repeats differ in the seed and in which galaxies have labels, the same for all methods.
+Repeats differ in the seed and in which galaxies have labels, the same for all methods. DIR/source_0_REPEAT has the
+networks that learn on as they are before their first step, which no label has reached.
 """
 
 from dataclasses import replace
@@ -11,7 +12,7 @@ import click
 
 from photoz_morph.cli.options import UserPath
 
-SCRATCH = "scratch"
+SCRATCH, SOURCE = "scratch", "source"
 
 
 def numbers_of(text):
@@ -76,6 +77,24 @@ def few_label_configs(config, labels, repeats, modes):
                 found.check()
                 configs[method, n, repeat + 1] = found
     return configs
+
+
+def source_configs(configs):
+    """Configs whose networks, before their first step, are those of the source on the new galaxies.
+
+    Parameters
+    ----------
+    configs : dict
+        From `few_label_configs`.
+
+    Returns
+    -------
+    dict of (str, int, int) to config
+        By "source", 0 and repeat: those with most labels, whose images tell the typical observing conditions. Before
+        the first step the modes do not differ.
+    """
+    method, n_labels, _ = max((key for key in configs if key[0] != SCRATCH), key=lambda key: key[1])
+    return {(SOURCE, 0, key[2]): found for key, found in configs.items() if key[:2] == (method, n_labels)}
 
 
 def run_folder(folder, key):

@@ -39,6 +39,21 @@ class TransferConfig:
     RANGES: ClassVar = {"transfer.blocks": (1, 1000), "transfer.decay": (0, 1), "transfer.rank": (1, 4096)}
 
 
+def no_outputs_yet(transfer):
+    """Why networks say nothing before their first step although they start from others; "" if they do.
+
+    Parameters
+    ----------
+    transfer : TransferConfig
+
+    Returns
+    -------
+    str
+        The end of a sentence.
+    """
+    return "transfer.head=new starts the last layer from random weights" if transfer.head == "new" else ""
+
+
 def check_transfer(transfer, adaptation):
     """Raise a ValueError where choices of a transfer contradict each other or an adaptation.
 

@@ -20,8 +20,9 @@ from photoz_morph.photoz.transfer.network import give_weights
 from photoz_morph.runs.folder import check_source, finished_members, read_run, weights_hash
 from photoz_morph.surveys.description import resampled_size
 from photoz_morph.training.ensemble import counterpart, member_seed
+from photoz_morph.transfer.settings import no_outputs_yet
 
-__all__ = ["Source", "transferred_config"]
+__all__ = ["Source", "no_redshifts_yet", "transferred_config"]
 
 
 def transferred_config(config, run_dir):
@@ -103,6 +104,25 @@ def model_on(source, survey):
 def unit_ratio(old, new):
     """A flux in the image unit of the old survey over the same in that of the new one."""
     return float(10 ** (0.4 * (old.zero_point - new.zero_point)))
+
+
+def no_redshifts_yet(config):
+    """Why networks say nothing of redshifts before their first step; "" if they do.
+
+    Parameters
+    ----------
+    config : PhotozConfig
+        From `transferred_config`.
+
+    Returns
+    -------
+    str
+        The end of a sentence.
+    """
+    source, trained_on = read_run(config.transfer.source, PhotozConfig)
+    if trained_on.get("pretraining") and not source.pretrain.redshift:
+        return "it was pre-trained without redshifts (pretrain.redshift=0)"
+    return no_outputs_yet(config.transfer)
 
 
 class Source:

@@ -86,7 +86,7 @@ def transfer(
         return
     if seeds > 1:
         raise click.UsageError("--labels trains one network a run, and as many runs as --repeats; leave out --seeds")
-    configs = few_label_configs(config, labels, repeats, modes or (config.transfer.mode,))
+    configs = few_label_configs(config, labels, repeats, modes or (config.transfer.mode,), len(members))
     chosen = {key[1:]: found for key, found in configs.items() if found.transfer.source}
     for found in chosen.values():  # a mode changes nothing that could be refused
         MorphExperiment(found, data_dir).check_start(seeds)

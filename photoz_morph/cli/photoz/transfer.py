@@ -93,7 +93,8 @@ def transfer(
         check(config)
         train(config, run_dir)
         return
-    configs = few_label_configs(config, labels, repeats, modes or (config.transfer.mode,))
+    n_networks = min(map(len, members.values()))
+    configs = few_label_configs(config, labels, repeats, modes or (config.transfer.mode,), n_networks)
     for n in labels:  # in the modes and repeats of a number nothing differs that could be refused
         check(next(found for key, found in configs.items() if key[1] == n))
     reason = no_redshifts_yet(config)

@@ -1,8 +1,9 @@
 """The run whose networks a transfer starts from: its checks, its network for another survey, and who starts from whom.
 
-Each network starts from the one of the same fold and number. A fold is a hash of `group_id`, so the network of a fold
-has seen no galaxy of that fold in either sample, if the same galaxy has the same `group_id` in both. The galaxies that
-validate it must be unknown to the source as well, since the calibration is fitted to them.
+Each network starts from the one of the same fold and number, or `transfer.first` numbers on. A fold is a hash of
+`group_id`, so the network of a fold has seen no galaxy of that fold in either sample, if the same galaxy has the same
+`group_id` in both. The galaxies that validate it must be unknown to the source as well, since the calibration is fitted
+to them.
 """
 
 from dataclasses import replace
@@ -176,8 +177,9 @@ class Source:
 
     def path(self, fold, seed):
         """`model.keras` that the network of a fold and a seed starts from; of a pre-training, that of the fold."""
+        paths, config = self._members.get(fold, []), self.config
         is_shared = bool(self._trained_on.get("pretraining"))
-        return counterpart(self._members.get(fold, []), self.config.seed, fold, seed, self.run_dir, is_shared)
+        return counterpart(paths, config.seed, fold, seed, self.run_dir, is_shared, config.transfer.first)
 
     def check(self, fold, n_members):
         """Raise a ValueError if there is no start for one of the networks of a fold, before any is trained."""

@@ -63,6 +63,14 @@ def test_each_network_starts_from_the_one_of_its_fold_and_number(run_dir, data_d
             assert same(model.get_weights(), source.get_weights())
 
 
+def test_networks_start_in_turn_from_the_first_that_the_config_names(run_dir, data_dir):
+    config = config_of(run_dir, "transfer.first=1")
+    source = Source(config, PhotozExperiment(config, data_dir).builder)
+    for member, other in ((0, 1), (1, 0)):
+        path = source.path(1, member_seed(config.seed, 1, member))
+        assert path == run_dir / "fold_1" / f"member_{other}" / "model.keras"
+
+
 def test_no_galaxy_that_tests_a_network_has_been_seen_by_its_source(run_dir, griz_dir):
     config = config_of(run_dir, survey=GRIZ)
     builder = PhotozExperiment(config, griz_dir).builder
@@ -145,9 +153,14 @@ def test_a_few_label_curve_stands_beside_training_from_scratch(run_dir, data_dir
     low, high = found["lora", 32]["differences"]["crps"]["interval"]
     assert low <= found["lora", 32]["differences"]["crps"]["value"] <= high < 0  # two epochs more have been trained
     assert (out / "report.html").exists()
-    # The survey is that of the source, so what it does without labels is what its own network does.
-    assert found["source", 0]["scores"]["crps"]["repeats"] == pytest.approx([crps_of(run_dir, data_dir, 0)] * 2)
+    # The survey is that of the source, so each repeat does without labels what one of its networks does.
+    assert found["source", 0]["scores"]["crps"]["repeats"] == pytest.approx(
+        [crps_of(run_dir, data_dir, member) for member in (0, 1)], rel=1e-5  # single precision
+    )
     assert "differences" not in found["source", 0] and curve["no_source"] == ""
+    firsts = {name: read_run(out / name, PhotozConfig)[0].transfer.first
+              for name in ("lora_32_1", "lora_32_2", "scratch_32_2")}  # fmt: skip
+    assert firsts == {"lora_32_1": 0, "lora_32_2": 1, "scratch_32_2": 0}
 
 
 def crps_of(run_dir, data_dir, member):

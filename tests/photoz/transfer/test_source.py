@@ -89,7 +89,7 @@ def test_a_saved_start_is_a_plain_network_with_the_outputs_before_the_first_step
     save_starts(PhotozExperiment, config, tmp_path, griz_dir, n_members=2, n_folds=1)
     saved = load_network(tmp_path / "fold_0" / "member_1" / "model.keras")
     network = PhotozExperiment(config, griz_dir).fold(0).new_network(20, member_seed(config.seed, 0, 1))
-    (batch,) = image_batches(reading.open_dataset(griz_dir), "fold_0[:8]", 8)
+    (batch,) = image_batches(reading.open_dataset(griz_dir, GRIZ.dataset_name), "fold_0[:8]", 8)
     np.testing.assert_allclose(saved(batch), network(batch), atol=1e-6)
     assert not {type(layer).__name__ for layer in saved.layers} & {"LowRankDense", "LowRankConv2D"}
     changed = (tmp_path / "fold_0" / "member_1" / "model.keras").stat().st_mtime_ns

@@ -1,7 +1,9 @@
 """Runs on few labels, for the transfer commands of both chains: networks that learn on, and others from random weights.
 
 Each method, number of labels and repeat is a run folder of its own, DIR/METHOD_N_REPEAT, resumed like any other.
-Repeats differ in the seed and in which galaxies have labels, the same for all methods.
+Repeats differ in the seed, in which galaxies have labels, the same for all methods, and in the network of the source
+that they start from, one after the other, so that intervals have the scatter of its seeds, too. DIR/source_0_REPEAT has
+the networks that learn on as they are before their first step, which no label has reached.
 """
 
 from dataclasses import replace
@@ -11,7 +13,7 @@ import click
 
 from photoz_morph.cli.options import UserPath
 
-SCRATCH = "scratch"
+SCRATCH, SOURCE = "scratch", "source"
 
 
 def numbers_of(text):
@@ -33,7 +35,7 @@ labels_option = click.option(
 )  # fmt: skip
 repeats_option = click.option(
     "--repeats", default=3, show_default=True, type=click.IntRange(min=1),
-    help="With --labels: trainings of each size, with other seeds and other labelled galaxies.",
+    help="With --labels: trainings of each size, with other seeds and labelled galaxies and the next network of RUN.",
 )  # fmt: skip
 modes_option = click.option(
     "--mode", "modes", multiple=True, type=click.Choice(["all", "blocks", "frozen", "lora"]),
@@ -44,7 +46,7 @@ from_option = click.option(
 )
 
 
-def few_label_configs(config, labels, repeats, modes):
+def few_label_configs(config, labels, repeats, modes, n_networks):
     """Configs of all runs of a few-label curve.
 
     Parameters
@@ -54,6 +56,9 @@ def few_label_configs(config, labels, repeats, modes):
     labels : list of int
     repeats : int
     modes : sequence of str
+    n_networks : int
+        Networks of the source, of each fold: repeat r, from 0, starts from the one `transfer.first` + r, modulo their
+        number.
 
     Returns
     -------
@@ -72,10 +77,34 @@ def few_label_configs(config, labels, repeats, modes):
         for n in labels:
             for repeat in range(repeats):
                 data = replace(config.data, n_labels=n, labels_part=repeat)
-                found = replace(config, seed=config.seed + repeat, data=data, transfer=transfer)
+                start = transfer if method == SCRATCH else _with_first(transfer, repeat, n_networks)
+                found = replace(config, seed=config.seed + repeat, data=data, transfer=start)
                 found.check()
                 configs[method, n, repeat + 1] = found
     return configs
+
+
+def _with_first(transfer, repeat, n_networks):
+    """Transfer of a repeat. Of a single network it is that of every other repeat: runs that began before go on."""
+    return replace(transfer, first=(transfer.first + repeat) % n_networks)
+
+
+def source_configs(configs):
+    """Configs whose networks, before their first step, are those of the source on the new galaxies.
+
+    Parameters
+    ----------
+    configs : dict
+        From `few_label_configs`.
+
+    Returns
+    -------
+    dict of (str, int, int) to config
+        By "source", 0 and repeat: those with most labels, whose images tell the typical observing conditions. Before
+        the first step the modes do not differ.
+    """
+    method, n_labels, _ = max((key for key in configs if key[0] != SCRATCH), key=lambda key: key[1])
+    return {(SOURCE, 0, key[2]): found for key, found in configs.items() if key[:2] == (method, n_labels)}
 
 
 def run_folder(folder, key):

@@ -18,7 +18,8 @@ def label_curve(quantities, scores, group_id, reference, n_resamples=500, seed=0
     Parameters
     ----------
     quantities : dict of (str, int) to dict of str to ndarray, shape (n_repeats, n_galaxies)
-        By method and number of labels: what the scores summarise, of the same test galaxies in the same order.
+        By method and number of labels, 0 for networks that have learnt none: what the scores summarise, of the same
+        test galaxies in the same order.
     scores : dict of str to (str, callable)
         The quantity of a score, and the function that maps it from (n,) to a number.
     group_id : ndarray, shape (n_galaxies,)
@@ -31,7 +32,7 @@ def label_curve(quantities, scores, group_id, reference, n_resamples=500, seed=0
     -------
     list of dict
         `method`, `n_labels`; `scores`, by name `value`, the mean over repeats, `interval` and `repeats`; and of others
-        than the reference `differences`, by name `value` and `interval`.
+        than the reference `differences`, by name `value` and `interval`, at numbers that the reference has.
 
     Raises
     ------

@@ -35,18 +35,20 @@ SAMPLE_COLUMNS = ("gini", "m20", "label", "label_g", "intended_type")
 PIXEL_WINDOW_STEP = 0.03  # our choice: 5,476 images a run, seconds with a small network
 
 
-def report_few_labels(run_dirs, source, labels_of, out_dir, progress=True):
+def report_few_labels(run_dirs, source, labels_of, out_dir, reason="", progress=True):
     """Write `few_labels.json` and the page of a few-label curve.
 
     Parameters
     ----------
     run_dirs : dict of (str, int, int) to path-like
-        Run folders with predictions, by method, number of labels and repeat.
+        Run folders with predictions, by method, number of labels and repeat; those of "source" have 0 labels.
     source : path-like
         Run that the transfers started from.
     labels_of : {"source", "target"}
     out_dir : path-like
         Made if missing.
+    reason : str
+        Why the source itself is not among them, as the end of a sentence.
     progress : bool
 
     Returns
@@ -56,7 +58,7 @@ def report_few_labels(run_dirs, source, labels_of, out_dir, progress=True):
     """
     origin = read_run(next(iter(run_dirs.values())), MorphConfig)[1]["origin"]
     curve = few_label_scores(run_dirs, labels_of)
-    curve |= {"galaxies": f"{curve['data']} galaxies, {curve['domain']}", "source": str(source)}
+    curve |= {"galaxies": f"{curve['data']} galaxies, {curve['domain']}", "source": str(source), "no_source": reason}
     Path(out_dir).mkdir(parents=True, exist_ok=True)
     write_scores(curve, Path(out_dir) / "few_labels.json")
     is_real = curve["data"] == "real"

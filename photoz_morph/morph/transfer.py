@@ -133,4 +133,5 @@ class Source:
             layer.set_weights(weights)
 
     def _path(self, seed):
-        return counterpart(self._paths, self.config.seed, 0, seed, self.run_dir)
+        first = self.config.transfer.first
+        return counterpart(self._paths, self.config.seed, 0, seed, self.run_dir, first=first)

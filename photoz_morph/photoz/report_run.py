@@ -148,17 +148,19 @@ def report_learning_curve(run_dirs, out_dir, n_bootstrap=200, progress=True):
     return write_learning_curve(curve, out_dir, survey.name.upper(), progress), notes
 
 
-def report_few_labels(run_dirs, source, out_dir, progress=True):
+def report_few_labels(run_dirs, source, out_dir, reason="", progress=True):
     """Write `few_labels.json` and the page of a few-label curve.
 
     Parameters
     ----------
     run_dirs : dict of (str, int, int) to path-like
-        Run folders with predictions, by method, number of labels and repeat.
+        Run folders with predictions, by method, number of labels and repeat; those of "source" have 0 labels.
     source : path-like
         Run that the transfers started from.
     out_dir : path-like
         Made if missing.
+    reason : str
+        Why the source itself is not among them, as the end of a sentence.
     progress : bool
 
     Returns
@@ -168,7 +170,7 @@ def report_few_labels(run_dirs, source, out_dir, progress=True):
     """
     survey = read_run(next(iter(run_dirs.values())), PhotozConfig)[0].survey.name.upper()
     curve = few_label_scores(run_dirs)
-    curve |= {"galaxies": f"{curve['data']} {survey} galaxies", "source": str(source)}
+    curve |= {"galaxies": f"{curve['data']} {survey} galaxies", "source": str(source), "no_source": reason}
     Path(out_dir).mkdir(parents=True, exist_ok=True)
     write_scores(curve, Path(out_dir) / "few_labels.json")
     is_real, columns = curve["data"] == "real", {name: COLUMNS[name] for name in CURVE_SCORES}

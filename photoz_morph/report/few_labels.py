@@ -1,4 +1,7 @@
-"""Page of a few-label curve: scores against the number of labelled galaxies, with and without transfer."""
+"""Page of a few-label curve: scores against the number of labelled galaxies, with and without transfer.
+
+The source itself, which has seen none of the labels, is a level with its interval.
+"""
 
 from functools import partial
 
@@ -11,10 +14,11 @@ from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, ORANGE, legend_b
 STYLES = {
     "all": {"color": ORANGE, "marker": "o"}, "lora": {"color": BLUE, "marker": "s", "linestyle": "--"},
     "frozen": {"color": GREEN, "marker": "^", "linestyle": ":"}, "blocks": {"color": BLACK, "marker": "D"},
-    "scratch": {"color": GREY, "marker": "x", "linewidth": 2.2},
+    "scratch": {"color": GREY, "marker": "x", "linewidth": 2.2}, "source": {"color": BLACK, "linestyle": "-."},
 }  # fmt: skip
 NAMES = {
-    "all": "all layers", "lora": "LoRA", "frozen": "frozen features", "blocks": "last blocks", "scratch": "from scratch"
+    "all": "all layers", "lora": "LoRA", "frozen": "frozen features", "blocks": "last blocks",
+    "scratch": "from scratch", "source": "source, no labels",
 }  # fmt: skip
 SPREAD = 0.03  # of the points of different methods at one size
 
@@ -25,8 +29,8 @@ def write_few_labels(curve, out_dir, columns, banner, is_real, progress=True):
     Parameters
     ----------
     curve : dict
-        `entries` from `metrics.few_labels.label_curve`; `galaxies` and `source`, in words; `n_galaxies`, `n_groups` of
-        the test, `n_repeats`, `n_resamples`, and `code`.
+        `entries` from `metrics.few_labels.label_curve`; `galaxies` and `source`, in words; `no_source`, why
+        none of them is the source itself; `n_galaxies`, `n_groups` of the test, `n_repeats`, `n_resamples`, and `code`.
     out_dir : path-like
     columns : dict of str to (str, float, int)
         Title of each score that is shown, factor and digits.
@@ -44,7 +48,7 @@ def write_few_labels(curve, out_dir, columns, banner, is_real, progress=True):
     )
     caption = (
         f"Scores of {curve['galaxies']} against the number of labelled galaxies that trained the networks: started "
-        f"from {curve['source']}, and the same networks from random weights. {errors}"
+        f"from {curve['source']}, and the same networks from random weights. {_of_source(curve)} {errors}"
     )
     entries = [
         Entry("Few labels", "few_labels", caption, partial(few_label_figure, curve["entries"], columns)),
@@ -82,7 +86,7 @@ def few_label_figure(entries, columns):
     """
     figure = Figure(figsize=(3.6 * len(columns), 4.2), layout="constrained")
     panels = figure.subplots(1, len(columns), squeeze=False)[0]
-    methods = list(dict.fromkeys(entry["method"] for entry in entries))
+    methods = list(dict.fromkeys(entry["method"] for entry in entries if entry["n_labels"]))
     for axes, (score, (title, factor, _)) in zip(panels, columns.items()):
         for number, method in enumerate(methods):
             own = [entry for entry in entries if entry["method"] == method]
@@ -94,11 +98,23 @@ def few_label_figure(entries, columns):
                     [max(high - one, 0) for one, high in zip(value, ends[1])]]  # fmt: skip
             axes.errorbar([shift * entry["n_labels"] for entry in own], value, bars, label=NAMES[method], capsize=2,
                           markersize=5, **STYLES[method])  # fmt: skip
+        for entry in (entry for entry in entries if not entry["n_labels"]):
+            part, style = entry["scores"][score], STYLES[entry["method"]]
+            axes.axhspan(*(factor * end for end in part["interval"]), color=style["color"], alpha=0.12, linewidth=0)
+            axes.axhline(factor * part["value"], label=NAMES[entry["method"]], **style)
         logarithmic_x(axes)
         axes.set_xlabel("labelled galaxies")
         axes.set_ylabel(title)
-    legend_below(figure, marks_of(panels[0]), len(methods))
+    marks = marks_of(panels[0])
+    legend_below(figure, marks, len(marks))
     return figure
+
+
+def _of_source(curve):
+    """A sentence about the networks of the source without any label."""
+    if curve["no_source"]:
+        return f"What the source does without labels is not shown: {curve['no_source']}."
+    return "The level is the source on the same galaxies, before it has learnt from any label of theirs."
 
 
 def _table(entries, part, columns, caption):

@@ -192,7 +192,7 @@ def member_seed(seed, fold, member):
     return int(np.random.SeedSequence([seed, fold, member]).generate_state(1)[0] >> 1)
 
 
-def counterpart(paths, config_seed, fold, seed, run_dir, is_shared=False):
+def counterpart(paths, config_seed, fold, seed, run_dir, is_shared=False, first=0):
     """Network of another run that a network starts from: the one of the same fold and number.
 
     Parameters
@@ -206,6 +206,8 @@ def counterpart(paths, config_seed, fold, seed, run_dir, is_shared=False):
         The other run, for messages.
     is_shared : bool
         Whether its first network is the start of all.
+    first : int
+        Which of `paths`, in turn, is the one of number 0.
 
     Raises
     ------
@@ -214,7 +216,7 @@ def counterpart(paths, config_seed, fold, seed, run_dir, is_shared=False):
     """
     seeds = [member_seed(config_seed, fold, member) for member in range(len(paths))]
     if seed in seeds or is_shared and paths:
-        return paths[0 if is_shared else seeds.index(seed)]
+        return paths[0 if is_shared else (seeds.index(seed) + first) % len(paths)]
     raise ValueError(
         f"{run_dir}: has {len(paths)} finished networks of fold {fold}, and each network starts from the one of its "
         "number; ask for no more, or finish that run"

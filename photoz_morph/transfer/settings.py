@@ -14,7 +14,8 @@ class TransferConfig:
     Attributes
     ----------
     source : str, optional
-        Run folder whose networks are the start, each the one of the same fold and number; null for random weights.
+        Run folder whose networks are the start, each the one of the same fold and, from `first` on, number; null for
+        random weights.
     mode : str
         What learns: all layers, the last blocks, the head alone on frozen features, or adapters of low rank (LoRA) in
         all dense and convolution layers, with the head.
@@ -27,6 +28,9 @@ class TransferConfig:
         Largest rank of the change of a kernel in the mode lora [dimensionless].
     head : str
         Whether the last layer starts from that of the source or from random weights.
+    first : int
+        Number, from 0, of the network of the source that the first network of a fold starts from. The next one starts
+        from the next, and after its last network the source begins anew with its first [dimensionless].
     """
 
     source: str | None = None
@@ -35,8 +39,26 @@ class TransferConfig:
     decay: float = 0.7
     rank: int = 8
     head: str = "source"
+    first: int = 0
 
-    RANGES: ClassVar = {"transfer.blocks": (1, 1000), "transfer.decay": (0, 1), "transfer.rank": (1, 4096)}
+    RANGES: ClassVar = {
+        "transfer.blocks": (1, 1000), "transfer.decay": (0, 1), "transfer.rank": (1, 4096), "transfer.first": (0, 1000),
+    }  # fmt: skip
+
+
+def no_outputs_yet(transfer):
+    """Why networks say nothing before their first step although they start from others; "" if they do.
+
+    Parameters
+    ----------
+    transfer : TransferConfig
+
+    Returns
+    -------
+    str
+        The end of a sentence.
+    """
+    return "transfer.head=new starts the last layer from random weights" if transfer.head == "new" else ""
 
 
 def check_transfer(transfer, adaptation):

@@ -114,9 +114,20 @@ def test_a_few_label_curve_is_of_the_images_whose_labels_were_learnt(
                       *words, "--run-dir", out)  # fmt: skip
     assert result.exit_code == 0, result.output
     curve = json.loads((out / "few_labels.json").read_text())
-    assert curve["domain"] == "Y1" and [entry["method"] for entry in curve["entries"]] == ["frozen", "scratch"]
+    methods = [entry["method"] for entry in curve["entries"]]
+    assert curve["domain"] == "Y1" and methods == ["source", "frozen", "scratch"]
+    # The dataset is that of the source, so without labels each repeat does what one of its networks does.
+    builder = dataset.open_dataset(morph_data_dir)
+    images = np.concatenate(list(dataset.domain_images(builder, "test", "y1", 64).as_numpy_iterator()))
+    label, expected = reading.read_columns(builder, "test")["label"], []
+    for member in (0, 1):
+        source = load_network(morph_run_dirs["regular"] / "fold_0" / f"member_{member}" / "model.keras")
+        found = source.predict({"image": images}, verbose=0)["logits"].argmax(axis=1)
+        expected.append(float(np.mean(found == label)))
+    assert curve["entries"][0]["scores"]["accuracy"]["repeats"] == pytest.approx(expected)
     config, described = read_run(out / "frozen_32_2", MorphConfig)
-    assert config.seed == 2 and config.data.labels_part == 1 and len(described["transfer"]["weights"]) == 2
+    assert config.seed == 2 and config.data.labels_part == 1 and config.transfer.first == 1
+    assert len(described["transfer"]["weights"]) == 2
     assert (out / "report.html").exists()
 
 

@@ -12,6 +12,7 @@ from photoz_morph.cli.few_labels import (
     modes_option,
     repeats_option,
     run_folder,
+    source_configs,
 )
 from photoz_morph.cli.morph.data import data_dir_option
 from photoz_morph.cli.morph.prediction import predictions_of
@@ -52,8 +53,8 @@ def transfer(
 
     Each starts from the one of the same number. Network and scaling are those of RUN. CONFIG says what learns
     (transfer.mode), whose labels are learnt (data.labels_of) and how; an adaptation works as in `morph train`. With
-    --labels, training sets of several sizes are compared with training from random weights, into a page, its figure and
-    few_labels.json. If it is interrupted, run the same command again.
+    --labels, training sets of several sizes are compared with training from random weights and with RUN as it is, into
+    a page, its figure and few_labels.json. If it is interrupted, run the same command again.
     """
     from photoz_morph.morph.config import MorphConfig
     from photoz_morph.runs.folder import check_source, finished_members
@@ -68,6 +69,8 @@ def transfer(
     quiet_tensorflow()
     from photoz_morph.morph.experiment import MorphExperiment
     from photoz_morph.morph.transfer import transferred_config
+    from photoz_morph.training.starts import save_starts
+    from photoz_morph.transfer.settings import no_outputs_yet
 
     config = transferred_config(config, source)
     seeds = seeds or (1 if labels else len(members))
@@ -83,10 +86,17 @@ def transfer(
         return
     if seeds > 1:
         raise click.UsageError("--labels trains one network a run, and as many runs as --repeats; leave out --seeds")
-    configs = few_label_configs(config, labels, repeats, modes or (config.transfer.mode,))
+    configs = few_label_configs(config, labels, repeats, modes or (config.transfer.mode,), len(members))
     chosen = {key[1:]: found for key, found in configs.items() if found.transfer.source}
     for found in chosen.values():  # a mode changes nothing that could be refused
         MorphExperiment(found, data_dir).check_start(seeds)
+    reason = no_outputs_yet(config.transfer)
+    starts = {} if reason else source_configs(configs)
+    for key, found in starts.items():
+        folder = run_folder(run_dir, key)
+        echo(f"{folder}: source without labels, repeat {key[2]} of {repeats}.", quiet)
+        save_starts(MorphExperiment, found, folder, data_dir, seeds, 1)
+        predictions_of(folder, quiet, data_dir)
     for key, found in configs.items():
         folder = run_folder(run_dir, key)
         echo(f"{folder}: {key[0]}, {key[1]} labels, repeat {key[2]} of {repeats}.", quiet)
@@ -94,7 +104,7 @@ def transfer(
         predictions_of(folder, quiet, data_dir)
     from photoz_morph.morph.report_run import report_few_labels
 
-    folders = {key: run_folder(run_dir, key) for key in configs}
+    folders = {key: run_folder(run_dir, key) for key in starts | configs}
     with remarks(quiet):
-        page = report_few_labels(folders, source, config.data.labels_of, run_dir, not quiet)
+        page = report_few_labels(folders, source, config.data.labels_of, run_dir, reason, not quiet)
     echo(f"Few-label curve in {page}.", quiet)

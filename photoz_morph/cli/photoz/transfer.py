@@ -12,6 +12,7 @@ from photoz_morph.cli.few_labels import (
     modes_option,
     repeats_option,
     run_folder,
+    source_configs,
 )
 from photoz_morph.cli.options import (
     UserPath,
@@ -55,7 +56,8 @@ def transfer(
     Each starts from the one of the same fold and number. The network is that of RUN: its bands are mapped to those of
     the survey by name, its pixels and noise kept. CONFIG says what learns (transfer.mode), data and training; an
     adaptation works as in `photoz train`. With --labels, training sets of several sizes are compared with training from
-    random weights, into a page, its figure and few_labels.json. If it is interrupted, run the same command again.
+    random weights and with RUN as it is, into a page, its figure and few_labels.json. If it is interrupted, run the
+    same command again.
     """
     from photoz_morph.photoz.config import PhotozConfig
     from photoz_morph.runs.folder import check_source, finished_members
@@ -69,7 +71,8 @@ def transfer(
     check_writable(run_dir)
     quiet_tensorflow()
     from photoz_morph.photoz.experiment import PhotozExperiment
-    from photoz_morph.photoz.transfer.source import transferred_config
+    from photoz_morph.photoz.transfer.source import no_redshifts_yet, transferred_config
+    from photoz_morph.training.starts import save_starts
 
     config = transferred_config(config, source)
     ensemble = ensemble or (1 if labels else min(map(len, members.values())))
@@ -90,9 +93,17 @@ def transfer(
         check(config)
         train(config, run_dir)
         return
-    configs = few_label_configs(config, labels, repeats, modes or (config.transfer.mode,))
+    n_networks = min(map(len, members.values()))
+    configs = few_label_configs(config, labels, repeats, modes or (config.transfer.mode,), n_networks)
     for n in labels:  # in the modes and repeats of a number nothing differs that could be refused
         check(next(found for key, found in configs.items() if key[1] == n))
+    reason = no_redshifts_yet(config)
+    starts = {} if reason else source_configs(configs)
+    for key, found in starts.items():
+        folder = run_folder(run_dir, key)
+        echo(f"{folder}: source without labels, repeat {key[2]} of {repeats}.", quiet)
+        save_starts(PhotozExperiment, found, folder, data_dir, ensemble, cv)
+        predictions_of(folder, quiet, data_dir)
     for key, found in configs.items():
         folder = run_folder(run_dir, key)
         echo(f"{folder}: {key[0]}, {key[1]} labels, repeat {key[2]} of {repeats}.", quiet)
@@ -100,6 +111,7 @@ def transfer(
         predictions_of(folder, quiet, data_dir)
     from photoz_morph.photoz.report_run import report_few_labels
 
+    folders = {key: run_folder(run_dir, key) for key in starts | configs}
     with remarks(quiet):
-        page = report_few_labels({key: run_folder(run_dir, key) for key in configs}, source, run_dir, not quiet)
+        page = report_few_labels(folders, source, run_dir, reason, not quiet)
     echo(f"Few-label curve in {page}.", quiet)

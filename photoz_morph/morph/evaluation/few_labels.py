@@ -20,7 +20,8 @@ def few_label_scores(run_dirs, labels_of, n_resamples=500):
     Parameters
     ----------
     run_dirs : dict of (str, int, int) to path-like
-        Run folders with predictions.fits of one network each, by method, number of labels and repeat.
+        Run folders with predictions.fits of one network each, by method, number of labels and repeat; those of
+        "source" have 0 labels.
     labels_of : {"source", "target"}
     n_resamples : int
 

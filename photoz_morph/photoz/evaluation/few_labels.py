@@ -21,7 +21,8 @@ def few_label_scores(run_dirs, n_resamples=500):
     Parameters
     ----------
     run_dirs : dict of (str, int, int) to path-like
-        Run folders with predictions.fits, by method, number of labels and repeat.
+        Run folders with predictions.fits, by method, number of labels and repeat; those of
+        "source" have 0 labels.
     n_resamples : int
 
     Returns

@@ -1,8 +1,9 @@
 """The run whose networks a transfer starts from: its checks, its network for another survey, and who starts from whom.
 
-Each network starts from the one of the same fold and number. A fold is a hash of `group_id`, so the network of a fold
-has seen no galaxy of that fold in either sample, if the same galaxy has the same `group_id` in both. The galaxies that
-validate it must be unknown to the source as well, since the calibration is fitted to them.
+Each network starts from the one of the same fold and number, or `transfer.first` numbers on. A fold is a hash of
+`group_id`, so the network of a fold has seen no galaxy of that fold in either sample, if the same galaxy has the same
+`group_id` in both. The galaxies that validate it must be unknown to the source as well, since the calibration is fitted
+to them.
 """
 
 from dataclasses import replace
@@ -20,8 +21,9 @@ from photoz_morph.photoz.transfer.network import give_weights
 from photoz_morph.runs.folder import check_source, finished_members, read_run, weights_hash
 from photoz_morph.surveys.description import resampled_size
 from photoz_morph.training.ensemble import counterpart, member_seed
+from photoz_morph.transfer.settings import no_outputs_yet
 
-__all__ = ["Source", "transferred_config"]
+__all__ = ["Source", "no_redshifts_yet", "transferred_config"]
 
 
 def transferred_config(config, run_dir):
@@ -105,6 +107,25 @@ def unit_ratio(old, new):
     return float(10 ** (0.4 * (old.zero_point - new.zero_point)))
 
 
+def no_redshifts_yet(config):
+    """Why networks say nothing of redshifts before their first step; "" if they do.
+
+    Parameters
+    ----------
+    config : PhotozConfig
+        From `transferred_config`.
+
+    Returns
+    -------
+    str
+        The end of a sentence.
+    """
+    source, trained_on = read_run(config.transfer.source, PhotozConfig)
+    if trained_on.get("pretraining") and not source.pretrain.redshift:
+        return "it was pre-trained without redshifts (pretrain.redshift=0)"
+    return no_outputs_yet(config.transfer)
+
+
 class Source:
     """The run that the networks of a config start from.
 
@@ -156,8 +177,9 @@ class Source:
 
     def path(self, fold, seed):
         """`model.keras` that the network of a fold and a seed starts from; of a pre-training, that of the fold."""
+        paths, config = self._members.get(fold, []), self.config
         is_shared = bool(self._trained_on.get("pretraining"))
-        return counterpart(self._members.get(fold, []), self.config.seed, fold, seed, self.run_dir, is_shared)
+        return counterpart(paths, config.seed, fold, seed, self.run_dir, is_shared, config.transfer.first)
 
     def check(self, fold, n_members):
         """Raise a ValueError if there is no start for one of the networks of a fold, before any is trained."""

@@ -8,16 +8,20 @@ from click.testing import CliRunner
 from photoz_morph.cli.photoz import main
 from photoz_morph.config import load_config
 from photoz_morph.datasets import reading
+from photoz_morph.metrics.redshifts.point_scores import galaxy_scores
 from photoz_morph.models.loading import load_network
 from photoz_morph.photoz.config import PhotozConfig
+from photoz_morph.photoz.dataset import image_batches
 from photoz_morph.photoz.experiment import PhotozExperiment
 from photoz_morph.photoz.splits import splits_of
-from photoz_morph.photoz.transfer.source import Source, transferred_config
-from photoz_morph.runs.folder import read_run
+from photoz_morph.photoz.transfer.source import Source, no_redshifts_yet, transferred_config
+from photoz_morph.runs.folder import read_run, start_run
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS, survey_to_dict
 from photoz_morph.training.ensemble import member_seed
 from photoz_morph.training.fit import choose_strategy, fit
+from photoz_morph.training.starts import save_starts
+from photoz_morph.transfer.settings import TransferConfig
 from tests.support.samples import TINY, colour_stacks
 from tests.support.training import copy_at, final_weights, same
 from tfds_builders.sdss_ugriz import build
@@ -59,6 +63,14 @@ def test_each_network_starts_from_the_one_of_its_fold_and_number(run_dir, data_d
             assert same(model.get_weights(), source.get_weights())
 
 
+def test_networks_start_in_turn_from_the_first_that_the_config_names(run_dir, data_dir):
+    config = config_of(run_dir, "transfer.first=1")
+    source = Source(config, PhotozExperiment(config, data_dir).builder)
+    for member, other in ((0, 1), (1, 0)):
+        path = source.path(1, member_seed(config.seed, 1, member))
+        assert path == run_dir / "fold_1" / f"member_{other}" / "model.keras"
+
+
 def test_no_galaxy_that_tests_a_network_has_been_seen_by_its_source(run_dir, griz_dir):
     config = config_of(run_dir, survey=GRIZ)
     builder = PhotozExperiment(config, griz_dir).builder
@@ -69,6 +81,20 @@ def test_no_galaxy_that_tests_a_network_has_been_seen_by_its_source(run_dir, gri
         seen = set(reading.read_columns(before, known)["group_id"])
         for part in (splits.test, splits.validation):
             assert not seen & set(reading.read_columns(builder, part)["group_id"])
+
+
+@pytest.mark.parametrize("mode", ["all", "lora"])
+def test_a_saved_start_is_a_plain_network_with_the_outputs_before_the_first_step(mode, run_dir, griz_dir, tmp_path):
+    config = config_of(run_dir, f"transfer.mode={mode}", "data.n_labels=100", survey=GRIZ)
+    save_starts(PhotozExperiment, config, tmp_path, griz_dir, n_members=2, n_folds=1)
+    saved = load_network(tmp_path / "fold_0" / "member_1" / "model.keras")
+    network = PhotozExperiment(config, griz_dir).fold(0).new_network(20, member_seed(config.seed, 0, 1))
+    (batch,) = image_batches(reading.open_dataset(griz_dir, GRIZ.dataset_name), "fold_0[:8]", 8)
+    np.testing.assert_allclose(saved(batch), network(batch), atol=1e-6)
+    assert not {type(layer).__name__ for layer in saved.layers} & {"LowRankDense", "LowRankConv2D"}
+    changed = (tmp_path / "fold_0" / "member_1" / "model.keras").stat().st_mtime_ns
+    save_starts(PhotozExperiment, config, tmp_path, griz_dir, n_members=2, n_folds=1)
+    assert (tmp_path / "fold_0" / "member_1" / "model.keras").stat().st_mtime_ns == changed
 
 
 @pytest.mark.parametrize("mode", ["all", "lora"])
@@ -121,11 +147,40 @@ def test_a_few_label_curve_stands_beside_training_from_scratch(run_dir, data_dir
     assert result.exit_code == 0, result.output
     curve = json.loads((out / "few_labels.json").read_text())
     found = {(entry["method"], entry["n_labels"]): entry for entry in curve["entries"]}
-    assert set(found) == {("lora", 32), ("scratch", 32)}
+    assert set(found) == {("source", 0), ("lora", 32), ("scratch", 32)}
     assert curve["n_repeats"] == 2 and len(found["lora", 32]["scores"]["crps"]["repeats"]) == 2
     low, high = found["lora", 32]["differences"]["crps"]["interval"]
     assert low <= found["lora", 32]["differences"]["crps"]["value"] <= high < 0  # two epochs more have been trained
     assert (out / "report.html").exists()
+    # The survey is that of the source, so each repeat does without labels what one of its networks does.
+    assert found["source", 0]["scores"]["crps"]["repeats"] == pytest.approx(
+        [crps_of(run_dir, data_dir, member) for member in (0, 1)], rel=1e-5  # single precision
+    )
+    assert "differences" not in found["source", 0] and curve["no_source"] == ""
+    firsts = {name: read_run(out / name, PhotozConfig)[0].transfer.first
+              for name in ("lora_32_1", "lora_32_2", "scratch_32_2")}  # fmt: skip
+    assert firsts == {"lora_32_1": 0, "lora_32_2": 1, "scratch_32_2": 0}
+
+
+def crps_of(run_dir, data_dir, member):
+    """Mean CRPS of the test galaxies of fold 0 with one network of a run."""
+    config, _ = read_run(run_dir, PhotozConfig)
+    builder = reading.open_dataset(data_dir)
+    network = load_network(run_dir / "fold_0" / f"member_{member}" / "model.keras")
+    pdf = network.predict(image_batches(builder, "fold_0", 64), verbose=0)
+    z_spec = reading.read_columns(builder, "fold_0")["z_spec"]
+    return float(galaxy_scores(z_spec, pdf, config.redshift)["crps"].mean())
+
+
+def test_a_source_that_says_nothing_of_redshifts_is_left_out_with_the_reason(run_dir, tmp_path):
+    assert no_redshifts_yet(config_of(run_dir)) == ""
+    assert "transfer.head=new starts the last layer" in no_redshifts_yet(config_of(run_dir, "transfer.head=new"))
+    for weight, reason in ((1.0, ""), (0.0, "it was pre-trained without redshifts (pretrain.redshift=0)")):
+        folder = tmp_path / f"pretrained_{weight}"
+        config, described = read_run(run_dir, PhotozConfig)
+        config = replace(config, pretrain=replace(config.pretrain, redshift=weight))
+        start_run(folder, config, {**described, "pretraining": True}, [])
+        assert no_redshifts_yet(replace(config_of(run_dir), transfer=TransferConfig(str(folder)))) == reason
 
 
 @pytest.mark.parametrize(

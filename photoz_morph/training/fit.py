@@ -86,14 +86,13 @@ def fit(fold, member_dir, seed, strategy, on_batch=None):
 
     # Rows of an epoch whose checkpoint was not written are dropped: that epoch is run again. By iterations, since the
     # last epoch may be a partial one.
-    n_done, weights_are_finite = iterations_done(model), _weights_are_finite(model)
+    n_done = iterations_done(model)
     history = [row for row in read_history(member_dir) if row["iterations"] <= n_done]
     for epoch in range(len(history), n_epochs):
         start = time.monotonic()
         steps = min(train.steps_per_epoch, n_iterations - epoch * train.steps_per_epoch)
         reset_dropout(model, seed, epoch)
-        monitor = _monitor(train, seed, epoch, weights_are_finite, on_batch and partial(on_batch, epoch + 1, n_epochs))
-        logs = _run_epoch(model, train, seed, epoch, steps, monitor)
+        logs = _run_epoch(model, train, seed, epoch, steps, on_batch and partial(on_batch, epoch + 1, n_epochs))
         with averaged_weights(model):
             scores = fold.validate(model)
         row = {
@@ -115,18 +114,12 @@ def fit(fold, member_dir, seed, strategy, on_batch=None):
     return history
 
 
-def _weights_are_finite(model):
-    """Function that tells whether all weights in training are finite, compiled once for all epochs."""
+def _run_epoch(model, train, seed, epoch, steps, on_batch):
+    """Train on one epoch and return Keras's logs of it."""
 
     @tf.function
     def weights_are_finite():
         return tf.reduce_all([tf.reduce_all(tf.math.is_finite(weight)) for weight in model.trainable_variables])
-
-    return weights_are_finite
-
-
-def _monitor(train, seed, epoch, weights_are_finite, on_batch):
-    """Callback of Keras that stops an epoch whose loss or weights are not finite, and tells of each batch."""
 
     def watch(batch, logs):
         # A ReLU turns NaN into 0 on CPUs, so the loss may be finite when the weights are not. (Keras's JAX trainer
@@ -141,11 +134,7 @@ def _monitor(train, seed, epoch, weights_are_finite, on_batch):
         if on_batch:
             on_batch(float(logs["loss"]), train.batch_size)
 
-    return keras.callbacks.LambdaCallback(on_train_batch_end=watch)
-
-
-def _run_epoch(model, train, seed, epoch, steps, monitor):
-    """Train on one epoch and return Keras's logs of it."""
+    monitor = keras.callbacks.LambdaCallback(on_train_batch_end=watch)
     try:
         # Keras would shuffle arrays; a dataset keeps its order.
         batches = train.epoch(seed, epoch).take(steps)

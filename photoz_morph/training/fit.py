@@ -86,13 +86,14 @@ def fit(fold, member_dir, seed, strategy, on_batch=None):
 
     # Rows of an epoch whose checkpoint was not written are dropped: that epoch is run again. By iterations, since the
     # last epoch may be a partial one.
-    n_done = iterations_done(model)
+    n_done, weights_are_finite = iterations_done(model), _weights_are_finite(model)
     history = [row for row in read_history(member_dir) if row["iterations"] <= n_done]
     for epoch in range(len(history), n_epochs):
         start = time.monotonic()
         steps = min(train.steps_per_epoch, n_iterations - epoch * train.steps_per_epoch)
         reset_dropout(model, seed, epoch)
-        logs = _run_epoch(model, train, seed, epoch, steps, on_batch and partial(on_batch, epoch + 1, n_epochs))
+        monitor = _monitor(train, seed, epoch, weights_are_finite, on_batch and partial(on_batch, epoch + 1, n_epochs))
+        logs = _run_epoch(model, train, seed, epoch, steps, monitor)
         with averaged_weights(model):
             scores = fold.validate(model)
         row = {
@@ -114,12 +115,18 @@ def fit(fold, member_dir, seed, strategy, on_batch=None):
     return history
 
 
-def _run_epoch(model, train, seed, epoch, steps, on_batch):
-    """Train on one epoch and return Keras's logs of it."""
+def _weights_are_finite(model):
+    """Function that tells whether all weights in training are finite, compiled once for all epochs."""
 
     @tf.function
     def weights_are_finite():
         return tf.reduce_all([tf.reduce_all(tf.math.is_finite(weight)) for weight in model.trainable_variables])
+
+    return weights_are_finite
+
+
+def _monitor(train, seed, epoch, weights_are_finite, on_batch):
+    """Callback of Keras that stops an epoch whose loss or weights are not finite, and tells of each batch."""
 
     def watch(batch, logs):
         # A ReLU turns NaN into 0 on CPUs, so the loss may be finite when the weights are not. (Keras's JAX trainer
@@ -134,7 +141,11 @@ def _run_epoch(model, train, seed, epoch, steps, on_batch):
         if on_batch:
             on_batch(float(logs["loss"]), train.batch_size)
 
-    monitor = keras.callbacks.LambdaCallback(on_train_batch_end=watch)
+    return keras.callbacks.LambdaCallback(on_train_batch_end=watch)
+
+
+def _run_epoch(model, train, seed, epoch, steps, monitor):
+    """Train on one epoch and return Keras's logs of it."""
     try:
         # Keras would shuffle arrays; a dataset keeps its order.
         batches = train.epoch(seed, epoch).take(steps)

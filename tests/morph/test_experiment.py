@@ -58,7 +58,7 @@ def test_history_has_the_terms_of_the_loss_and_both_accuracies(morph_run_dirs):
 
 
 def test_a_small_network_learns_the_shapes(morph_data_dir, tmp_path):
-    history = fit_arm("regular", morph_data_dir, tmp_path, overrides=["train.epochs=8"])
+    history = fit_arm("regular", morph_data_dir, tmp_path, overrides=["model.name=convnet", "train.epochs=8"])
     assert history[-1]["validation_accuracy"] > 0.9  # a third by chance
 
 

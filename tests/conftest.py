@@ -1,5 +1,9 @@
 """Datasets and runs made of the samples of `tests.support.samples`, once a session."""
 
+import fcntl
+import os
+import shutil
+
 from photoz_morph.training.quiet import quiet_tensorflow
 
 quiet_tensorflow()  # before anything imports it: what it says would stand below pytest's summary
@@ -25,23 +29,42 @@ settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
-def stacks_dir(tmp_path_factory):
-    """Two shards of 150 galaxies."""
-    folder = tmp_path_factory.mktemp("stacks")
-    for index in range(2):
-        images, table = colour_stacks(150, first_id=150 * index)
-        write_shard(shard_path(folder, index), images, table, SDSS, "simulated")
-    return folder
+def made_once(tmp_path_factory):
+    """Function that returns a folder which `make(folder)` fills, once for all processes of tests; it is only read."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+
+    def folder_of(name, make):
+        folder, is_made = root / name, root / f"{name} is made"
+        with (root / f"{name} lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not is_made.exists():
+                folder.mkdir()
+                make(folder)
+                is_made.touch()
+        return folder
+
+    return folder_of
 
 
 @pytest.fixture(scope="session")
-def data_dir(stacks_dir, tmp_path_factory):
+def stacks_dir(made_once):
+    """Two shards of 150 galaxies."""
+
+    def make(folder):
+        for index in range(2):
+            images, table = colour_stacks(150, first_id=150 * index)
+            write_shard(shard_path(folder, index), images, table, SDSS, "simulated")
+
+    return made_once("stacks", make)
+
+
+@pytest.fixture(scope="session")
+def data_dir(stacks_dir, made_once):
     """The dataset built from `stacks_dir`."""
     from tfds_builders.sdss_ugriz import build
 
-    folder = tmp_path_factory.mktemp("data")
-    build(stacks_dir, folder, progress=False)
-    return folder
+    return made_once("data", lambda folder: build(stacks_dir, folder, progress=False))
 
 
 @pytest.fixture(scope="session")
@@ -51,46 +74,66 @@ def tiny_config():
 
 
 @pytest.fixture(scope="session")
-def run_dir(tiny_config, data_dir, tmp_path_factory):
-    """Two members for two folds; all tests share them, so a test that writes into them takes a copy."""
+def run_dir(tiny_config, data_dir, made_once, tmp_path_factory):
+    """Two members for two folds; those of a fold are trained by one process, which starts but once.
+
+    All tests of a process share them, so a test that writes into them takes a copy.
+    """
     from photoz_morph.training.ensemble import train_ensemble
 
-    folder = tmp_path_factory.mktemp("runs") / "tiny"
-    train_ensemble(PhotozExperiment, tiny_config, folder, data_dir, n_members=2, n_folds=2, progress=False)
-    return folder
+    def make(folder):
+        train_ensemble(PhotozExperiment, tiny_config, folder / "tiny", data_dir, 2, n_folds=2, n_jobs=1, progress=False)
+
+    return shutil.copytree(made_once("photoz_runs", make) / "tiny", tmp_path_factory.mktemp("runs") / "tiny")
 
 
 @pytest.fixture(scope="session")
-def mocks_dir(tmp_path_factory):
+def mocks_dir(made_once):
     """Two shards of 150 galaxies."""
     from photoz_morph.shards.mocks import mock_shard_path, write_mock_shard
 
-    folder = tmp_path_factory.mktemp("mocks")
-    for index in range(2):
-        images, table = shape_mocks(150, first_id=150 * index)
-        write_mock_shard(mock_shard_path(folder, index), images, table, MOCK_HEADER)
-    return folder
+    def make(folder):
+        for index in range(2):
+            images, table = shape_mocks(150, first_id=150 * index)
+            write_mock_shard(mock_shard_path(folder, index), images, table, MOCK_HEADER)
+
+    return made_once("mocks", make)
 
 
 @pytest.fixture(scope="session")
-def morph_data_dir(mocks_dir, tmp_path_factory):
+def morph_data_dir(mocks_dir, made_once):
     """The dataset built from `mocks_dir`."""
     from tfds_builders.tng_lsst_mocks import build
 
-    folder = tmp_path_factory.mktemp("morph_data")
-    build(mocks_dir, folder, progress=False)
-    return folder
+    return made_once("morph_data", lambda folder: build(mocks_dir, folder, progress=False))
 
 
 @pytest.fixture(scope="session")
-def morph_run_dirs(morph_data_dir, tmp_path_factory):
+def morph_run_dirs(morph_data_dir, made_once, tmp_path_factory):
     """Two seeds of each arm: regular, and with MMD."""
+    made = made_once("morph_runs", lambda folder: train_arms(MORPH_TINY, morph_data_dir, folder))
+    return arms_of(shutil.copytree(made, tmp_path_factory.mktemp("runs") / "morph"))
+
+
+@pytest.fixture(scope="session")
+def resnet_run_dirs(morph_data_dir, tmp_path_factory):
+    """The same of ResNet18s, for tests that depend on the network."""
+    folder = tmp_path_factory.mktemp("resnets")
+    train_arms([*MORPH_TINY, "model.name=resnet18"], morph_data_dir, folder)
+    return arms_of(folder)
+
+
+def train_arms(options, data_dir, folder):
+    """Train two seeds of each arm in a folder, by one process after another."""
     from photoz_morph.training.ensemble import train_ensemble
 
-    folder = tmp_path_factory.mktemp("runs")
-    for arm in ("regular", "mmd"):
-        config = load_config(f"morph_{arm}.yaml", MorphConfig, MORPH_TINY)
-        train_ensemble(MorphExperiment, config, folder / arm, morph_data_dir, n_members=2, n_folds=1, progress=False)
+    for arm, run_dir in arms_of(folder).items():
+        config = load_config(f"morph_{arm}.yaml", MorphConfig, options)
+        train_ensemble(MorphExperiment, config, run_dir, data_dir, 2, n_folds=1, n_jobs=1, progress=False)
+
+
+def arms_of(folder):
+    """Run folders of both arms."""
     return {arm: folder / arm for arm in ("regular", "mmd")}
 
 

@@ -43,7 +43,7 @@ def chain(tmp_path_factory):
             "check": "survey check tiny.yaml frames",
             "stack": "stack galaxies.csv frames --survey tiny.yaml",
             "build": "build stacks",
-            "train": f"train tiny_config.yaml --ensemble 1 --cv 1 --run-dir {RUN}",
+            "train": f"train tiny_config.yaml --ensemble 1 --cv 1 --run-dir {RUN} --strategy mirrored",
             "evaluate": f"evaluate {RUN}",
             "report": f"report {RUN}",
             "export": f"export {RUN}",

@@ -36,8 +36,8 @@ def chain(tmp_path_factory):
     folder = tmp_path_factory.mktemp("empty")
     with contextlib.chdir(folder):
         printed = {
-            "train": morph("train", "morph_regular.yaml", "--seeds", "2", *SETTINGS),
-            "train_mmd": morph("train", "--seeds", "2", *SETTINGS),
+            "train": morph("train", "morph_regular.yaml", "--seeds", "2", "--jobs", "1", *SETTINGS),
+            "train_mmd": morph("train", "--seeds", "2", "--jobs", "1", *SETTINGS),
             "status": morph("status", RUNS["mmd"]),
             "evaluate": morph("evaluate", RUNS["regular"], "--against", RUNS["mmd"]),
             "attack": morph("attack", "--images", 8, "--max-queries", 96),

@@ -24,7 +24,7 @@ from tests.support.samples import TINY
 
 RUN = "runs/photoz_simulated"
 SETTINGS = [word for setting in (*TINY, "simulation.n_galaxies=300") for word in ("--set", setting)]
-TRAIN = ("train", "--ensemble", "2", "--cv", "2", *SETTINGS)
+TRAIN = ("train", "--ensemble", "2", "--cv", "2", "--jobs", "1", *SETTINGS)
 
 
 def photoz(*arguments):

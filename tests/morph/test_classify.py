@@ -55,4 +55,4 @@ def test_the_networks_of_a_run_are_loaded_in_the_order_of_its_seeds(morph_run_di
 
 def test_the_defence_of_the_argument_goes_before_that_of_the_config(morph_run_dirs):
     names = [load_classifiers(morph_run_dirs["regular"], name)[0].name for name in (None, "none", "d4", "median")]
-    assert names == ["resnet18", "resnet18", "resnet18_d4", "resnet18_median"]
+    assert names == ["convnet", "convnet", "convnet_d4", "convnet_median"]

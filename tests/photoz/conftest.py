@@ -1,6 +1,8 @@
 """The predictions, the export and the report of the tiny run, and a toy run with its report, once a session."""
 
+import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -16,11 +18,9 @@ def predictions(run_dir):
 
 
 @pytest.fixture(scope="session")
-def exported(run_dir, tmp_path_factory):
+def exported(run_dir, made_once):
     """The SavedModel of fold 0."""
-    folder = tmp_path_factory.mktemp("export") / "model"
-    export(run_dir, folder, fold=0)
-    return folder
+    return made_once("export", lambda folder: export(run_dir, folder / "model", fold=0)) / "model"
 
 
 @pytest.fixture(scope="session")
@@ -35,24 +35,31 @@ def plain(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def reported(run_dir, tmp_path_factory):
-    """A copy of the tiny run after `photoz report`, and what the command printed."""
-    run = shutil.copytree(run_dir, tmp_path_factory.mktemp("report") / "run")
-    return run, CliRunner().invoke(main, ["report", str(run)])
+def reported(run_dir, made_once):
+    """A copy of the tiny run after `photoz report`, and the exit code and output of the command."""
+
+    def make(folder):
+        run = shutil.copytree(run_dir, folder / "run")
+        result = CliRunner().invoke(main, ["report", str(run)])
+        (folder / "result.json").write_text(json.dumps({"exit_code": result.exit_code, "output": result.output}))
+
+    folder = made_once("report", make)
+    return folder / "run", SimpleNamespace(**json.loads((folder / "result.json").read_text()))
 
 
 @pytest.fixture(scope="session")
-def calibrated_run(run_dir, tmp_path_factory):
+def calibrated_run(run_dir, made_once, tmp_path_factory):
     """A copy of the tiny run after `photoz calibrate`."""
     from photoz_morph.photoz.calibration.of_run import calibrate_run
 
-    run = shutil.copytree(run_dir, tmp_path_factory.mktemp("calibrated") / "run")
-    calibrate_run(run, progress=False)
-    return run
+    def make(folder):
+        calibrate_run(shutil.copytree(run_dir, folder / "run"), progress=False)
+
+    return shutil.copytree(made_once("calibration", make) / "run", tmp_path_factory.mktemp("calibrated") / "run")
 
 
 @pytest.fixture(scope="session")
-def target_dir(tmp_path_factory):
+def target_dir(made_once):
     """A dataset of 150 other galaxies of the kind of `data_dir`, with half the light and without redshifts."""
     import numpy as np
 
@@ -61,9 +68,11 @@ def target_dir(tmp_path_factory):
     from tests.support.samples import colour_stacks
     from tfds_builders.sdss_ugriz import build
 
-    stacks, folder = (tmp_path_factory.mktemp(name) for name in ("target_stacks", "target"))
-    images, table = colour_stacks(150, first_id=300)
-    table["z_spec"] = np.nan
-    write_shard(shard_path(stacks, 0), 0.5 * images, table, SDSS, "simulated")
-    build(stacks, folder, progress=False, unlabelled=True)
-    return folder
+    def make(folder):
+        images, table = colour_stacks(150, first_id=300)
+        table["z_spec"] = np.nan
+        (folder / "stacks").mkdir()
+        write_shard(shard_path(folder / "stacks", 0), 0.5 * images, table, SDSS, "simulated")
+        build(folder / "stacks", folder / "data", progress=False, unlabelled=True)
+
+    return made_once("target", make) / "data"

@@ -22,16 +22,21 @@ from tests.support.exports import onnx_answers
 from tests.support.samples import PSF_MATCHED, TINY, colour_stacks
 
 
-def test_exported_model_agrees_with_predict(predictions, exported, data_dir):
+@pytest.fixture(scope="module")
+def model(exported):
+    """Loaded once, which takes longer than what each test asks of it."""
+    return load_exported_model(exported)
+
+
+def test_exported_model_agrees_with_predict(predictions, model, data_dir):
     rows = predictions[predictions["fold"] == 0]
     batch = next(dataset.image_batches(reading.open_dataset(data_dir), "fold_0", 1000).as_numpy_iterator())
-    result = load_exported_model(exported).predict(batch["image"], batch["ebv"])
+    result = model.predict(batch["image"], batch["ebv"])
     for name in ("pdf", "z_phot", "z_median", "z_mode", "z_lower", "z_upper"):
         np.testing.assert_allclose(result[name], rows[name], atol=1e-5)
 
 
-def test_wrong_stacks_are_refused(exported):
-    model = load_exported_model(exported)
+def test_wrong_stacks_are_refused(model):
     images, table = colour_stacks(3)
     with pytest.raises(ValueError, match=r"shape \(3, 32, 32, 5\) .* takes \(n, 64, 64, 5\) in bands u,g,r,i,z"):
         model.predict(images[:, 16:48, 16:48], table["ebv"])
@@ -42,12 +47,12 @@ def test_wrong_stacks_are_refused(exported):
         model.predict(images, table["ebv"])
 
 
-def test_flagged_rows_keep_their_place_without_a_pdf(exported, tmp_path):
+def test_flagged_rows_keep_their_place_without_a_pdf(model, tmp_path):
     for index in range(2):
         images, table = colour_stacks(4, first_id=4 * index)
         images[2], table["flag"][2] = np.nan, 1
         write_shard(shard_path(tmp_path, index), images, table, SDSS, "stacked")
-    result = infer_shards(load_exported_model(exported), tmp_path, progress=False)
+    result = infer_shards(model, tmp_path, progress=False)
     assert list(result["obj_id"]) == list(range(8)) and result.meta["origin"] == "stacked"
     assert list(np.flatnonzero(result["flag"])) == [2, 6]
     assert np.isnan(result["z_phot"][[2, 6]]).all() and np.isfinite(result["z_phot"][[0, 1, 3, 4, 5, 7]]).all()
@@ -61,8 +66,7 @@ def test_an_export_of_another_instrument_is_refused(exported, tmp_path):
         load_exported_model(other)
 
 
-def test_reddening_of_another_shape_or_not_finite_is_refused(exported):
-    model = load_exported_model(exported)
+def test_reddening_of_another_shape_or_not_finite_is_refused(model):
     images, _ = colour_stacks(3)
     with pytest.raises(ValueError, match=r"with E\(B-V\) of shape \(2,\)"):
         model.predict(images, [0.1, 0.1])
@@ -70,9 +74,8 @@ def test_reddening_of_another_shape_or_not_finite_is_refused(exported):
         model.predict(images, [0.1, 0.1, np.nan], "mine")
 
 
-def test_a_pdf_of_nan_of_an_older_export_has_no_mode(exported, monkeypatch):
+def test_a_pdf_of_nan_of_an_older_export_has_no_mode(model, monkeypatch):
     """Before outputs were guarded, argmax of NaN was the first bin."""
-    model = load_exported_model(exported)
     older = {name: tf.constant([0.1, 0.00111]) for name in OUTPUTS}
     older["pdf"] = tf.constant([[1 / 180] * 180, [np.nan] * 180], tf.float32)
     monkeypatch.setattr(model, "_model", SimpleNamespace(serve=lambda image, ebv: older))
@@ -86,16 +89,15 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
         load_exported_model(tmp_path)
 
 
-def test_shards_of_both_origins_in_one_folder_are_refused(exported, tmp_path):
+def test_shards_of_both_origins_in_one_folder_are_refused(model, tmp_path):
     for index, origin in enumerate(("simulated", "stacked")):
         images, table = colour_stacks(2, first_id=2 * index)
         write_shard(shard_path(tmp_path, index), images, table, SDSS, origin)
     with pytest.raises(ValueError, match="simulated and stacked shards in one folder; keep them apart"):
-        infer_shards(load_exported_model(exported), tmp_path, progress=False)
+        infer_shards(model, tmp_path, progress=False)
 
 
-def test_stacks_in_parts_are_predicted_as_the_whole(exported):
-    model = load_exported_model(exported)
+def test_stacks_in_parts_are_predicted_as_the_whole(model):
     images, table = colour_stacks(6)
     whole = infer_stacks(model, [(images, table)], "simulated")
     parts = infer_stacks(model, [(images[:2], table[:2]), (images[2:], table[2:])], "simulated")
@@ -108,7 +110,7 @@ def told(data_dir, tmp_path_factory):
     """A run of a network that is told seeing and number of frames, its predictions of fold 0, and its export."""
     folder = tmp_path_factory.mktemp("told")
     config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, *PSF_MATCHED, "train.epochs=1"])
-    train_ensemble(PhotozExperiment, config, folder / "run", data_dir, n_members=1, n_folds=1, progress=False)
+    train_ensemble(PhotozExperiment, config, folder / "run", data_dir, 1, 1, "mirrored", progress=False)
     export(folder / "run", folder / "export", with_onnx=True)
     return predict_run(folder / "run", progress=False), load_exported_model(folder / "export"), folder / "export"
 

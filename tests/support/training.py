@@ -1,5 +1,7 @@
 """Trainings of one network, and how to kill them."""
 
+import shutil
+
 import numpy as np
 
 from photoz_morph.models.loading import load_network
@@ -26,11 +28,27 @@ class Killed(Exception):
 
 def kill_at(epoch, batch):
     """A callback of `fit` that stops it in a given batch of a given epoch."""
+
+    def kill():
+        raise Killed
+
+    return _call_at(epoch, batch, kill)
+
+
+def copy_at(epoch, batch, member_dir, copy):
+    """A callback of `fit` that copies the folder of the network as SIGKILL would leave it there, and lets it go on.
+
+    One training is then both the undisturbed one and, by its copy, the one that is resumed.
+    """
+    return _call_at(epoch, batch, lambda: shutil.copytree(member_dir, copy))
+
+
+def _call_at(epoch, batch, function):
     seen = []
 
     def on_batch(current, n_epochs, loss, n_galaxies):
         seen.append(current)
         if current == epoch and seen.count(epoch) == batch:
-            raise Killed
+            function()
 
     return on_batch

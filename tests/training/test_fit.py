@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import subprocess
 import sys
 
@@ -16,8 +17,8 @@ from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from photoz_morph.training.fit import choose_strategy, fit
 from tests.support.paths import ROOT
-from tests.support.samples import TINY, colour_stacks
-from tests.support.training import Killed, final_weights, fit_fold, kill_at, same
+from tests.support.samples import PIXELS_ALONE, TINY, colour_stacks
+from tests.support.training import Killed, copy_at, final_weights, fit_fold, kill_at, same
 from tfds_builders.sdss_ugriz import build
 
 
@@ -36,46 +37,45 @@ def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(tin
 def test_a_training_killed_after_its_last_checkpoint_trains_no_partial_epoch_again(schedule, data_dir, tmp_path):
     """18 iterations are one epoch of 13 batches and 5 batches of a second one."""
     partial = ["train.epochs=null", "train.iterations=18", f"train.schedule={schedule}"]
-    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, *partial])
-    whole = fit_fold(config, data_dir, tmp_path / "whole", seed=4)
-    fold = PhotozExperiment(config, data_dir).fold(0)
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*PIXELS_ALONE, *partial])
+    fold, whole = PhotozExperiment(config, data_dir).fold(0), []
+    trained_network = fold.trained_network
 
     def kill(model):
+        whole.extend(trained_network(model).get_weights())
         raise Killed
 
     fold.trained_network = kill
     with pytest.raises(Killed):
-        fit(fold, tmp_path / "killed", 4, choose_strategy("none"))
-    assert not (tmp_path / "killed" / "model.keras").exists()
-    resumed = fit_fold(config, data_dir, tmp_path / "killed", seed=4, on_batch=kill_at(2, 1))
-    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
-    assert [row["iterations"] for row in resumed] == [row["iterations"] for row in whole] == [13, 18]
+        fit(fold, tmp_path, 4, choose_strategy("none"))
+    assert not (tmp_path / "model.keras").exists()
+    resumed = fit_fold(config, data_dir, tmp_path, seed=4, on_batch=kill_at(2, 1))
+    assert same(whole, final_weights(tmp_path))
+    assert [row["iterations"] for row in resumed] == [13, 18]
 
 
 def test_a_training_killed_in_its_partial_epoch_resumes_at_the_epoch_before(data_dir, tmp_path):
-    overrides = [*TINY, "train.epochs=null", "train.iterations=18", "train.schedule=halfway"]
+    overrides = [*PIXELS_ALONE, "train.epochs=null", "train.iterations=18", "train.schedule=halfway"]
     config = load_config("photoz_simulated.yaml", PhotozConfig, overrides)
-    fit_fold(config, data_dir, tmp_path / "whole", seed=4)
-    with pytest.raises(Killed):
-        fit_fold(config, data_dir, tmp_path / "killed", seed=4, on_batch=kill_at(2, 3))
-    fit_fold(config, data_dir, tmp_path / "killed", seed=4)
-    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    fit_fold(config, data_dir, whole, seed=4, on_batch=copy_at(2, 3, whole, killed))
+    fit_fold(config, data_dir, killed, seed=4)
+    assert same(final_weights(whole), final_weights(killed))
 
 
 def test_the_choices_of_training_survive_an_interruption(data_dir, tmp_path):
     options = ["train.loss=crps", "train.schedule=one_cycle", "train.ema_momentum=0.8", "train.auxiliary_weight=0.2",
                "data.extra_ebv=0.1", "data.shift=1", "data.rotation=any"]  # fmt: skip
     config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, *options])
-    history = fit_fold(config, data_dir, tmp_path / "whole", seed=4)
-    with pytest.raises(Killed):
-        fit_fold(config, data_dir, tmp_path / "killed", seed=4, on_batch=kill_at(2, 3))
-    fit_fold(config, data_dir, tmp_path / "killed", seed=4)
-    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    history = fit_fold(config, data_dir, whole, seed=4, on_batch=copy_at(2, 3, whole, killed))
+    fit_fold(config, data_dir, killed, seed=4)
+    assert same(final_weights(whole), final_weights(killed))
     assert {"redshift_pdf_loss", "auxiliary_loss"} < set(history[-1])
 
 
 def test_the_average_of_the_weights_is_scored_and_saved(data_dir, tmp_path):
-    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, "train.ema_momentum=0.8"])
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*PIXELS_ALONE, "train.ema_momentum=0.8"])
     fold, models, raw = PhotozExperiment(config, data_dir).fold(0), [], []
     new_network = fold.new_network
     fold.new_network = lambda *arguments: models.append(new_network(*arguments)) or models[0]
@@ -89,21 +89,21 @@ def test_the_average_of_the_weights_is_scored_and_saved(data_dir, tmp_path):
     assert scores["validation_loss"] == pytest.approx(history[-1]["validation_loss"], rel=1e-5)
 
 
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(tiny_config, data_dir, tmp_path, capsys):
-    config = dataclasses.replace(tiny_config, train=dataclasses.replace(tiny_config.train, epochs=3))
-    fit_fold(config, data_dir, tmp_path / "whole", seed=4)
-    with pytest.raises(Killed):
-        fit_fold(config, data_dir, tmp_path / "killed", seed=4, on_batch=kill_at(3, 2))
-    checkpoint = tmp_path / "killed" / "checkpoint.keras"
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(data_dir, tmp_path, capsys):
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*PIXELS_ALONE, "train.epochs=3"])
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    fit_fold(config, data_dir, whole, seed=4, on_batch=copy_at(3, 2, whole, killed))
+    checkpoint = killed / "checkpoint.keras"
     checkpoint.write_bytes(checkpoint.read_bytes()[:5000])
-    fit_fold(config, data_dir, tmp_path / "killed", seed=4)
+    fit_fold(config, data_dir, killed, seed=4)
     assert "checkpoint.keras: cannot be read" in capsys.readouterr().err
-    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed"))
+    assert same(final_weights(whole), final_weights(killed))
 
 
-def test_seed_decides_the_trained_weights(tiny_config, data_dir, tmp_path):
+def test_seed_decides_the_trained_weights(data_dir, tmp_path):
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*PIXELS_ALONE, "train.epochs=1"])
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        fit_fold(tiny_config, data_dir, tmp_path / name, seed=seed)
+        fit_fold(config, data_dir, tmp_path / name, seed=seed)
     assert same(final_weights(tmp_path / "a"), final_weights(tmp_path / "b"))
     assert not same(final_weights(tmp_path / "a"), final_weights(tmp_path / "c"))
 
@@ -121,7 +121,8 @@ def test_a_small_network_learns_redshift_from_colour(tiny_config, data_dir, tmp_
 
 
 def test_iterations_are_counted_across_epochs(data_dir, tmp_path):
-    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, "train.epochs=null", "train.iterations=20"])
+    overrides = [*PIXELS_ALONE, "train.epochs=null", "train.iterations=20"]
+    config = load_config("photoz_simulated.yaml", PhotozConfig, overrides)
     history = fit_fold(config, data_dir, tmp_path)
     assert [row["iterations"] for row in history] == [13, 20]  # 220 galaxies are 13 batches of 16
 
@@ -164,7 +165,7 @@ def test_too_few_galaxies_for_a_batch(data_dir, tmp_path):
 
 
 TWO_REPLICAS = """
-import sys
+import json, sys
 import numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -176,36 +177,47 @@ from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.experiment import new_network
 from photoz_morph.training.fit import choose_strategy
 
-config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, *sys.argv[2:]])
-images, table = colour_stacks(64)
-target = bin_target(table["z_spec"], config.redshift, config.train.label_sigma)
-if config.train.auxiliary_weight:
-    known = np.where(np.indices((64, 8))[0] % 3, np.float32(table["z_spec"])[:, None], np.nan)
-    target = {"redshift_pdf": target, "auxiliary": np.float32(known)}
-data = tf.data.Dataset.from_tensor_slices(({"image": images, "ebv": np.float32(table["ebv"])}, target)).batch(16)
-weights = []
-for name in ("none", "mirrored"):
-    strategy = choose_strategy(name)
-    print(name, strategy.num_replicas_in_sync)
-    with strategy.scope():
-        model = new_network(config, 4, seed=1)
-    model.fit(data, verbose=0, shuffle=False)
-    weights.append(model.get_weights())
-start = new_network(config, 4, seed=1).get_weights()
-print("moved", max(np.abs(a - b).max() for a, b in zip(weights[0], start)))
-print("difference", max(np.abs(a - b).max() for a, b in zip(*weights)))
+
+def steps(options):
+    config = load_config("photoz_simulated.yaml", PhotozConfig, [*TINY, *options])
+    images, table = colour_stacks(64)
+    target = bin_target(table["z_spec"], config.redshift, config.train.label_sigma)
+    if config.train.auxiliary_weight:
+        known = np.where(np.indices((64, 8))[0] % 3, np.float32(table["z_spec"])[:, None], np.nan)
+        target = {"redshift_pdf": target, "auxiliary": np.float32(known)}
+    data = tf.data.Dataset.from_tensor_slices(({"image": images, "ebv": np.float32(table["ebv"])}, target)).batch(16)
+    weights, replicas = [], []
+    for name in ("none", "mirrored"):
+        strategy = choose_strategy(name)
+        replicas.append(strategy.num_replicas_in_sync)
+        with strategy.scope():
+            model = new_network(config, 4, seed=1)
+        start = model.get_weights()
+        model.fit(data, verbose=0, shuffle=False)
+        weights.append(model.get_weights())
+    return {"replicas": replicas, "moved": max(float(np.abs(a - b).max()) for a, b in zip(weights[0], start)),
+            "difference": max(float(np.abs(a - b).max()) for a, b in zip(*weights))}
+
+print(json.dumps([steps(options) for options in json.loads(sys.argv[2])]))
 """
+CHOICES = {"default": (), "all": ("train.loss=crps", "train.ema_momentum=0.5", "train.auxiliary_weight=1")}
 
 
-@pytest.mark.parametrize("options", [(), ("train.loss=crps", "train.ema_momentum=0.5", "train.auxiliary_weight=1")])
-def test_two_replicas_take_the_step_of_one(options):
-    command = [sys.executable, "-c", TWO_REPLICAS, str(ROOT), *options]
+@pytest.fixture(scope="module")
+def on_two_replicas():
+    """Steps of one replica and of two, by the choices of training, in one process that has two devices."""
+    command = [sys.executable, "-c", TWO_REPLICAS, str(ROOT), json.dumps(list(CHOICES.values()))]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
-    printed = dict(line.rsplit(" ", 1) for line in result.stdout.splitlines())
-    assert (printed["none"], printed["mirrored"]) == ("1", "2")
-    assert float(printed["moved"]) > 1e-3
-    assert float(printed["difference"]) < 2e-6  # float32 rounding through four steps of Adam
+    return dict(zip(CHOICES, json.loads(result.stdout), strict=True))
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_two_replicas_take_the_step_of_one(choice, on_two_replicas):
+    found = on_two_replicas[choice]
+    assert found["replicas"] == [1, 2]
+    assert found["moved"] > 1e-3
+    assert found["difference"] < 2e-6  # float32 rounding through four steps of Adam
 
 
 def test_mirrored_strategy_covers_all_devices():

@@ -3,7 +3,8 @@ from click.testing import CliRunner
 from photoz_morph.cli.morph import main
 
 
-def test_the_command_writes_a_page_and_arrays(morph_run_dirs, tmp_path, undrawn):
+def test_the_command_writes_a_page_and_arrays(morph_run_dirs, tmp_path, undrawn, monkeypatch):
+    monkeypatch.setattr("photoz_morph.explain.anatomy.N_STEPS", 4)  # of made images, which are not looked at
     run = morph_run_dirs["mmd"]
     arguments = ["explain", str(run), "--galaxies", "2", "--methods", "saliency", "--out", str(tmp_path)]
     arguments += ["--depth", "Y1"]

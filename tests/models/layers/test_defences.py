@@ -172,4 +172,4 @@ def test_a_run_from_before_there_were_defences_has_none(morph_run_dirs, tmp_path
     assert "augmentation" not in old
     path.write_text(old)
     assert read_run(tmp_path / "old", MorphConfig)[0] == read_run(morph_run_dirs["regular"], MorphConfig)[0]
-    assert [model.name for model in load_classifiers(tmp_path / "old")] == ["resnet18"] * 2
+    assert [model.name for model in load_classifiers(tmp_path / "old")] == ["convnet"] * 2

@@ -26,10 +26,10 @@ PLAN = AttackPlan(AttackOptions(max_queries=640), n_images=12, bounds="sigma:1e5
 
 
 @pytest.fixture(scope="module")
-def runs(morph_run_dirs, tmp_path_factory):
+def runs(resnet_run_dirs, tmp_path_factory):
     """Copies of the two arms: attacks are written into run folders."""
     folder = tmp_path_factory.mktemp("attacked")
-    return [shutil.copytree(run, folder / name) for name, run in morph_run_dirs.items()]
+    return [shutil.copytree(run, folder / name) for name, run in resnet_run_dirs.items()]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from photoz_morph.cli.options import UserPath
+from photoz_morph.cli.options import UserPath, echo
 
 SCRATCH, SOURCE = "scratch", "source"
 
@@ -44,6 +44,21 @@ modes_option = click.option(
 from_option = click.option(
     "--from", "source", required=True, metavar="RUN", type=UserPath(), help="Run folder whose networks are the start."
 )
+
+
+def with_mode(config, modes, labels):
+    """Config of a transfer with the mode that an option names, which several do only for a few-label curve.
+
+    Raises
+    ------
+    click.UsageError
+        If several modes are given and no numbers of labels.
+    """
+    if labels or not modes:
+        return config
+    if len(modes) > 1:
+        raise click.UsageError("--mode is given several times, which goes with --labels; give one")
+    return replace(config, transfer=replace(config.transfer, mode=modes[0]))
 
 
 def few_label_configs(config, labels, repeats, modes, n_networks):
@@ -107,6 +122,32 @@ def source_configs(configs):
     return {(SOURCE, 0, key[2]): found for key, found in configs.items() if key[:2] == (method, n_labels)}
 
 
-def run_folder(folder, key):
-    """Run folder of a method, a number of labels and a repeat."""
-    return Path(folder) / "_".join(map(str, key))
+def make_runs(starts, configs, run_dir, save_start, train, predict, quiet):
+    """Make all runs of a few-label curve, or resume them, and predict each.
+
+    Parameters
+    ----------
+    starts, configs : dict
+        From `source_configs`, or empty, and `few_label_configs`.
+    run_dir : path-like
+        Folder of the run folders.
+    save_start, train : callable
+        Make a run of a config in a folder: the networks before their first step, and trained ones.
+    predict : callable
+        Predicts the run in a folder.
+    quiet : bool
+
+    Returns
+    -------
+    dict of (str, int, int) to Path
+        Run folders.
+    """
+    repeats, folders = max(key[2] for key in configs), {}
+    for key, config in (starts | configs).items():
+        method, n_labels, repeat = key
+        folders[key] = folder = Path(run_dir) / "_".join(map(str, key))
+        what = "source without labels" if method == SOURCE else f"{method}, {n_labels} labels"
+        echo(f"{folder}: {what}, repeat {repeat} of {repeats}.", quiet)
+        (save_start if method == SOURCE else train)(config, folder)
+        predict(folder)
+    return folders

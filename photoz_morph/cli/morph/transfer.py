@@ -1,6 +1,5 @@
 """The command `morph transfer`: classifiers of another run learn on, perhaps on other images with few labels."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -9,10 +8,11 @@ from photoz_morph.cli.few_labels import (
     few_label_configs,
     from_option,
     labels_option,
+    make_runs,
     modes_option,
     repeats_option,
-    run_folder,
     source_configs,
+    with_mode,
 )
 from photoz_morph.cli.morph.data import data_dir_option
 from photoz_morph.cli.morph.prediction import predictions_of
@@ -59,10 +59,8 @@ def transfer(
     from photoz_morph.morph.config import MorphConfig
     from photoz_morph.runs.folder import check_source, finished_members
 
-    if len(modes) > 1 and not labels:
-        raise click.UsageError("--mode is given several times, which goes with --labels; give one")
     run_dir = run_dir or f"runs/{Path(config).stem}"
-    config = read_config(config, MorphConfig, seed, overrides)
+    config = with_mode(read_config(config, MorphConfig, seed, overrides), modes, labels)
     check_source(source, "morph")
     members = finished_members(source, MorphConfig)[0]
     check_writable(run_dir)
@@ -79,7 +77,6 @@ def transfer(
         train_run(MorphExperiment, config, run_dir, data_dir, seeds, 1, strategy, jobs, quiet, next_command)
 
     if not labels:
-        config = replace(config, transfer=replace(config.transfer, mode=modes[0])) if modes else config
         config.check()
         MorphExperiment(config, data_dir).check_start(seeds)
         train(config, run_dir)
@@ -91,20 +88,17 @@ def transfer(
     for found in chosen.values():  # a mode changes nothing that could be refused
         MorphExperiment(found, data_dir).check_start(seeds)
     reason = no_outputs_yet(config.transfer)
-    starts = {} if reason else source_configs(configs)
-    for key, found in starts.items():
-        folder = run_folder(run_dir, key)
-        echo(f"{folder}: source without labels, repeat {key[2]} of {repeats}.", quiet)
-        save_starts(MorphExperiment, found, folder, data_dir, seeds, 1)
-        predictions_of(folder, quiet, data_dir)
-    for key, found in configs.items():
-        folder = run_folder(run_dir, key)
-        echo(f"{folder}: {key[0]}, {key[1]} labels, repeat {key[2]} of {repeats}.", quiet)
-        train(found, folder, "the next of them, or the curve")
-        predictions_of(folder, quiet, data_dir)
+    folders = make_runs(
+        {} if reason else source_configs(configs),
+        configs,
+        run_dir,
+        save_start=lambda found, folder: save_starts(MorphExperiment, found, folder, data_dir, seeds, 1),
+        train=lambda found, folder: train(found, folder, "the next of them, or the curve"),
+        predict=lambda folder: predictions_of(folder, quiet, data_dir),
+        quiet=quiet,
+    )
     from photoz_morph.morph.report_run import report_few_labels
 
-    folders = {key: run_folder(run_dir, key) for key in starts | configs}
     with remarks(quiet):
         page = report_few_labels(folders, source, config.data.labels_of, run_dir, reason, not quiet)
     echo(f"Few-label curve in {page}.", quiet)

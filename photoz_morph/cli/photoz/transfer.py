@@ -1,6 +1,5 @@
 """The command `photoz transfer`: networks of another run learn on, perhaps on another survey with few labels."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -9,10 +8,11 @@ from photoz_morph.cli.few_labels import (
     few_label_configs,
     from_option,
     labels_option,
+    make_runs,
     modes_option,
     repeats_option,
-    run_folder,
     source_configs,
+    with_mode,
 )
 from photoz_morph.cli.options import (
     UserPath,
@@ -62,10 +62,8 @@ def transfer(
     from photoz_morph.photoz.config import PhotozConfig
     from photoz_morph.runs.folder import check_source, finished_members
 
-    if len(modes) > 1 and not labels:
-        raise click.UsageError("--mode is given several times, which goes with --labels; give one")
     run_dir = run_dir or f"runs/{Path(config).stem}"
-    config = read_config(config, PhotozConfig, seed, overrides)
+    config = with_mode(read_config(config, PhotozConfig, seed, overrides), modes, labels)
     check_source(source, "photoz")
     members = finished_members(source, PhotozConfig)
     check_writable(run_dir)
@@ -88,7 +86,6 @@ def transfer(
         train_run(PhotozExperiment, config, run_dir, data_dir, ensemble, cv, strategy, jobs, quiet, next_command)
 
     if not labels:
-        config = replace(config, transfer=replace(config.transfer, mode=modes[0])) if modes else config
         config.check()
         check(config)
         train(config, run_dir)
@@ -98,20 +95,17 @@ def transfer(
     for n in labels:  # in the modes and repeats of a number nothing differs that could be refused
         check(next(found for key, found in configs.items() if key[1] == n))
     reason = no_redshifts_yet(config)
-    starts = {} if reason else source_configs(configs)
-    for key, found in starts.items():
-        folder = run_folder(run_dir, key)
-        echo(f"{folder}: source without labels, repeat {key[2]} of {repeats}.", quiet)
-        save_starts(PhotozExperiment, found, folder, data_dir, ensemble, cv)
-        predictions_of(folder, quiet, data_dir)
-    for key, found in configs.items():
-        folder = run_folder(run_dir, key)
-        echo(f"{folder}: {key[0]}, {key[1]} labels, repeat {key[2]} of {repeats}.", quiet)
-        train(found, folder, "the next of them, or the curve")
-        predictions_of(folder, quiet, data_dir)
+    folders = make_runs(
+        {} if reason else source_configs(configs),
+        configs,
+        run_dir,
+        save_start=lambda found, folder: save_starts(PhotozExperiment, found, folder, data_dir, ensemble, cv),
+        train=lambda found, folder: train(found, folder, "the next of them, or the curve"),
+        predict=lambda folder: predictions_of(folder, quiet, data_dir),
+        quiet=quiet,
+    )
     from photoz_morph.photoz.report_run import report_few_labels
 
-    folders = {key: run_folder(run_dir, key) for key in starts | configs}
     with remarks(quiet):
         page = report_few_labels(folders, source, run_dir, reason, not quiet)
     echo(f"Few-label curve in {page}.", quiet)

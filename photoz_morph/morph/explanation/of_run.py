@@ -1,6 +1,7 @@
 """Explain the classes of a morphology run: chosen or picked test galaxies, by one network and the other seeds."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -140,8 +141,8 @@ def explain_run(run_dir, plan=None, name=None, data_dir=None, out_dir=None, prog
         networks = load_classifiers(run_dir, float32=True)
         networks.insert(0, networks.pop(plan.network))
         flipped = flipped_pixels(run_dir, plan.depth.lower(), plan.network)
-        with tqdm(desc="look", unit=" batches", disable=not progress) as bar:
-            seen, reasons = _sample(builder, networks, config, plan, flipped, lambda batches: _counted(batches, bar))
+        show = partial(tqdm, desc="look", unit=" batches", disable=not progress)
+        seen, reasons = _sample(builder, networks, config, plan, flipped, show)
         images = seen.images.astype(np.float32)
         inputs = {"image": images}
         if "domain" in networks[0].input:
@@ -184,12 +185,6 @@ def _examine(folder, ids, inputs, filling, score, builder, config, plan, progres
     facts["flux_r"] = seen.images[..., min(1, seen.images.shape[-1] - 1)].sum(axis=(1, 2))
     layer = plan.settings.layer or last_maps(network)
     examine(folder, ids, inputs, filling, given, facts, seen.latents, score, layer, plan.settings.seed, progress)
-
-
-def _counted(batches, bar):
-    for batch in batches:
-        yield batch
-        bar.update()
 
 
 def _sample(builder, networks, config, plan, flipped, progress):

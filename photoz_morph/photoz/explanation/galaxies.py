@@ -62,7 +62,9 @@ def fold_of(builder, folds, obj_ids):
     return found[obj_ids[0]]
 
 
-def look_at(builder, fold, networks, observing, limit, obj_ids=(), one_of_each=False, progress=lambda batches: batches):
+def look_at(
+    builder, fold, networks, observing, limit, obj_ids=(), *, one_of_each=False, progress=lambda batches: batches
+):  # fmt: skip
     """The first test galaxies of a fold, or named ones, with their PDFs by all networks.
 
     Parameters

@@ -1,6 +1,7 @@
 """Explain the redshifts of a run: chosen or picked test galaxies, one network of their fold and its ensemble."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -161,9 +162,8 @@ def explain_run(run_dir, plan=None, name=None, data_dir=None, out_dir=None, prog
         start_folder(folder, settings)
         networks = [in_float32(network) for network in load_members(paths)]
         networks.insert(0, networks.pop(plan.network))
-        with tqdm(desc="look", unit=" batches", disable=not progress) as bar:
-            sample = _sample(builder, fold, networks, config, plan, lambda batches: _counted(batches, bar))
-        seen, reasons = sample
+        show = partial(tqdm, desc="look", unit=" batches", disable=not progress)
+        seen, reasons = _sample(builder, fold, networks, config, plan, show)
         inputs = {tensor.name: seen.inputs[tensor.name] for tensor in networks[0].inputs}
         masks = galaxy_masks(inputs["image"])
         filling = baseline(inputs, scalars={"ebv": 0.0}, masks=masks, seed=plan.settings.seed)
@@ -206,15 +206,12 @@ def _examine(folder, ids, inputs, filling, score, builder, fold, config, plan, p
     examine(folder, ids, inputs, filling, given, facts, latents, score, layer, plan.settings.seed, progress)
 
 
-def _counted(batches, bar):
-    for batch in batches:
-        yield batch
-        bar.update()
-
-
 def _sample(builder, fold, networks, config, plan, progress):
     """Galaxies that are explained, and why each."""
-    seen = look_at(builder, fold, networks, config.model.observing, plan.n_seen, plan.obj_ids, progress)
+    seen = look_at(
+        builder, fold, networks, config.model.observing, plan.n_seen, plan.obj_ids, one_of_each=not plan.obj_ids,
+        progress=progress,
+    )  # fmt: skip
     if plan.obj_ids:
         return seen, [CHOSEN] * len(seen)
     reasons = picked(seen, config.redshift, plan.n_galaxies, plan.settings.seed)

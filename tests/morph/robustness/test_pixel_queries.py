@@ -26,7 +26,7 @@ def test_the_kept_stem_is_exact(images, preset, domain):
     logits = whole(index, edits)
     assert np.abs(logits - whole.clean_logits()[index]).max() > 5e-3  # the edits matter
     assert np.abs(fast(index, edits) - logits).max() < 3e-5
-    assert np.array_equal(fast.confirm(index, edits), logits)
+    assert np.abs(fast.confirm(index, edits) - logits).max() < 5e-6  # the network itself, in smaller batches
     fast.set_images(images[::-1])
     assert np.abs(fast(2 - index, edits) - logits).max() < 3e-5
 

@@ -108,7 +108,8 @@ class CallableQueries:
         of the images. Needed for `saliency` and `sparse-pgd` only.
     batch_size : int
         Every call gets this many images, the last ones repeated if need be (those that confirm, `AT_ONCE`): then a
-        function compiled for a shape is compiled once, and an image's logits do not depend on how many are beside it.
+        function compiled for a shape is compiled once, and an image's logits do not depend on how many are beside it,
+        but for the last digits, which oneDNN rounds by an image's place in the batch.
     """
 
     def __init__(self, images, classify, gradient=None, batch_size=BATCH_SIZE):

@@ -45,7 +45,8 @@ def test_an_answer_does_not_depend_on_its_batch(images):
     index, edits = some_edits()
     whole = queries(index, edits)
     for start, stop in ((0, 1), (60, 70), (149, 150)):
-        assert np.array_equal(queries(index[start:stop], edits.part(start, stop)), whole[start:stop])
+        alone = queries(index[start:stop], edits.part(start, stop))
+        np.testing.assert_allclose(alone, whole[start:stop], atol=2e-6)  # the rounding of oneDNN
 
 
 def test_the_ranking_predicts_the_change_of_the_margin(images):

@@ -40,7 +40,8 @@ def test_an_answer_to_a_set_does_not_depend_on_its_batch(networks, images):
     index, edits = some_sets(3, 90)
     whole = queries(index, edits)
     for start, stop in ((0, 1), (60, 70)):
-        assert np.array_equal(queries(index[start:stop], edits.part(start, stop)), whole[start:stop])
+        alone = queries(index[start:stop], edits.part(start, stop))
+        np.testing.assert_allclose(alone, whole[start:stop], atol=2e-6)  # the rounding of oneDNN
 
 
 def test_pixels_outside_the_crop_change_nothing(networks, images):

@@ -76,8 +76,8 @@ def verdict(method, thresholds=Thresholds(), **measured):
         Name for the warnings.
     thresholds : Thresholds
     **measured : array_like, shape (n,)
-        Any of `completeness` (|error| / |change|), `removal` (area less that of random order), `fidelity`,
-        `randomisation` and `agreement`.
+        Any of `completeness` (size of the error over that of the change), `removal` (area less that of random order),
+        `fidelity`, `randomisation` and `agreement`.
 
     Returns
     -------

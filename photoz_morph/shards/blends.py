@@ -162,9 +162,9 @@ def write_blend_shard(path, images, instances, catalog, sources, pixels, header)
     require_columns(path, catalog, IMAGE_COLUMNS)
     require_columns(path, sources, SOURCE_COLUMNS)
     _check_shapes(path, images.shape, instances.shape, catalog, sources, len(pixels), primary.header)
-    sources = sources.copy()
-    for name, unit in SOURCE_COLUMNS.items():
-        sources[name].unit = unit.format(unit=primary.header["BUNIT"]) or None
+    of_sources = fits.BinTableHDU(sources, name="SOURCES")
+    for name, unit in SOURCE_COLUMNS.items():  # here, since astropy's tables cannot write the unit nanomaggy
+        of_sources.columns[name].unit = unit.format(unit=primary.header["BUNIT"]) or None
     compressed = fits.CompImageHDU(np.ascontiguousarray(instances, np.int16), compression_type="RICE_1",
                                    tile_shape=(1, *instances.shape[1:]), name="INSTANCES")  # fmt: skip
     hdus = [
@@ -172,7 +172,7 @@ def write_blend_shard(path, images, instances, catalog, sources, pixels, header)
         fits.ImageHDU(np.ascontiguousarray(images, np.float32), name="IMAGE"),
         compressed,
         fits.BinTableHDU(catalog, name="CATALOG"),
-        fits.BinTableHDU(sources, name="SOURCES"),
+        of_sources,
         fits.ImageHDU(np.ascontiguousarray(pixels, np.float16).view(np.int16), name="PIXELS"),
     ]
     with write_whole(path) as part:

@@ -62,7 +62,7 @@ def test_a_shard_comes_back(shard):
         np.testing.assert_array_equal(whole[number, row : row + height, column : column + width], sources[2 + number])
         assert np.count_nonzero(whole[number]) == np.count_nonzero(sources[2 + number])
     np.testing.assert_array_equal(read[2].sources["mags"], table["mags"][2:])
-    assert str(read[0].sources["flux"].unit) == "nJy"
+    assert str(read[0].sources["flux"].unit) == "nJy" and str(read[0].sources["mags"].unit) == "mag"
 
 
 def test_rows_can_be_read_alone(shard):

@@ -48,6 +48,7 @@ EXPONENTIAL_HALF_LIGHT = 1.678  # half-light radius of an exponential disk in sc
 # Half-light radius of a spheroid over that of a disk of the same magnitude; our choice, after the sizes at fixed mass
 # of van der Wel et al. (2014).
 SPHEROID_SIZE = 0.6
+LARGEST_SIZE = 4.0  # [arcsec] half-light radius; larger ones would show the pixels of the parents
 MEDIAN_SPREAD = 1.134  # median of p(r) ~ r exp(-r^(4/3)): that of a gamma(3/2) deviate to the power 3/4
 COLOUR_SCATTER = 0.05  # [mag] of g - i and r - i about a template; our choice
 PAIR_MAG_DIFFERENCE = 2.0  # [mag] at most, as in Boucaud et al. (2020)
@@ -211,10 +212,12 @@ def draw_galaxy(mag_i, place, survey, pool, rng, merger_fraction=MERGER_FRACTION
 
 
 def draw_size(mag_i, kind, rng):
-    """Half-light radius along the major axis [arcsec]."""
-    median = EXPONENTIAL_HALF_LIGHT * np.exp(-1.145 - 0.269 * (mag_i - 23))
-    spread = rng.gamma(1.5) ** 0.75 / MEDIAN_SPREAD  # p(r) ~ r exp(-(r / a)^(4/3))
-    return float(median * spread * (SPHEROID_SIZE if kind == SPHEROID else 1))
+    """Half-light radius along the major axis [arcsec], at most 4."""
+    median = EXPONENTIAL_HALF_LIGHT * np.exp(-1.145 - 0.269 * (mag_i - 23)) * (SPHEROID_SIZE if kind == SPHEROID else 1)
+    while True:
+        size = median * rng.gamma(1.5) ** 0.75 / MEDIAN_SPREAD  # p(r) ~ r exp(-(r / a)^(4/3))
+        if size < LARGEST_SIZE:
+            return float(size)
 
 
 def draw_star(faintest, place, rng):

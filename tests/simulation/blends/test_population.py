@@ -96,6 +96,12 @@ def test_sizes_have_the_median_and_the_spread_of_miller():
     np.testing.assert_allclose(np.quantile(sizes, [0.1, 0.9]) / median, ratios, rtol=0.06)
 
 
+def test_no_galaxy_is_larger_than_the_maps_of_its_parent_resolve():
+    rng = np.random.default_rng(6)
+    sizes = np.array([draw_size(18.0, DISK, rng) for _ in range(300)])
+    assert 3 < sizes.max() < 4
+
+
 def test_fluxes_keep_the_magnitude_in_i(field):
     galaxies = [source for source in field if source.kind == DISK]
     assert all(18 <= source.mags[2] <= 26 for source in galaxies)

@@ -89,6 +89,10 @@ setup(
         ],
     },
     entry_points={
-        "console_scripts": ["photoz = photoz_morph.cli.photoz:main", "morph = photoz_morph.cli.morph:main"],
+        "console_scripts": [
+            "photoz = photoz_morph.cli.photoz:main",
+            "morph = photoz_morph.cli.morph:main",
+            "blend = photoz_morph.cli.blend:main",
+        ],
     },
 )

@@ -137,6 +137,27 @@ def arms_of(folder):
     return {arm: folder / arm for arm in ("regular", "mmd")}
 
 
+@pytest.fixture(scope="session")
+def blend_pool_dir(made_once):
+    """Pool of 40 simulated galaxies of seed 3, of which blended fields are made."""
+    from photoz_morph.simulation.blends.parents import make_parents
+
+    return made_once("blend_parents", lambda folder: make_parents(folder, 3, 40))
+
+
+@pytest.fixture(scope="session")
+def blends_dir(blend_pool_dir, made_once):
+    """Shards of 60 blended pairs of LSST, of that pool."""
+    from photoz_morph.simulation.blends.sample import simulate_blends
+    from photoz_morph.simulation.blends.scenes import BlendSettings
+
+    def make(folder):
+        (folder / "parents").symlink_to(blend_pool_dir)
+        simulate_blends(folder, 60, BlendSettings(kind="pairs", seed=3), 40, n_processes=1, progress=False)
+
+    return made_once("blends", make)
+
+
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures of reports are not drawn: for tests of the words beside them."""

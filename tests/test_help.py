@@ -11,12 +11,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from photoz_morph.cli.blend import main as blend
 from photoz_morph.cli.morph import main as morph
 from photoz_morph.cli.photoz import main as photoz
 from tests.support.paths import DATA, ROOT
 
 HELP = DATA / "help"
-COMMANDS = {"photoz": photoz, "morph": morph}
+COMMANDS = {"photoz": photoz, "morph": morph, "blend": blend}
 WIDTH = 100  # columns, whatever the terminal
 
 

@@ -345,7 +345,7 @@ def test_no_module_is_called_utils():
     assert not [path for path in modules() if path.stem in ("utils", "helpers", "common", "misc")]
 
 
-@pytest.mark.parametrize("command", ["photoz", "morph"])
+@pytest.mark.parametrize("command", ["photoz", "morph", "blend"])
 def test_help_imports_nothing_heavy(command):
     script = (
         f"import sys; from photoz_morph.cli.{command} import main\n"

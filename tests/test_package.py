@@ -68,12 +68,13 @@ def test_wheel_holds_nothing_else(names):
     assert not [name for name in names if re.search(r"(^|/)(tests|support)/|conftest|\.pyc$", name)]
 
 
-def test_wheel_makes_both_commands(wheel):
+def test_wheel_makes_the_commands(wheel):
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
         text = archive.read(name).decode()
     assert re.findall(r"^(\w+) = ([\w.:]+)$", text, re.MULTILINE) == [
-        ("morph", "photoz_morph.cli.morph:main"), ("photoz", "photoz_morph.cli.photoz:main"),
+        ("blend", "photoz_morph.cli.blend:main"), ("morph", "photoz_morph.cli.morph:main"),
+        ("photoz", "photoz_morph.cli.photoz:main"),
     ]  # fmt: skip
     assert distribution("photoz-morph").version in wheel.name
 

@@ -12,20 +12,24 @@ from photoz_morph.surveys import SDSS, survey_from_dict
 
 IMAGE_METADATA = ("bands", "pixel_scale", "unit", "engine", "combine", "code")
 # Any other is of stacks.
-BUILD_COMMANDS = {"tng_lsst_mocks": "morph build MOCKS", "gri_composites": "morph build MOCKS --sky IMAGES"}
+BUILD_COMMANDS = {
+    "tng_lsst_mocks": "morph build MOCKS",
+    "gri_composites": "morph build MOCKS --sky IMAGES",
+    **{f"{survey}_{kind}": "blend build BLENDS" for survey in ("lsst", "sdss") for kind in ("blends", "pairs")},
+}
 
 PART_STEP = (5**0.5 - 1) / 2  # of a split, between two choices of galaxies: no two begin at one place
 
 
 def open_dataset(folder, name="sdss_ugriz"):
-    """Builder of the dataset `photoz build` or `morph build` wrote.
+    """Builder of the dataset `photoz build`, `morph build` or `blend build` wrote.
 
     Parameters
     ----------
     folder : path-like
         The folder given to `build`, or the version folder in it.
     name : str
-        `Survey.dataset_name`, or "tng_lsst_mocks".
+        `Survey.dataset_name`, "tng_lsst_mocks", "lsst_blends" or another key of `BUILD_COMMANDS`.
 
     Raises
     ------

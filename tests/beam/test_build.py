@@ -16,7 +16,7 @@ from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.samples import colour_stacks
 from tests.tfds_builders.test_tng_lsst_mocks import released_arrays, write
-from tfds_builders import sdss_ugriz, tng_lsst_mocks
+from tfds_builders import lsst_blends, sdss_ugriz, tng_lsst_mocks
 
 
 def pipeline(*assignments):
@@ -56,6 +56,12 @@ def test_worker_processes_build_the_mocks_that_one_process_builds(tmp_path):
     found = tng_lsst_mocks.build(tmp_path, tmp_path / "beam", merger_copies=1, progress=False, pipeline=workers)
     assert found == counts
     assert_same(*(reading.open_dataset(tmp_path / name, "tng_lsst_mocks") for name in ("one", "beam")))
+
+
+def test_a_pipeline_builds_the_blends_that_one_process_builds(blends_dir, tmp_path):
+    counts = lsst_blends.build(blends_dir, tmp_path / "one", progress=False)
+    assert lsst_blends.build(blends_dir, tmp_path / "beam", progress=False, pipeline=pipeline()) == counts
+    assert_same(*(reading.open_dataset(tmp_path / name, "lsst_pairs") for name in ("one", "beam")))
 
 
 def test_a_pipeline_builds_released_arrays(tmp_path, monkeypatch):

@@ -1,0 +1,20 @@
+"""The command `blend`: many galaxies in one image. Each subcommand calls one function of the package."""
+
+import click
+
+from photoz_morph import __version__
+from photoz_morph.cli.blend.data import build, simulate
+from photoz_morph.cli.options import OneLineErrors
+
+
+@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main():
+    """Detect, segment and deblend the galaxies of an image.
+
+    The commands form a chain: simulate, build. Each reads the output of the one before.
+    """
+
+
+for command in (simulate, build):
+    main.add_command(command)

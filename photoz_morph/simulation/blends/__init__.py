@@ -1,0 +1,1 @@
+"""Fields of many galaxies and stars with full truth, for detection, segmentation and deblending."""

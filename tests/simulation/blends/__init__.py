@@ -1,0 +1,1 @@
+"""Tests of the simulated fields of blended galaxies."""

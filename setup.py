@@ -77,6 +77,7 @@ setup(
             "pytest-xdist>=3.6",
             "jax[cpu]>=0.7",  # this and statmorph are compared with in tests
             "statmorph>=0.7",
+            "pycocotools>=2.0.8",  # likewise
             "pz-rail-base>=2.0.11",  # this and what follows as in the extras, which are tested
             "qp-prob>=1.1",
             "hats>=0.11",

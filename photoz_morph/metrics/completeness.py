@@ -13,6 +13,21 @@ def ratio(sums):
     return np.divide(sums[..., 0], sums[..., 1], out=np.full(sums.shape[:-1], np.nan), where=sums[..., 1] > 0)
 
 
+def bin_number(values, edges):
+    """Number of the bin of each value, -1 outside of all and for NaN; bins are [lower, upper), the last [lower, upper].
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+    edges : ndarray, shape (n_bins + 1,)
+        Ascending.
+    """
+    values, edges = np.asarray(values, float), np.asarray(edges, float)
+    number = np.searchsorted(edges, values, side="right") - 1
+    number[values == edges[-1]] = len(edges) - 2
+    return np.where((number < len(edges) - 1) & np.isfinite(values), number, -1)
+
+
 def column_of(tables, name, image, row):
     """Values of a column at some rows of some images' tables.
 
@@ -69,7 +84,7 @@ def completeness_terms(matches, values, edges, score_threshold=-np.inf, level=0)
     values : ndarray, shape (n_truth,)
         Of the truths, such as magnitude or blendedness; those outside of all bins, and NaN, are not counted.
     edges : ndarray, shape (n_bins + 1,)
-        Bins are [lower, upper), the last with its upper edge.
+        Bins as of `bin_number`.
     score_threshold : float
         Lowest score of a detection that counts.
     level : int
@@ -99,10 +114,8 @@ def purity_terms(matches, values, edges, score_threshold=-np.inf, level=0):
 
 def _binned(image, values, edges, counts, is_good, n_images):
     """Number of good rows and of rows that count, of each image and bin, shape (n_images, n_bins, 2)."""
-    values, edges = np.asarray(values, float), np.asarray(edges, float)
-    chosen = np.searchsorted(edges, values, side="right") - 1
-    chosen[values == edges[-1]] = len(edges) - 2
-    counts = counts & (chosen >= 0) & (chosen < len(edges) - 1) & np.isfinite(values)
+    chosen = bin_number(values, edges)
+    counts = counts & (chosen >= 0)
     terms = np.zeros((n_images, len(edges) - 1, 2))
     for part, rows in enumerate((counts & is_good, counts)):
         np.add.at(terms, (image[rows], chosen[rows], part), 1)

@@ -61,6 +61,10 @@ WINGS = {
         ["augmentation", "predictions", "defences"],
         ["config"],
     ],
+    "blend": [
+        ["baselines"],
+        ["scenes"],
+    ],
 }
 DOORS = {"cli", "rail", "__main__"}
 PIPELINES = "beam"  # imports all but doors, and only doors import it

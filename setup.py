@@ -55,6 +55,7 @@ setup(
         "pyyaml>=6",
         "scikit-learn>=1.5",
         "scipy>=1.13",
+        "sep>=1.4",  # SExtractor, the baseline of `blend`
         "tensorboard>=2.20",
         "tensorflow>=2.21,<2.22",
         "tensorflow-datasets>=4.9.10,<4.10",

@@ -89,6 +89,7 @@ ONLY = {
     "click": {"cli"},
     "apache_beam": {"beam"},
     "galsim": {"mocks.observe", "simulation"},
+    "sep": {"blend.baselines"},
     "rail": {"rail"},
     "ceci": {"rail", "__main__"},
     "qp": {"rail", "photoz.formats.other_qp"},

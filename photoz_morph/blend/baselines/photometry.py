@@ -8,7 +8,7 @@ import numpy as np
 import sep
 from scipy import ndimage
 
-from photoz_morph.blend.baselines.detection import SepSettings, detection_image
+from photoz_morph.blend.baselines.detection import SepSettings, detect, detection_image, subtract_background
 from photoz_morph.blend.scenes.scene import sigma_map
 
 KRON_FACTOR = 2.5  # of the Kron radius: PHOT_AUTOPARAMS of SExtractor
@@ -19,6 +19,30 @@ COLUMNS = {
     "flux": "bands", "flux_error": "bands", "flux_segment": "bands", "flux_segment_error": "bands", "kron_radius": (),
     "radii": (len(FRACTIONS),), "asymmetry": (),
 }  # fmt: skip
+
+
+def measured_sources(image, sigma=None, settings=SepSettings(), mesh=64):
+    """Detect and measure the sources of an image.
+
+    Parameters
+    ----------
+    image : ndarray, shape (height, width, n_bands)
+    sigma : ndarray, shape (n_bands,) or (height, width, n_bands), optional
+        Noise of an image whose sky is subtracted; by default sky and noise are measured.
+    settings : SepSettings
+    mesh : int
+        Side of the meshes of the sky [pixel]; see `detection.subtract_background`.
+
+    Returns
+    -------
+    sources : Table
+    segmentation : ndarray of int32, shape (height, width)
+        As from `measure` and `detection.detect`.
+    """
+    if sigma is None:
+        image, sigma = subtract_background(image, ~np.isfinite(image).all(axis=-1), mesh)
+    sources, segmentation = detect(image, sigma, settings)
+    return measure(image, sigma, sources, segmentation, settings), segmentation
 
 
 def measure(image, sigma, sources, segmentation, settings=SepSettings()):

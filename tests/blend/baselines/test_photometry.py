@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from photoz_morph.blend.baselines.detection import SepSettings, detect, subtract_background
-from photoz_morph.blend.baselines.photometry import measure, without_others
+from photoz_morph.blend.baselines.detection import SepSettings
+from photoz_morph.blend.baselines.photometry import measured_sources, without_others
 from photoz_morph.blend.scenes.frames import read_image_scene
 from tests.support.blends import SIGMA, blended_scene, gaussian_light, gaussian_sources
 from tests.support.paths import SHARED_DATA
@@ -11,9 +11,7 @@ SEP_FRAME = SHARED_DATA / "sep_frame"
 
 
 def measured(image, sigma, **settings):
-    settings = SepSettings(**settings)
-    sources, segmentation = detect(image, sigma, settings)
-    return measure(image, sigma, sources, segmentation, settings), segmentation
+    return measured_sources(image, sigma, SepSettings(**settings))
 
 
 def test_the_kron_ellipse_has_nearly_all_light_of_a_gaussian_and_a_segment_that_of_its_pixels():
@@ -90,12 +88,20 @@ def test_bad_pixels_are_made_up_for_and_images_without_sources_have_empty_column
     assert len(none) == 0 and none["flux"].shape == (0, 2) and none["radii"].shape == (0, 3)
 
 
+def test_a_sky_that_is_not_given_is_measured():
+    image, sigma, _ = gaussian_sources([(60.0, 60.0), (150.0, 90.0)], flux=1e5, shape=(192, 192))
+    known, _ = measured(image, sigma)
+    image[3, 5] = np.nan
+    found, _ = measured(image + np.array([100.0, 300.0]), None)
+    np.testing.assert_allclose(found["flux"], known["flux"], rtol=0.03)
+
+
 @pytest.mark.skipif(not SEP_FRAME.is_dir(), reason="needs sep's reference frame beside the checkout")
 def test_fluxes_of_the_reference_frame_are_those_of_sextractor():
     # SExtractor's FLUX_AUTO, made with MASK_TYPE NONE and no least radius.
     reference = np.loadtxt(SEP_FRAME / "image.cat")
-    image, sigma = subtract_background(read_image_scene(SEP_FRAME / "image.fits").image)
-    sources, _ = measured(image, sigma, deblend_cont=1.0, mask_type="none")
+    image = read_image_scene(SEP_FRAME / "image.fits").image
+    sources, _ = measured(image, None, deblend_cont=1.0, mask_type="none")
     sources, reference = sources[np.argsort(sources["y"])], reference[np.argsort(reference[:, 2])]
     is_large = sources["kron_radius"] * np.sqrt(sources["a"] * sources["b"]) >= 1.75
     assert is_large.sum() > 30

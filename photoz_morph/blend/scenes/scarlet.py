@@ -15,7 +15,6 @@ from photoz_morph.blend.scenes.scene import STAR, UNKNOWN_CLASS, Scene
 from photoz_morph.blend.scenes.truth import measure_truth
 from photoz_morph.stacking.noise import clipped_sigma
 
-MAD_TO_SIGMA = 1.4826  # of a Gaussian
 DARKEST = 0.3  # fraction of the pixels in which the noise of a simulated image is measured; our choice
 
 
@@ -115,6 +114,5 @@ def _sigma(path, arrays, image, source_images):
     light = source_images.sum(axis=0)
     sigma = []
     for band, own in zip(np.moveaxis(image, -1, 0), np.moveaxis(light, -1, 0)):
-        rest = (band - own)[own <= np.quantile(own, DARKEST)]
-        sigma.append(MAD_TO_SIGMA * np.median(np.abs(rest - np.median(rest))))
+        sigma.append(clipped_sigma((band - own)[own <= np.quantile(own, DARKEST)].astype(np.float32)))
     return np.array(sigma)

@@ -46,7 +46,7 @@ def test_parts_of_a_source_are_one_and_its_truth_follows_from_its_light(tmp_path
     np.testing.assert_allclose(scene.truth["x"], [26.4, 11.2])
     np.testing.assert_allclose(scene.truth["flux"], [[1490, 2490, 6960], [3000, 2000, 1000]], rtol=0.01)  # wings cut
     np.testing.assert_allclose(scene.source_images[0], np.moveaxis(drawn[1:].sum(axis=0), 0, -1), rtol=1e-6)
-    np.testing.assert_allclose(scene.sigma, NOISE, rtol=0.15)  # the median of 370 pixels knows it to 4 %
+    np.testing.assert_allclose(scene.sigma, NOISE, rtol=0.15)  # 370 pixels know it to 4 %
     assert scene.instances[20, 26] == 1 and scene.instances[9, 11] == 2 and scene.instances[0, 39] == 0
     assert scene.truth["is_target"].all()
 

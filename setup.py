@@ -55,6 +55,7 @@ setup(
         "pyyaml>=6",
         "scikit-learn>=1.5",
         "scipy>=1.13",
+        "sep>=1.4",  # SExtractor, the baseline of `blend`
         "tensorboard>=2.20",
         "tensorflow>=2.21,<2.22",
         "tensorflow-datasets>=4.9.10,<4.10",
@@ -77,6 +78,7 @@ setup(
             "pytest-xdist>=3.6",
             "jax[cpu]>=0.7",  # this and statmorph are compared with in tests
             "statmorph>=0.7",
+            "pycocotools>=2.0.8",  # likewise
             "pz-rail-base>=2.0.11",  # this and what follows as in the extras, which are tested
             "qp-prob>=1.1",
             "hats>=0.11",

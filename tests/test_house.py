@@ -61,6 +61,10 @@ WINGS = {
         ["augmentation", "predictions", "defences"],
         ["config"],
     ],
+    "blend": [
+        ["baselines"],
+        ["scenes"],
+    ],
 }
 DOORS = {"cli", "rail", "__main__"}
 PIPELINES = "beam"  # imports all but doors, and only doors import it
@@ -85,6 +89,7 @@ ONLY = {
     "click": {"cli"},
     "apache_beam": {"beam"},
     "galsim": {"mocks.observe", "simulation"},
+    "sep": {"blend.baselines"},
     "rail": {"rail"},
     "ceci": {"rail", "__main__"},
     "qp": {"rail", "photoz.formats.other_qp"},

@@ -1,0 +1,1 @@
+"""The chain of whole images: sources detected, outlined and deblended."""

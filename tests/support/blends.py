@@ -1,0 +1,66 @@
+"""Images of Gaussian sources with their truth, for the tests of `photoz_morph.blend`."""
+
+import numpy as np
+from astropy.table import Table
+
+from photoz_morph.blend.scenes.scene import Scene
+from photoz_morph.blend.scenes.truth import measure_truth
+
+SIGMA = np.array([3.0, 4.0])
+
+
+def gaussian_light(places, fluxes, widths, shape):
+    """Noise-free images, shape (n, *shape, 2), of Gaussians sampled at the centres of pixels."""
+    rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])
+    light = [
+        np.exp(-0.5 * (((rows - y) / sy) ** 2 + ((columns - x) / sx) ** 2)) / (2 * np.pi * sy * sx)
+        for (y, x), (sy, sx) in zip(places, widths)
+    ]
+    return np.array(light)[..., None] * np.reshape(fluxes, (-1, 1, 1, 2))
+
+
+def gaussian_sources(places, flux, widths=None, shape=(64, 64), seed=0):
+    """Image of sources of equal flux, half of it in each of two bands; its noise; the images of the sources."""
+    widths = widths or [(2.0, 2.0)] * len(places)
+    light = gaussian_light(places, [[flux / 2, flux / 2]] * len(places), widths, shape)
+    noise = np.random.default_rng(seed).normal(size=(*shape, 2)) * SIGMA
+    return (light.sum(axis=0) + noise).astype(np.float32), SIGMA, light
+
+
+def scene_of(light, label, seed=0, name="scene"):
+    """Scene of noise-free sources, shape (n, height, width, 2), with the chain's truth."""
+    noise = np.random.default_rng(seed).normal(size=light.shape[1:]) * SIGMA
+    instances, columns = measure_truth(light, SIGMA)
+    grid = np.indices(light.shape[1:3])
+    total = np.maximum(light.sum(axis=(1, 2, 3)), 1e-9)
+    truth = Table({axis: np.einsum("nijb,ij->n", light, positions) / total for axis, positions in zip("yx", grid)})
+    truth["class"] = label
+    for column, values in columns.items():
+        truth[column] = values
+    image = (light.sum(axis=0) + noise).astype(np.float32)
+    return Scene(name, ("g", "r"), image, SIGMA, None, truth, instances, light)
+
+
+def blended_scene(separation=7.0, flux=20_000, seed=0):
+    """Two equal Gaussians that overlap."""
+    places = [(32.0, 28.0), (32.0, 28.0 + separation)]
+    light = gaussian_light(places, [[flux / 2, flux / 2]] * 2, [(2.0, 2.0)] * 2, (64, 64))
+    return scene_of(light, [1, 2], seed)
+
+
+def random_scenes(n, seed, n_sources=8, shape=(64, 64)):
+    """Scenes of round blue sources, of class 1, and of extended red ones, of class 3, some blended."""
+    rng = np.random.default_rng(seed)
+    scenes = []
+    for number in range(n):
+        k = rng.integers(3, n_sources)
+        places = rng.uniform(6, np.array(shape) - 6, (k, 2))
+        if k > 4:
+            places[1] = places[0] + rng.uniform(4, 7) * np.array([1, -1]) / np.sqrt(2)
+        label = rng.choice([1, 3], k)
+        widths = np.where(label[:, None] == 1, 1.5, rng.uniform(1.8, 3.0, (k, 2)))
+        flux = 10 ** rng.uniform(2.8, 4.5, k)
+        blue = np.where(label == 1, 0.6, 0.4) + rng.normal(0, 0.03, k)
+        light = gaussian_light(places, np.stack([flux * blue, flux * (1 - blue)], axis=1), widths, shape)
+        scenes.append(scene_of(light, label, seed=1000 * seed + number, name=f"scene {number}"))
+    return scenes

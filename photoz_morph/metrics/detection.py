@@ -135,10 +135,10 @@ def match_images(detections, truths, thresholds=COCO_THRESHOLDS, by="box", label
     Parameters
     ----------
     detections : list of mapping
-        Of each image the columns `score`, shape (n,), and `box`, shape (n, 4), or `y` and `x` [pixel]; `class` if a
+        Of each image the columns `score`, shape (n,), and `box`, shape (n, 4), or `y` and `x` [pixel]; `kind` if a
         label is given. Tables and dicts of arrays both are such mappings.
     truths : list of mapping
-        Of each image `box`, or `y` and `x`; `is_target` (by default all are); `class`. With the column `is_region`,
+        Of each image `box`, or `y` and `x`; `is_target` (by default all are); `kind`. With the column `is_region`,
         the box of a row that is one is a part of the image where nothing counts as false, of whatever class.
     thresholds : sequence of float
         Least IoU, or with `by="position"` largest distances [pixel].
@@ -172,7 +172,7 @@ def match_images(detections, truths, thresholds=COCO_THRESHOLDS, by="box", label
         score = np.asarray(detected["score"], float)
         if np.isnan(score).any():
             raise ValueError(f"image {image}: {np.isnan(score).sum()} of {len(score)} scores are NaN; leave them out")
-        rows = np.arange(len(score)) if label is None else np.flatnonzero(np.asarray(detected["class"]) == label)
+        rows = np.arange(len(score)) if label is None else np.flatnonzero(np.asarray(detected["kind"]) == label)
         rows = rows[np.argsort(-score[rows], kind="stable")][:max_detections]
         if by == "box":
             boxes = np.asarray(truth["box"], float).reshape(-1, 4)[known]
@@ -205,7 +205,7 @@ def _of_class(truth, label):
     n = len(truth["y"] if "y" in names else truth["box"])
     is_region = np.asarray(truth["is_region"], bool) if "is_region" in names else np.zeros(n, bool)
     is_target = np.asarray(truth["is_target"], bool) if "is_target" in names else np.ones(n, bool)
-    is_known = np.ones(n, bool) if label is None else (np.asarray(truth["class"]) == label) | is_region
+    is_known = np.ones(n, bool) if label is None else (np.asarray(truth["kind"]) == label) | is_region
     rows = np.flatnonzero(is_known)
     return rows, (is_target & ~is_region)[rows], is_region[rows]
 

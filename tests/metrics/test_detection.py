@@ -35,10 +35,10 @@ def random_images(n_images, seed, n_truths=12, with_regions=False):
         found = np.concatenate([near, random_boxes(rng.integers(0, 8), rng)])
         label = np.concatenate([rng.integers(1, 3, n), rng.integers(1, 3, len(found) - n)])
         score = np.round(rng.random(len(found)), 2)  # with ties
-        detections.append({"box": found, "score": score, "class": label})
+        detections.append({"box": found, "score": score, "kind": label})
         is_region = (rng.random(n) < 0.15) & with_regions
         truths.append({
-            "box": boxes, "class": label[:n], "is_target": (rng.random(n) < 0.7) & ~is_region, "is_region": is_region,
+            "box": boxes, "kind": label[:n], "is_target": (rng.random(n) < 0.7) & ~is_region, "is_region": is_region,
         })  # fmt: skip
     return detections, truths
 
@@ -52,13 +52,13 @@ def coco_evaluation(detections, truths, label, max_detections=COCO_DETECTIONS):
     """pycocotools' precision, shape (n_t, 101): regions are crowds, what is no target is too large to count."""
     annotations, found = [], []
     for image, (detected, truth) in enumerate(zip(detections, truths), start=1):
-        for row in np.flatnonzero((truth["class"] == label) | truth["is_region"]):
+        for row in np.flatnonzero((truth["kind"] == label) | truth["is_region"]):
             counts = truth["is_target"][row] or truth["is_region"][row]
             annotations.append({
                 "id": len(annotations) + 1, "image_id": image, "category_id": 1, "bbox": coco_box(truth["box"][row]),
                 "iscrowd": int(truth["is_region"][row]), "area": 1.0 if counts else 1e11,
             })  # fmt: skip
-        for row in np.flatnonzero(detected["class"] == label):
+        for row in np.flatnonzero(detected["kind"] == label):
             box, score = coco_box(detected["box"][row]), detected["score"][row]
             found.append({"image_id": image, "category_id": 1, "bbox": box, "score": score})
     with contextlib.redirect_stdout(io.StringIO()):

@@ -34,7 +34,7 @@ def scene_of(light, label, seed=0, name="scene"):
     grid = np.indices(light.shape[1:3])
     total = np.maximum(light.sum(axis=(1, 2, 3)), 1e-9)
     truth = Table({axis: np.einsum("nijb,ij->n", light, positions) / total for axis, positions in zip("yx", grid)})
-    truth["class"] = label
+    truth["kind"] = label
     for column, values in columns.items():
         truth[column] = values
     image = (light.sum(axis=0) + noise).astype(np.float32)

@@ -57,7 +57,7 @@ def matched_classes(tables, truths, radius):
     tables : list of Table
         Detections of each image.
     truths : list of mapping
-        True sources with `y`, `x` [pixel] and `class`; those that are no targets count too.
+        True sources with `y`, `x` [pixel] and `kind`; those that are no targets count too.
     radius : float
         Largest distance [pixel].
 
@@ -67,7 +67,7 @@ def matched_classes(tables, truths, radius):
         In the order of each table.
     """
     matches = match_images(tables, truths, [radius], by="position")
-    label = column_of(truths, "class", matches.truth_image, matches.truth_row)
+    label = column_of(truths, "kind", matches.truth_image, matches.truth_row)
     found = np.append(label, -1)[matches.truth[0]]  # the last for those without a match
     classes = [np.full(len(table), -1) for table in tables]
     for image, row, one in zip(matches.image, matches.row, found):

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from photoz_morph.blend.scenes.scene import STAR, UNKNOWN_CLASS, Scene
+from photoz_morph.blend.scenes.scene import UNKNOWN_KIND, Scene
 from photoz_morph.blend.scenes.truth import measure_truth
+from photoz_morph.shards.blends import STAR
 from photoz_morph.stacking.noise import clipped_sigma
 
 DARKEST = 0.3  # fraction of the pixels in which the noise of a simulated image is measured; our choice
@@ -96,7 +97,7 @@ def _truth(path, arrays, bands, image):
     # Positions count from the middle pixel n // 2, where the sources were not drawn if n is even: the light of the
     # stars of both simulations lies half a pixel below, and exactly there along odd axes.
     columns = {axis: rows[axis] - 0.5 * (n % 2 == 0) for axis, n in (("y", height), ("x", width))}
-    columns["class"] = np.where(rows["is_star"], STAR, UNKNOWN_CLASS)
+    columns["kind"] = np.where(rows["is_star"], STAR, UNKNOWN_KIND)
     columns["redshift"] = np.where(rows["is_star"], np.nan, rows["redshift"])
     return Table(columns), source_images
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.table import Table
 
-UNKNOWN_CLASS = -1  # of a source whose class nobody tells
-STAR = 1  # as in `shards.blends.CLASS_NAMES`
+UNKNOWN_KIND = -1  # of a source whose class nobody tells
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,8 @@ class Scene:
     psfs : ndarray, shape (n_bands, rows, columns), optional
         Point-spread functions, each of sum 1.
     truth : Table, optional
-        One row per source with `y`, `x` [pixel], and where they are known `class`, `redshift`, `flux` of shape
-        (n_bands,) and the columns of `truth.measure_truth`.
+        One row per source with `y`, `x` [pixel], and where they are known `kind`, an index of
+        `shards.blends.CLASS_NAMES`, `redshift`, `flux` of shape (n_bands,) and the columns of `truth.measure_truth`.
     instances : ndarray of int, shape (height, width), optional
         0 where no source is seen, k + 1 where row k of the truth is.
     source_images : ndarray, shape (n_sources, height, width, n_bands), optional

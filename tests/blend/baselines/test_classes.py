@@ -43,16 +43,16 @@ def test_classes_of_new_sources_are_recognised(trained):
     confusion = np.zeros((5, 5))
     for scene, table, own in zip(scenes, tables, maps):
         found = class_probabilities(trained, class_measurements(table), 5).argmax(axis=1)
-        truth = class_map(scene.instances, scene.truth["class"])
+        truth = class_map(scene.instances, scene.truth["kind"])
         confusion += class_confusion(truth, class_map(own, found), 5)
     assert (class_iou(confusion)[[1, 3]] > 0.5).all()
 
 
 def test_a_source_takes_the_class_of_its_match_alone():
-    truths = [{"y": np.array([10.0, 30]), "x": np.array([10.0, 30]), "class": np.array([1, 3])}]
+    truths = [{"y": np.array([10.0, 30]), "x": np.array([10.0, 30]), "kind": np.array([1, 3])}]
     table = Table({"y": [50.0, 30.5, 10], "x": [50.0, 30, 11], "score": [9.0, 8, 7]})
     assert matched_classes([table], truths, 2.0)[0].tolist() == [-1, 3, 1]
-    none = [{"y": np.zeros(0), "x": np.zeros(0), "class": np.zeros(0, int)}]
+    none = [{"y": np.zeros(0), "x": np.zeros(0), "kind": np.zeros(0, int)}]
     assert matched_classes([table], none, 2.0)[0].tolist() == [-1, -1, -1]
 
 

@@ -40,7 +40,7 @@ def test_parts_of_a_source_are_one_and_its_truth_follows_from_its_light(tmp_path
     drawn = write_scene(tmp_path / "sim.npz")
     scene = read_scarlet_scene(tmp_path / "sim.npz")
     assert scene.name == "sim" and scene.bands == BANDS and scene.image.shape == (31, 40, 3)
-    assert scene.truth["class"].tolist() == [-1, 1]  # by index: the galaxy comes first
+    assert scene.truth["kind"].tolist() == [-1, 1]  # by index: the galaxy comes first
     np.testing.assert_allclose(scene.truth["redshift"], [0.6, np.nan])
     np.testing.assert_allclose(scene.truth["y"], [20.1, 9.3])
     np.testing.assert_allclose(scene.truth["x"], [26.4, 11.2])
@@ -102,7 +102,7 @@ def test_simulated_scenes_of_scarlet_are_the_sum_of_their_sources(name, n_source
     # Stars are symmetric about their positions.
     rows, columns = np.arange(light.shape[0])[:, None], np.arange(light.shape[1])
     for source, image in zip(scene.truth, scene.source_images.sum(axis=-1)):
-        if source["class"] == 1:
+        if source["kind"] == 1:
             centre = [np.sum(image * axis) / image.sum() for axis in (rows, columns)]
             np.testing.assert_allclose(centre, [source["y"], source["x"]], atol=0.02)
 

@@ -4,7 +4,7 @@ import numpy as np
 from astropy.table import Table
 
 from photoz_morph.blend.scenes.scene import Scene
-from photoz_morph.blend.scenes.truth import measure_truth
+from photoz_morph.simulation.blends.truth import SourceImage, measure_sources
 
 SIGMA = np.array([3.0, 4.0])
 
@@ -30,7 +30,7 @@ def gaussian_sources(places, flux, widths=None, shape=(64, 64), seed=0):
 def scene_of(light, label, seed=0, name="scene"):
     """Scene of noise-free sources, shape (n, height, width, 2), with the chain's truth."""
     noise = np.random.default_rng(seed).normal(size=light.shape[1:]) * SIGMA
-    instances, columns = measure_truth(light, SIGMA)
+    instances, columns = measure_sources([SourceImage(one) for one in light], light.shape[1:3], SIGMA)
     grid = np.indices(light.shape[1:3])
     total = np.maximum(light.sum(axis=(1, 2, 3)), 1e-9)
     truth = Table({axis: np.einsum("nijb,ij->n", light, positions) / total for axis, positions in zip("yx", grid)})

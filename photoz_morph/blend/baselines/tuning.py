@@ -64,8 +64,8 @@ def tune(scenes, metric, n_trials=60, seed=0, purity=0.95, radius=4.0, start=Sep
         Validation images with their truth: `y`, `x`, `is_target` and what the metric needs.
     metric : {"completeness", "ap50", "source_iou", "flux_error"}
         Of targets: the fraction found at the lowest score that has the purity `purity`; average precision at an IoU of
-        boxes of 0.5; mean IoU of the pixels of sources with `instances`; median absolute relative error of `flux` in
-        all bands, for which a source that is not found has flux 0, and less is better.
+        boxes of 0.5; mean IoU of the pixels of sources with `instances`; median absolute relative error of
+        `flux_in_image` in all bands, for which a source that is not found has flux 0, and less is better.
     n_trials : int
         Random settings before the search one by one; more of them begin with the same.
     seed : int
@@ -132,7 +132,7 @@ def score_settings(scenes, settings, metric, purity=0.95, radius=4.0):
 
 def _flux_errors(matches, tables, truths):
     """Relative errors of the fluxes of all targets, -1 for those not found; shape (n_targets, n_bands)."""
-    true = column_of(truths, "flux", matches.truth_image, matches.truth_row).astype(float)
+    true = column_of(truths, "flux_in_image", matches.truth_image, matches.truth_row).astype(float)
     measured = np.zeros_like(true)
     found = np.flatnonzero(matches.truth[0] >= 0)
     if len(found):

@@ -12,8 +12,8 @@ import numpy as np
 from astropy.table import Table
 
 from photoz_morph.blend.scenes.scene import UNKNOWN_KIND, Scene
-from photoz_morph.blend.scenes.truth import measure_truth
 from photoz_morph.shards.blends import STAR
+from photoz_morph.simulation.blends.truth import SourceImage, measure_sources
 from photoz_morph.stacking.noise import clipped_sigma
 
 DARKEST = 0.3  # fraction of the pixels in which the noise of a simulated image is measured; our choice
@@ -52,7 +52,7 @@ def read_scarlet_scene(path):
     sigma = _sigma(path, arrays, image, source_images)
     instances = None
     if source_images is not None:
-        instances, columns = measure_truth(source_images, sigma)
+        instances, columns = measure_sources([SourceImage(one) for one in source_images], image.shape[:2], sigma)
         for name, values in columns.items():
             truth[name] = values
     psfs = np.asarray(arrays["psfs"], float) if "psfs" in arrays else None

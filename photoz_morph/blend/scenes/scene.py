@@ -29,7 +29,7 @@ class Scene:
         Point-spread functions, each of sum 1.
     truth : Table, optional
         One row per source with `y`, `x` [pixel], and where they are known `kind`, an index of
-        `shards.blends.CLASS_NAMES`, `redshift`, `flux` of shape (n_bands,) and the columns of `truth.measure_truth`.
+        `shards.blends.CLASS_NAMES`, `redshift` and the columns of `simulation.blends.truth.measure_sources`.
     instances : ndarray of int, shape (height, width), optional
         0 where no source is seen, k + 1 where row k of the truth is.
     source_images : ndarray, shape (n_sources, height, width, n_bands), optional

@@ -5,41 +5,17 @@ for light that is linear between those of the parent, is multiplied by those of 
 of the camera. Flux is kept.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import fft, ndimage
 
 from photoz_morph.simulation.blends.cameras import transfer_functions
 from photoz_morph.simulation.blends.colours import BANDS, population_fluxes
+from photoz_morph.simulation.blends.truth import SourceImage
 
 SIDES = (24, 32, 48, 64, 96, 128, 192, 256, 384)  # [pixel] of images of sources
 # Where a source is fainter than this in all bands, in units of the sky's noise in a pixel, its image ends.
 FAINTEST = 0.03
 LARGEST_FLUX = 6.0e4  # [unit] of a pixel in half precision
-
-
-@dataclass(frozen=True)
-class SourceImage:
-    """Noise-free image of a source in a field.
-
-    Attributes
-    ----------
-    pixels : ndarray, shape (height, width, 3), float16
-        Flux per pixel [unit].
-    row, column : int
-        Of its first pixel in the field.
-    """
-
-    pixels: np.ndarray
-    row: int
-    column: int
-
-    @property
-    def where(self):
-        """Slices of the field."""
-        height, width = self.pixels.shape[:2]
-        return slice(self.row, self.row + height), slice(self.column, self.column + width)
 
 
 def render(source, parents, camera, size):

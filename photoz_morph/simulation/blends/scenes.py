@@ -148,14 +148,12 @@ def observe_sources(images, camera, size, rng):
         [unit]
     instances : ndarray, shape (size, size), int16
     columns : dict of ndarray
-        Of `measure_sources`, and `flux_in_image`, shape (n_sources, 3): the sums of the noise-free images [unit].
+        Of `measure_sources`.
     """
     expected = np.zeros((size, size, 3))
     for image in images:
         expected[image.where] += image.pixels
-    instances, columns = measure_sources(images, size, camera.sky_sigma, camera.variance(expected))
-    sums = [image.pixels.sum(axis=(0, 1), dtype=np.float64) for image in images]
-    columns["flux_in_image"] = np.array(sums, np.float32).reshape(len(images), 3)
+    instances, columns = measure_sources(images, (size, size), camera.sky_sigma, camera.variance(expected))
     return camera.observe(expected, rng), instances, columns
 
 

@@ -44,7 +44,8 @@ def test_parts_of_a_source_are_one_and_its_truth_follows_from_its_light(tmp_path
     np.testing.assert_allclose(scene.truth["redshift"], [0.6, np.nan])
     np.testing.assert_allclose(scene.truth["y"], [20.1, 9.3])
     np.testing.assert_allclose(scene.truth["x"], [26.4, 11.2])
-    np.testing.assert_allclose(scene.truth["flux"], [[1490, 2490, 6960], [3000, 2000, 1000]], rtol=0.01)  # wings cut
+    flux = [[1490, 2490, 6960], [3000, 2000, 1000]]  # wings cut
+    np.testing.assert_allclose(scene.truth["flux_in_image"], flux, rtol=0.01)
     np.testing.assert_allclose(scene.source_images[0], np.moveaxis(drawn[1:].sum(axis=0), 0, -1), rtol=1e-6)
     np.testing.assert_allclose(scene.sigma, NOISE, rtol=0.15)  # 370 pixels know it to 4 %
     assert scene.instances[20, 26] == 1 and scene.instances[9, 11] == 2 and scene.instances[0, 39] == 0

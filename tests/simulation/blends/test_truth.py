@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from photoz_morph.simulation.blends.rendering import SourceImage
-from photoz_morph.simulation.blends.truth import box_of, measure_sources
+from photoz_morph.simulation.blends.truth import SourceImage, box_of, measure_sources
 
 SIZE, SIGMA, WIDTH = 64, np.array([1.0, 2.0, 2.0]), 3.0
 THRESHOLD = 3.0  # sqrt(1 + 4 + 4)
@@ -19,7 +18,7 @@ def gaussian(x, y, peak):
 
 
 def measure(*sources):
-    return measure_sources(list(sources), SIZE, SIGMA, NOISE)
+    return measure_sources(list(sources), (SIZE, SIZE), SIGMA, NOISE)
 
 
 @pytest.mark.parametrize("distance, ratio", [(6.0, 1.0), (6.0, 0.25), (3.0, 4.0), (15.0, 1.0)])
@@ -78,9 +77,48 @@ def test_a_cut_image_is_put_where_it_belongs():
     np.testing.assert_array_equal(measure(whole)[0], measure(cut)[0])
 
 
+def rectangles():
+    """A bright source of 4 x 4 pixels, a faint one of 3 x 3 that overlaps it in one, and one below the noise."""
+    images = np.zeros((3, 10, 12, 2))
+    images[0, 1:5, 1:5] = 4, 6
+    images[1, 4:7, 4:7] = 2, 1
+    images[2, 8, 8] = 0.5, 0.5
+    return [SourceImage(image) for image in images]
+
+
+def test_truth_of_a_field_that_is_no_square_by_hand():
+    instances, columns = measure_sources(rectangles(), (10, 12), [1.0, 2.0])
+    expected = np.zeros((10, 12), int)
+    expected[4:7, 4:7] = 2
+    expected[1:5, 1:5] = 1
+    np.testing.assert_array_equal(instances, expected)
+    np.testing.assert_array_equal(columns["box"][:2], [[0.5, 0.5, 4.5, 4.5], [3.5, 3.5, 6.5, 6.5]])
+    assert columns["n_pixels"].tolist() == [16, 9, 0] and columns["n_visible"].tolist() == [16, 8, 0]
+    assert columns["flux_in_image"].tolist() == [[64, 96], [18, 9], [0.5, 0.5]]
+    # Sums over bands are 10 and 3: S.S = 16 * 100 and 9 * 9, S.T has 30 more in the pixel in common.
+    np.testing.assert_allclose(columns["blendedness"], [1 - 1600 / 1630, 1 - 81 / 111, 0], atol=1e-7)
+    np.testing.assert_allclose(columns["snr"][:2], [np.sqrt(16 * (16 + 36 / 4)), np.sqrt(9 * (4 + 1 / 4))], rtol=1e-6)
+    assert columns["is_target"].tolist() == [True, False, False]  # 20 and 6.2
+
+
+def test_pixels_with_noise_of_their_own_have_a_threshold_of_their_own():
+    sigma = np.ones((10, 12, 2))
+    sigma[1, 1], sigma[2, 2] = np.inf, 8.0  # not to be used; 11.3, above the 10 of the source
+    instances, columns = measure_sources(rectangles(), (10, 12), sigma)
+    assert instances[1, 1] == instances[2, 2] == 0 and instances[1, 2] == instances[3, 3] == 1
+    assert columns["n_pixels"][0] == columns["n_visible"][0] == 14
+    assert columns["snr"][0] == pytest.approx(np.sqrt((14 + 1 / 64) * 52))  # 4^2 + 6^2 a pixel
+
+
+def test_a_source_without_light_has_no_blendedness():
+    _, columns = measure_sources([SourceImage(np.zeros((4, 5, 3)))], (4, 5), np.ones(3))
+    assert np.isnan(columns["blendedness"][0]) and columns["snr"][0] == 0 and not columns["is_target"][0]
+
+
 def test_box_of_one_pixel_and_of_none():
     mask = np.zeros((5, 5), bool)
     mask[0, 3] = True
     np.testing.assert_array_equal(box_of(mask), (-0.5, 2.5, 0.5, 3.5))
-    instances, columns = measure()
-    assert not instances.any() and len(columns["snr"]) == 0
+    instances, columns = measure_sources([], (4, 5), np.ones(3))
+    assert instances.shape == (4, 5) and not instances.any()
+    assert columns["box"].shape == (0, 4) and columns["flux_in_image"].shape == (0, 3)

@@ -10,7 +10,7 @@ from photoz_morph.cli.options import OneLineErrors
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main():
-    """Detect, segment and deblend the galaxies of an image.
+    """Images of many galaxies, with the truth to detect, segment and deblend them by.
 
     The commands form a chain: simulate, build. Each reads the output of the one before.
     """

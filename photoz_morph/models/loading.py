@@ -7,6 +7,7 @@ import zlib
 import keras
 
 from photoz_morph.models.layers import photometric_inputs, psf_matched
+from photoz_morph.models.layers.batch_norm import BatchNormalization
 from photoz_morph.models.layers.defences import MeanOfViews, MedianFilter, SquareViews
 from photoz_morph.models.layers.domain_batch_norm import DomainBatchNormalization
 from photoz_morph.models.layers.image_scaling import ArcsinhScaling
@@ -17,6 +18,7 @@ BATCH_SIZE = 64  # inference is compute-bound above this; larger batches only ta
 # Keras finds a layer by its class name here before it looks for its module, so files of earlier versions still load.
 LAYERS = {name: getattr(module, name) for module in (photometric_inputs, psf_matched) for name in module.__all__} | {
     "ArcsinhScaling": ArcsinhScaling,
+    "BatchNormalization": BatchNormalization,
     "SquareViews": SquareViews,
     "MeanOfViews": MeanOfViews,
     "MedianFilter": MedianFilter,

@@ -10,10 +10,11 @@ not depend on them.
 """
 
 import argparse
-import os
 import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from photoz_morph.training.quiet import quiet_tensorflow
+
+quiet_tensorflow()  # as in training, with its convolutions
 
 import keras
 import numpy as np

@@ -24,7 +24,7 @@ def test_every_layer_of_ours_is_found_by_its_class_name():
     assert set(LAYERS) == {
         "ApertureFluxes", "AsinhCompression", "Deredden", "PixelScales", "SelectBands", "Standardization", "Whitening",
         "LogConditions", "PsfMatchedPhotometry", "ArcsinhScaling", "SquareViews", "MeanOfViews", "MedianFilter",
-        "DomainBatchNormalization", "PixelResampling", "LowRankConv2D", "LowRankDense",
+        "BatchNormalization", "DomainBatchNormalization", "PixelResampling", "LowRankConv2D", "LowRankDense",
     }  # fmt: skip
 
 

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from photoz_morph.models.layers.batch_norm import BatchNormalization
+
 
 def image_input(image_shape, scaling=None):
     """Input tensors of a classifier and its scaled pixels.
@@ -50,7 +52,7 @@ def batch_norm(maps, name):
     """Batch normalisation with PyTorch's constants, over the global batch under a distribution strategy."""
     # Keras refuses the argument on other backends, where the batch is global anyway.
     synchronized = keras.backend.backend() == "tensorflow"
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=synchronized, name=name)(maps)
+    return BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=synchronized, name=name)(maps)
 
 
 def linear_head(features, n_latent, n_classes, seeds):

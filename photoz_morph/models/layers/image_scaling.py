@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from photoz_morph.models.layers.arcsinh import arcsinh
+
 SOFTNESS = 0.85  # DeepAdversaries code; arcsinh(0.85) = 0.771 is then the scaled q_high
 PERCENTILES = (0.1, 99.9)  # DeepAdversaries code, over all pixels and bands of an array
 PRESETS = {"default": {}, "paper": {"clip": True, "offset_half": True, "n_domains": 2}}
@@ -78,7 +80,7 @@ class ArcsinhScaling(keras.layers.Layer):
             low, high = (ops.reshape(own[:, index], (-1, 1, 1, 1)) for index in (0, 1))
         if self.clip:
             images = ops.minimum(ops.maximum(images, low), high)
-        scaled = ops.arcsinh(self.softness * images / high)
+        scaled = arcsinh(self.softness * images / high)
         return (scaled + 1) / 2 if self.offset_half else scaled
 
     def get_config(self):

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from photoz_morph.models.layers.arcsinh import arcsinh
+
 __all__ = [
     "ApertureFluxes", "AsinhCompression", "Deredden", "PixelScales", "SelectBands", "Standardization", "Whitening",
 ]  # fmt: skip
@@ -32,7 +34,7 @@ class AsinhCompression(keras.layers.Layer):
         self.softening = tuple(softening)
 
     def call(self, image):
-        return ops.arcsinh(image / (2 * ops.convert_to_tensor(self.softening, image.dtype)))
+        return arcsinh(image / (2 * ops.convert_to_tensor(self.softening, image.dtype)))
 
     def get_config(self):
         return {**super().get_config(), "softening": self.softening}
@@ -78,7 +80,7 @@ class PixelScales(keras.layers.Layer):
 
     def call(self, image):
         image = image / ops.convert_to_tensor(self.sky_sigma, image.dtype)
-        faint = ops.arcsinh(image / 2)
+        faint = arcsinh(image / 2)
         middle = len(self.sky_sigma) // 2
         colours = 2 * (faint[..., :-1] - faint[..., 1:])
         return ops.concatenate([image / 20, faint[..., middle : middle + 1], colours], axis=-1)
@@ -134,7 +136,7 @@ class ApertureFluxes(keras.layers.Layer):
         _, rows, columns, n_bands = image.shape
         pixels = ops.transpose(ops.reshape(image, (-1, rows * columns, n_bands)), (0, 2, 1))
         flux = ops.transpose(ops.matmul(pixels, self.masks), (0, 2, 1))
-        return ops.reshape(ops.arcsinh(flux / (2 * self.noise)), (-1, len(self.radii) * n_bands))
+        return ops.reshape(arcsinh(flux / (2 * self.noise)), (-1, len(self.radii) * n_bands))
 
     def get_config(self):
         return {**super().get_config(), "sky_sigma": self.sky_sigma, "radii": self.radii}

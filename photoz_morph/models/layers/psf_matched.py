@@ -13,6 +13,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from photoz_morph.models.layers.arcsinh import arcsinh
+
 __all__ = ["LogConditions", "PsfMatchedPhotometry"]
 
 FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
@@ -187,7 +189,7 @@ class PsfMatchedPhotometry(keras.layers.Layer):
         weight = self._weight([ops.tile(axis[:, None], (1, seeing.shape[-1])) for axis in centre], own)
         flux = ops.sum(weight * ops.transpose(pixels, (0, 2, 1)), axis=-1)
         area, own_area = (moments[0] * moments[1] - moments[2] ** 2 for moments in (aperture, own))
-        return ops.arcsinh(flux * ops.sqrt(area / own_area) / (2 * TYPICAL_PIXELS**0.5 * noise))
+        return arcsinh(flux * ops.sqrt(area / own_area) / (2 * TYPICAL_PIXELS**0.5 * noise))
 
     def get_config(self):
         names = ("sky_sigma", "pixel_scale", "scales", "crop", "n_iterations", "typical_fwhm")

@@ -12,11 +12,12 @@ stopped run continues with the same --out.
 
 import argparse
 import json
-import os
 import time
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from photoz_morph.training.quiet import quiet_tensorflow
+
+quiet_tensorflow()  # with the convolutions of training and prediction
 
 import numpy as np
 import tensorflow as tf

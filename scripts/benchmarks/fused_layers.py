@@ -2,12 +2,11 @@
 
     python scripts/benchmarks/fused_layers.py [--networks resnet18,convnet] [--rounds 8]
 
-32 source and 32 target images of 100 x 100 x 3 in float32, ResNet18 of width 16. Processor seconds a step, and the ratio
-of ours to Keras's with the range of the middle half of the rounds: with the fused batch norm alone, and with both.
+32 source and 32 target images of 100 x 100 x 3 in float32, ResNet18 of width 16. Processor seconds a step, and the
+ratio of ours to Keras's with the range of the middle half of the rounds: with the fused batch norm alone and with both.
 """
 
 import argparse
-import os
 
 from photoz_morph.training.quiet import quiet_tensorflow
 
@@ -43,7 +42,8 @@ def main():
         seconds = np.array([[step_seconds(m, images, labels)[1] for m in models] for _ in range(arguments.rounds)])
         for choice, own in zip(CHOICES, seconds.T):
             low, middle, high = np.percentile(own / seconds[:, 0], (25, 50, 75))
-            print(f"{network:9s} {choice:17s} {np.median(own):6.3f} s  {middle:.2f} ({low:.2f} to {high:.2f})", flush=True)
+            ratio = f"{middle:.2f} ({low:.2f} to {high:.2f})"
+            print(f"{network:9s} {choice:17s} {np.median(own):6.3f} s  {ratio}", flush=True)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ import argparse
 import os
 import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from photoz_morph.training.quiet import quiet_tensorflow
+
+quiet_tensorflow()  # with the convolutions of training and prediction
 
 import numpy as np
 

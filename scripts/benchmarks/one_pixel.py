@@ -14,10 +14,11 @@ lattice leaves is queried with all 80,000 extreme colours.
 """
 
 import argparse
-import os
 import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from photoz_morph.training.quiet import quiet_tensorflow
+
+quiet_tensorflow()  # with the convolutions of training and prediction
 
 import numpy as np
 import tensorflow as tf

@@ -7,10 +7,11 @@ less), and the ratio to the default config measured in the same rounds. Pixels a
 them. Ratios measured with an earlier default decided `crop`, `activation` and `precision` of configs/photoz_best.yaml.
 """
 
-import os
 import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from photoz_morph.training.quiet import quiet_tensorflow
+
+quiet_tensorflow()  # with the convolutions of training and prediction
 
 import numpy as np
 import tensorflow as tf

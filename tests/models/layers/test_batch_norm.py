@@ -12,9 +12,10 @@ def maps(shape=(6, 5, 4, 3), seed=1):
     return (3 + 2 * np.random.default_rng(seed).normal(size=shape)).astype(np.float32)
 
 
-def trained_pair(shape, **options):
+def trained_pair(shape):
     """Our layer and Keras's, after two batches in training mode, with the outputs of each."""
-    pair = [kind(momentum=0.9, epsilon=1e-5, **options) for kind in (BatchNormalization, keras.layers.BatchNormalization)]
+    kinds = (BatchNormalization, keras.layers.BatchNormalization)
+    pair = [kind(momentum=0.9, epsilon=1e-5) for kind in kinds]
     outputs = []
     for layer in pair:
         layer.build(shape)

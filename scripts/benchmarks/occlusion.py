@@ -10,7 +10,6 @@ ratio is the median over the turns. Wall seconds depend on the machine and its l
 """
 
 import argparse
-import os
 import time
 
 from photoz_morph.training.quiet import quiet_tensorflow

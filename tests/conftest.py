@@ -158,6 +158,14 @@ def blends_dir(blend_pool_dir, made_once):
     return made_once("blends", make)
 
 
+@pytest.fixture(scope="session")
+def blend_data_dir(blends_dir, made_once):
+    """Dataset of those pairs: 42 train, 7 validation, 11 test."""
+    from tfds_builders import lsst_blends
+
+    return made_once("blend_data", lambda folder: lsst_blends.build(blends_dir, folder, progress=False))
+
+
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures of reports are not drawn: for tests of the words beside them."""

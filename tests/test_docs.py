@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import click
 import pytest
 
+from photoz_morph.cli.blend import main as blend
 from photoz_morph.cli.morph import main as morph
 from photoz_morph.cli.photoz import main as photoz
 from photoz_morph.morph.config import MorphConfig
@@ -19,6 +20,7 @@ from photoz_morph.photoz.config import PhotozConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = [PhotozConfig, MorphConfig]
+GROUPS = {"photoz": photoz, "morph": morph, "blend": blend}
 NEEDED = ("sphinx", "myst_nb", "numpydoc", "pydata_sphinx_theme", "sphinx_click")
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
@@ -102,11 +104,10 @@ def test_every_config_key_is_on_its_page(pages, reference, config_class):
         assert path.name in text
 
 
-@pytest.mark.parametrize("group", [photoz, morph], ids=["photoz", "morph"])
-def test_every_command_is_on_its_page(pages, group):
+@pytest.mark.parametrize("prog", GROUPS)
+def test_every_command_is_on_its_page(pages, prog):
     page = _Page(pages / "commands.html")
-    prog = "photoz" if group is photoz else "morph"
-    for name, command in group.commands.items():
+    for name, command in GROUPS[prog].commands.items():
         assert f"{prog}-{name}" in page.anchors
         for parameter in command.params:
             is_option = isinstance(parameter, click.Option)

@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 import pytest
 
+from photoz_morph.cli.blend import main as blend
 from photoz_morph.cli.morph import main as morph
 from photoz_morph.cli.photoz import main as photoz
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUPS = {"photoz": photoz, "morph": morph}
+GROUPS = {"photoz": photoz, "morph": morph, "blend": blend}
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in
-             ("results", "simulations", "formats", "your_data")))  # fmt: skip
+             ("results", "simulations", "formats", "your_data", "blend")))  # fmt: skip
 ALL_TEXTS = sorted(
     str(path.relative_to(ROOT))
     for pattern in ("*.md", "docs/**/*.md", "docs/**/*.rst", "photoz_morph/data/*.md", "tests/data/*.md")
@@ -26,9 +27,9 @@ MAX_WORDS = 900
 
 
 def named_commands(text):
-    """Command lines of `photoz` and `morph` in code blocks and in code spans, without comments."""
+    """Command lines of `photoz`, `morph` and `blend` in code blocks and in code spans, without comments."""
     blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    spans = re.findall(r"`((?:photoz|morph) [^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    spans = re.findall(r"`((?:photoz|morph|blend) [^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     lines += [" ".join(span.split()) for span in spans]
     commands = [[word for word in shlex.split(line, comments=True) if word != "..."] for line in lines]
@@ -138,7 +139,7 @@ def test_readme_is_one_page():
 
 def test_readme_links_every_command():
     text = (ROOT / "README.md").read_text()
-    linked = set(re.findall(r"\[([\w-]+)\]\(docs/commands\.md#(photoz|morph)-([\w-]+)\)", text))
+    linked = set(re.findall(r"\[([\w-]+)\]\(docs/commands\.md#(photoz|morph|blend)-([\w-]+)\)", text))
     assert all(name == anchor for name, _, anchor in linked)
     assert {(group, name) for _, group, name in linked} == {
         (group, name) for group, main in GROUPS.items() for name in main.commands

@@ -63,6 +63,9 @@ WINGS = {
     ],
     "blend": [
         ["baselines"],
+        ["evaluation", "scores_table"],
+        ["dataset"],
+        ["predictions"],
         ["scenes"],
     ],
 }
@@ -79,6 +82,7 @@ NETWORKS = {
     "morph.augmentation",
     "morph.dataset", "morph.classify", "morph.transfer", "morph.experiment", "morph.predict", "morph.export",
     "morph.robustness", "morph.selection.answers", "morph.explanation",
+    "blend.dataset",
 }  # fmt: skip
 ONLY = {
     "tensorflow": NETWORKS,

@@ -123,11 +123,16 @@ def read_columns(builder, split):
     try:
         parts = list(dataset.as_numpy_iterator())
     except tf.errors.OpError as error:
-        reason = re.sub(r"\{\{.*?\}\} |\[Op:.*", "", " ".join(str(error).split())).strip()
-        raise RuntimeError(
-            f"{builder.data_dir}, {split}: TensorFlow: {reason}; build the dataset again with --overwrite"
-        ) from error
+        raise damage(builder, split, error) from error
     return {name: np.concatenate([part[name] for part in parts]) for name in names}
+
+
+def damage(builder, split, error):
+    """RuntimeError of one line for an error of TensorFlow that comes of a damaged file of a dataset."""
+    reason = re.sub(r"\{\{.*?\}\} |\[Op:.*", "", " ".join(str(error).split())).strip()
+    return RuntimeError(
+        f"{builder.data_dir}, {split}: TensorFlow: {reason}; build the dataset again with --overwrite"
+    )
 
 
 class CachedColumns:

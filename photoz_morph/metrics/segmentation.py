@@ -13,6 +13,11 @@ from photoz_morph.metrics.completeness import bin_number
 PANOPTIC_IOU = 0.5  # above which a match is unique; Kirillov et al. (2019), Sec. 4.1
 
 
+def class_map(segmentation, label):
+    """Class of each pixel, 0 where no source is; `label`, shape (n,), are the classes of sources 1 to n of the map."""
+    return np.concatenate([[0], np.asarray(label, int)])[np.asarray(segmentation)]
+
+
 def class_confusion(truth, predicted, n_classes):
     """Number of pixels of each true class (rows) and predicted class (columns), shape (n_classes, n_classes).
 

@@ -6,6 +6,9 @@ import zlib
 
 import keras
 
+from photoz_morph.models.detection.losses import HeatMapLoss, KnownPixelsLoss
+from photoz_morph.models.detection.yolo_loss import YoloLoss
+from photoz_morph.models.grid_detector import GridPredictions
 from photoz_morph.models.layers import photometric_inputs, psf_matched
 from photoz_morph.models.layers.batch_norm import BatchNormalization
 from photoz_morph.models.layers.defences import MeanOfViews, MedianFilter, SquareViews
@@ -13,6 +16,11 @@ from photoz_morph.models.layers.domain_batch_norm import DomainBatchNormalizatio
 from photoz_morph.models.layers.image_scaling import ArcsinhScaling
 from photoz_morph.models.layers.low_rank import LowRankConv2D, LowRankDense
 from photoz_morph.models.layers.pixel_resampling import PixelResampling
+from photoz_morph.models.layers.roi_align import RoIAlign
+from photoz_morph.models.layers.unpooling import MaxPoolingWithIndices, MaxUnpooling
+from photoz_morph.models.pixel_losses import ArcsinhError, PixelCrossEntropy
+from photoz_morph.models.probabilistic_unet import ProbabilisticUNet
+from photoz_morph.models.region_cnn import RegionCNN
 
 BATCH_SIZE = 64  # inference is compute-bound above this; larger batches only take memory
 # Keras finds a layer by its class name here before it looks for its module, so files of earlier versions still load.
@@ -26,6 +34,17 @@ LAYERS = {name: getattr(module, name) for module in (photometric_inputs, psf_mat
     "LowRankConv2D": LowRankConv2D,
     "LowRankDense": LowRankDense,
     "PixelResampling": PixelResampling,
+    "MaxPoolingWithIndices": MaxPoolingWithIndices,
+    "MaxUnpooling": MaxUnpooling,
+    "RoIAlign": RoIAlign,
+    "GridPredictions": GridPredictions,
+    "RegionCNN": RegionCNN,
+    "ProbabilisticUNet": ProbabilisticUNet,
+    "HeatMapLoss": HeatMapLoss,
+    "KnownPixelsLoss": KnownPixelsLoss,
+    "YoloLoss": YoloLoss,
+    "PixelCrossEntropy": PixelCrossEntropy,
+    "ArcsinhError": ArcsinhError,
 }
 
 

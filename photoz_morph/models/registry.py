@@ -8,11 +8,22 @@ import keras
 
 from photoz_morph.models.convnet import convnet
 from photoz_morph.models.deepmerge import deepmerge
+from photoz_morph.models.grid_detector import grid_detector
 from photoz_morph.models.inception_photoz import inception_photoz
+from photoz_morph.models.probabilistic_unet import probabilistic_unet
+from photoz_morph.models.region_cnn import SETTINGS, faster_rcnn, mask_rcnn
 from photoz_morph.models.resnet18 import resnet18
+from photoz_morph.models.unet import unet
 
 MODELS = {"inception_photoz": inception_photoz}
 CLASSIFIERS = {"resnet18": resnet18, "convnet": convnet, "deepmerge": deepmerge}
+FIELD_NETWORKS = {
+    "unet": unet,
+    "grid_detector": grid_detector,
+    "faster_rcnn": faster_rcnn,
+    "mask_rcnn": mask_rcnn,
+    "probabilistic_unet": probabilistic_unet,
+}
 
 
 def build_model(config, seed=0):
@@ -56,14 +67,33 @@ def build_classifier(name, image_shape=(100, 100, 3), n_classes=3, seed=0, **opt
     ValueError
         If there is no such network or option.
     """
-    if name not in CLASSIFIERS:
-        raise ValueError(f"model.name is {name!r}; there are {', '.join(CLASSIFIERS)}")
-    options = {option: value for option, value in options.items() if value is not None}
-    known = [option for option in inspect.signature(CLASSIFIERS[name]).parameters if option != "seed"]
-    for option in options:
-        if option not in known:
-            raise ValueError(f"model.{option}: {name} has no such option; it has {', '.join(known)}")
-    return CLASSIFIERS[name](tuple(image_shape), n_classes, seed=seed, **options)
+    return _built(CLASSIFIERS, name, (tuple(image_shape), n_classes), seed, options)
+
+
+def build_field_network(name, image_shape=(128, 128, 3), seed=0, **options):
+    """Build a network for images of several sources: one that segments, detects or deblends.
+
+    Parameters
+    ----------
+    name : {"unet", "grid_detector", "faster_rcnn", "mask_rcnn", "probabilistic_unet"}
+    image_shape : tuple of int
+        Rows, columns, bands.
+    seed : int
+        Of the weights.
+    **options
+        Arguments of that network, such as `width`; None is its default.
+
+    Returns
+    -------
+    keras.Model
+        {"image"}, of a probabilistic U-Net also "noise", to the outputs of that network.
+
+    Raises
+    ------
+    ValueError
+        If there is no such network or option.
+    """
+    return _built(FIELD_NETWORKS, name, (tuple(image_shape),), seed, options)
 
 
 @contextmanager
@@ -80,3 +110,24 @@ def layer_precision(policy):
         yield
     finally:
         keras.config.set_dtype_policy(default)
+
+
+def _built(networks, name, arguments, seed, options):
+    """Network of a name, with those options that are not None."""
+    if name not in networks:
+        raise ValueError(f"model.name is {name!r}; there are {', '.join(networks)}")
+    options = {option: value for option, value in options.items() if value is not None}
+    known = _options(networks[name])
+    for option in options:
+        if option not in known:
+            raise ValueError(f"model.{option}: {name} has no such option; it has {', '.join(known)}")
+    return networks[name](*arguments, seed=seed, **options)
+
+
+def _options(network):
+    """Names of the options of a network, with those that it hands on to its model."""
+    parameters = inspect.signature(network).parameters
+    names = [name for name, parameter in parameters.items() if parameter.kind is not parameter.VAR_KEYWORD]
+    if len(names) < len(parameters):
+        names += [name for name in SETTINGS if name not in names]
+    return [name for name in names if name != "seed"]

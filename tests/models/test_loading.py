@@ -25,6 +25,8 @@ def test_every_layer_of_ours_is_found_by_its_class_name():
         "ApertureFluxes", "AsinhCompression", "Deredden", "PixelScales", "SelectBands", "Standardization", "Whitening",
         "LogConditions", "PsfMatchedPhotometry", "ArcsinhScaling", "SquareViews", "MeanOfViews", "MedianFilter",
         "BatchNormalization", "DomainBatchNormalization", "PixelResampling", "LowRankConv2D", "LowRankDense",
+        "MaxPoolingWithIndices", "MaxUnpooling", "RoIAlign", "GridPredictions", "RegionCNN", "ProbabilisticUNet",
+        "HeatMapLoss", "KnownPixelsLoss", "YoloLoss", "PixelCrossEntropy", "ArcsinhError",
     }  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """Images of Gaussian sources with their truth, for the tests of `photoz_morph.blend`."""
 
+from dataclasses import replace
+
 import numpy as np
 from astropy.table import Table
 
@@ -64,3 +66,27 @@ def random_scenes(n, seed, n_sources=8, shape=(64, 64)):
         light = gaussian_light(places, np.stack([flux * blue, flux * (1 - blue)], axis=1), widths, shape)
         scenes.append(scene_of(light, label, seed=1000 * seed + number, name=f"scene {number}"))
     return scenes
+
+
+META = {"dataset": "gaussians", "origin": "simulated", "survey": "lsst", "bands": "g,i", "unit": "nJy", "zeropt": 31.4,
+        "model": "truth"}  # fmt: skip
+
+
+def numbered(scenes):
+    """Scenes as those of a dataset, with numbers and the magnitudes of their sources."""
+    made = []
+    for number, scene in enumerate(scenes):
+        truth = scene.truth.copy()
+        truth["mags"] = META["zeropt"] - 2.5 * np.log10(np.asarray(truth["flux_in_image"], float))
+        made.append(replace(scene, truth=truth, obj_id=100 + number, group_id=100 + number))
+    return made
+
+
+def true_detections(scene):
+    """The sources of a scene as if they were all found, and their map."""
+    truth = scene.truth
+    table = Table({name: np.array(truth[name]) for name in ("y", "x", "box", "n_visible")})
+    table["score"] = np.asarray(truth["snr"], float)
+    table["flux"] = np.asarray(truth["flux_in_image"], float)
+    table["probability"] = np.eye(5)[np.asarray(truth["kind"])]
+    return table, scene.instances.copy()

@@ -9,20 +9,12 @@ from photoz_morph.simulation.blends.scenes import BlendSettings
 from tfds_builders.lsst_blends import build
 
 
-@pytest.fixture(scope="module")
-def data_dir(blends_dir, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    counts = build(blends_dir, folder, progress=False)
-    assert sum(counts.values()) == 60
-    return folder
-
-
 def examples(builder, split):
     return list(builder.as_dataset(split=split).as_numpy_iterator())
 
 
-def test_images_and_truth_come_back(blends_dir, data_dir):
-    builder = open_dataset(data_dir, "lsst_pairs")
+def test_images_and_truth_come_back(blends_dir, blend_data_dir):
+    builder = open_dataset(blend_data_dir, "lsst_pairs")
     stored = {int(example["obj_id"]): example for split in SPLITS for example in examples(builder, split)}
     images = [image for path in find_blend_shards(blends_dir) for image in read_blend_shard(path)[0]]
     assert len(stored) == len(images)
@@ -37,8 +29,8 @@ def test_images_and_truth_come_back(blends_dir, data_dir):
         np.testing.assert_allclose(example["redshift"], image.sources["redshift"], rtol=1e-6)
 
 
-def test_splits_share_no_image_and_no_parent(data_dir):
-    builder = open_dataset(data_dir, "lsst_pairs")
+def test_splits_share_no_image_and_no_parent(blend_data_dir):
+    builder = open_dataset(blend_data_dir, "lsst_pairs")
     parents, groups = {}, {}
     for split in SPLITS:
         found = examples(builder, split)
@@ -49,8 +41,8 @@ def test_splits_share_no_image_and_no_parent(data_dir):
         assert not sets["validation"] & sets["test"]
 
 
-def test_metadata_say_what_the_images_are(data_dir):
-    metadata = open_dataset(data_dir, "lsst_pairs").info.metadata
+def test_metadata_say_what_the_images_are(blend_data_dir):
+    metadata = open_dataset(blend_data_dir, "lsst_pairs").info.metadata
     expected = {"kind": "pairs", "survey": "lsst", "bands": "g,r,i", "pixel_scale": 0.2, "unit": "nJy", "years": 10,
                 "zero_point": 31.4, "origin": "simulated"}  # fmt: skip
     assert {key: metadata[key] for key in expected} == expected
@@ -60,7 +52,7 @@ def test_metadata_say_what_the_images_are(data_dir):
     assert len(metadata["content_hash"]) == 32
 
 
-def test_content_hash_does_not_depend_on_the_shards(blends_dir, data_dir, blend_pool_dir, tmp_path, monkeypatch):
+def test_content_hash_does_not_depend_on_the_shards(blend_data_dir, blend_pool_dir, tmp_path, monkeypatch):
     from photoz_morph.simulation.blends import sample
 
     monkeypatch.setitem(sample.SHARD_SIZES, "pairs", 25)
@@ -69,7 +61,7 @@ def test_content_hash_does_not_depend_on_the_shards(blends_dir, data_dir, blend_
     settings = BlendSettings(kind="pairs", seed=3)
     simulate_blends(tmp_path / "blends", 60, settings, 40, n_processes=1, progress=False)
     build(tmp_path / "blends", tmp_path / "data", progress=False)
-    builders = [open_dataset(folder, "lsst_pairs") for folder in (data_dir, tmp_path / "data")]
+    builders = [open_dataset(folder, "lsst_pairs") for folder in (blend_data_dir, tmp_path / "data")]
     assert builders[0].info.metadata["content_hash"] == builders[1].info.metadata["content_hash"]
 
 
@@ -85,7 +77,7 @@ def test_scenes_of_sdss_and_fields_without_sources_are_stored(blend_pool_dir, tm
     assert builder.info.metadata["unit"] == "nanomaggy" and any(len(example["kind"]) for example in found)
 
 
-def test_folders_that_are_no_one_sample_are_refused(blends_dir, data_dir, blend_pool_dir, tmp_path):
+def test_folders_that_are_no_one_sample_are_refused(blends_dir, blend_data_dir, blend_pool_dir, tmp_path):
     with pytest.raises(FileNotFoundError, match="create them with `blend simulate`"):
         build(tmp_path, tmp_path / "data", progress=False)
     (tmp_path / "parents").symlink_to(blend_pool_dir)
@@ -105,4 +97,4 @@ def test_folders_that_are_no_one_sample_are_refused(blends_dir, data_dir, blend_
     with pytest.raises(ValueError, match="shards of different sky_sigma, years in one folder; keep them apart"):
         build(tmp_path, tmp_path / "data", progress=False)
     with pytest.raises(ValueError, match="the dataset exists; use it, or replace it with --overwrite"):
-        build(blends_dir, data_dir, progress=False)
+        build(blends_dir, blend_data_dir, progress=False)

@@ -121,11 +121,6 @@ def class_probabilities(model, measured, n_classes):
     return probability
 
 
-def class_map(segmentation, label):
-    """Class of each pixel, 0 where no source is; `label`, shape (n,), are the classes of sources 1 to n of the map."""
-    return np.concatenate([[0], np.asarray(label, int)])[np.asarray(segmentation)]
-
-
 def _log(values):
     """Decimal logarithm, NaN where there is none."""
     values = np.asarray(values, float)

@@ -156,8 +156,9 @@ def detect(image, sigma, settings=SepSettings()):
     """
     pixels, noise, is_bad = detection_image(image, sigma, settings.combine)
     kernel = filter_kernel(settings.filter_fwhm)
-    # Room for all pixels above the threshold; more than an image has would make that of a small one ten times as slow.
-    sep.set_extract_pixstack(max(pixels.size, MIN_STACK))
+    # Room for all pixels above the threshold: sep needs a few more than an image has, and its default, much more, would
+    # make a small image ten times as slow.
+    sep.set_extract_pixstack(2 * max(pixels.size, MIN_STACK))
     sep.set_sub_object_limit(MAX_PARTS)
     objects, segmentation = sep.extract(
         pixels, settings.threshold, err=noise, mask=is_bad, minarea=settings.minarea, filter_kernel=kernel,

@@ -45,6 +45,11 @@ def measured_sources(image, sigma=None, settings=SepSettings(), mesh=64):
     return measure(image, sigma, sources, segmentation, settings), segmentation
 
 
+def sources_of(job):
+    """`measured_sources` of the arguments in a tuple, for worker processes, which need no TensorFlow for it."""
+    return measured_sources(*job)
+
+
 def measure(image, sigma, sources, segmentation, settings=SepSettings()):
     """Add fluxes and shapes to a table of sources.
 

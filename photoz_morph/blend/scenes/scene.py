@@ -34,6 +34,8 @@ class Scene:
         0 where no source is seen, k + 1 where row k of the truth is.
     source_images : ndarray, shape (n_sources, height, width, n_bands), optional
         Noise-free image of each source.
+    obj_id, group_id : int
+        Of an image of a dataset; -1 of others.
     """
 
     name: str
@@ -44,6 +46,8 @@ class Scene:
     truth: Table | None = None
     instances: np.ndarray | None = None
     source_images: np.ndarray | None = None
+    obj_id: int = -1
+    group_id: int = -1
 
 
 def sigma_map(sigma, shape):

@@ -4,6 +4,7 @@ import click
 
 from photoz_morph import __version__
 from photoz_morph.cli.blend.data import build, simulate
+from photoz_morph.cli.blend.evaluation import baseline
 from photoz_morph.cli.options import OneLineErrors
 
 
@@ -12,9 +13,9 @@ from photoz_morph.cli.options import OneLineErrors
 def main():
     """Images of many galaxies, with the truth to detect, segment and deblend them by.
 
-    The commands form a chain: simulate, build. Each reads the output of the one before.
+    The commands form a chain: simulate, build, baseline. Each reads the output of the one before.
     """
 
 
-for command in (simulate, build):
+for command in (simulate, build, baseline):
     main.add_command(command)

@@ -61,4 +61,4 @@ def build(blends, data_dir, overwrite, runner, beam_option, quiet):
 
     counts = lsst_blends.build(blends, data_dir, overwrite, progress=not quiet, pipeline=build_pipeline(beam))
     listed = ", ".join(f"{number} {split}" for split, number in counts.items())
-    echo(f"{listed} images in {data_dir}", quiet)
+    echo(f"{listed} images in {data_dir}. Next: blend baseline {data_dir}", quiet)

@@ -64,20 +64,26 @@ class ArcsinhScaling(keras.layers.Layer):
             raise ValueError(f"q_high must be positive and finite, got (q_low, q_high) {found}; check the images")
         self.quantiles.assign(quantiles)
 
-    def call(self, images, domain=None):
-        """Scaled images.
+    def call(self, images, domain=None, inverse=False):
+        """Scaled images, or images from scaled ones.
 
         Parameters
         ----------
         images : tensor, shape (n, rows, columns, n_bands)
         domain : integer tensor, shape (n,), optional
             Domain of each image; by default the first.
+        inverse : bool
+            Whether `images` are scaled ones, to be turned back into the image unit; those that were clipped come back
+            as clipped.
         """
         if domain is None:
             low, high = self.quantiles[0, 0], self.quantiles[0, 1]
         else:
             own = ops.take(self.quantiles, ops.cast(domain, "int32"), axis=0)
             low, high = (ops.reshape(own[:, index], (-1, 1, 1, 1)) for index in (0, 1))
+        if inverse:
+            scaled = 2 * images - 1 if self.offset_half else images
+            return ops.sinh(scaled) * high / self.softness
         if self.clip:
             images = ops.minimum(ops.maximum(images, low), high)
         scaled = arcsinh(self.softness * images / high)

@@ -3,7 +3,6 @@ import pytest
 from astropy.table import Table
 
 from photoz_morph.blend.baselines.classes import (
-    class_map,
     class_measurements,
     class_probabilities,
     fit_classes,
@@ -11,7 +10,7 @@ from photoz_morph.blend.baselines.classes import (
 )
 from photoz_morph.blend.baselines.detection import SepSettings
 from photoz_morph.blend.baselines.photometry import measured_sources
-from photoz_morph.metrics.segmentation import class_confusion, class_iou
+from photoz_morph.metrics.segmentation import class_confusion, class_iou, class_map
 from tests.support.blends import random_scenes
 
 SETTINGS = SepSettings(threshold=1.2, deblend_cont=0.001)

@@ -110,6 +110,13 @@ def test_a_sky_with_a_slope_is_subtracted():
     assert np.abs(np.median(subtracted[32:-32, 32:-32], axis=(0, 1))).max() < 0.3 * sigma.min()
 
 
+def test_a_source_may_fill_the_image():
+    rows, columns = np.indices((48, 48)) - 24
+    image = np.repeat((500 * np.exp(-np.hypot(rows, columns) / 20))[..., None], 2, axis=2).astype(np.float32)
+    sources, segmentation = detect(image, np.ones(2))
+    assert len(sources) == 1 and (segmentation == 1).all()
+
+
 def test_settings_that_mean_nothing_are_refused():
     for change, message in (
         ({"box": "circle"}, "box is 'circle', needs to be one of segment, ellipse"),

@@ -96,3 +96,13 @@ def test_impossible_quantiles_are_named():
         ArcsinhScaling().set_quantiles([-2.0, -1.0])
     with pytest.raises(ValueError, match="no scaling preset 'asinh'; there are default, paper"):
         scaling_preset("asinh")
+
+
+@pytest.mark.parametrize("options", [{}, {"offset_half": True}, {"n_domains": 2}])
+def test_the_inverse_gives_back_the_images(options):
+    layer = ArcsinhScaling(softness=30.0, **options)
+    layer.set_quantiles([[-1.0, 5.0], [-2.0, 40.0]][: layer.n_domains])
+    images = np.random.default_rng(1).normal(size=(2, 4, 4, 3)).astype(np.float32) * 20
+    domain = np.array([0, 1]) if layer.n_domains > 1 else None
+    back = layer(layer(images, domain=domain), domain=domain, inverse=True)
+    np.testing.assert_allclose(back, images, rtol=1e-4, atol=1e-3)

@@ -1,0 +1,52 @@
+"""Scores of one or several predictions side by side, as a Markdown table."""
+
+from photoz_morph.report.text import DATA_NAMES, count, markdown_table
+
+RANGES = {"all": "all", "blended": "blendedness > 1 %", "strongly_blended": "blendedness > 10 %"}
+
+
+def scores_markdown(columns):
+    """Table of the scores of `evaluation.evaluate_blend`, with their 95 % intervals over images.
+
+    Parameters
+    ----------
+    columns : dict of str to dict
+        Title of a column -> scores, all of the same images.
+
+    Returns
+    -------
+    str
+    """
+    first = next(iter(columns.values()))
+    kinds = [name for name in first["classes"][1:] if first["class_iou"][name]["value"] is not None]
+    rows = [
+        *((f"completeness at purity {first['purity']:g}, {text}", ("completeness", name))
+          for name, text in RANGES.items()),
+        ("AP50 of boxes", ("ap50",)),
+        *((f"AP50, {name}", ("ap50_by_class", name)) for name in kinds),
+        ("precision at 80 % recall", ("precision_at_80_recall",)),
+        *((f"IoU of sources, {text}", ("source_iou", name)) for name, text in RANGES.items()),
+        *((f"IoU of pixels, {name}", ("class_iou", name)) for name in (*kinds, "mean")),
+        *((f"median absolute flux error, {text}", ("flux_error", name, "of_all", "median_absolute"))
+          for name, text in RANGES.items()),
+        *((f"mean absolute flux error of found ones, {text}", ("flux_error", name, "of_found", "mean_absolute"))
+          for name, text in RANGES.items()),
+        *((f"median absolute colour error [mag], {text}", ("colour_error", name, "median_absolute"))
+          for name, text in RANGES.items()),
+    ]  # fmt: skip
+    cells = [(title, *(_cell(scores, keys) for scores in columns.values())) for title, keys in rows]
+    heading = (
+        f"**{first['dataset']}, {DATA_NAMES[first['data']]}** ({count(first['n_images'], 'image')}, "
+        f"{count(first['n_targets'], 'target')}; 95 % intervals over images)"
+    )
+    return "\n".join([heading, "", *markdown_table(("score", *columns), cells)])
+
+
+def _cell(scores, keys):
+    """A score and its interval as text."""
+    for key in keys:
+        scores = scores[key]
+    if scores["value"] is None:
+        return "-"
+    low, high = scores["interval"]
+    return f"{scores['value']:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None else "")

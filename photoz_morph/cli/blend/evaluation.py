@@ -1,0 +1,60 @@
+"""The evaluation commands of `blend`: baseline."""
+
+from pathlib import Path
+
+import click
+
+from photoz_morph.cli.options import UserPath, echo, quiet_option
+from photoz_morph.system.files import check_writable
+from photoz_morph.training.quiet import quiet_tensorflow
+
+METRICS = ("completeness", "ap50", "source_iou", "flux_error")  # of blend.baselines.tuning
+SCORES = "sep_scores.json"
+
+
+@click.command()
+@click.argument("dataset", default="blend_data", type=UserPath())
+@click.option("--metric", default="all", show_default=True, type=click.Choice(["all", *METRICS]),
+              help="Score for which the settings of sep are chosen: each in turn, or one.")  # fmt: skip
+@click.option("--trials", default=60, show_default=True, type=click.IntRange(min=0),
+              help="Random settings that are tried before the search one by one.")  # fmt: skip
+@click.option("--tune-on", default=100, show_default=True, type=click.IntRange(min=1),
+              help="Number of validation images on which settings are tried.")  # fmt: skip
+@click.option("--purity", default=0.95, show_default=True, type=click.FloatRange(0, 1, min_open=True),
+              help="Purity at which the completeness is asked for.")  # fmt: skip
+@click.option("--radius", default=4.0, show_default=True, type=click.FloatRange(min=0, min_open=True),
+              help="Largest distance of a detection from its source [pixel].")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
+              help="Seed of the settings, the boosting and the intervals.")  # fmt: skip
+@click.option("--out", default="baseline_sep", show_default=True, type=UserPath(), help="Output folder.")
+@click.option("--processes", type=click.IntRange(min=1),
+              help="Processes that detect; all cores by default. The output does not depend on it.")  # fmt: skip
+@quiet_option
+def baseline(dataset, metric, trials, tune_on, purity, radius, seed, out, processes, quiet):
+    """Detect, classify and measure the sources of the test images without a network, by the rules of SExtractor.
+
+    DATASET is the folder of a prepared dataset. The settings of sep are chosen on its validation images, for each score
+    anew, and gradient boosting on the measurements learns classes from its training images. The sources found are
+    written to OUT/METRIC.fits, the scores to OUT/sep_scores.json, and printed. Files of the same dataset and options
+    are kept.
+    """
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder}: is a file; give the name of a folder as --out")
+    check_writable(folder)
+    quiet_tensorflow()
+    from photoz_morph.blend.baselines.of_dataset import update_sep
+    from photoz_morph.blend.dataset import open_dataset, read_scenes
+    from photoz_morph.blend.evaluation import evaluate_blend
+    from photoz_morph.blend.scores_table import scores_markdown
+    from photoz_morph.runs.scores import write_scores
+
+    builder = open_dataset(dataset)
+    metrics = METRICS if metric == "all" else (metric,)
+    found = update_sep(builder, folder, metrics, trials, tune_on, purity, radius, seed, processes, not quiet)
+    scores = {name: evaluate_blend(predictions, read_scenes(builder, "test"), purity, radius, seed=seed)
+              for name, predictions in found.items()}  # fmt: skip
+    write_scores({"data": scores[metrics[0]]["data"], "tuned_for": scores}, folder / SCORES)
+    echo("Columns are the scores for which the settings were chosen.", quiet)
+    echo(scores_markdown(scores), quiet)
+    echo(f"Sources in {', '.join(str(folder / f'{name}.fits') for name in found)}, scores in {folder / SCORES}.", quiet)

@@ -1,0 +1,44 @@
+"""The command `blend baseline`."""
+
+import pytest
+from astropy.io import fits
+
+from photoz_morph.blend.baselines import tuning
+from photoz_morph.cli.blend.evaluation import METRICS
+from photoz_morph.runs.scores import read_scores
+from tests.cli.blend.test_data import blend
+
+
+def test_baseline_writes_sources_and_scores(blend_data_dir, tmp_path):
+    out = tmp_path / "sep"
+    words = ("baseline", blend_data_dir, "--metric", "source_iou", "--trials", 1, "--tune-on", 2, "--processes", 1,
+             "--out", out)  # fmt: skip
+    result = blend(*words)
+    assert result.exit_code == 0, result.output
+    assert "| completeness at purity 0.95, all | " in result.output
+    assert f"Sources in {out}/source_iou.fits, scores in {out}/sep_scores.json." in result.output
+    scores = read_scores(out / "sep_scores.json", "blend")["tuned_for"]["source_iou"]
+    header = fits.getheader(out / "source_iou.fits", "PREDICTIONS")
+    assert scores["n_detections"] == header["NAXIS2"] and scores["metric"] == header["METRIC"] == "source_iou"
+    assert (header["N_TRIALS"], header["N_TUNED"], header["DATASET"]) == (1, 2, "lsst_pairs")
+    assert blend(*words, "-q").output == ""
+
+
+def test_metrics_of_the_option_are_those_that_can_be_tuned():
+    assert METRICS == tuple(tuning.METRICS)
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (("nowhere",), "nowhere: no prepared dataset found; make one with `blend build BLENDS --data-dir nowhere`"),
+        (("nowhere", "--metric", "ap75"), "'ap75' is not one of 'all', 'completeness', 'ap50'"),
+        (("nowhere", "--out", "file"), "file: is a file; give the name of a folder as --out"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    result = blend("baseline", *words)
+    assert result.exit_code != 0 and message in result.output and result.output.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -22,7 +22,7 @@ SMALL = {
     "grid_detector": dict(n_classes=2, width=4, depth=1, stride=2),
     "faster_rcnn": REGIONS,
     "mask_rcnn": REGIONS | dict(mask_size=3, n_mask_maps=4),
-    "probabilistic_unet": dict(width=4, depth=1, n_latent=2),
+    "probabilistic_unet": dict(width=4, depth=1, n_latent=2, sigma=0.5),
 }
 
 

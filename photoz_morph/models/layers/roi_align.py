@@ -79,12 +79,11 @@ def _interpolation(start, end, n_pixels, size):
     n_points = size * SAMPLING_RATIO
     fractions = (ops.arange(n_points, dtype="float32") + 0.5) / n_points
     points = start[..., None] + (end - start)[..., None] * fractions
-    n_pixels = ops.cast(n_pixels, "int32")
     last = ops.cast(n_pixels, "float32") - 1
     # As Detectron2: the light beyond the edge is that of the edge for a pixel, then nothing.
     is_inside = ops.logical_and(points >= -1, points <= last + 1)
     points = ops.clip(points, 0.0, last)[..., None]
-    weights = ops.maximum(1 - ops.abs(points - ops.cast(ops.arange(n_pixels), "float32")), 0.0)
+    weights = ops.maximum(1 - ops.abs(points - ops.cast(ops.arange(n_pixels, dtype="int32"), "float32")), 0.0)
     weights = ops.where(is_inside[..., None], weights, 0.0)
     shape = ops.shape(weights)
     return ops.mean(ops.reshape(weights, (*shape[:-2], size, SAMPLING_RATIO, shape[-1])), axis=-2)

@@ -41,14 +41,15 @@ def test_cells_that_are_too_large_and_unknown_strides_are_refused():
 
 
 def test_a_small_detector_learns_where_the_sources_are_and_of_which_class(tmp_path):
-    train, test = gaussian_field(64, seed=1), gaussian_field(16, seed=2)
+    train, test = gaussian_field(640, seed=1), gaussian_field(16, seed=2)
     network = grid_detector((32, 32, 1), n_classes=2, width=8, depth=3, seed=1)
     schedule = keras.optimizers.schedules.CosineDecay(1e-2, 320)
     network.compile(keras.optimizers.Adam(schedule), YoloLoss(size_unit=16.0), jit_compile=False)
     network.optimizer.build(network.trainable_variables)  # otherwise the step is traced twice
     targets = grid_targets(train["boxes"], train["classes"], (32, 32))
-    history = network.fit({"image": train["image"]}, targets, batch_size=8, epochs=40, verbose=0).history["loss"]
-    assert history[-1] < 0.3 * history[0]
+    before = network.evaluate({"image": train["image"][:64]}, targets[:64], verbose=0)
+    history = network.fit({"image": train["image"]}, targets, batch_size=8, epochs=4, verbose=0).history["loss"]
+    assert history[-1] < 0.3 * before
     predictions = network.predict({"image": test["image"]}, verbose=0)
     found = grid_detections(predictions, size_unit=16.0, max_detections=10)
     completeness, purity = found_fraction(found, test, min_score=0.3)

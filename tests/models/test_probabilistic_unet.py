@@ -104,12 +104,13 @@ def ambiguous(n, seed):
 
 def test_samples_take_both_images_that_may_lie_behind_a_blend(tmp_path):
     """One network without latents could only give the mean of the two."""
-    given, truth = ambiguous(256, seed=1)
-    model = probabilistic_unet((8, 8, 1), n_latent=2, width=6, depth=1, sigma=0.1, seed=1)
-    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-2, 480)))
+    given, truth = ambiguous(3840, seed=1)
+    model = probabilistic_unet((8, 8, 1), n_latent=2, width=6, depth=1, sigma=0.3, seed=2)
+    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-2, 720)))
     model.optimizer.build(model.trainable_variables)  # otherwise the step is traced twice
-    history = model.fit(given, truth, batch_size=16, epochs=30, verbose=0).history
-    assert history["loss"][-1] < 0.2 * history["loss"][0] and set(history) == {"loss", "nll", "kl"}
+    before = model.evaluate(given, truth, verbose=0, return_dict=True)["loss"]
+    history = model.fit(given, truth, batch_size=16, epochs=3, verbose=0).history
+    assert history["loss"][-1] < 0.2 * before and set(history) == {"loss", "nll", "kl"}
     test, _ = ambiguous(8, seed=2)
     test["noise"] = np.random.default_rng(3).normal(size=(8, 64, 2)).astype(np.float32)
     outputs = model.predict(test, verbose=0)
@@ -120,4 +121,4 @@ def test_samples_take_both_images_that_may_lie_behind_a_blend(tmp_path):
     restored = load_network(tmp_path / "network.keras", compile=True)
     for name, values in restored.predict(test, verbose=0).items():
         np.testing.assert_array_equal(values, outputs[name])
-    assert int(restored.optimizer.iterations) == 480 and restored.sigma == 0.1
+    assert int(restored.optimizer.iterations) == 720 and restored.sigma == 0.3

@@ -75,9 +75,9 @@ class ProbabilisticUNet(keras.Model):
 
     `fit` takes {"image": (n, rows, columns, n_bands), "noise": (n, n_draws, n_latent)} and the true images. Logs:
     `loss`, `nll`, minus the mean log probability of a pixel and band over the draws, and `kl`, the divergence over the
-    number of pixels and bands. `predict` takes {"image"} and gives `image` and `sigma` of the prior's mean latents; with
-    "noise" also `samples` and `sample_sigmas` (n, n_draws, rows, columns, n_bands). All are in the unit of the image;
-    samples are without the noise of sigma, which is independent from pixel to pixel.
+    number of pixels and bands. `predict` takes {"image"} and gives `image` and `sigma` of the prior's mean latents;
+    with "noise" also `samples` and `sample_sigmas` (n, n_draws, rows, columns, n_bands). All are in the unit of the
+    image; samples are without the noise of sigma, which is independent from pixel to pixel.
 
     Parameters
     ----------

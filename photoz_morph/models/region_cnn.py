@@ -106,8 +106,8 @@ class RegionCNN(keras.Model):
     `fit` takes {"image": (n, rows, columns, n_bands)} and {"boxes": (n, n_sources, 4), "classes": (n, n_sources)},
     class 0 for rows that fill the arrays, with a mask head also "sources": (n, rows, columns), the number of the source
     of each pixel from 1 in the order of the boxes, 0 for the sky. Logs: `loss` and its terms. `predict` gives
-    detections: `boxes`, `scores`, `classes`, `is_valid`, `probabilities` (n, max_detections, n_classes + 1), background first, and
-    `masks` (n, max_detections, size, size), probabilities in the frame of the box (see `detection.masks.pasted_masks`).
+    detections: `boxes`, `scores`, `classes`, `is_valid`, `probabilities` (n, max_detections, n_classes + 1),
+    background first, and `masks` (n, max_detections, size, size), probabilities in the frame of the box (see `detection.masks.pasted_masks`).
 
     Parameters
     ----------

@@ -62,6 +62,8 @@ WINGS = {
         ["config"],
     ],
     "blend": [
+        ["report_run"],
+        ["report"],
         ["baselines"],
         ["evaluation", "scores_table"],
         ["dataset"],
@@ -89,7 +91,7 @@ ONLY = {
     "keras": NETWORKS,
     "tensorflow_datasets": {"datasets"},
     "tfds_builders": {"cli"},
-    "matplotlib": {"report", "photoz.report", "morph.report"},
+    "matplotlib": {"report", "photoz.report", "morph.report", "blend.report"},
     "click": {"cli"},
     "apache_beam": {"beam"},
     "galsim": {"mocks.observe", "simulation"},

@@ -62,7 +62,7 @@ WINGS = {
         ["config"],
     ],
     "blend": [
-        ["report_run"],
+        ["report_run", "infer"],
         ["report"],
         ["baselines"],
         ["evaluation", "scores_table"],

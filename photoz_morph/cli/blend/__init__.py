@@ -5,6 +5,7 @@ import click
 from photoz_morph import __version__
 from photoz_morph.cli.blend.data import build, simulate
 from photoz_morph.cli.blend.evaluation import baseline, report
+from photoz_morph.cli.blend.inference import infer
 from photoz_morph.cli.options import OneLineErrors
 
 
@@ -13,9 +14,10 @@ from photoz_morph.cli.options import OneLineErrors
 def main():
     """Images of many galaxies, with the truth to detect, segment and deblend them by.
 
-    The commands form a chain: simulate, build, baseline, report. Each reads the output of the one before.
+    The commands form a chain: simulate, build, baseline, report. Each reads the output of the one before. infer finds
+    the sources of real images.
     """
 
 
-for command in (simulate, build, baseline, report):
+for command in (simulate, build, baseline, report, infer):
     main.add_command(command)

@@ -1,6 +1,7 @@
 """Images with the sources that are there and those that were found: boxes, maps of sources and of classes."""
 
 import numpy as np
+from matplotlib.collections import LineCollection
 from matplotlib.colors import hsv_to_rgb, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -13,6 +14,7 @@ from photoz_morph.report.style import legend_below
 
 # Our choices: the stretch turns from linear to logarithmic at so many sigma of the reddest band, and is white at ...
 SOFTENING_SIGMA, WHITE_SIGMA = 2.0, 300.0
+LARGE, DPI = 400, 150  # pixels of an image that is shown once, and of an inch of a saved figure
 GOLDEN = 0.618034  # steps of hue that never come near each other again
 UNMATCHED = (0.45, 0.45, 0.45)  # of found pieces without a partner
 
@@ -98,7 +100,9 @@ def truth_overlay(example, title):
 
 
 def found_overlay(scene, found, segmentation, title):
-    """An image of unknown truth, alone and with the outlines of its found sources; true positions where they are told.
+    """An image of unknown truth with the outlines of its found sources; true positions where they are told.
+
+    A small image is shown without them, too; of a large one each pixel is one of the picture.
 
     Parameters
     ----------
@@ -114,24 +118,31 @@ def found_overlay(scene, found, segmentation, title):
     matplotlib.figure.Figure
     """
     height, width = scene.image.shape[:2]
-    figure = Figure(figsize=(12.4, 6.2 * height / width + 0.9), layout="constrained")
-    panels = figure.subplots(1, 2)
+    is_large = max(height, width) > LARGE
     picture = composite(scene.image, scene.sigma, scene.bands)
-    outlined = picture.copy()
-    outlined[outlines(segmentation)] = to_rgb(FOUND)
-    for axes, shown in zip(panels, (picture, outlined)):
-        _show(axes, shown, "antialiased" if max(height, width) > 400 else "nearest")
-    size = np.clip(3000 / max(height, width), 1.5, 40)
-    panels[1].scatter(found["x"], found["y"], s=size, marker="+", color=FOUND, linewidths=0.6)
-    handles = [Line2D([], [], color=FOUND, marker="+", label=f"{len(found)} found sources")]
+    if is_large:
+        outlined = picture.copy()
+        outlined[outlines(segmentation)] = to_rgb(FOUND)
+        figure = Figure(figsize=(max(width, LARGE) / DPI + 0.2, height / DPI + 0.9), layout="constrained")
+        panels, pictures = [figure.subplots()], [outlined]
+    else:
+        figure = Figure(figsize=(12.4, 6.2 * height / width + 0.9), layout="constrained")
+        panels, pictures = list(figure.subplots(1, 2)), [picture, picture]
+    for axes, shown in zip(panels, pictures):
+        _show(axes, shown)
+    size = 4 if is_large else 40
+    if not is_large:
+        panels[-1].scatter(found["x"], found["y"], s=size, marker="+", color=FOUND, linewidths=0.8)
+        panels[-1].add_collection(LineCollection(pixel_borders(segmentation), colors=FOUND, linewidths=1))
+    handles = [Line2D([], [], color=FOUND, label=f"{len(found)} found sources")]
     if scene.truth is not None:
         panels[0].scatter(scene.truth["x"], scene.truth["y"], s=6 * size, marker="o", facecolors="none",
                           edgecolors="#FFFFFF", linewidths=1)  # fmt: skip
         handles.append(Line2D([], [], color="none", marker="o", markerfacecolor="none", markeredgecolor="#666666",
-                              label=f"{len(scene.truth)} published positions"))  # fmt: skip
+                              label=f"{len(scene.truth)} known positions"))  # fmt: skip
     if "label" in found.colnames:
         for row in found[found["label"] != ""]:
-            panels[1].text(row["x"] + 4, row["y"] + 4, row["label"], color="white", fontsize=5)
+            panels[-1].text(row["x"] + 6, row["y"] + 6, row["label"], color="white", fontsize=6)
     legend_below(figure, handles, len(handles))
     figure.suptitle(title)
     return figure
@@ -151,6 +162,15 @@ def outlines(segmentation):
     for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
         edge |= np.roll(padded, step, axis)[1:-1, 1:-1] != segmentation
     return edge & (segmentation > 0)
+
+
+def pixel_borders(segmentation):
+    """Lines between pixels of different sources, or of one and none; shape (n, 2, 2): both ends, each x and y."""
+    row, column = np.nonzero(segmentation[1:] != segmentation[:-1])
+    across = np.stack([np.stack([column + side, row + 0.5], axis=-1) for side in (-0.5, 0.5)], axis=1)
+    row, column = np.nonzero(segmentation[:, 1:] != segmentation[:, :-1])
+    upright = np.stack([np.stack([column + 0.5, row + side], axis=-1) for side in (-0.5, 0.5)], axis=1)
+    return np.concatenate([across, upright]).reshape(-1, 2, 2)
 
 
 def _partners(instances, segmentation, n_truth, n_found):

@@ -7,10 +7,12 @@ from photoz_morph.blend.report.figures.overlays import (
     composite,
     found_overlay,
     outlines,
+    pixel_borders,
     source_colours,
     truth_overlay,
 )
 from photoz_morph.blend.report.style import FALSE, FOUND, MISSED, OTHER
+from photoz_morph.blend.scenes.scene import Scene
 from tests.support.blends import numbered, random_scenes, toy_results
 
 
@@ -55,6 +57,23 @@ def test_outlines_are_where_a_source_meets_another_or_nothing():
     expected = segmentation > 0
     expected[2:5, 2:4], expected[2:5, 6] = False, False
     np.testing.assert_array_equal(outlines(segmentation), expected)
+
+
+def test_borders_lie_between_the_pixels():
+    segmentation = np.zeros((4, 5), int)
+    segmentation[1, 2] = 3
+    borders = {tuple(map(tuple, border)) for border in pixel_borders(segmentation)}
+    assert borders == {((1.5, 0.5), (2.5, 0.5)), ((1.5, 1.5), (2.5, 1.5)), ((1.5, 0.5), (1.5, 1.5)),
+                       ((2.5, 0.5), (2.5, 1.5))}  # fmt: skip
+
+
+def test_each_pixel_of_a_large_image_is_one_of_the_picture():
+    segmentation = np.zeros((64, 401), int)
+    segmentation[20:30, 100:120] = 1
+    scene = Scene("toy", ("r",), np.zeros((64, 401, 1), np.float32), np.ones(1))
+    (axes,) = found_overlay(scene, Table({"y": [25.0], "x": [110.0]}), segmentation, "toy").axes
+    shown = axes.images[0].get_array()
+    assert shown.shape == (64, 401, 3) and np.array_equal(shown.any(axis=-1), outlines(segmentation))
 
 
 def test_published_positions_stand_beside_what_was_found():

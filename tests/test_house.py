@@ -64,6 +64,7 @@ WINGS = {
     "blend": [
         ["report_run", "infer"],
         ["report"],
+        ["study"],
         ["baselines"],
         ["evaluation", "scores_table"],
         ["dataset"],

@@ -253,7 +253,7 @@ def _flux_scores(matches, tables, truths, n_bootstrap, seed):
     def in_bins(kind, edges):
         values = kinds[kind]
         flat = values.ravel(), *(np.repeat(each, values.shape[1]) for each in (blendedness, image))
-        return [_finite(row) for row in binned_errors(*flat[:2], edges, flat[2], n_bootstrap, seed)]
+        return [finite_row(row) for row in binned_errors(*flat[:2], edges, flat[2], n_bootstrap, seed)]
 
     of_flux = ("of_found", "of_all")
     return {
@@ -264,8 +264,8 @@ def _flux_scores(matches, tables, truths, n_bootstrap, seed):
     }  # fmt: skip
 
 
-def _finite(row):
-    """A row of `binned_errors` with scores as everywhere here."""
+def finite_row(row):
+    """A row of `metrics.deblending.binned_errors` with scores as everywhere here."""
     return {
         name: {"value": _number(value[0]), "interval": [_number(end) for end in value[1:]]}
         if isinstance(value, list) else value for name, value in row.items()

@@ -219,12 +219,12 @@ def catalog_of(sources, bands, wcs=None, survey=None):
     Parameters
     ----------
     sources : Table
-        From a finder: `y`, `x`, `box`, `score`, `flux`, `flux_error`, `n_visible` and further columns.
+        From a finder: `y`, `x`, `box`, `score`, `flux`, `n_visible`, perhaps `flux_error`, and further columns.
     bands : tuple of str
     wcs : WCS, optional
         For `ra` and `dec`.
     survey : Survey, optional
-        For `mags` and `mag_errs`, if magnitudes of its unit are known.
+        For `mags`, and with errors `mag_errs`, if magnitudes of its unit are known.
 
     Returns
     -------
@@ -235,13 +235,15 @@ def catalog_of(sources, bands, wcs=None, survey=None):
     if wcs is not None:
         columns["ra"], columns["dec"] = (np.asarray(axis, float).reshape(len(sources)) for axis in
                                          wcs.all_pix2world(sources["x"], sources["y"], 0))  # fmt: skip
-    columns |= {name: np.asarray(sources[name]) for name in ("x", "y", "box", "score", "flux", "flux_error")}
+    first = ("x", "y", "box", "score", "flux", "flux_error")
+    columns |= {name: np.asarray(sources[name]) for name in first if name in sources.colnames}
     zero_point = None if survey is None else AB_ZERO_POINTS.get(survey.image_unit)
     if zero_point is not None:
-        flux, error = (np.asarray(sources[name], float) for name in ("flux", "flux_error"))
-        positive = flux > 0
-        columns["mags"] = zero_point - 2.5 * np.log10(flux, out=np.full(flux.shape, np.nan), where=positive)
-        columns["mag_errs"] = np.divide(2.5 / np.log(10) * error, flux, out=np.full(flux.shape, np.nan), where=positive)
+        flux = np.asarray(sources["flux"], float)
+        positive = np.where(flux > 0, flux, np.nan)
+        columns["mags"] = zero_point - 2.5 * np.log10(positive)
+        if "flux_error" in sources.colnames:
+            columns["mag_errs"] = 2.5 / np.log(10) * np.asarray(sources["flux_error"], float) / positive
     columns["n_visible"] = np.asarray(sources["n_visible"])
     columns |= {name: np.asarray(sources[name]) for name in sources.colnames if name not in columns}
     table = Table([Column(values, name=name, description=DESCRIPTIONS.get(name)) for name, values in columns.items()])

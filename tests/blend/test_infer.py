@@ -112,6 +112,8 @@ def test_magnitudes_are_those_of_the_unit_of_the_survey():
     np.testing.assert_allclose(table["mags"][0], [22.5, 20.0, np.nan, 17.5, 22.5])
     np.testing.assert_allclose(table["mag_errs"][0, :2], 2.5 / np.log(10) * np.array([0.1, 0.01]))
     assert table.meta["zeropt"] == 22.5 and "ra" not in table.colnames
+    del columns["flux_error"]  # a finder need not know it
+    assert "mag_errs" not in catalog_of(Table(columns), SDSS.bands, survey=SDSS).colnames
 
 
 def test_redshifts_are_measured_on_stamps_of_the_field(tmp_path):

@@ -62,6 +62,9 @@ WINGS = {
         ["config"],
     ],
     "blend": [
+        ["report_run", "infer"],
+        ["report"],
+        ["study"],
         ["baselines"],
         ["evaluation", "scores_table"],
         ["dataset"],
@@ -89,7 +92,7 @@ ONLY = {
     "keras": NETWORKS,
     "tensorflow_datasets": {"datasets"},
     "tfds_builders": {"cli"},
-    "matplotlib": {"report", "photoz.report", "morph.report"},
+    "matplotlib": {"report", "photoz.report", "morph.report", "blend.report"},
     "click": {"cli"},
     "apache_beam": {"beam"},
     "galsim": {"mocks.observe", "simulation"},

@@ -45,6 +45,8 @@ from photoz_morph.system.provenance import scored_provenance
 BLENDEDNESS = {"all": (-1.0, 1.0), "isolated": (-1.0, 0.01), "blended": (0.01, 1.0), "strongly_blended": (0.1, 1.0)}
 BAND = "i"  # of magnitudes: that in which fields are limited
 MAG_EDGES = np.arange(18.0, 28.0)
+# Bins of blendedness: those of lone sources, then logarithmic, with the limits of `BLENDEDNESS` among their edges.
+BLENDEDNESS_EDGES = np.array([-1.0, 0.001, 0.01, 0.03, 0.1, 0.3, 1.0])
 RECALL = 0.8  # at which Burke et al. (2019) quote the precision
 OF_TRUTH = ("y", "x", "box", "kind", "mags", "flux_in_image", "n_visible", "blendedness", "is_target")
 
@@ -73,9 +75,11 @@ def evaluate_blend(predictions, scenes, purity=0.95, radius=4.0, n_bootstrap=100
           resample that score is found anew. `score_threshold` is it for all images;
         - `purity_at_threshold`, by the blendedness of the nearest target; `by_magnitude`, completeness by true and
           purity by measured magnitude, at that score; `every_detection`, both without a threshold;
+        - `by_blendedness`, in its bins: completeness, and purity by the nearest target, at that score, IoU of sources,
+          and errors of fluxes as in `flux_error`;
         - `ap50` and `ap` (COCO), `ap50_by_class`, `precision_at_80_recall`;
         - `source_iou`, mean over targets, for each range; `class_iou` of pixels, and its mean without the background;
-          `foreground_iou`;
+          `foreground_iou`; `confusion`, numbers of pixels of each true class (rows) and found class (columns);
         - `flux_error`, relative, of all bands together, for each range: `of_found` targets, and `of_all`, where a
           target that is not found has no flux; `colour_error` [mag] of found ones. See `metrics.deblending`.
 
@@ -99,6 +103,10 @@ def evaluate_blend(predictions, scenes, purity=0.95, radius=4.0, n_bootstrap=100
     if n_targets == 0:
         raise ValueError(f"no target among the {len(by_position.is_target)} sources of {len(images)} images to score")
     meta = predictions.table.meta
+    detection = _detection_scores(by_position, tables, truths, meta, purity, weights, bootstrap)
+    pixels = _pixel_scores(of_pixels, bootstrap)
+    fluxes = _flux_scores(by_position, tables, truths, n_bootstrap, seed)
+    binned = [part.pop("by_blendedness") for part in (detection, pixels, fluxes)]
     return {
         "data": ORIGINS[meta["origin"]],
         **{key: meta[key] for key in ("origin", "dataset", "model", "metric", "settings") if key in meta},
@@ -113,17 +121,19 @@ def evaluate_blend(predictions, scenes, purity=0.95, radius=4.0, n_bootstrap=100
         "band": BAND,
         "n_bootstrap": n_bootstrap,
         "seed": seed,
-        **_detection_scores(by_position, tables, truths, meta, purity, weights, bootstrap),
+        **detection,
         **_box_scores(tables, truths, weights),
-        **_pixel_scores(of_pixels, bootstrap),
-        **_flux_scores(by_position, tables, truths, n_bootstrap, seed),
+        **pixels,
+        **fluxes,
+        "by_blendedness": {"edges": BLENDEDNESS_EDGES.tolist()} | binned[0] | binned[1] | binned[2],
     }
 
 
 def _joined(predictions, scenes):
     """Detections and true sources of each image, and its terms of the IoU."""
     rows = {int(obj_id): row for row, obj_id in enumerate(predictions.images["obj_id"])}
-    of_images, tables, truths, pixels = predictions.of_images(), [], [], {"source": [], "class": []}
+    of_images, tables, truths = predictions.of_images(), [], []
+    pixels = {"source": [], "binned": [], "class": []}
     for scene in scenes:
         if scene.obj_id not in rows:
             raise ValueError(f"image {scene.obj_id} has no predictions; predict the images that are scored")
@@ -138,6 +148,7 @@ def _joined(predictions, scenes):
         terms = np.column_stack([iou, np.ones(len(iou))])[is_target]
         blendedness = np.asarray(truth["blendedness"])[is_target]
         pixels["source"].append([source_terms(terms, blendedness, edges)[0] for edges in BLENDEDNESS.values()])
+        pixels["binned"].append(source_terms(terms, blendedness, BLENDEDNESS_EDGES))
         tables.append(found)
         truths.append(Table({name: truth[name] for name in OF_TRUTH}))
     if rows:
@@ -174,6 +185,10 @@ def _detection_scores(matches, tables, truths, meta, purity, weights, bootstrap)
             "completeness": scores(completeness_terms(matches, mags, MAG_EDGES, threshold)),
             "purity": scores(purity_terms(matches, measured, MAG_EDGES, threshold)),
         },
+        "by_blendedness": {
+            "completeness": scores(completeness_terms(matches, blendedness, BLENDEDNESS_EDGES, threshold)),
+            "purity": scores(purity_terms(matches, nearest, BLENDEDNESS_EDGES, threshold)),
+        },
         "every_detection": {
             "completeness": scores(completeness_terms(matches, everything[0], (0, 1)))[0],
             "purity": scores(purity_terms(matches, everything[1], (0, 1)))[0],
@@ -208,6 +223,8 @@ def _pixel_scores(of_pixels, bootstrap):
         "source_iou": dict(zip(BLENDEDNESS, of_sources)),
         "class_iou": dict(zip(CLASS_NAMES, of_classes)) | {"mean": mean},
         "foreground_iou": foreground,
+        "confusion": of_pixels["class"].sum(axis=0).tolist(),
+        "by_blendedness": {"source_iou": _scores(ratio, of_pixels["binned"], **bootstrap)},
     }
 
 
@@ -231,19 +248,24 @@ def _flux_scores(matches, tables, truths, n_bootstrap, seed):
         "colour": colour_errors(true, measured)[target],
     }  # fmt: skip
     blendedness = column_of(truths, "blendedness", matches.truth_image, matches.truth_row)[target]
-    image, rows = matches.truth_image[target], {}
-    for kind, values in kinds.items():
-        flat = np.repeat(blendedness, values.shape[1]), np.repeat(image, values.shape[1])
-        rows[kind] = {
-            name: _finite(binned_errors(values.ravel(), flat[0], edges, flat[1], n_bootstrap, seed)[0])
-            for name, edges in BLENDEDNESS.items()
-        }
-    flux = {name: {kind: rows[kind][name] for kind in ("of_found", "of_all")} for name in BLENDEDNESS}
-    return {"flux_error": flux, "colour_error": rows["colour"]}
+    image = matches.truth_image[target]
+
+    def in_bins(kind, edges):
+        values = kinds[kind]
+        flat = values.ravel(), *(np.repeat(each, values.shape[1]) for each in (blendedness, image))
+        return [finite_row(row) for row in binned_errors(*flat[:2], edges, flat[2], n_bootstrap, seed)]
+
+    of_flux = ("of_found", "of_all")
+    return {
+        "flux_error": {name: {kind: in_bins(kind, edges)[0] for kind in of_flux}
+                       for name, edges in BLENDEDNESS.items()},
+        "colour_error": {name: in_bins("colour", edges)[0] for name, edges in BLENDEDNESS.items()},
+        "by_blendedness": {"flux_error": {kind: in_bins(kind, BLENDEDNESS_EDGES) for kind in of_flux}},
+    }  # fmt: skip
 
 
-def _finite(row):
-    """A row of `binned_errors` with scores as everywhere here."""
+def finite_row(row):
+    """A row of `metrics.deblending.binned_errors` with scores as everywhere here."""
     return {
         name: {"value": _number(value[0]), "interval": [_number(end) for end in value[1:]]}
         if isinstance(value, list) else value for name, value in row.items()

@@ -17,6 +17,20 @@ def scores_markdown(columns):
     -------
     str
     """
+    lines = markdown_table(("score", *columns), scores_rows(columns))
+    name, sizes = scored_images(columns)
+    return "\n".join([f"**{name}** ({sizes})", "", *lines])
+
+
+def scored_images(columns):
+    """Name of the dataset with what it is of, and numbers of its images and targets, for `columns` of the table."""
+    first = next(iter(columns.values()))
+    sizes = f"{count(first['n_images'], 'image')}, {count(first['n_targets'], 'target')}; 95 % intervals over images"
+    return f"{first['dataset']}, {DATA_NAMES[first['data']]}", sizes
+
+
+def scores_rows(columns):
+    """Rows of that table: the name of a score, and its text of each column."""
     first = next(iter(columns.values()))
     kinds = [name for name in first["classes"][1:] if first["class_iou"][name]["value"] is not None]
     rows = [
@@ -34,12 +48,7 @@ def scores_markdown(columns):
         *((f"median absolute colour error [mag], {text}", ("colour_error", name, "median_absolute"))
           for name, text in RANGES.items()),
     ]  # fmt: skip
-    cells = [(title, *(_cell(scores, keys) for scores in columns.values())) for title, keys in rows]
-    heading = (
-        f"**{first['dataset']}, {DATA_NAMES[first['data']]}** ({count(first['n_images'], 'image')}, "
-        f"{count(first['n_targets'], 'target')}; 95 % intervals over images)"
-    )
-    return "\n".join([heading, "", *markdown_table(("score", *columns), cells)])
+    return [(title, *(_cell(scores, keys) for scores in columns.values())) for title, keys in rows]
 
 
 def _cell(scores, keys):

@@ -58,6 +58,25 @@ def rgb(stamps, survey, bands=None, softening=None, white=None, saturation=SATUR
     flux = scaled_flux(stamps, survey, bands)
     noise = relative_noise(stamps, survey, bands)
     softening, white = softening or SOFTENING * noise, white or WHITE * noise
+    return asinh_colours(flux, softening, white, saturation, gamma)
+
+
+def asinh_colours(flux, softening, white, saturation=SATURATION, gamma=GAMMA):
+    """Colours of three fluxes that are scaled already, as `rgb` makes them.
+
+    Parameters
+    ----------
+    flux : ndarray, shape (..., 3)
+        In red, green and blue, of equal size where a pixel shall be grey.
+    softening, white : float
+        In the unit of `flux`.
+    saturation, gamma : float
+
+    Returns
+    -------
+    ndarray, shape (..., 3), float32
+        Between 0 and 1; mid-grey where a flux is not finite.
+    """
     luminance = flux.mean(axis=-1, keepdims=True)
     stretched = np.arcsinh(np.maximum(luminance, 0) / softening) / np.arcsinh(white / softening)
     # The ratio colour / luminance diverges in the noise of the sky, so it fades to grey below the softening.

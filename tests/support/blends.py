@@ -5,6 +5,9 @@ from dataclasses import replace
 import numpy as np
 from astropy.table import Table
 
+from photoz_morph.blend.evaluation import evaluate_blend
+from photoz_morph.blend.predictions import blend_predictions
+from photoz_morph.blend.report.results import BlendResults, choose_examples
 from photoz_morph.blend.scenes.scene import Scene
 from photoz_morph.simulation.blends.truth import SourceImage, measure_sources
 
@@ -90,3 +93,28 @@ def true_detections(scene):
     table["flux"] = np.asarray(truth["flux_in_image"], float)
     table["probability"] = np.eye(5)[np.asarray(truth["kind"])]
     return table, scene.instances.copy()
+
+
+def predicted(scenes, change=lambda number, table, segmentation: (table, segmentation), **meta):
+    """Predictions that are the truth of numbered scenes, changed image by image."""
+    parts = [change(number, *true_detections(scene)) for number, scene in enumerate(scenes)]
+    ids = [scene.obj_id for scene in scenes]
+    return blend_predictions({"obj_id": ids, "group_id": ids}, *zip(*parts), META | meta)
+
+
+def without_some(number, table, segmentation):
+    """The first `number` % 3 sources of an image are not found."""
+    n = number % 3
+    return table[n:], np.where(segmentation > n, segmentation - n, 0)
+
+
+def toy_results(scenes, **changes):
+    """Results of a network that finds all of numbered scenes, and of `sep`, which does not."""
+    network, sep = predicted(scenes, model="unet"), predicted(scenes, without_some, model="sep", settings="{}")
+    scores = {name: evaluate_blend(part, scenes, n_bootstrap=50) for name, part in (("net", network), ("sep", sep))}
+    threshold = scores["sep"]["score_threshold"]
+    examples = [{**example, "method": "net"} for example in choose_examples(sep, scenes, threshold, 4.0)]
+    metas = {"net": dict(network.table.meta), "sep for IoU": dict(sep.table.meta)}
+    given = {"networks": {"net": scores["net"]}, "baselines": {"source_iou": scores["sep"]}, "examples": examples,
+             "metas": metas, "configs": {"net": "task: blend"}}  # fmt: skip
+    return BlendResults(**(given | changes))

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from photoz_morph.blend.baselines.photometry import without_others
+from photoz_morph.blend.scenes.scene import sigma_map
+
 
 def cut_stamps(image, y, x, size, fill=0.0):
     """Squares around positions, the pixel of the position at index size // 2.
@@ -62,3 +65,54 @@ def deblended_stamps(image, segmentation, y, x, size, with_sky=False):
     numbers = np.arange(1, len(stamps) + 1)[:, None, None]
     keeps = (owners == numbers) | ((owners == 0) & with_sky)
     return np.where(keeps[..., None], stamps, np.float32(0))
+
+
+def replaced_stamps(image, sigma, segmentation, y, x, size, numbers=None, seed=0):
+    """Stamps of sources alone in their surroundings: with their own light and the sky, their neighbours replaced.
+
+    Pixels of others become those on the opposite side of the source, or noise where these are of another source too or
+    outside of the stamp.
+
+    Parameters
+    ----------
+    image : ndarray, shape (height, width, n_bands)
+        Sky subtracted.
+    sigma : ndarray, shape (n_bands,) or (height, width, n_bands)
+    segmentation : ndarray of int, shape (height, width)
+        0 where no source is, i + 1 where source i is.
+    y, x : ndarray, shape (n,)
+        Of the sources [pixel].
+    size : int
+        Side of a stamp [pixel]. A position lies within half a pixel of index size / 2 - 0.5.
+    numbers : ndarray of int, shape (n,), optional
+        Of the sources in the map; by default those of all, in order.
+    seed : int
+        Of the noise, which depends on the number of the source alone.
+
+    Returns
+    -------
+    stamps : ndarray, shape (n, size, size, n_bands), float32
+    is_whole : ndarray of bool, shape (n,)
+        Whether the image has all pixels of the stamp; those that it lacks, or that cannot be used, are noise, too.
+    """
+    y, x = (np.asarray(axis, float) for axis in (y, x))
+    numbers = np.arange(1, len(y) + 1) if numbers is None else np.asarray(numbers)
+    # The middle of a stamp of even size lies between two pixels; `cut_stamps` has the position at index size // 2.
+    shift = 0.5 if size % 2 == 0 else 0.0
+    noise = np.where(np.isfinite(image), sigma_map(sigma, image.shape), np.inf)
+    inside = [np.clip(axis + shift, 0, n - 1) for axis, n in zip((y, x), image.shape)]
+    stamps = cut_stamps(np.asarray(image, np.float32), *inside, size, fill=np.nan)
+    sigmas = cut_stamps(noise.astype(np.float32), *inside, size, fill=np.inf)
+    owners = cut_stamps(np.asarray(segmentation), *inside, size)
+    typical = np.array([np.median(band[np.isfinite(band)]) for band in np.moveaxis(noise, -1, 0)])
+    is_whole = np.isfinite(sigmas).all(axis=(1, 2, 3))
+    for k, number in enumerate(numbers):
+        place = (axis[k] - np.rint(at[k]) + size // 2 for axis, at in zip((y, x), inside))
+        own = without_others(stamps[k], owners[k], number, *place, "correct")
+        empty = ~np.isfinite(sigmas[k]) | ~np.isfinite(own)
+        is_other = (owners[k] != number) & (owners[k] != 0)
+        empty |= (is_other & (own == 0).all(axis=-1))[..., None]
+        drawn = np.random.default_rng([seed, number]).normal(size=own.shape)
+        drawn *= np.where(np.isfinite(sigmas[k]), sigmas[k], typical)
+        stamps[k] = np.where(empty, drawn, own)
+    return stamps, is_whole

@@ -1,4 +1,4 @@
-"""The evaluation commands of `blend`: baseline."""
+"""The evaluation commands of `blend`: baseline, report."""
 
 from pathlib import Path
 
@@ -58,3 +58,30 @@ def baseline(dataset, metric, trials, tune_on, purity, radius, seed, out, proces
     echo("Columns are the scores for which the settings were chosen.", quiet)
     echo(scores_markdown(scores), quiet)
     echo(f"Sources in {', '.join(str(folder / f'{name}.fits') for name in found)}, scores in {folder / SCORES}.", quiet)
+
+
+@click.command()
+@click.argument("source", metavar="DATASET_OR_RUN", default="blend_data", type=UserPath())
+@click.option("--against", multiple=True, type=UserPath(),
+              help="Run folder or file of predictions of the same images; may be repeated.")  # fmt: skip
+@click.option("--baseline", "folder", type=UserPath(),
+              help="Folder of `blend baseline`; by default baseline_sep, if it is there.")  # fmt: skip
+@click.option("--data-dir", type=UserPath(), help="Prepared dataset of a RUN; by default the one it was trained on.")
+@click.option("--out", type=UserPath(),
+              help="Folder of the report; by default `report` in RUN, or in the folder of the baseline.")  # fmt: skip
+@quiet_option
+def report(source, against, folder, data_dir, out, quiet):
+    """Write an HTML report on the sources found in the test images, with each figure also as PNG and PDF.
+
+    Of a DATASET it shows what `blend baseline` found; of a RUN its predictions, with sep beside them: all scores,
+    curves against magnitude and blendedness, confused classes, and the best, median and worst image.
+    """
+    is_run = (Path(source) / "config.yaml").exists()
+    if data_dir and not is_run:
+        raise click.UsageError("--data-dir is for a RUN; give the folder of a dataset alone")
+    check_writable(out or (Path(source) if is_run else Path(folder or "baseline_sep")) / "report")
+    quiet_tensorflow()
+    from photoz_morph.blend.report_run import report_blend
+
+    page = report_blend(source, against, folder, out, data_dir, progress=not quiet)
+    echo(f"Report in {page}.", quiet)

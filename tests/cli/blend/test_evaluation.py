@@ -1,4 +1,4 @@
-"""The command `blend baseline`."""
+"""The commands `blend baseline` and `blend report`."""
 
 import pytest
 from astropy.io import fits
@@ -7,6 +7,7 @@ from photoz_morph.blend.baselines import tuning
 from photoz_morph.cli.blend.evaluation import METRICS
 from photoz_morph.runs.scores import read_scores
 from tests.cli.blend.test_data import blend
+from tests.support.pages import Page
 
 
 def test_baseline_writes_sources_and_scores(blend_data_dir, tmp_path):
@@ -42,3 +43,37 @@ def test_what_is_wrong_is_said_in_one_line(words, message, tmp_path, monkeypatch
     result = blend("baseline", *words)
     assert result.exit_code != 0 and message in result.output and result.output.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_report_of_a_dataset_shows_what_its_baseline_found(blend_data_dir, tmp_path, undrawn):
+    out = tmp_path / "sep"
+    words = ("--metric", "source_iou", "--trials", 0, "--tune-on", 2, "--processes", 1, "--out", out, "-q")
+    assert blend("baseline", blend_data_dir, *words).exit_code == 0
+    other = tmp_path / "other.fits"
+    other.write_bytes((out / "source_iou.fits").read_bytes())
+    result = blend("report", blend_data_dir, "--baseline", out, "--against", other)
+    assert result.exit_code == 0 and f"Report in {out}/report/report.html." in result.output
+    page = Page((out / "report" / "report.html").read_text())
+    assert "other finds " in page.visible and "sep for IoU" in page.visible
+    scores = read_scores(out / "sep_scores.json", "blend")["tuned_for"]["source_iou"]
+    iou = scores["source_iou"]["all"]["value"]
+    assert f"| IoU of sources, all | {iou:.3f} " in (out / "report" / "scores.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (("nowhere",), "baseline_sep: no predictions of sep in it, `blend baseline` of the dataset writes them; give "),
+        (("nowhere", "--baseline", "b"), "b: no predictions of sep in it"),
+        (("nowhere", "--against", "a.fits"), "a.fits: no such file"),
+        (("nowhere", "--against", "a.fits", "--against", "b/a.fits"), "two predictions of a report are named a; "),
+        (("run",), "run/predictions.fits: no such file; predict the test images of run first"),
+        (("nowhere", "--data-dir", "d"), "--data-dir is for a RUN; give the folder of a dataset alone"),
+    ],
+)
+def test_what_a_report_lacks_is_said_in_one_line(words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").touch()
+    result = blend("report", *words)
+    assert result.exit_code != 0 and message in result.output and result.output.count("\n") == 1

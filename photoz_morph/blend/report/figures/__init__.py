@@ -1,0 +1,1 @@
+"""Figures of the report on sources found in images: arrays in, Matplotlib figures out."""

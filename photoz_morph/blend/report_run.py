@@ -1,0 +1,120 @@
+"""Report of a dataset or a run in one call: reads the predictions, scores them, chooses images, and calls `report`.
+
+`report` itself takes scores and images and never loads TensorFlow, which the dataset needs; this module joins the two.
+"""
+
+from pathlib import Path
+
+from photoz_morph.blend.baselines.tuning import METRICS
+from photoz_morph.blend.dataset import open_dataset, read_scenes
+from photoz_morph.blend.evaluation import evaluate_blend
+from photoz_morph.blend.predictions import read_blend_predictions
+from photoz_morph.blend.report.page import blend_report
+from photoz_morph.blend.report.results import BlendResults, choose_examples, sep_name
+from photoz_morph.datasets.reading import content_hash
+from photoz_morph.system.json_files import read_json
+
+PREDICTIONS = "predictions.fits"
+BASELINE = "baseline_sep"
+EXAMPLES_OF = "source_iou"  # metric of the sep whose images are shown if there is no network
+
+
+def report_blend(source, against=(), baseline=None, out_dir=None, data_dir=None, progress=True):
+    """Write the report of a dataset with the predictions of its baseline, or of a run.
+
+    Parameters
+    ----------
+    source : path-like
+        Folder of a prepared dataset, or a run folder with predictions.
+    against : sequence of path-like
+        Further run folders or files of predictions of the same images.
+    baseline : path-like, optional
+        Folder of `blend baseline`, by default `baseline_sep`. Only if it is given, or there is nothing else to report,
+        it has to be there.
+    out_dir : path-like, optional
+        By default `report` in the run folder, or in the folder of the baseline.
+    data_dir : path-like, optional
+        Dataset of a run, by default the one it was trained on.
+    progress : bool
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no predictions, or no dataset.
+    ValueError
+        If predictions are of other images.
+    """
+    is_run = (Path(source) / "config.yaml").exists()
+    paths = [Path(path) for path in ((source, *against) if is_run else against)]
+    files = _named([path / PREDICTIONS if path.is_dir() else path for path in paths])
+    found, note = _baselines(Path(baseline or BASELINE), is_needed=bool(baseline) or not files)
+    predictions = {name: read_blend_predictions(_there(path)) for name, path in files.items()}
+    if is_run and not data_dir:
+        data_dir = read_json(Path(source) / "dataset.json", ["path"])["path"]
+    builder = open_dataset(data_dir or source)
+    everything = predictions | {sep_name(metric): part for metric, part in found.items()}
+    for name, part in everything.items():
+        _check_dataset(name, part, builder)
+    scenes = list(read_scenes(builder, "test"))
+    scores = {name: _scored(name, part, scenes) for name, part in everything.items()}
+    shown = next(iter(predictions), None) or sep_name(EXAMPLES_OF if EXAMPLES_OF in found else next(iter(found)))
+    of_shown = scores[shown]
+    examples = choose_examples(everything[shown], scenes, of_shown["score_threshold"], of_shown["radius"])
+    configs = {name: path.with_name("config.yaml") for name, path in files.items()}
+    results = BlendResults(
+        {name: scores[name] for name in predictions},
+        {metric: scores[sep_name(metric)] for metric in found},
+        [{**example, "method": shown} for example in examples],
+        {name: dict(part.table.meta) for name, part in everything.items()},
+        {name: path.read_text() for name, path in configs.items() if path.exists()},
+        note,
+    )
+    out_dir = out_dir or (Path(source) if is_run else Path(baseline or BASELINE)) / "report"
+    return blend_report(results, out_dir, progress)
+
+
+def _named(paths):
+    """Files by their names: that of the folder of a run, or that of another file."""
+    names = [path.parent.name if path.name == PREDICTIONS else path.stem for path in paths]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"two predictions of a report are named {', '.join(twice)}; rename the folder or file of one")
+    return dict(zip(names, paths))
+
+
+def _there(path):
+    """The path of predictions that are there."""
+    if path.name == PREDICTIONS and not path.exists():
+        raise FileNotFoundError(f"{path}: no such file; predict the test images of {path.parent} first")
+    return path
+
+
+def _baselines(folder, is_needed):
+    """Predictions of `sep` by metric, and the reason why there are none."""
+    found = {metric: read_blend_predictions(path) for metric in METRICS if (path := folder / f"{metric}.fits").exists()}
+    if found:
+        return found, ""
+    reason = f"{folder}: no predictions of sep in it, `blend baseline` of the dataset writes them"
+    if is_needed:
+        raise FileNotFoundError(f"{reason}; give their folder with --baseline")
+    return {}, reason
+
+
+def _check_dataset(name, predictions, builder):
+    """Refuse predictions of another dataset."""
+    data_id, own = predictions.table.meta.get("data_id"), content_hash(builder)
+    if data_id and own and data_id != own:
+        raise ValueError(f"{name}: predictions of dataset {data_id}, {builder.data_dir} is {own}; predict its images")
+
+
+def _scored(name, predictions, scenes):
+    """Scores, whose errors name the predictions."""
+    try:
+        return evaluate_blend(predictions, scenes)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error

@@ -235,15 +235,15 @@ def _flux_scores(matches, tables, truths, n_bootstrap, seed):
     for kind, values in kinds.items():
         flat = np.repeat(blendedness, values.shape[1]), np.repeat(image, values.shape[1])
         rows[kind] = {
-            name: _finite(binned_errors(values.ravel(), flat[0], edges, flat[1], n_bootstrap, seed)[0])
+            name: finite_row(binned_errors(values.ravel(), flat[0], edges, flat[1], n_bootstrap, seed)[0])
             for name, edges in BLENDEDNESS.items()
         }
     flux = {name: {kind: rows[kind][name] for kind in ("of_found", "of_all")} for name in BLENDEDNESS}
     return {"flux_error": flux, "colour_error": rows["colour"]}
 
 
-def _finite(row):
-    """A row of `binned_errors` with scores as everywhere here."""
+def finite_row(row):
+    """A row of `metrics.deblending.binned_errors` with scores as everywhere here."""
     return {
         name: {"value": _number(value[0]), "interval": [_number(end) for end in value[1:]]}
         if isinstance(value, list) else value for name, value in row.items()

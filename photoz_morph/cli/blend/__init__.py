@@ -4,7 +4,9 @@ import click
 
 from photoz_morph import __version__
 from photoz_morph.cli.blend.data import build, simulate
-from photoz_morph.cli.blend.evaluation import baseline
+from photoz_morph.cli.blend.evaluation import baseline, evaluate
+from photoz_morph.cli.blend.prediction import predict
+from photoz_morph.cli.blend.training import status, summary, train
 from photoz_morph.cli.options import OneLineErrors
 
 
@@ -13,9 +15,10 @@ from photoz_morph.cli.options import OneLineErrors
 def main():
     """Images of many galaxies, with the truth to detect, segment and deblend them by.
 
-    The commands form a chain: simulate, build, baseline. Each reads the output of the one before.
+    The commands form a chain: simulate, build, train, predict, evaluate. Each reads the output of the one before. In
+    an empty folder `blend train` runs the first three. The command baseline does without a network.
     """
 
 
-for command in (simulate, build, baseline):
+for command in (simulate, build, train, status, summary, predict, baseline, evaluate):
     main.add_command(command)

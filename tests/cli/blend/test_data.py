@@ -24,7 +24,8 @@ def test_simulate_and_build_make_a_dataset(tmp_path, blend_pool_dir):
     assert (header["KIND"], header["YEARS"], header["SIZE"], header["FAINTEST"]) == ("pairs", 1, 48, 24)
     result = blend("build", out, "--data-dir", data)
     assert result.exit_code == 0, result.output
-    assert f"test images in {data}\n" in result.output and (data / "lsst_pairs" / "1.0.0").is_dir()
+    assert f"test images in {data}. Next: blend baseline {data}" in result.output
+    assert (data / "lsst_pairs" / "1.0.0").is_dir()
     assert "Error: " in blend("build", out, "--data-dir", data).output
 
 

@@ -45,7 +45,10 @@ nb_render_markdown_format = "myst"  # tables
 nb_ipywidgets_js = {}  # no scripts from other hosts
 
 # Config class of each chain, whose keys `configuration.md` lists.
-config_classes = {"photoz": "photoz_morph.photoz.config.PhotozConfig", "morph": "photoz_morph.morph.config.MorphConfig"}
+config_classes = {
+    "photoz": "photoz_morph.photoz.config.PhotozConfig", "morph": "photoz_morph.morph.config.MorphConfig",
+    "blend": "photoz_morph.blend.config.BlendConfig",
+}
 
 html_theme = "pydata_sphinx_theme"
 html_title = "photoz-morph"

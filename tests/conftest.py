@@ -19,7 +19,7 @@ from photoz_morph.photoz.experiment import PhotozExperiment
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.paths import SHARED_DATA
-from tests.support.samples import MOCK_HEADER, MORPH_TINY, TINY, colour_stacks, shape_mocks
+from tests.support.samples import BLEND_NETWORKS, BLEND_TINY, MOCK_HEADER, MORPH_TINY, TINY, colour_stacks, shape_mocks
 
 # The same examples everywhere, however slow the machine is.
 settings.register_profile(
@@ -164,6 +164,31 @@ def blend_data_dir(blends_dir, made_once):
     from tfds_builders import lsst_blends
 
     return made_once("blend_data", lambda folder: lsst_blends.build(blends_dir, folder, progress=False))
+
+
+@pytest.fixture(scope="session")
+def blend_run_dirs(blend_data_dir, made_once):
+    """Run folders of two networks of each kind for those pairs, as they are before training.
+
+    A test that writes into them takes a copy.
+    """
+    from photoz_morph.blend.config import BlendConfig
+    from photoz_morph.blend.experiment import BlendExperiment
+    from photoz_morph.runs.folder import member_dir, start_run
+
+    def make(folder):
+        for network, (name, options) in BLEND_NETWORKS.items():
+            config = load_config(name, BlendConfig, [*BLEND_TINY, *options])
+            experiment = BlendExperiment(config, blend_data_dir)
+            start_run(folder / network, config, experiment.dataset_description(), [])
+            fold = experiment.fold(0)
+            for member in range(2):
+                member_dir(folder / network, 0, member).mkdir(parents=True)
+                network_path = member_dir(folder / network, 0, member) / "model.keras"
+                fold.trained_network(fold.new_network(10, seed=member)).save(network_path)
+
+    folder = made_once("blend_runs", make)
+    return {network: folder / network for network in BLEND_NETWORKS}
 
 
 @pytest.fixture

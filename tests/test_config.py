@@ -8,6 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from photoz_morph.blend.config import BlendConfig
 from photoz_morph.config import differing_keys, find_config, load_config, save_config
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.photoz.config import PhotozConfig
@@ -23,7 +24,7 @@ def write(path, text):
 @pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "configs").glob("*.yaml")))
 def test_shipped_configs_load(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # as a user in an empty folder
-    config_class = MorphConfig if name.startswith("morph") else PhotozConfig
+    config_class = CHAINS[name.partition("_")[0]][1]
     assert load_config(f"configs/{name}", config_class) == load_config(name, config_class)
 
 
@@ -161,6 +162,12 @@ def test_a_tilde_in_the_name_of_a_config_or_its_base_is_the_home_folder(tmp_path
 
 
 # Values of the right type that mean nothing: chain, key=value of --set, and what the line says after naming the file.
+# Keys of the shipped U-Net that other networks do not have.
+NONE = {
+    "loss": "{semantic: null, heat: null, distances: null, offsets: null, class_balance: null}",
+    "detection": "{max_detections: null, min_score: null, map_score: null, max_iou: null}",
+}
+BARE = [f"loss.{key}=null" for key in ("semantic", "heat", "distances", "offsets", "class_balance")]
 MEANINGLESS = [
     ("photoz", ["seed=-1"], "'seed' must be in [0, inf], got -1"),
     ("photoz", ["simulation.seed=-3"], "'simulation.seed' must be in [0, 9e+08], got -3"),
@@ -349,8 +356,58 @@ MEANINGLESS = [
     ("morph", ["transfer.decay=2"], "'transfer.decay' must be in [0, 1], got 2.0"),
     ("morph", ["transfer.rank=0"], "'transfer.rank' must be in [1, 4096], got 0"),
     ("morph", ["transfer.head=old"], "'transfer.head' is 'old', must be one of source, new"),
+    ("blend", ["survey=hsc"], "'survey' is 'hsc', must be one of lsst, sdss"),
+    ("blend", ["seed=-1"], "'seed' must be in [0, inf], got -1"),
+    ("blend", ["simulation.kind=triples"], "'simulation.kind' is 'triples', must be one of scenes, pairs"),
+    ("blend", ["simulation.n_images=0"], "'simulation.n_images' must be positive, got 0"),
+    ("blend", ["simulation.seed=-3"], "'simulation.seed' must be in [0, 9e+08], got -3"),
+    ("blend", ["data.batch_size=0"], "'data.batch_size' must be positive, got 0"),
+    ("blend", ["data.crop=40"], "'data.crop' is 40, squares of 40 pixels, which 'model.depth' 4 cannot halve; give a "
+     "multiple of 16"),
+    ("blend", ["data.n_validation=0"], "'data.n_validation' must be positive, got 0"),
+    ("blend", ["scaling.softness=0"], "'scaling.softness' must be positive, got 0.0"),
+    ("blend", ["model.name=detr"], "'model.name' is 'detr', must be one of unet, grid_detector, faster_rcnn"),
+    ("blend", ["model.output=boxes"], "'model.output' is 'boxes', must be one of sources, image"),
+    ("blend", ["model.name=grid_detector", "model.output=image"],
+     "'model.output' is image, but grid_detector has one output; choose sources, or the network unet"),
+    ("blend", ["model.width=0"], "'model.width' must be positive, got 0"),
+    ("blend", ["model.depth=7"], "'model.depth' must be in [1, 6], got 7"),
+    ("blend", ["model.upsampling=nearest"], "'model.upsampling' is 'nearest', must be one of transposed, unpooling"),
+    ("blend", ["model.stride=8"], "'model.stride' must be in [1, 4], got 8"),
+    ("blend", ["model.stride=4"], "'model.stride' is 4, but unet has no such option; set it to null"),
+    ("blend", ["model.name=grid_detector", *BARE, "model.stride=3"], "'model.stride' is 3; give 1, 2 or 4, and no"),
+    ("blend", ["model.name=grid_detector", *BARE, "model.stride=4", "model.depth=1"], "'model.stride' is 4; give 1, 2"),
+    ("blend", ["model.n_boxes=0"], "'model.n_boxes' must be positive, got 0"),
+    ("blend", ["model.name=faster_rcnn", *BARE, "model.sizes=[]"], "'model.sizes' is []; give one positive number"),
+    ("blend", ["model.name=faster_rcnn", *BARE, "model.ratios=[1, -2]"], "'model.ratios' is [1.0, -2.0]; give one"),
+    *[("blend", [f"model.{key}=0"], f"'model.{key}' must be positive, got 0") for key in (
+        "n_hidden", "box_size", "n_proposals", "anchor_sample", "proposal_sample", "mask_size", "n_mask_maps",
+        "n_latent", "n_combining", "sigma")],
+    *[("blend", [f"loss.{key}=-1"], f"'loss.{key}' must be in [0, inf], got -1.0") for key in (
+        "semantic", "heat", "distances", "offsets", "coord", "noobj", "kl")],
+    ("blend", ["loss.class_balance=2"], "'loss.class_balance' must be in [0, 1], got 2.0"),
+    ("blend", ["loss.coord=5"], "'loss.coord' is 5.0, but unet has no such option; set it to null, it has "
+     "loss.class_balance, loss.distances, loss.heat, loss.offsets, loss.semantic"),
+    ("blend", ["loss.flux_unit=0"], "'loss.flux_unit' must be positive, got 0.0"),
+    ("blend", ["detection.max_detections=0"], "'detection.max_detections' must be positive, got 0"),
+    ("blend", ["detection.min_score=1.5"], "'detection.min_score' must be in [0, 1], got 1.5"),
+    ("blend", ["detection.map_score=0.01"], "'detection.map_score' is 0.01, below 'detection.min_score' 0.05"),
+    ("blend", ["detection.max_iou=-1"], "'detection.max_iou' must be in [0, 1], got -1.0"),
+    ("blend", ["model.output=image", "detection=" + NONE["detection"], "loss=" + NONE["loss"]],
+     "'simulation.kind' is scenes, but unet_image gives the galaxy in the middle of a pair; choose pairs"),
+    ("blend", ["model.output=image", "detection=" + NONE["detection"], "loss=" + NONE["loss"], "simulation.kind=pairs"],
+     "'data.crop' is 64, but unet_image gives the galaxy in the middle of an image; set it to null"),
+    ("blend", ["train.epochs=0"], "'train.epochs' must be positive, got 0"),
+    ("blend", ["train.learning_rate=2"], "'train.learning_rate' must be in [0, 1], got 2.0"),
+    ("blend", ["train.warmup_iterations=-1"], "'train.warmup_iterations' must be in [0, inf], got -1"),
+    ("blend", ["train.schedule=linear"], "'train.schedule' is 'linear', must be one of constant, cosine"),
+    ("blend", ["train.weight_decay=-1"], "'train.weight_decay' must be in [0, inf], got -1.0"),
+    ("blend", ["train.precision=float16"], "'train.precision' is 'float16', must be one of float32, mixed_bfloat16"),
 ]  # fmt: skip
-CHAINS = {"photoz": ("photoz_simulated.yaml", PhotozConfig), "morph": ("morph_regular.yaml", MorphConfig)}
+CHAINS = {
+    "photoz": ("photoz_simulated.yaml", PhotozConfig), "morph": ("morph_regular.yaml", MorphConfig),
+    "blend": ("blend_unet.yaml", BlendConfig),
+}  # fmt: skip
 
 
 def written(path, chain, overrides):
@@ -486,3 +543,19 @@ def test_a_network_sees_the_whole_stamp_where_the_crop_is_null():
     model = build_model(config)
     assert model.get_layer("image").output.shape == (None, 24, 24, 3)
     assert "crop" not in [layer.name for layer in model.layers]
+
+
+def test_options_of_a_network_of_blend_are_those_of_its_function():
+    from photoz_morph.models.registry import FIELD_NETWORKS, _options
+
+    assert set(BlendConfig.CHOICES["model.name"]) == set(FIELD_NETWORKS)
+    sections = {field.name for field in dataclasses.fields(BlendConfig().model)}
+    for name, function in FIELD_NETWORKS.items():
+        own = {key.partition(".")[2] for key in BlendConfig.OPTIONS[name] if key.startswith("model.")}
+        assert own | {"width", "depth", "upsampling"} == sections & set(_options(function))
+
+
+def test_null_is_the_default_of_a_network_of_blend():
+    config = load_config("blend_unet.yaml", BlendConfig, ["loss.heat=null", "loss.semantic=3"])
+    assert config.option("loss.heat") == 1.0 and config.option("loss.semantic") == 3.0
+    assert load_config("blend_faster_rcnn.yaml", BlendConfig).option("detection.max_iou") == 0.5

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import click
 import pytest
 
+from photoz_morph.blend.config import BlendConfig
 from photoz_morph.cli.blend import main as blend
 from photoz_morph.cli.morph import main as morph
 from photoz_morph.cli.photoz import main as photoz
@@ -19,7 +20,7 @@ from photoz_morph.morph.config import MorphConfig
 from photoz_morph.photoz.config import PhotozConfig
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIGS = [PhotozConfig, MorphConfig]
+CONFIGS = [PhotozConfig, MorphConfig, BlendConfig]
 GROUPS = {"photoz": photoz, "morph": morph, "blend": blend}
 NEEDED = ("sphinx", "myst_nb", "numpydoc", "pydata_sphinx_theme", "sphinx_click")
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]

@@ -66,9 +66,13 @@ WINGS = {
         ["report"],
         ["study"],
         ["baselines"],
-        ["evaluation", "scores_table"],
+        ["score_files"],
+        ["deblending_scores", "predict_galaxies"],
+        ["evaluation", "scores_table", "predict"],
+        ["experiment"],
+        ["finding", "samples"],
         ["dataset"],
-        ["predictions"],
+        ["predictions", "deblended", "config"],
         ["scenes"],
     ],
 }
@@ -85,7 +89,7 @@ NETWORKS = {
     "morph.augmentation",
     "morph.dataset", "morph.classify", "morph.transfer", "morph.experiment", "morph.predict", "morph.export",
     "morph.robustness", "morph.selection.answers", "morph.explanation",
-    "blend.dataset",
+    "blend.dataset", "blend.samples", "blend.finding", "blend.experiment", "blend.predict", "blend.predict_galaxies",
 }  # fmt: skip
 ONLY = {
     "tensorflow": NETWORKS,

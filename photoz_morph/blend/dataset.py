@@ -11,6 +11,7 @@ import tensorflow as tf
 from astropy.table import Table
 
 from photoz_morph.blend.scenes.scene import Scene
+from photoz_morph.catalogs.folds import SPLITS
 from photoz_morph.datasets import reading
 from photoz_morph.shards.blends import unpack_sources
 
@@ -19,7 +20,7 @@ OF_IMAGE = ("image", "instances", "obj_id", "group_id")
 OF_LIGHT = ("pixels", "first_pixel", "place")  # noise-free images of the sources
 
 
-def open_dataset(folder):
+def open_dataset(folder, name=None):
     """Builder of a dataset of `blend build`.
 
     Parameters
@@ -27,6 +28,8 @@ def open_dataset(folder):
     folder : path-like
         The folder given to `build`, if it holds one dataset of this chain; or that of one in it, such as
         blend_data/lsst_pairs, or of its version.
+    name : str, optional
+        Of `DATASETS`, the one that is wanted if the folder holds several.
 
     Raises
     ------
@@ -36,7 +39,10 @@ def open_dataset(folder):
         If there are several, or it is damaged, or another dataset.
     """
     folder = Path(folder)
-    found = [name for name in DATASETS if any(folder.glob(f"{name}/*/dataset_info.json"))]
+    found = [one for one in DATASETS if any(folder.glob(f"{one}/*/dataset_info.json"))]
+    if name is not None:
+        inside = folder.resolve()
+        return reading.open_dataset(inside.parent if inside.name == name else folder, name)
     if len(found) > 1:
         raise ValueError(
             f"{folder}: holds the datasets {', '.join(found)}; give one of them, such as {folder / found[0]}"
@@ -47,6 +53,38 @@ def open_dataset(folder):
     if inside.name in DATASETS:
         return reading.open_dataset(inside.parent, inside.name)
     return reading.open_dataset(folder, inside.parent.name if inside.parent.name in DATASETS else DATASETS[0])
+
+
+def open_run_dataset(dataset, data_dir=None):
+    """Builder of the dataset a run was trained on, or of a copy of it in `data_dir`; see `reading.open_run_dataset`."""
+
+    def identity(builder):
+        return {key: describe(builder)[key] for key in ("images_per_split", "origin", "fields", "content_hash")}
+
+    name = dataset["name"].partition("/")[0]
+    if data_dir is not None:
+        data_dir = open_dataset(data_dir, name).data_dir
+    return reading.open_run_dataset(dataset, data_dir, name, identity)
+
+
+def describe(builder):
+    """Description of the dataset for the run folder."""
+    others = ("content_hash", "survey", *reading.IMAGE_METADATA)
+    metadata = {key: value for key, value in builder.info.metadata.items() if key not in others}
+    return {
+        "path": str(Path(builder.data_dir).resolve()),
+        "name": builder.info.full_name,
+        "origin": metadata.pop("origin"),
+        "images_per_split": [reading.n_galaxies(builder, split) for split in SPLITS],
+        "fields": metadata,
+        "content_hash": reading.content_hash(builder),
+        "images": reading.image_metadata(builder),
+    }
+
+
+def sky_sigma_of(builder):
+    """Noise of an empty pixel in each band, shape (n_bands,) [unit of the image]."""
+    return np.array([float(value) for value in builder.info.metadata["sky_sigma"].split(",")])
 
 
 def bands_of(builder):
@@ -78,7 +116,7 @@ def read_scenes(builder, split, with_source_images=False):
         If a file of the dataset is damaged.
     """
     bands = bands_of(builder)
-    sigma = np.array([float(value) for value in builder.info.metadata["sky_sigma"].split(",")])
+    sigma = sky_sigma_of(builder)
     names = [name for name in builder.info.features if with_source_images or name not in OF_LIGHT]
     examples = reading.read_galaxies(builder, split, dict.fromkeys(names, True)).prefetch(2).as_numpy_iterator()
     while True:

@@ -51,6 +51,44 @@ def scores_rows(columns):
     return [(title, *(_cell(scores, keys) for scores in columns.values())) for title, keys in rows]
 
 
+def deblending_markdown(columns):
+    """Table of the scores of `deblending_scores.evaluate_deblended`, with their 95 % intervals over images.
+
+    Parameters
+    ----------
+    columns : dict of str to dict
+        Title of a column -> scores, all of the same images.
+
+    Returns
+    -------
+    str
+    """
+    first = next(iter(columns.values()))
+    ranges = {**RANGES, "isolated": "blendedness < 1 %"}
+    rows = [
+        *((f"median absolute flux error, {text}", ("flux_error", name, "of_all", "median_absolute"))
+          for name, text in ranges.items()),
+        *((f"mean absolute flux error of found ones, {text}", ("flux_error", name, "of_found", "mean_absolute"))
+          for name, text in ranges.items()),
+        *((f"bias of the flux, {text}", ("flux_error", name, "of_all", "median")) for name, text in ranges.items()),
+        *((f"median absolute colour error [mag], {text}", ("colour_error", name, "median_absolute"))
+          for name, text in ranges.items()),
+        *((f"median absolute error of {shape}, {text}", ("shape_error", shape, name, "median_absolute"))
+          for shape in ("size", "e1") for name, text in ranges.items()),
+    ]  # fmt: skip
+    cells = [(title, *(_cell(scores, keys) for scores in columns.values())) for title, keys in rows]
+    for kind in ("flux", "pixels"):
+        for number, level in enumerate(first.get("coverage", {}).get("levels", ())):
+            values = [scores.get("coverage", {}).get(kind, [])[number:] for scores in columns.values()]
+            title = f"{kind} within the interval of {100 * level:g} %"
+            cells.append((title, *(_cell(value[0], ()) if value else "-" for value in values)))
+    heading = (
+        f"**{first['dataset']}, {DATA_NAMES[first['data']]}** ({count(first['n_images'], 'galaxy in the middle')}; "
+        "95 % intervals over images)"
+    ).replace("galaxy in the middles", "galaxies in the middle")
+    return "\n".join([heading, "", *markdown_table(("score", *columns), cells)])
+
+
 def _cell(scores, keys):
     """A score and its interval as text."""
     for key in keys:

@@ -14,12 +14,13 @@ def read_config(config, config_class, seed, overrides):
     return load_config(config, config_class, [*overrides, *([] if seed is None else [f"seed={seed}"])])
 
 
-def dataset_or_default(config, data_dir, open_dataset, describe, make, quiet):
+def dataset_or_default(n_simulated, data_dir, open_dataset, describe, make, quiet):
     """Make the embedded default if `data_dir` holds no dataset and the config asks for one.
 
     Parameters
     ----------
-    config : PhotozConfig or MorphConfig
+    n_simulated : int or None
+        Galaxies or images that the config has simulated; None where a dataset must be given.
     data_dir : path-like
     open_dataset : callable
         Builder of the dataset in a folder; raises FileNotFoundError if there is none.
@@ -32,7 +33,7 @@ def dataset_or_default(config, data_dir, open_dataset, describe, make, quiet):
     try:
         builder = open_dataset(data_dir)
     except FileNotFoundError:
-        if config.simulation.n_galaxies is None or make is None:
+        if n_simulated is None or make is None:
             raise
         make()
         return

@@ -122,17 +122,26 @@ def grid_detections(
     Returns
     -------
     dict of str to tensor
-        Detections; the score is the confidence times the largest class probability (Redmon et al. 2016, Eq. 1).
+        Detections, with `probabilities` (n, max_detections, n_classes + 1), background first, which is 0; the score is
+        the confidence times the largest class probability (Redmon et al. 2016, Eq. 1).
     """
     predicted, probabilities = split_predictions(predictions, n_boxes)
     n = ops.shape(predicted)[0]
     boxes = ops.reshape(cell_boxes(predicted, stride, size_unit), (n, -1, 4))
     scores = ops.reshape(predicted[..., 4] * ops.max(probabilities, axis=-1, keepdims=True), (n, -1))
-    classes = ops.repeat(ops.reshape(ops.argmax(probabilities, axis=-1), (n, -1)) + 1, n_boxes, axis=1)
+    n_classes = probabilities.shape[-1]
+    probabilities = ops.repeat(ops.reshape(probabilities, (n, -1, n_classes)), n_boxes, axis=1)
     if scores.shape[1] is None or scores.shape[1] > n_candidates:
         scores, best = ops.top_k(scores, n_candidates)
         boxes = ops.take_along_axis(boxes, best[..., None], axis=1)
-        classes = ops.take_along_axis(classes, best, axis=1)
+        probabilities = ops.take_along_axis(probabilities, best[..., None], axis=1)
     found = suppress(boxes, scores, max_detections, max_iou, min_score=min_score)
-    classes = ops.cast(ops.take_along_axis(classes, found.pop("index"), axis=1), "int32")
-    return {**found, "classes": ops.where(found["is_valid"], classes, 0)}
+    probabilities = ops.take_along_axis(probabilities, found.pop("index")[..., None], axis=1)
+    probabilities = ops.where(found["is_valid"][..., None], probabilities, 0.0)
+    classes = ops.cast(ops.argmax(probabilities, axis=-1) + 1, "int32")
+    background = ops.zeros_like(probabilities[..., :1])
+    return {
+        **found,
+        "classes": ops.where(found["is_valid"], classes, 0),
+        "probabilities": ops.concatenate([background, probabilities], axis=-1),
+    }

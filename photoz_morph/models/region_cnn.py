@@ -107,7 +107,8 @@ class RegionCNN(keras.Model):
     class 0 for rows that fill the arrays, with a mask head also "sources": (n, rows, columns), the number of the source
     of each pixel from 1 in the order of the boxes, 0 for the sky. Logs: `loss` and its terms. `predict` gives
     detections: `boxes`, `scores`, `classes`, `is_valid`, `probabilities` (n, max_detections, n_classes + 1),
-    background first, and `masks` (n, max_detections, size, size), probabilities in the frame of the box (see `detection.masks.pasted_masks`).
+    background first, and `masks` (n, max_detections, size, size), probabilities in the frame of the box (see
+    `detection.masks.pasted_masks`).
 
     Parameters
     ----------

@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 from astropy.table import Table
 
+from photoz_morph.blend.deblended import LEVELS, deblended_table
 from photoz_morph.blend.evaluation import evaluate_blend
 from photoz_morph.blend.predictions import blend_predictions
 from photoz_morph.blend.report.results import BlendResults, choose_examples
 from photoz_morph.blend.scenes.scene import Scene
+from photoz_morph.metrics.deblending import coverage_terms, sample_intervals
 from photoz_morph.simulation.blends.truth import SourceImage, measure_sources
 
 SIGMA = np.array([3.0, 4.0])
@@ -118,3 +120,27 @@ def toy_results(scenes, **changes):
     given = {"networks": {"net": scores["net"]}, "baselines": {"source_iou": scores["sep"]}, "examples": examples,
              "metas": metas, "configs": {"net": "task: blend"}}  # fmt: skip
     return BlendResults(**(given | changes))
+
+
+DEBLENDED_META = {**META, "dataset": "lsst_pairs", "model": "unet_image", "bands": "g,r,i"}
+
+
+def deblended_galaxies(n, flux_error=0.0, n_samples=0, sample_sigma=0.1, seed=0):
+    """Galaxies in the middle of pairs, every second one blended, with fluxes that are wrong by a factor.
+
+    With samples the truth is one more draw of what they are drawn of, if `sample_sigma` is 0.1, relative.
+    """
+    rng = np.random.default_rng(seed)
+    flux = 10 ** rng.uniform(2, 4, (n, 3))
+    true = flux * (1 + 0.1 * rng.normal(size=(n, 3))) if n_samples else flux / (1 + flux_error)
+    shape = np.column_stack([rng.uniform(2, 4, n), rng.uniform(-0.3, 0.3, (n, 2))])
+    columns = {
+        "obj_id": np.arange(n), "group_id": np.arange(n), "y": np.full(n, 23.5), "x": np.full(n, 23.5),
+        "blendedness": np.where(np.arange(n) % 2, 0.2, 0.001), "mags": 31.4 - 2.5 * np.log10(true), "true_flux": true,
+        "flux": flux, "true_shape": shape, "shape": shape * [1.1, 1, 1] + [0, 0.02, 0],
+    }  # fmt: skip
+    if n_samples:
+        samples = flux[:, None] * (1 + sample_sigma * rng.normal(size=(n, n_samples, 3)))
+        terms = [coverage_terms(*(one, *sample_intervals(drawn, LEVELS))) for one, drawn in zip(true, samples)]
+        columns |= {"flux_sigma": samples.std(axis=1), "flux_samples": samples, "pixel_coverage": np.array(terms)}
+    return deblended_table(columns, DEBLENDED_META)

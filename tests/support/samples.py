@@ -31,6 +31,25 @@ MORPH_TINY = (
     "adaptation.ramp_epochs=1", "train.class_weights=true", "train.auxiliary_weight=0",
 )  # fmt: skip
 
+BLEND_TINY = (
+    "simulation.kind=pairs", "data.batch_size=8", "data.crop=32", "model.width=4", "model.depth=2", "train.epochs=2",
+    "train.warmup_iterations=0", "train.learning_rate=3e-3",
+)  # fmt: skip
+
+# Network -> shipped config, and what makes it small.
+REGIONS_TINY = (
+    "model.stride=2", "model.sizes=[6, 12]", "model.ratios=[1.0]", "model.n_hidden=8", "model.box_size=3",
+    "model.n_proposals=8", "model.anchor_sample=16", "model.proposal_sample=8", "detection.max_detections=6",
+)  # fmt: skip
+BLEND_NETWORKS = {
+    "unet": ("blend_unet.yaml", ()),
+    "grid_detector": ("blend_grid.yaml", ("detection.min_score=0",)),
+    "faster_rcnn": ("blend_faster_rcnn.yaml", REGIONS_TINY),
+    "mask_rcnn": ("blend_mask_rcnn.yaml", (*REGIONS_TINY, "model.mask_size=3", "model.n_mask_maps=4")),
+    "unet_image": ("blend_deblend_plain.yaml", ("data.crop=null",)),
+    "probabilistic_unet": ("blend_deblend.yaml", ("data.crop=null", "model.n_latent=2")),
+}
+
 
 def colour_stacks(n_galaxies, first_id=0, seed=1):
     """Round galaxies whose g - r grows with redshift, and their table."""

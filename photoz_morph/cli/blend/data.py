@@ -13,6 +13,10 @@ from photoz_morph.cli.options import (
 )
 from photoz_morph.training.quiet import quiet_tensorflow
 
+data_dir_option = click.option(
+    "--data-dir", default="blend_data", show_default=True, type=UserPath(), help="Folder of the prepared dataset."
+)
+
 
 @click.command()
 @click.option("--n-images", default=3_000, show_default=True, type=click.IntRange(min=1), help="Number of images.")
@@ -48,17 +52,20 @@ def simulate(n_images, kind, survey, years, size, faintest, parents, seed, out, 
 
 @click.command()
 @click.argument("blends", default="blends", type=UserPath())
-@click.option("--data-dir", default="blend_data", show_default=True, type=UserPath(),
-              help="Folder of the prepared dataset.")  # fmt: skip
+@data_dir_option
 @overwrite_option
 @beam_options
 @quiet_option
 def build(blends, data_dir, overwrite, runner, beam_option, quiet):
     """Build the TFDS dataset, split 70:10:20, from a folder of BLENDS."""
-    beam = beam_settings_of(runner, beam_option)
+    build_dataset(blends, data_dir, overwrite, quiet, beam_settings_of(runner, beam_option))
+
+
+def build_dataset(blends, data_dir, overwrite, quiet, beam=None):
+    """Build the dataset, with the settings of Beam if there are any, and print its contents."""
     quiet_tensorflow()
     from tfds_builders import lsst_blends
 
     counts = lsst_blends.build(blends, data_dir, overwrite, progress=not quiet, pipeline=build_pipeline(beam))
     listed = ", ".join(f"{number} {split}" for split, number in counts.items())
-    echo(f"{listed} images in {data_dir}. Next: blend baseline {data_dir}", quiet)
+    echo(f"{listed} images in {data_dir}. Next: blend baseline {data_dir}, or blend train", quiet)

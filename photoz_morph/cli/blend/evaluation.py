@@ -1,15 +1,25 @@
-"""The evaluation commands of `blend`: baseline, report."""
+"""The evaluation commands of `blend`: baseline, evaluate, report."""
 
 from pathlib import Path
 
 import click
 
-from photoz_morph.cli.options import UserPath, echo, quiet_option
+from photoz_morph.cli.blend.prediction import predictions_of
+from photoz_morph.cli.options import UserPath, echo, output_file, quiet_option
 from photoz_morph.system.files import check_writable
 from photoz_morph.training.quiet import quiet_tensorflow
 
 METRICS = ("completeness", "ap50", "source_iou", "flux_error")  # of blend.baselines.tuning
 SCORES = "sep_scores.json"
+
+purity_option = click.option(
+    "--purity", default=0.95, show_default=True, type=click.FloatRange(0, 1, min_open=True),
+    help="Purity at which the completeness is asked for.",
+)  # fmt: skip
+radius_option = click.option(
+    "--radius", default=4.0, show_default=True, type=click.FloatRange(min=0, min_open=True),
+    help="Largest distance of a detection from its source [pixel].",
+)  # fmt: skip
 
 
 @click.command()
@@ -20,10 +30,8 @@ SCORES = "sep_scores.json"
               help="Random settings that are tried before the search one by one.")  # fmt: skip
 @click.option("--tune-on", default=100, show_default=True, type=click.IntRange(min=1),
               help="Number of validation images on which settings are tried.")  # fmt: skip
-@click.option("--purity", default=0.95, show_default=True, type=click.FloatRange(0, 1, min_open=True),
-              help="Purity at which the completeness is asked for.")  # fmt: skip
-@click.option("--radius", default=4.0, show_default=True, type=click.FloatRange(min=0, min_open=True),
-              help="Largest distance of a detection from its source [pixel].")  # fmt: skip
+@purity_option
+@radius_option
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
               help="Seed of the settings, the boosting and the intervals.")  # fmt: skip
 @click.option("--out", default="baseline_sep", show_default=True, type=UserPath(), help="Output folder.")
@@ -58,6 +66,59 @@ def baseline(dataset, metric, trials, tune_on, purity, radius, seed, out, proces
     echo("Columns are the scores for which the settings were chosen.", quiet)
     echo(scores_markdown(scores), quiet)
     echo(f"Sources in {', '.join(str(folder / f'{name}.fits') for name in found)}, scores in {folder / SCORES}.", quiet)
+
+
+@click.command()
+@click.argument("predictions", metavar="RUN_OR_FILE", type=UserPath())
+@click.option("--against", multiple=True, type=UserPath(),
+              help="Run folder, predictions, or folder of `blend baseline`, of the same images; may be repeated.")
+@click.option("--data-dir", type=UserPath(),
+              help="Prepared dataset with the truth; by default the one the run was trained on, or blend_data.")
+@purity_option
+@radius_option
+@click.option("--out", type=UserPath(), callback=output_file(),
+              help="JSON file; by default scores.json beside the predictions, or FILE_scores.json of a further FILE "
+              "in a run folder.")
+@quiet_option
+def evaluate(predictions, against, data_dir, purity, radius, out, quiet):
+    """Score sources found in images, or galaxies taken out of blends, with the truth of the images.
+
+    RUN_OR_FILE is a run folder, whose test images are predicted first if necessary, or a file of predictions, of
+    `blend predict` or `blend baseline`. The scores, and those of --against beside them, are printed and saved as JSON.
+    """
+    quiet_tensorflow()
+    from photoz_morph.blend.score_files import evaluate_files
+    from photoz_morph.blend.scores_table import deblending_markdown, scores_markdown
+    from photoz_morph.runs.scores import write_scores
+
+    path = predictions_of(Path(predictions), quiet, data_dir)
+    others = {name: predictions_of(file, quiet, data_dir) for one in against for name, file in _files_of(Path(one))}
+    scores = evaluate_files(path, others, data_dir, purity, radius)
+    columns = {_title(Path(predictions)): {key: value for key, value in scores.items() if key != "against"}}
+    columns |= {name if name not in columns else f"{name} (2)": of for name, of in scores.get("against", {}).items()}
+    echo((scores_markdown if "completeness" in scores else deblending_markdown)(columns), quiet)
+    is_other = path.name != "predictions.fits" and path.with_name("config.yaml").exists()
+    out = out or path.with_name(f"{path.stem}_scores.json" if is_other else "scores.json")
+    write_scores(scores, out)
+    echo(f"Scores in {out}.", quiet)
+
+
+def _files_of(path):
+    """Names and paths of the predictions in a folder of `blend baseline`; others are themselves."""
+    if path.is_dir() and not (path / "config.yaml").exists():
+        files = sorted(path.glob("*.fits"))
+        if not files:
+            raise FileNotFoundError(f"{path}: neither a run folder nor one of `blend baseline`, it holds no .fits file")
+        return [(_title(file), file) for file in files]
+    return [(_title(path), path)]
+
+
+def _title(path):
+    """Name of a run or of a file of predictions, for the head of a column."""
+    folder = path.resolve().parent.name
+    if path.suffix != ".fits":
+        return path.resolve().name
+    return folder if path.name == "predictions.fits" else f"{folder} {path.stem}"
 
 
 @click.command()

@@ -100,4 +100,4 @@ def _dataset_or_default(config, data_dir, quiet):
         context.invoke(mock, scenes=(scenes,), out=mocks, seed=seed, quiet=quiet)
         build_in_subprocess(build_dataset, mocks, data_dir, None, 0, False, quiet)
 
-    dataset_or_default(config, data_dir, open_dataset, describe, make, quiet)
+    dataset_or_default(n_galaxies, data_dir, open_dataset, describe, make, quiet)

@@ -193,7 +193,7 @@ def _dataset_or_default(config, data_dir, quiet):
     def open_it(folder):
         return open_dataset(folder, survey)
 
-    dataset_or_default(config, data_dir, open_it, describe, make if survey == SDSS else None, quiet)
+    dataset_or_default(n_galaxies, data_dir, open_it, describe, make if survey == SDSS else None, quiet)
 
 
 def _check_sizes(config):

@@ -1,0 +1,1 @@
+"""From the outputs of trained networks to the sources of an image."""

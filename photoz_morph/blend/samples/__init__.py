@@ -1,0 +1,1 @@
+"""What networks of `blend` are trained on: squares of images, and the outputs that are right for them."""

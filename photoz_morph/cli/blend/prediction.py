@@ -1,0 +1,61 @@
+"""The prediction commands of `blend`: predict."""
+
+from pathlib import Path
+
+import click
+
+from photoz_morph.cli.options import UserPath, echo, output_file, own_output, quiet_option, run_argument
+from photoz_morph.cli.runs import current_predictions
+from photoz_morph.training.quiet import quiet_tensorflow
+
+run_data_option = click.option(
+    "--data-dir", type=UserPath(), help="Prepared dataset; by default the one the run was trained on."
+)
+
+
+@click.command()
+@run_argument
+@run_data_option
+@click.option("--split", default="test", show_default=True, type=click.Choice(["test", "validation", "train"]),
+              help="Images to predict.")  # fmt: skip
+@click.option("--samples", default=99, show_default=True, type=click.IntRange(min=39),
+              help="Samples of each galaxy, of a probabilistic U-Net.")  # fmt: skip
+@click.option("--out", type=UserPath(), callback=output_file(".fits"),
+              help="A .fits file; by default RUN/predictions.fits, or RUN/predictions_SPLIT.fits.")  # fmt: skip
+@quiet_option
+def predict(run, data_dir, split, samples, out, quiet):
+    """Predict the test images of RUN with all its networks as an ensemble.
+
+    Networks that find sources give a FITS file of detections with their boxes, scores, classes and fluxes, and the map
+    of their pixels. Those that take blends apart give a table of the galaxies in the middle, with their true and
+    predicted fluxes and shapes, and the fluxes of samples.
+    """
+    quiet_tensorflow()
+    from photoz_morph.blend.config import BlendConfig
+    from photoz_morph.runs.folder import read_run
+
+    deblends = read_run(run, BlendConfig)[0].deblends
+    out = Path(out or Path(run) / ("predictions" + f"_{split}" * (split != "test") + ".fits"))
+    if out.parent.is_dir():  # else its absence is the error
+        own_output(out)
+    if deblends:
+        from photoz_morph.blend.deblended import write_deblended
+        from photoz_morph.blend.predict_galaxies import predict_galaxies
+
+        table = predict_galaxies(run, data_dir, split, samples, progress=not quiet)
+        write_deblended(table, out)
+        echo(f"{len(table)} galaxies in {out}. Next: blend evaluate {out}", quiet)
+        return
+    from photoz_morph.blend.predict import predict_sources
+    from photoz_morph.blend.predictions import write_blend_predictions
+
+    found = predict_sources(run, data_dir, split, progress=not quiet)
+    write_blend_predictions(found, out)
+    echo(f"{len(found.table)} sources of {len(found.images)} images in {out}. Next: blend evaluate {out}", quiet)
+
+
+def predictions_of(path, quiet, data_dir=None):
+    """Predictions file of a run folder, predicted first if it is missing or stale; a file is itself."""
+    from photoz_morph.blend.config import BlendConfig
+
+    return current_predictions(path, BlendConfig, predict, quiet, data_dir)

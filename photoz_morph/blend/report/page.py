@@ -75,7 +75,7 @@ def _figure_entries(results, title):
     bars = "Bars are 95 % intervals over images."
     pure = (
         f"Detections count from the score up to which the purity is {first['purity']:g} (dotted), which each method "
-        "has of its own"
+        "has of its own and which is held fixed in the bars, but not in the intervals of Table 1"
     )
     columns = {metric: results.beside(metric) for metric in ("completeness", "flux_error", "source_iou")}
     bins = "From left to right lone sources to those lost in another, shaded where strongly blended"

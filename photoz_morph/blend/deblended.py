@@ -18,6 +18,7 @@ from photoz_morph.system.provenance import code_version
 from photoz_morph.system.tables import table_of, write_fits
 
 HDU = "GALAXIES"
+HEAD = "galaxy"  # of a plain U-Net, beside whose input no output can be called image
 BAND = "i"  # of shapes, the deepest
 LEVELS = (0.5, 0.68, 0.9, 0.95)  # of intervals
 COLUMNS = {
@@ -39,6 +40,11 @@ def middle_source(truth, size):
     """Row of the source nearest to the middle of an image of `size` pixels."""
     middle = (size - 1) / 2
     return int(np.hypot(np.asarray(truth["y"]) - middle, np.asarray(truth["x"]) - middle).argmin())
+
+
+def galaxy_of(outputs):
+    """Image of the galaxy in the outputs of a network, a dict: of a plain U-Net, or the mean of a probabilistic one."""
+    return outputs[HEAD if HEAD in outputs else "image"]
 
 
 def deblended_table(columns, meta):

@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from photoz_morph.blend import dataset
+from photoz_morph.blend.deblended import HEAD, galaxy_of
 from photoz_morph.blend.finding.finder import SourceFinder, compiled
 from photoz_morph.blend.samples.batches import BlendBatches, read_images, training_counts, validation_batches
 from photoz_morph.datasets import reading
@@ -161,7 +162,7 @@ class BlendFold:
             )}  # fmt: skip
         if config.network == "unet_image":
             unit = config.option("loss.flux_unit") * float(np.mean(self.sigma))
-            return {"loss": {"image": ArcsinhError(unit)}}
+            return {"loss": {HEAD: ArcsinhError(unit)}}
         return {}  # the others have losses of their own
 
     def _detection_scores(self, find):
@@ -184,7 +185,7 @@ class BlendFold:
         errors = []
         images = read_images(self.builder, self._validation_split, self.config).batch(BATCH_SIZE)
         for batch in images.as_numpy_iterator():
-            found = ops.convert_to_numpy(function({"image": ops.convert_to_tensor(batch["image"])})["image"])
+            found = ops.convert_to_numpy(galaxy_of(function({"image": ops.convert_to_tensor(batch["image"])})))
             fluxes = [images.sum(axis=(1, 2), dtype=float) for images in (batch["truth"], found)]
             errors.append(np.abs(flux_errors(*fluxes)))
         return {"validation_flux_error": float(np.nanmedian(np.concatenate(errors)))}
@@ -214,7 +215,7 @@ def new_network(config, n_bands=3, seed=0, quantiles=None):
     options |= {key.partition(".")[2]: config.option(key) for key in config.OPTIONS[config.network]
                 if key.startswith("model.")}  # fmt: skip
     if model.name == "unet":
-        options["heads"] = SOURCE_HEADS if config.network == "unet" else {"image": (n_bands, "image")}
+        options["heads"] = SOURCE_HEADS if config.network == "unet" else {HEAD: (n_bands, "image")}
     if model.name == "probabilistic_unet":
         options["kl_weight"] = config.option("loss.kl")
     if model.name in ("grid_detector", "faster_rcnn", "mask_rcnn"):

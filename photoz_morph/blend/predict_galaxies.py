@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from photoz_morph.blend import dataset
 from photoz_morph.blend.config import BlendConfig
-from photoz_morph.blend.deblended import BAND, LEVELS, deblended_table, middle_source
+from photoz_morph.blend.deblended import BAND, LEVELS, deblended_table, galaxy_of, middle_source
 from photoz_morph.blend.finding.finder import compiled
 from photoz_morph.blend.predict import BATCH_SIZE, in_batches, load_networks, run_meta
 from photoz_morph.datasets.reading import n_galaxies
@@ -57,7 +57,7 @@ class Deblender:
                 noise = [np.random.default_rng([SAMPLES, number, obj_id]).normal(size=shape) for obj_id in obj_ids]
                 inputs["noise"] = ops.convert_to_tensor(np.array(noise, np.float32))
             outputs = {name: ops.convert_to_numpy(values) for name, values in function(inputs).items()}
-            galaxies.append(outputs["image"])
+            galaxies.append(galaxy_of(outputs))
             if self._draws:
                 drawn = outputs["samples"]
                 for one, sigma, obj_id in zip(drawn, outputs["sample_sigmas"], obj_ids):

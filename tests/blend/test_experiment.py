@@ -22,11 +22,15 @@ def fit_network(config, data_dir, folder, seed=1, on_batch=None):
 
 TERMS = {
     "unet": ["distances_loss", "heat_loss", "offsets_loss", "semantic_loss"],
-    "grid_detector": [],
     "mask_rcnn": ["box_offsets", "class", "mask", "objectness", "proposal_offsets"],
-    "unet_image": [],
     "probabilistic_unet": ["kl", "nll"],
 }
+
+
+def columns_of(config, terms=()):
+    """Columns of a history."""
+    scores = ["validation_flux_error"] if config.deblends else ["validation_completeness", "validation_ap50"]
+    return ["epoch", "iterations", "learning_rate", "loss", *terms, "validation_loss", *scores, "seconds"]
 
 
 @pytest.mark.parametrize("network", TERMS)
@@ -38,11 +42,15 @@ def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(net
     # The logged loss is a sum whose last bit TensorFlow does not promise; no weight depends on it.
     for row, row_whole in zip(resumed, whole, strict=True):
         assert {**row, "seconds": 0} == pytest.approx({**row_whole, "seconds": 0}, rel=1e-5, nan_ok=True)
-    scores = ["validation_flux_error"] if config.deblends else ["validation_completeness", "validation_ap50"]
-    assert list(whole[0]) == [
-        "epoch", "iterations", "learning_rate", "loss", *sorted(TERMS[network]), "validation_loss", *scores, "seconds"
-    ]  # fmt: skip
+    assert list(whole[0]) == columns_of(config, TERMS[network])
     assert not load_network(folder / "model.keras", compile=True).compiled  # neither losses nor optimizer are kept
+
+
+@pytest.mark.parametrize("network", ["grid_detector", "unet_image"])
+def test_networks_of_one_loss_are_trained_and_scored(network, blend_data_dir, tmp_path):
+    config = config_of(network)
+    history = fit_network(config, blend_data_dir, tmp_path)
+    assert list(history[0]) == columns_of(config) and history[1]["loss"] < history[0]["loss"]
 
 
 def test_a_small_unet_learns_to_find_sources(blend_data_dir, tmp_path):

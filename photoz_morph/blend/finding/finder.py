@@ -62,6 +62,7 @@ class SourceFinder:
     def _measured(self, image, sources):
         """Table and map of the sources of an image, with pixels where the network gives none, and fluxes."""
         centres, boxes, scores = (np.asarray(sources[name], float) for name in ("centres", "boxes", "scores"))
+        boxes = np.clip(boxes, -0.5, np.array(image.shape[:2] * 2) - 0.5)  # as those of the truth
         is_sure = scores >= self.config.option("detection.map_score")
         profiles = fit_profiles(image, self.sigma, centres, boxes)
         owners = sources["owners"]

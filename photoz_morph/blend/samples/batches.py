@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from photoz_morph.blend.deblended import HEAD
 from photoz_morph.blend.samples.middle import middle_galaxy
 from photoz_morph.blend.samples.squares import OF_SOURCES, padded, random_square, turned
 from photoz_morph.blend.samples.targets import target_function
@@ -162,4 +163,4 @@ def _of_deblender(batch):
     """Inputs and right output of a network that gives the galaxy in the middle."""
     if "noise" in batch:
         return {"image": batch["image"], "noise": batch["noise"]}, batch["truth"]
-    return {"image": batch["image"]}, {"image": batch["truth"]}
+    return {"image": batch["image"]}, {HEAD: batch["truth"]}

@@ -56,9 +56,9 @@ def test_an_unsure_detection_takes_nothing_from_sure_ones():
     both = fit_profiles(image, SIGMA, [[20, 20], [20, 23]], [box, [15, 18, 25, 28]])
     alone = shared_fluxes(image, both.of([True, False]), np.array([True]))
     found = shared_fluxes(image, both, np.array([True, False]))
-    np.testing.assert_allclose(found[0], alone[0])
+    np.testing.assert_allclose(found[0], alone[0], rtol=1e-4)  # sums in single precision
     shared = shared_fluxes(image, both, np.array([True, True]))
-    assert shared[0, 0] < 0.9 * found[0, 0] and shared[1] == pytest.approx(found[1])
+    assert shared[0, 0] < 0.9 * found[0, 0] and shared[1] == pytest.approx(found[1], rel=1e-4)
 
 
 def test_no_detection_has_no_flux():

@@ -73,7 +73,7 @@ def test_a_deblender_is_shown_the_galaxy_in_the_middle_without_noise(builder, sc
         assert distance.min() < 2 and found[scene.obj_id].sum() > 0
     inputs, truth = epoch_of(builder, config)[0]
     # What is left without the galaxy is its neighbour and noise: less than the image nearly everywhere it is bright.
-    light = truth["image"].sum(axis=-1)
+    light = truth["galaxy"].sum(axis=-1)
     brightest = np.argmax(light.reshape(len(light), -1), axis=1)
     of_image = inputs["image"].sum(axis=-1).reshape(len(light), -1)
     ratio = of_image[np.arange(len(light)), brightest] / light.reshape(len(light), -1).max(axis=1)

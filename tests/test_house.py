@@ -64,7 +64,7 @@ WINGS = {
     "blend": [
         ["baselines"],
         ["evaluation", "scores_table"],
-        ["dataset"],
+        ["dataset", "maps"],
         ["predictions"],
         ["scenes"],
     ],
@@ -82,7 +82,7 @@ NETWORKS = {
     "morph.augmentation",
     "morph.dataset", "morph.classify", "morph.transfer", "morph.experiment", "morph.predict", "morph.export",
     "morph.robustness", "morph.selection.answers", "morph.explanation",
-    "blend.dataset",
+    "blend.dataset", "blend.maps.galaxies",
 }  # fmt: skip
 ONLY = {
     "tensorflow": NETWORKS,

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 
-from photoz_morph.catalogs.folds import SPLITS, assign_split
 from photoz_morph.system.files import write_whole
 
 NAMES = ("Omega_m", "sigma_8", "A_SN1", "A_AGN1", "A_SN2", "A_AGN2")  # columns of CAMELS; others are parameter_7 ...
@@ -38,7 +37,8 @@ class Multifield:
     names : tuple of str
         Of the parameters.
     simulation : ndarray of int, shape (n,)
-        Row of the simulation in the file of parameters: the group of a map.
+        Row of the simulation in the file of parameters: the group of a map, of which `catalogs.folds.assign_split`
+        makes a split that keeps all maps of a simulation together.
     """
 
     path: Path
@@ -46,12 +46,6 @@ class Multifield:
     parameters: np.ndarray
     names: tuple
     simulation: np.ndarray
-
-    def rows_of(self, split):
-        """Maps of a split, "train", "validation" or "test" (70 : 10 : 20); all of a simulation are in one."""
-        if split not in SPLITS:
-            raise ValueError(f"split is {split!r}; choose one of {', '.join(SPLITS)}")
-        return np.flatnonzero(assign_split(self.simulation) == split)
 
     def read_maps(self, rows):
         """Some maps, shape (n, n_pixels, n_pixels), float32.

@@ -131,7 +131,7 @@ def gaussian_power(power):
     Returns
     -------
     ndarray, shape (n, n // 2 + 1)
-        The correlation functions are related by xi_G = ln(1 + xi): Coles & Jones (1991), Eq. 24. What rounding or the
+        The correlation functions are related by xi_G = ln(1 + xi): Coles & Jones (1991). What rounding or the
         relation makes negative is 0.
     """
     n = len(power)

@@ -1,7 +1,9 @@
+import keras
 import numpy as np
 import pytest
 
 from photoz_morph.blend.baselines.wiener import measured_prior, wiener_filter
+from photoz_morph.models.unet import unet
 from photoz_morph.simulation.cosmology.lognormal import (
     FieldSettings,
     field_power,
@@ -58,6 +60,22 @@ def test_no_other_amount_of_smoothing_does_better(fields):
               for factor in (0.4, 1.0, 2.5)}  # fmt: skip
     assert errors[1.0] < min(errors[0.4], errors[2.5])
     assert errors[1.0] < 0.8 * np.mean((observed[..., 0] - truth[..., 0]) ** 2)
+
+
+def test_a_small_network_comes_near_the_filter_and_does_not_beat_it(fields):
+    """A U-Net from the observation and its mask to the field; 300 fields of 16 x 16 are few."""
+    observed, truth = observe_fields(fields, range(400), OBSERVED)
+    network = unet((16, 16, 2), {"clean": (1, "logits")}, width=8, depth=2, seed=1)
+    schedule = keras.optimizers.schedules.CosineDecay(5e-3, 15 * 12)
+    network.compile(keras.optimizers.Adam(schedule), {"clean": "mse"}, jit_compile=False)
+    keras.utils.set_random_seed(1)
+    network.fit({"image": observed[:300]}, {"clean": truth[:300]}, 25, 15, verbose=0)
+    mean, power = measured_prior(truth[:300, ..., 0])
+    test = truth[300:, ..., 0]
+    by_network = network.predict({"image": observed[300:]}, verbose=0)["clean"][..., 0]
+    by_filter = wiener_filter(observed[300:], mean, power, 2.5, 0.3)
+    errors = [np.mean((restored - test) ** 2) for restored in (by_filter, by_network)]
+    assert 0.97 * errors[0] < errors[1] < 0.7 * test.var(), (errors, test.var())
 
 
 def test_data_without_noise_are_refused(fields):

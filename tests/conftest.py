@@ -191,6 +191,22 @@ def blend_run_dirs(blend_data_dir, made_once):
     return {network: folder / network for network in BLEND_NETWORKS}
 
 
+@pytest.fixture(scope="session")
+def maps_dir(made_once):
+    """Shards of 60 galaxies of 32 x 32 pixels with maps."""
+    from tests.support.maps import make_maps
+
+    return made_once("galaxy_maps", make_maps)
+
+
+@pytest.fixture(scope="session")
+def maps_data_dir(maps_dir, made_once):
+    """Dataset of those galaxies."""
+    from tfds_builders import lsst_maps
+
+    return made_once("galaxy_maps_data", lambda folder: lsst_maps.build(maps_dir, folder, progress=False))
+
+
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures of reports are not drawn: for tests of the words beside them."""

@@ -15,7 +15,7 @@ from photoz_morph.cli.photoz import main as photoz
 ROOT = Path(__file__).resolve().parents[1]
 GROUPS = {"photoz": photoz, "morph": morph, "blend": blend}
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in
-             ("results", "simulations", "formats", "your_data", "blend")))  # fmt: skip
+             ("results", "simulations", "formats", "your_data", "blend", "maps")))  # fmt: skip
 ALL_TEXTS = sorted(
     str(path.relative_to(ROOT))
     for pattern in ("*.md", "docs/**/*.md", "docs/**/*.rst", "photoz_morph/data/*.md", "tests/data/*.md")

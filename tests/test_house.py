@@ -71,7 +71,7 @@ WINGS = {
         ["evaluation", "scores_table", "predict"],
         ["experiment"],
         ["finding", "samples"],
-        ["dataset"],
+        ["dataset", "maps"],
         ["predictions", "deblended", "config"],
         ["scenes"],
     ],
@@ -90,6 +90,7 @@ NETWORKS = {
     "morph.dataset", "morph.classify", "morph.transfer", "morph.experiment", "morph.predict", "morph.export",
     "morph.robustness", "morph.selection.answers", "morph.explanation",
     "blend.dataset", "blend.samples", "blend.finding", "blend.experiment", "blend.predict", "blend.predict_galaxies",
+    "blend.maps.galaxies",
 }  # fmt: skip
 ONLY = {
     "tensorflow": NETWORKS,

@@ -15,6 +15,7 @@ IMAGE_METADATA = ("bands", "pixel_scale", "unit", "engine", "combine", "code")
 BUILD_COMMANDS = {
     "tng_lsst_mocks": "morph build MOCKS",
     "gri_composites": "morph build MOCKS --sky IMAGES",
+    "lsst_maps": "blend build MAPS",
     **{f"{survey}_{kind}": "blend build BLENDS" for survey in ("lsst", "sdss") for kind in ("blends", "pairs")},
 }
 

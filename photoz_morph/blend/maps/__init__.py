@@ -1,0 +1,1 @@
+"""Maps of the stars and dust of a galaxy from its image."""

@@ -1,0 +1,1 @@
+"""Scores of maps against true maps, and of the parameters behind fields."""

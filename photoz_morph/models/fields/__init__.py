@@ -1,0 +1,1 @@
+"""Networks for periodic fields, such as of the density of matter."""

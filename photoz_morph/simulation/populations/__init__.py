@@ -1,0 +1,1 @@
+"""Galaxies whose stars have ages, metallicities and masses, with maps of them."""

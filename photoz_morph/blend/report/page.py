@@ -107,7 +107,7 @@ def _example_entries(results, title):
         caption = (
             f"{title}: the {role} image of {name}, by the mean IoU of the pixels of its targets, {iou:.2f}. Above, "
             "what is there; below, what was found. Left, the image in i, r, g with boxes, below only those of "
-            "detections that count; middle, the pixels of each source, a found one with the colour of the true one that it "
+            "detections that count; middle, the pixels of each source, a found one with the colour of the one that it "
             "overlaps best, grey without any; right, the classes of the pixels."
         )
 

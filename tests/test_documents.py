@@ -23,7 +23,7 @@ ALL_TEXTS = sorted(
     if "_build" not in path.parts
 )
 ROOTS = ("photoz_morph", "tfds_builders")
-MAX_WORDS = 900
+MAX_WORDS = 950
 
 
 def named_commands(text):

@@ -164,19 +164,18 @@ def _image_wcs(path):
 def _read_field(paths):
     """Field of all frames of an exposure, cut to the pixels that some frame of each band has."""
     bands = tuple(match_name(str(path), SDSS).band for path in paths)
-    survey = SDSS.of_bands(bands)
-    index = index_frames(list(paths), survey, keep_bad=True)
+    index = index_frames(list(paths), SDSS, keep_bad=True)
     damage = [text for text in index["damage"] if text]
     if damage:
         raise ValueError(damage[0])
     middle = index["center"].mean(axis=0)
     ra, dec = np.degrees([np.arctan2(middle[1], middle[0]), np.arcsin(middle[2] / np.linalg.norm(middle))])
-    scale = survey.pixel_scale / 3600
+    scale = SDSS.pixel_scale / 3600
     # Half the extent of a frame to the north and to the east, and as much as the bands lie apart.
     half = np.einsum("nij,nj->ni", np.abs(index["cd"]), index["shape"][:, ::-1] / 2).max()
     apart = np.degrees(np.linalg.norm(index["center"] - middle, axis=1).max())
     size = 2 * int(np.ceil((half + apart) / scale))
-    scene = read_field_scene(index, survey, ra % 360, dec, size)
+    scene = read_field_scene(index, SDSS, ra % 360, dec, size, bands)
     wcs = WCS(naxis=2)
     wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [ra % 360, dec]
     wcs.wcs.crpix, wcs.wcs.cdelt = [size / 2 + 0.5] * 2, [-scale, scale]
@@ -185,4 +184,4 @@ def _read_field(paths):
     if not len(rows):
         raise ValueError(f"{paths[0]}: no pixel that all {len(paths)} frames have; give frames of one field")
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    return SkyScene(replace(scene, image=scene.image[box], sigma=scene.sigma[box]), wcs[box], survey)
+    return SkyScene(replace(scene, image=scene.image[box], sigma=scene.sigma[box]), wcs[box], SDSS.of_bands(bands))

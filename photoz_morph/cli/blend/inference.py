@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
+from photoz_morph.cli.blend.evaluation import METRICS
 from photoz_morph.cli.options import UserPath, dust_option, echo, quiet_option
 from photoz_morph.system.files import check_writable
 
-METRICS = ("completeness", "ap50", "source_iou", "flux_error")  # of blend.baselines.tuning
 KEPT = ("z_phot", "z_median", "z_mode", "z_lower", "z_upper", "ebv", "ebv_source", "pdf")  # columns of redshifts
 
 

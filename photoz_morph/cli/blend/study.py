@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from photoz_morph.cli.blend.inference import METRICS, tuned_settings
+from photoz_morph.cli.blend.evaluation import METRICS
+from photoz_morph.cli.blend.inference import tuned_settings
 from photoz_morph.cli.options import UserPath, echo, quiet_option
 from photoz_morph.system.files import check_writable
 

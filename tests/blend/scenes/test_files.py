@@ -53,6 +53,12 @@ def test_a_field_has_the_pixels_of_the_survey_and_its_sources_are_where_frames_h
     assert band.max() == pytest.approx(frame[peak], rel=0.2)  # resampled
 
 
+def test_a_field_may_have_fewer_bands():
+    (files,) = find_scenes(sorted(FRAMES.glob("frame-[gri]-003918*")))
+    sky = files.read()
+    assert sky.scene.bands == sky.survey.bands == ("g", "r", "i") and sky.scene.image.shape[-1] == 3
+
+
 def test_an_image_keeps_its_pixels_and_its_wcs(tmp_path):
     cards = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 30.0, "CRVAL2": 5.0, "CRPIX1": 25.5, "CRPIX2": 30.5,
              "CDELT1": -1e-4, "CDELT2": 1e-4}  # fmt: skip

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from photoz_morph.blend.baselines import tuning
-from photoz_morph.cli.blend.inference import METRICS
 from photoz_morph.system.tables import read_fits
 from tests.cli.blend.test_data import blend
 from tests.support.blends import gaussian_sources
@@ -65,10 +63,6 @@ def test_tuned_settings_are_used(image, tmp_path):
     scores.write_text(json.dumps({"data": "simulated", "tuned_for": {"ap50": {"settings": '{"threshold": -1}'}}}))
     result = blend(*words, "--settings", scores, "--metric", "ap50")
     assert "no settings of sep for ap50 in it (threshold is -1, needs to be positive); tune again" in result.output
-
-
-def test_metrics_of_the_option_are_those_that_can_be_tuned():
-    assert METRICS == tuple(tuning.METRICS)
 
 
 def test_what_is_wrong_is_said_in_one_line(export, image, tmp_path, monkeypatch):

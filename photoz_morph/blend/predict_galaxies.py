@@ -59,11 +59,10 @@ class Deblender:
             outputs = {name: ops.convert_to_numpy(values) for name, values in function(inputs).items()}
             galaxies.append(galaxy_of(outputs))
             if self._draws:
-                drawn = outputs["samples"]
-                for one, sigma, obj_id in zip(drawn, outputs["sample_sigmas"], obj_ids):
-                    rng = np.random.default_rng([PIXELS, number, obj_id])
-                    one += sigma * rng.standard_normal(one.shape, np.float32)
-                samples.append(drawn)
+                samples.append(np.stack([
+                    one + sigma * np.random.default_rng([PIXELS, number, obj_id]).standard_normal(one.shape, np.float32)
+                    for one, sigma, obj_id in zip(outputs["samples"], outputs["sample_sigmas"], obj_ids)
+                ]))  # fmt: skip
         return np.mean(galaxies, axis=0), np.concatenate(samples, axis=1) if samples else None
 
 

@@ -42,7 +42,7 @@ REGIONS_TINY = (
     "model.n_proposals=8", "model.anchor_sample=16", "model.proposal_sample=8", "detection.max_detections=6",
 )  # fmt: skip
 BLEND_NETWORKS = {
-    "unet": ("blend_unet.yaml", ()),
+    "unet": ("blend_unet.yaml", ("detection.min_score=0",)),
     "grid_detector": ("blend_grid.yaml", ("detection.min_score=0",)),
     "faster_rcnn": ("blend_faster_rcnn.yaml", REGIONS_TINY),
     "mask_rcnn": ("blend_mask_rcnn.yaml", (*REGIONS_TINY, "model.mask_size=3", "model.n_mask_maps=4")),

@@ -24,9 +24,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
         import tensorflow as tf
 
         maps = ops.cast(inputs, "float32")  # as Keras's own: bfloat16 has too few digits for moments
-        normalised, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            maps, ops.convert_to_tensor(self.gamma), ops.convert_to_tensor(self.beta), epsilon=self.epsilon
-        )
+        none = ops.zeros((0,), "float32")
+        # Not tf.nn's function, which raises epsilon to 1.001e-5.
+        normalised, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=maps, scale=ops.convert_to_tensor(self.gamma), offset=ops.convert_to_tensor(self.beta), mean=none,
+            variance=none, epsilon=self.epsilon, is_training=True,
+        )  # fmt: skip
         n_values = ops.cast(ops.prod(ops.shape(maps)[:3]), "float32")
         variance = variance * (n_values - 1) / n_values  # the kernel divides by n - 1, Keras by n
         for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):

@@ -141,9 +141,11 @@ def _verdict(ensemble, single, size):
     else:
         words = "neither is shown to be harder to move"
     ratio = f"{found['ratio']:.2g} times" if np.isfinite(found["ratio"]) else "an unknown factor times"
+    more, sign = ("more", 1) if value >= 0 else ("fewer", -1)
+    low, high = sorted((sign * low, sign * high))
     return (
-        f"{attack_label(ensemble.meta)}: of {found['n_galaxies']:,} galaxies, {value:+.0f} % ({low:+.0f} to "
-        f"{high:+.0f}) more are moved by {where} for the {victim_name(single.meta)} than for the "
+        f"{attack_label(ensemble.meta)}: of {found['n_galaxies']:,} galaxies, {where} move {sign * value:.0f} % "
+        f"({low:.0f} to {high:.0f}) {more} for the {victim_name(single.meta)} than for the "
         f"{victim_name(ensemble.meta)}: "
         f"{words}. In the median the {victim_name(ensemble.meta)} needs {ratio} the change; it needs more for "
         f"{found['harder'][0]:,} galaxies and less for {found['harder'][1]:,}."

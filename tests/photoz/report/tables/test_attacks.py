@@ -32,9 +32,11 @@ def test_a_median_beyond_the_largest_change_is_called_not_moved():
 
 def test_the_victim_that_needs_more_is_named():
     (sentence,) = attack_verdicts(tables())
-    assert "of 40 galaxies, +100 % (+100 to +100) more are moved by 1,000 e-" in sentence
+    assert "of 40 galaxies, 1,000 e- move 100 % (100 to 100) more for the single network 1 than for the" in sentence
     assert "the ensemble is harder to move" in sentence and "needs 10 times the change" in sentence
     assert "needs more for 40 galaxies and less for 0" in sentence
+    reversed_roles = {"a_ensemble": attacked(EASY)[0], "a_network1": attacked(HARD, "network1")[0]}
+    assert "move 100 % (100 to 100) fewer for the single network 1" in attack_verdicts(reversed_roles)[0]
     alike = {"a_ensemble": attacked(EASY)[0], "a_network1": attacked(EASY, "network1")[0]}
     assert "neither is shown to be harder to move" in attack_verdicts(alike)[0]
     assert attack_verdicts({"a_ensemble": attacked(EASY)[0], "b_network1": attacked(EASY, "network1")[0]}) == []

@@ -10,7 +10,7 @@ import numpy as np
 from photoz_morph.metrics.maps.pixels import map_scores, map_terms
 
 # Map -> centre and scale, about the mean and the standard deviation of its pixels.
-UNITS = {"mass": (7.5, 0.7), "age": (9.5, 0.3), "metallicity": (-0.1, 0.25), "a_v": (0.25, 0.25)}
+UNITS = {"mass": (7.7, 0.55), "age": (9.6, 0.3), "metallicity": (-0.2, 0.25), "a_v": (0.1, 0.15)}
 HEAD = {"maps": (len(UNITS), "logits")}  # of `models.unet`
 FAINTEST = 25.0  # [mag/arcsec^2] in r, to which pixels count
 

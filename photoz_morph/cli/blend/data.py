@@ -42,8 +42,10 @@ data_dir_option = click.option(
               help="Number of processes; all cores by default. The output does not depend on it.")  # fmt: skip
 @quiet_option
 def simulate(n_images, kind, survey, years, size, faintest, parents, seed, out, processes, quiet):
-    """Simulate images of many galaxies and stars, or of single galaxies with maps, with known truth (the embedded
-    default)."""
+    """Simulate images of many galaxies and stars with known truth (the embedded default).
+
+    With --kind maps they are of single galaxies, with maps of their stellar mass, age, metallicity and dust.
+    """
     if years is not None and survey != "lsst":
         raise click.UsageError("--years goes with --survey lsst; SDSS has a single exposure")
     if kind == "maps":
@@ -77,7 +79,10 @@ def _simulate_maps(n_galaxies, years, size, seed, out, processes, quiet):
 @beam_options
 @quiet_option
 def build(blends, data_dir, overwrite, runner, beam_option, quiet):
-    """Build the TFDS dataset, split 70:10:20, from a folder of BLENDS: scenes, pairs, or galaxies with maps."""
+    """Build the TFDS dataset, split 70:10:20, from a folder of BLENDS.
+
+    They are scenes, pairs, or galaxies with maps, as `blend simulate` wrote them.
+    """
     build_dataset(blends, data_dir, overwrite, quiet, beam_settings_of(runner, beam_option))
 
 

@@ -159,5 +159,6 @@ def _open_array(path):
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        reason = " ".join(str(error).split())
+        # Not NumPy's own words, which advise to load what is no array as a pickle.
+        reason = "truncated, damaged or of Python objects"
         raise ValueError(f"{path}: cannot be read as a NumPy array ({reason}); fetch it again") from error

@@ -119,7 +119,9 @@ def read_multifield(maps, parameters=None):
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"{path}: cannot be read as an array of NumPy ({error}); get it again") from error
+        # Not NumPy's own words, which advise to load what is no array as a pickle.
+        reason = "truncated, damaged or of Python objects"
+        raise ValueError(f"{path}: cannot be read as an array of NumPy ({reason}); get it again") from error
     if not isinstance(array, np.ndarray) or array.ndim != 3 or array.shape[1] != array.shape[2] or not len(array):
         shape = getattr(array, "shape", "of an archive")
         raise ValueError(f"{path}: has shape {shape}; maps have shape (n, n_pixels, n_pixels)")

@@ -69,8 +69,9 @@ def _load(path):
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path}: cannot be read as .npz ({reason}); download it again") from error
+        # Not NumPy's own words, which advise to load what is no .npz file as a pickle, and so run its code.
+        reason = "truncated, damaged or of Python objects"
+        raise ValueError(f"{path}: cannot be read as .npz, {reason}; download it again") from error
 
 
 def _truth(path, arrays, bands, image):

@@ -83,6 +83,8 @@ def fit(fold, member_dir, seed, strategy, on_batch=None):
     n_iterations, n_epochs = training_length(fold.config, train.n_galaxies)
     with strategy.scope():
         model = load_checkpoint(member_dir, fold) or fold.new_network(n_iterations, seed)
+        if not model.optimizer.built:  # the first step would do it, and then be traced twice
+            model.optimizer.build(model.trainable_variables)
 
     # Rows of an epoch whose checkpoint was not written are dropped: that epoch is run again. By iterations, since the
     # last epoch may be a partial one.

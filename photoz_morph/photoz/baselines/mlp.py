@@ -101,6 +101,7 @@ def _new_network(n_features, n_bins, n_iterations, seed):
         keras.optimizers.Adam(rate), keras.losses.CategoricalCrossentropy(), jit_compile=False,
         steps_per_execution=STEPS_AT_ONCE,
     )  # fmt: skip
+    network.optimizer.build(network.trainable_variables)  # otherwise its step is traced twice
     return network
 
 

@@ -63,6 +63,7 @@ def report_run(run_dir, out_dir=None, data_dir=None, progress=True, trials=(), r
     FileNotFoundError
         If the folder is not a run folder, has no finished network or no predictions.
     """
+    _check(run_dir, trials, region)
     baseline_note = update_baselines(run_dir, data_dir, progress=progress)
     notes = {"baseline_note": baseline_note, "bounds_note": update_bounds(run_dir, data_dir, progress)}
     results = replace(current_results(run_dir, trials, region), **notes)
@@ -183,10 +184,17 @@ def current_results(run_dir, trials=(), region=SUSPECT_ZONE):
     Parameters and errors are those of `read_results`, and a FileNotFoundError if there are no predictions.
     """
     run_dir = Path(run_dir)
-    finished_members(run_dir, PhotozConfig)  # this and the region raise here, not after the work
-    in_region([0.0], [0.0], region)
-    predictions = read_together([run_dir / "predictions.fits"])[0]
+    predictions = _check(run_dir, trials, region)
     return read_results(run_dir, predictions, current_scores(run_dir, *predictions), trials, region)
+
+
+def _check(run_dir, trials, region):
+    """Read all files of a run once, so that a broken one is named before the work; returns the predictions."""
+    finished_members(run_dir, PhotozConfig)
+    in_region([0.0], [0.0], region)
+    predictions = read_together([Path(run_dir) / "predictions.fits"])[0]
+    read_results(run_dir, predictions, {}, trials, region)
+    return predictions
 
 
 def random_stacks(builder, folds, n_stacks):

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from photoz_morph.cli.photoz import main
 from photoz_morph.metrics.redshifts.pdf_scores import pit
+from photoz_morph.photoz import report_run
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.evaluation.scores import evaluate
 from photoz_morph.photoz.predictions import read_predictions, write_predictions
@@ -50,6 +51,14 @@ def test_scores_of_something_else_are_not_taken_for_those_of_the_run(tmp_path, o
     assert list(scores["comparison"]["methods"]) == ["toy", "k-NN"]
     (run / "knn.fits").unlink()
     assert "comparison" not in current_results(run).scores
+
+
+def test_a_broken_file_is_named_before_the_baselines_are_made(monkeypatch, tmp_path):
+    run = photoz_run(tmp_path / "run", photoz_predictions())
+    (run / "environment.json").write_text("{")
+    monkeypatch.setattr(report_run, "update_baselines", lambda *arguments, **options: pytest.fail("made"))
+    with pytest.raises(ValueError, match="environment.json: not JSON, or truncated"):
+        report_run.report_run(run, progress=False)
 
 
 def test_comparison_is_there_with_the_knn_and_only_then(plain, tmp_path):

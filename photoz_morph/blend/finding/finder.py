@@ -5,7 +5,7 @@ What is made of detections is the same for all networks:
 - A source of a lower score than `detection.map_score` is in the table but owns no pixel.
 - `of_maps` and `of_boxes` say which pixels are whose; where a network says nothing of pixels, it is the rule of the
   truth: they are of the brightest profile of `profiles`, if any exceeds one sigma of the noise.
-- Fluxes are those of the pixels, divided among the detections in proportion to their profiles.
+- Fluxes are those of the profiles, fitted together, with what these leave over.
 
 Of several U-Nets the maps are averaged before sources are looked for. Boxes of several other networks that overlap are
 one source, see `ensembles`.
@@ -19,7 +19,7 @@ from keras import ops
 
 from photoz_morph.blend.finding.of_boxes import sources_of_boxes
 from photoz_morph.blend.finding.of_maps import sources_of_maps
-from photoz_morph.blend.finding.profiles import brightest_detection, fit_profiles, shared_fluxes
+from photoz_morph.blend.finding.profiles import brightest_detection, fit_profiles, fitted_fluxes
 from photoz_morph.shards.blends import CLASS_NAMES
 
 
@@ -76,7 +76,7 @@ class SourceFinder:
             "box": boxes.astype(np.float32),
             "score": scores.astype(np.float32),
             "probability": probability.reshape(-1, len(CLASS_NAMES)),
-            "flux": shared_fluxes(image, profiles, is_sure).astype(np.float32),
+            "flux": fitted_fluxes(image, profiles, is_sure).astype(np.float32),
             "n_visible": np.bincount(owners.ravel(), minlength=len(scores) + 1)[1:].astype(np.int32),
         })  # fmt: skip
         return table, owners.astype(np.int16)

@@ -23,7 +23,7 @@ def test_an_epoch_is_the_next_passes_one_after_the_other(morph_data_dir):
 
 
 def test_training_on_few_labels_is_validated_and_kept_every_hundred_steps_or_so(morph_data_dir, tmp_path):
-    options = ["data.n_labels=40", "train.iterations=150", "model.width=null", "train.class_weights=false"]
+    options = ["data.n_labels=40", "train.iterations=150", "train.class_weights=false"]
     config = load_config("morph_convnet.yaml", MorphConfig, [*MORPH_TINY, "adaptation={name: none}", *options])
     history = fit(MorphExperiment(config, morph_data_dir).fold(0), tmp_path, 1, choose_strategy("none"))
     assert [(row["epoch"], row["iterations"]) for row in history] == [(1, 100), (2, 150)]

@@ -95,7 +95,8 @@ def test_report_of_a_deblender_shows_its_galaxies_beside_those_of_sep(blend_run_
     result = blend("report", run, "--baseline", sep)
     assert result.exit_code == 0 and f"Report in {run}/report/report.html." in result.output, result.output
     page = Page((run / "report" / "report.html").read_text())
-    assert "The fluxes that net gives 11 simulated galaxies" in page.visible and "; those of sep for IoU" in page.visible
+    assert "The fluxes that net gives 11 simulated galaxies" in page.visible
+    assert "; those of sep for IoU" in page.visible
     assert "the galaxy with the least, the median and the largest error of the flux by net" in page.visible
     table = (run / "report" / "scores.md").read_text()
     assert "| score | net | sep for IoU |" in table and "| pixels within the interval of 95 % | " in table

@@ -73,7 +73,7 @@ def test_networks_write_the_files_of_infer_with_classes_and_deblended_galaxies(e
 )
 def test_what_is_wrong_with_a_model_is_said_in_one_line(words, message, exports, image, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = blend("infer", image, *(exports[word] if word in (0, 1) else word for word in words))
+    result = blend("infer", image, "-q", *(exports[word] if word in (0, 1) else word for word in words))
     assert result.exit_code != 0 and message in result.output and result.output.count("\n") == 1
 
 

@@ -65,6 +65,7 @@ WINGS = {
         ["report_run", "infer"],
         ["report"],
         ["study"],
+        ["export"],
         ["baselines"],
         ["score_files"],
         ["deblending_scores", "predict_galaxies"],
@@ -90,7 +91,7 @@ NETWORKS = {
     "morph.dataset", "morph.classify", "morph.transfer", "morph.experiment", "morph.predict", "morph.export",
     "morph.robustness", "morph.selection.answers", "morph.explanation",
     "blend.dataset", "blend.samples", "blend.finding", "blend.experiment", "blend.predict", "blend.predict_galaxies",
-    "blend.maps.galaxies",
+    "blend.export", "blend.maps.galaxies",
 }  # fmt: skip
 ONLY = {
     "tensorflow": NETWORKS,

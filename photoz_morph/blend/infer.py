@@ -1,8 +1,8 @@
 """Sources of real images: a catalogue, the map of their pixels, stamps without their neighbours, and a picture.
 
 A finder is a function from a scene, its sky subtracted, to the table of its sources and the map of their pixels, in
-which i + 1 is where row i is. `SepFinder` is one; a network's is another, and nothing else here changes. Redshifts
-come from a function of stamps and a table, which the caller makes of an exported model of another chain.
+which i + 1 is where row i is. `SepFinder` is one, `export.network_finder.NetworkFinder` another. Redshifts come from a
+function of stamps and a table, which the caller makes of an exported model of another chain.
 """
 
 import json
@@ -21,6 +21,7 @@ from photoz_morph.blend.baselines.stamps import replaced_stamps
 from photoz_morph.blend.report.figures.overlays import found_overlay
 from photoz_morph.metrics.detection import match_images
 from photoz_morph.report.style import save_figure
+from photoz_morph.shards.blends import CLASS_NAMES
 from photoz_morph.surveys.description import AB_ZERO_POINTS
 from photoz_morph.system.files import write_whole
 from photoz_morph.system.fits import primary_hdu
@@ -32,8 +33,13 @@ DETECTION_BANDS = ("g", "r", "i")  # of the images of the chain, where a scene h
 DESCRIPTIONS = {
     "number": "of the source in the segmentation, from 1", "x": "column [pixel], 0 at the centre of the first",
     "y": "row [pixel], 0 at the centre of the first", "ra": "ICRS [deg]", "dec": "ICRS [deg]",
-    "box": "y0, x0, y1, x1 of pixel edges [pixel]", "score": "signal-to-noise ratio of the detection",
-    "flux": "in each band, of the Kron ellipse [unit of the image]", "flux_error": "of the noise [unit of the image]",
+    "box": "y0, x0, y1, x1 of pixel edges [pixel]",
+    "score": "signal-to-noise ratio of the detection, or its probability by networks",
+    "flux": "in each band, of the Kron ellipse or by networks of its share of the pixels [unit of the image]",
+    "flux_error": "of the noise [unit of the image]", "kind": f"the most probable class, 0 for {CLASS_NAMES[0]}",
+    "probability": f"of {', '.join(CLASS_NAMES)}",
+    "flux_deblended": "of the galaxy without its neighbours, by networks, NaN at edges [unit of the image]",
+    "flux_deblended_error": "standard deviation over samples [unit of the image]",
     "mags": "AB, of flux; NaN where it is not positive", "mag_errs": "of the noise [mag]",
     "n_visible": "pixels in the segmentation",
 }  # fmt: skip
@@ -55,6 +61,9 @@ class SepFinder:
     def facts(self):
         """What a catalogue says of how it was made."""
         return {"model": "sep", "settings": json.dumps(vars(self.settings))}
+
+    def check(self, sky, name):
+        """Every image will do; other finders raise a ValueError for images that they do not know."""
 
     def __call__(self, scene):
         """Table of the sources of a scene, its sky subtracted, and the map of their pixels.
@@ -118,7 +127,7 @@ class Inferred:
 @one_owner("folder", "give another --out")
 def infer_scenes(
     scenes, folder, finder=SepFinder(), suffix=".fits", stamp_size=64, bands=None, redshifts=None, radius=4.0,
-    progress=True,
+    progress=True, deblender=None,
 ):  # fmt: skip
     """Find the sources of some images and write, for each, NAME_catalog, NAME_segmentation, NAME_stamps and NAME.png.
 
@@ -129,7 +138,7 @@ def infer_scenes(
     folder : path-like
         Made if missing. Files of the same images, finder and options are kept.
     finder : callable
-        With the attribute `facts`; see `SepFinder`.
+        With the attribute `facts` and the method `check`; see `SepFinder`.
     suffix : {".fits", ".parquet"}
         Format of the catalogue.
     stamp_size : int
@@ -140,6 +149,9 @@ def infer_scenes(
     radius : float
         Largest distance of a source from a known position [pixel].
     progress : bool
+    deblender : callable, optional
+        Gives the galaxies of the sources without their neighbours, a second cube beside the stamps, and their fluxes;
+        see `export.network_finder.NetworkDeblender`.
 
     Returns
     -------
@@ -148,21 +160,26 @@ def infer_scenes(
     Raises
     ------
     ValueError
-        If a file is damaged, or redshifts are asked for of images that are not those of the model.
+        If a file is damaged, or its images are not such as a model of `finder`, `deblender` or `redshifts` knows.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     summaries = []
     for files in tqdm(scenes, desc="infer", unit=" scenes", disable=not progress):
         made_of = [f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files.paths]
-        made_of += [json.dumps(finder.facts), json.dumps(redshifts.facts if redshifts else {}), code_version()]
+        made_of += [json.dumps(part.facts if part else {}) for part in (finder, redshifts)] + [code_version()]
+        made_of += [json.dumps(deblender.facts)] if deblender else []
         facts = {"made_of": joint_hash([*made_of, str((stamp_size, bands, radius))])}
         summary = _kept(folder, files.name, suffix, facts)
         if summary is None:
             sky = files.read(bands)
+            for networks in (finder, deblender):
+                if networks is not None:
+                    networks.check(sky, files.name)
             if redshifts is not None:
                 redshifts.check(sky.survey, files.name)
-            summary = _infer_scene(files.name, sky, folder, finder, suffix, stamp_size, redshifts, radius, facts)
+            options = suffix, stamp_size, redshifts, radius, deblender
+            summary = _infer_scene(files.name, sky, folder, finder, *options, facts)
         summaries.append(summary)
     return summaries
 
@@ -176,12 +193,17 @@ def without_sky(scene):
     return replace(scene, image=image, sigma=sigma)
 
 
-def _infer_scene(name, sky, folder, finder, suffix, stamp_size, redshifts, radius, facts):
+def _infer_scene(name, sky, folder, finder, suffix, stamp_size, redshifts, radius, deblender, facts):
     """Find the sources of one scene and write its files, the catalogue last."""
     scene = without_sky(sky.scene) if sky.has_sky else sky.scene
     sources, segmentation = finder(scene)
     catalog = catalog_of(sources, scene.bands, sky.wcs, sky.survey)
     stamps, is_whole = replaced_stamps(scene.image, scene.sigma, segmentation, sources["y"], sources["x"], stamp_size)
+    galaxies = None
+    if deblender is not None:
+        galaxies, columns = deblender(scene, sources)
+        for column, values in columns.items():
+            catalog[column] = Column(values, description=DESCRIPTIONS[column])
     n_redshifts = None
     if redshifts is not None:
         found = redshifts.measure(stamps, _stamp_table(catalog, is_whole), name)
@@ -194,10 +216,11 @@ def _infer_scene(name, sky, folder, finder, suffix, stamp_size, redshifts, radiu
     catalog.meta |= {
         "image": name, **finder.facts, **facts, "n_redshift": -1 if n_redshifts is None else n_redshifts,
         "n_known": -1 if n_known is None else n_known, "n_matched": -1 if n_matched is None else n_matched,
-        **(redshifts.facts if redshifts else {}), "code": code_version(),
+        **(redshifts.facts if redshifts else {}), **(deblender.facts if deblender else {}), "code": code_version(),
     }  # fmt: skip
     _write_segmentation(folder / f"{name}_segmentation.fits", segmentation, sky.wcs, catalog.meta)
-    _write_stamps(folder / f"{name}_stamps.fits", stamps, catalog, is_whole)
+    cubes = {"STAMPS": (stamps, scene.bands)} | ({"DEBLENDED": (galaxies, deblender.bands)} if deblender else {})
+    _write_stamps(folder / f"{name}_stamps.fits", cubes, catalog, is_whole)
     shown = Table({axis: sources[axis] for axis in "yx"})
     if n_redshifts:
         shown["label"] = [f"{z:.2f}" if np.isfinite(z) and is_bright else "" for z, is_bright in zip(
@@ -279,16 +302,19 @@ def _write_segmentation(path, segmentation, wcs, meta):
         hdu.writeto(part, overwrite=True, checksum=True)
 
 
-def _write_stamps(path, stamps, catalog, is_whole):
-    """Cube of stamps with the numbers and positions of their sources."""
+def _write_stamps(path, cubes, catalog, is_whole):
+    """Cubes of stamps, each with its bands, and the numbers and positions of their sources."""
     cards = [("BANDS", catalog.meta["bands"], "order of the last image axis"), ("IMAGE", catalog.meta["image"], ""),
              ("MODEL", catalog.meta["model"], "what found the sources")]  # fmt: skip
     cards += [(key, catalog.meta[name], "") for key, name in (("BUNIT", "unit"), ("PIXSCALE", "pixscale"))
               if name in catalog.meta]  # fmt: skip
     table = Table({name: catalog[name] for name in ("number", "x", "y", "ra", "dec") if name in catalog.colnames})
     table["is_whole"] = is_whole
-    hdus = [primary_hdu(cards), fits.ImageHDU(np.asarray(stamps, np.float32), name="STAMPS"),
-            fits.BinTableHDU(table, name="SOURCES")]  # fmt: skip
+    hdus = [primary_hdu(cards)]
+    for name, (stamps, bands) in cubes.items():
+        hdus.append(fits.ImageHDU(np.asarray(stamps, np.float32), name=name))
+        hdus[-1].header["BANDS"] = ",".join(bands), "order of the last image axis"
+    hdus.append(fits.BinTableHDU(table, name="SOURCES"))
     with write_whole(path) as part:
         fits.HDUList(hdus).writeto(part, overwrite=True, checksum=True)
 

@@ -31,8 +31,7 @@ class Deblender:
 
     def __init__(self, networks, n_samples=N_SAMPLES):
         self.networks, self._functions = networks, [compiled(network) for network in networks]
-        draws = [n_samples // len(networks) + (number < n_samples % len(networks)) for number in range(len(networks))]
-        self._draws = draws if hasattr(networks[0], "n_latent") else None
+        self._draws = draws_of(n_samples, len(networks)) if hasattr(networks[0], "n_latent") else None
 
     def __call__(self, images, obj_ids):
         """Images of galaxies.
@@ -54,16 +53,31 @@ class Deblender:
             inputs = {"image": ops.convert_to_tensor(images)}
             if self._draws:
                 shape = self._draws[number], self.networks[number].n_latent
-                noise = [np.random.default_rng([SAMPLES, number, obj_id]).normal(size=shape) for obj_id in obj_ids]
-                inputs["noise"] = ops.convert_to_tensor(np.array(noise, np.float32))
+                inputs["noise"] = ops.convert_to_tensor(latent_noise(obj_ids, number, shape))
             outputs = {name: ops.convert_to_numpy(values) for name, values in function(inputs).items()}
             galaxies.append(galaxy_of(outputs))
             if self._draws:
-                samples.append(np.stack([
-                    one + sigma * np.random.default_rng([PIXELS, number, obj_id]).standard_normal(one.shape, np.float32)
-                    for one, sigma, obj_id in zip(outputs["samples"], outputs["sample_sigmas"], obj_ids)
-                ]))  # fmt: skip
+                samples.append(with_pixel_noise(outputs["samples"], outputs["sample_sigmas"], obj_ids, number))
         return np.mean(galaxies, axis=0), np.concatenate(samples, axis=1) if samples else None
+
+
+def draws_of(n_samples, n_networks):
+    """Samples of each network of an ensemble, the first ones drawing what is left over."""
+    return [n_samples // n_networks + (number < n_samples % n_networks) for number in range(n_networks)]
+
+
+def latent_noise(obj_ids, number, shape):
+    """Standard normal numbers of images for network `number`, shape (n, *shape); fewer draws are the first of more."""
+    noise = [np.random.default_rng([SAMPLES, number, obj_id]).normal(size=shape) for obj_id in obj_ids]
+    return np.array(noise, np.float32).reshape(len(obj_ids), *shape)
+
+
+def with_pixel_noise(samples, sigmas, obj_ids, number):
+    """Samples of network `number`, shape (n, n_draws, ...), with the noise of their pixels."""
+    return np.stack([
+        one + sigma * np.random.default_rng([PIXELS, number, obj_id]).standard_normal(one.shape, np.float32)
+        for one, sigma, obj_id in zip(samples, sigmas, obj_ids)
+    ])  # fmt: skip
 
 
 def predict_galaxies(run_dir, data_dir=None, split="test", n_samples=N_SAMPLES, progress=True):

@@ -5,22 +5,35 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from photoz_morph.blend.baselines.tuning import METRICS
-from photoz_morph.blend.dataset import open_dataset, read_scenes
+from photoz_morph.blend.config import BlendConfig
+from photoz_morph.blend.dataset import open_dataset, open_run_dataset, read_scenes
+from photoz_morph.blend.deblended import is_deblended_file, middle_source, read_deblended
+from photoz_morph.blend.deblending_scores import evaluate_deblended, middle_detections
 from photoz_morph.blend.evaluation import evaluate_blend
+from photoz_morph.blend.predict import load_networks
+from photoz_morph.blend.predict_galaxies import Deblender
 from photoz_morph.blend.predictions import read_blend_predictions
+from photoz_morph.blend.report.deblending_page import DeblendingResults, choose_blends, deblending_report
 from photoz_morph.blend.report.page import blend_report
 from photoz_morph.blend.report.results import BlendResults, choose_examples, sep_name
 from photoz_morph.datasets.reading import content_hash
+from photoz_morph.runs.folder import read_run
 from photoz_morph.system.json_files import read_json
 
 PREDICTIONS = "predictions.fits"
 BASELINE = "baseline_sep"
 EXAMPLES_OF = "source_iou"  # metric of the sep whose images are shown if there is no network
+FLUXES = "flux_error"  # metric of the sep beside deblenders
 
 
 def report_blend(source, against=(), baseline=None, out_dir=None, data_dir=None, progress=True):
     """Write the report of a dataset with the predictions of its baseline, or of a run.
+
+    Of a run that takes blends apart it shows the galaxies in the middle, with others and with the `sep` that was tuned
+    for fluxes, in which detections at these galaxies count.
 
     Parameters
     ----------
@@ -50,6 +63,8 @@ def report_blend(source, against=(), baseline=None, out_dir=None, data_dir=None,
         If predictions are of other images.
     """
     is_run = (Path(source) / "config.yaml").exists()
+    if is_run and (own := Path(source) / PREDICTIONS).exists() and is_deblended_file(own):
+        return _report_deblender(Path(source), against, baseline, out_dir, data_dir, progress)
     paths = [Path(path) for path in ((source, *against) if is_run else against)]
     files = _named([path / PREDICTIONS if path.is_dir() else path for path in paths])
     found, note = _baselines(Path(baseline or BASELINE), is_needed=bool(baseline) or not files)
@@ -59,7 +74,7 @@ def report_blend(source, against=(), baseline=None, out_dir=None, data_dir=None,
     builder = open_dataset(data_dir or source)
     everything = predictions | {sep_name(metric): part for metric, part in found.items()}
     for name, part in everything.items():
-        _check_dataset(name, part, builder)
+        _check_dataset(name, part.table.meta, builder)
     scenes = list(read_scenes(builder, "test"))
     scores = {name: _scored(name, part, scenes) for name, part in everything.items()}
     shown = next(iter(predictions), None) or sep_name(EXAMPLES_OF if EXAMPLES_OF in found else next(iter(found)))
@@ -76,6 +91,53 @@ def report_blend(source, against=(), baseline=None, out_dir=None, data_dir=None,
     )
     out_dir = out_dir or (Path(source) if is_run else Path(baseline or BASELINE)) / "report"
     return blend_report(results, out_dir, progress)
+
+
+def _report_deblender(run, against, baseline, out_dir, data_dir, progress):
+    """Report of a run that takes blends apart, with what others, and `sep`, make of the same galaxies."""
+    paths = [Path(path) for path in (run, *against)]
+    files = _named([path / PREDICTIONS if path.is_dir() else path for path in paths])
+    found, note = _baselines(Path(baseline or BASELINE), is_needed=bool(baseline))
+    builder = open_run_dataset(read_run(run, BlendConfig)[1], data_dir)
+    tables = {name: read_deblended(_there(path)) for name, path in files.items()}
+    scenes = None
+    if found:
+        metric = FLUXES if FLUXES in found else next(iter(found))
+        _check_dataset(sep_name(metric), found[metric].table.meta, builder)
+        scenes = list(read_scenes(builder, "test"))
+        tables[sep_name(metric)] = middle_detections(found[metric], scenes)
+    for name, table in tables.items():
+        _check_dataset(name, table.meta, builder)
+    first = next(iter(tables))
+    results = DeblendingResults(
+        {name: evaluate_deblended(table) for name, table in tables.items()},
+        _example_blends(run, builder, tables[first]),
+        {name: dict(table.meta) for name, table in tables.items()},
+        {name: path.with_name("config.yaml").read_text() for name, path in files.items()
+         if path.with_name("config.yaml").exists()},
+        note,
+    )  # fmt: skip
+    return deblending_report(results, out_dir or run / "report", progress)
+
+
+def _example_blends(run, builder, table):
+    """Chosen blends with their images, and what the networks of the run make of them."""
+    chosen = choose_blends(table)
+    wanted = {int(table["obj_id"][one["row"]]): one for one in chosen}
+    split = table.meta.get("split", "test")
+    images = {scene.obj_id: scene for scene in read_scenes(builder, split, True) if scene.obj_id in wanted}
+    scenes = [images[obj_id] for obj_id in wanted]
+    if not scenes:
+        return []
+    galaxies, samples = Deblender(load_networks(run))(np.stack([scene.image for scene in scenes]), list(wanted))
+    examples = []
+    for number, (one, scene) in enumerate(zip(chosen, scenes)):
+        truth = scene.source_images[middle_source(scene.truth, len(scene.image))]
+        examples.append({
+            **one, "bands": scene.bands, "sigma": scene.sigma, "image": scene.image, "truth": truth,
+            "galaxy": galaxies[number], "samples": None if samples is None else samples[number],
+        })  # fmt: skip
+    return examples
 
 
 def _named(paths):
@@ -105,9 +167,9 @@ def _baselines(folder, is_needed):
     return {}, reason
 
 
-def _check_dataset(name, predictions, builder):
+def _check_dataset(name, meta, builder):
     """Refuse predictions of another dataset."""
-    data_id, own = predictions.table.meta.get("data_id"), content_hash(builder)
+    data_id, own = meta.get("data_id"), content_hash(builder)
     if data_id and own and data_id != own:
         raise ValueError(f"{name}: predictions of dataset {data_id}, {builder.data_dir} is {own}; predict its images")
 

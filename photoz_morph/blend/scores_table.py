@@ -63,6 +63,21 @@ def deblending_markdown(columns):
     -------
     str
     """
+    name, sizes = deblended_images(columns)
+    lines = markdown_table(("score", *columns), deblending_rows(columns))
+    return "\n".join([f"**{name}** ({sizes})", "", *lines])
+
+
+def deblended_images(columns):
+    """Name of the dataset with what it is of, and numbers of its galaxies, for `columns` of that table."""
+    first = next(iter(columns.values()))
+    sizes = f"{count(first['n_images'], 'galaxy in the middle')}; 95 % intervals over images"
+    sizes = sizes.replace("galaxy in the middles", "galaxies in the middle")
+    return f"{first['dataset']}, {DATA_NAMES[first['data']]}", sizes
+
+
+def deblending_rows(columns):
+    """Rows of that table: the name of a score, and its text of each column."""
     first = next(iter(columns.values()))
     ranges = {**RANGES, "isolated": "blendedness < 1 %"}
     rows = [
@@ -82,11 +97,7 @@ def deblending_markdown(columns):
             values = [scores.get("coverage", {}).get(kind, [])[number:] for scores in columns.values()]
             title = f"{kind} within the interval of {100 * level:g} %"
             cells.append((title, *(_cell(value[0], ()) if value else "-" for value in values)))
-    heading = (
-        f"**{first['dataset']}, {DATA_NAMES[first['data']]}** ({count(first['n_images'], 'galaxy in the middle')}; "
-        "95 % intervals over images)"
-    ).replace("galaxy in the middles", "galaxies in the middle")
-    return "\n".join([heading, "", *markdown_table(("score", *columns), cells)])
+    return cells
 
 
 def _cell(scores, keys):

@@ -126,12 +126,13 @@ def grid_detections(
         the confidence times the largest class probability (Redmon et al. 2016, Eq. 1).
     """
     predicted, probabilities = split_predictions(predictions, n_boxes)
-    n = ops.shape(predicted)[0]
-    boxes = ops.reshape(cell_boxes(predicted, stride, size_unit), (n, -1, 4))
-    scores = ops.reshape(predicted[..., 4] * ops.max(probabilities, axis=-1, keepdims=True), (n, -1))
+    n_cells = predictions.shape[1] * predictions.shape[2]
+    boxes = ops.reshape(cell_boxes(predicted, stride, size_unit), (-1, n_cells * n_boxes, 4))
+    scores = predicted[..., 4] * ops.max(probabilities, axis=-1, keepdims=True)
+    scores = ops.reshape(scores, (-1, n_cells * n_boxes))
     n_classes = probabilities.shape[-1]
-    probabilities = ops.repeat(ops.reshape(probabilities, (n, -1, n_classes)), n_boxes, axis=1)
-    if scores.shape[1] is None or scores.shape[1] > n_candidates:
+    probabilities = ops.repeat(ops.reshape(probabilities, (-1, n_cells, n_classes)), n_boxes, axis=1)
+    if n_cells * n_boxes > n_candidates:
         scores, best = ops.top_k(scores, n_candidates)
         boxes = ops.take_along_axis(boxes, best[..., None], axis=1)
         probabilities = ops.take_along_axis(probabilities, best[..., None], axis=1)

@@ -168,7 +168,7 @@ class ProbabilisticUNet(keras.Model):
 
     def _pixels(self, maps, latents, training=False):
         """Pixels and their sigmas [scaled unit] of each draw, shape (n, n_draws, rows, columns, n_bands)."""
-        n, n_draws, n_latent = ops.shape(latents)[0], latents.shape[1], latents.shape[2]
+        n, n_draws, n_latent = ops.shape(latents)
         rows, columns = ops.shape(maps)[1:3]
         shape = (n, n_draws, rows, columns)
         maps = ops.broadcast_to(ops.cast(maps, "float32")[:, None], (*shape, maps.shape[-1]))

@@ -275,7 +275,8 @@ class RegionCNN(keras.Model):
         proposals, is_proposal = self._proposals(regions, shape)
         outputs = self._head(self.box_head, self.box_pool, regions["maps"], proposals)
         probabilities = ops.softmax(outputs["logits"])
-        classes = ops.cast(ops.argmax(probabilities[..., 1:], axis=-1), "int32") + 1
+        # Keras's argmax tells zeros of either sign apart, bit by bit, which ONNX cannot.
+        classes = ops.top_k(probabilities[..., 1:], 1)[1][..., 0] + 1
         boxes = clipped(decoded(_of_class(outputs["offsets"], classes, 4), proposals, BOX_SCALES), shape)
         scores = ops.where(is_proposal, ops.max(probabilities[..., 1:], axis=-1), 0.0)
         found = suppress(boxes, scores, self.max_detections, self.max_iou, min_score=self.min_score)

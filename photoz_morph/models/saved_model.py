@@ -1,4 +1,4 @@
-"""SavedModel folders with an `estimator.json` beside the functions, the exports of both chains."""
+"""SavedModel folders with an `estimator.json` beside the functions, the exports of all chains."""
 
 import functools
 import json
@@ -148,7 +148,7 @@ def read_description(folder, task):
     Parameters
     ----------
     folder : path-like
-    task : {"photoz", "morph"}
+    task : {"photoz", "morph", "blend"}
         Chain named in errors.
 
     Raises

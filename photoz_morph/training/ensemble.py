@@ -77,7 +77,8 @@ def train_ensemble(
             if not (member_dir(run_dir, fold, member) / "model.keras").exists()
         ]
         session = _Session(run_dir, config, experiment, n_members, n_folds)
-        with tqdm(total=session.galaxies_of(todo), unit=" galaxies", unit_scale=True, disable=not progress) as bar:
+        unit = f" {config.DATASET_SIZES.partition('_per_')[0]}"  # galaxies, or images
+        with tqdm(total=session.galaxies_of(todo), unit=unit, unit_scale=True, disable=not progress) as bar:
             display = _Display(bar, session)
             if strategy == "mirrored" or (strategy == "auto" and tf.config.list_physical_devices("GPU")):
                 trainer = _Trainer(experiment_class, config, run_dir, data_dir, choose_strategy("mirrored"))

@@ -1,3 +1,6 @@
+import contextlib
+import shutil
+
 import numpy as np
 import pytest
 
@@ -6,6 +9,8 @@ from photoz_morph.blend.config import BlendConfig
 from photoz_morph.blend.experiment import BlendExperiment, new_network
 from photoz_morph.config import load_config
 from photoz_morph.models.loading import load_network
+from photoz_morph.runs.folder import read_run
+from photoz_morph.training.ensemble import train_ensemble
 from photoz_morph.training.fit import choose_strategy, fit
 from tests.support.samples import BLEND_NETWORKS, BLEND_TINY
 from tests.support.training import copy_at, final_weights, same
@@ -101,3 +106,13 @@ def test_images_that_do_not_fit_the_config_are_refused(blend_data_dir):
         BlendExperiment(config_of("unet", "model.depth=5"), blend_data_dir)
     with pytest.raises(FileNotFoundError, match="no prepared dataset found of lsst_blends, but of lsst_pairs"):
         BlendExperiment(config_of("unet", "simulation.kind=scenes"), blend_data_dir)
+
+
+def test_the_progress_bar_of_a_training_counts_images(blend_run_dirs, blend_data_dir, tmp_path, monkeypatch):
+    run, bars = shutil.copytree(blend_run_dirs["unet_image"], tmp_path / "run"), []
+    monkeypatch.setattr(
+        "photoz_morph.training.ensemble.tqdm", lambda **options: contextlib.nullcontext(bars.append(options))
+    )
+    config = read_run(run, BlendConfig)[0]
+    assert train_ensemble(BlendExperiment, config, run, blend_data_dir, 2, 1, progress=False) == 0
+    assert [bar["unit"] for bar in bars] == [" images"]

@@ -144,3 +144,23 @@ def deblended_galaxies(n, flux_error=0.0, n_samples=0, sample_sigma=0.1, seed=0)
         terms = [coverage_terms(*(one, *sample_intervals(drawn, LEVELS))) for one, drawn in zip(true, samples)]
         columns |= {"flux_sigma": samples.std(axis=1), "flux_samples": samples, "pixel_coverage": np.array(terms)}
     return deblended_table(columns, DEBLENDED_META)
+
+
+def toy_blends(n, n_samples=5, size=24):
+    """Examples of blends for a report: two Gaussians, of which the middle one is predicted 20 % too bright."""
+    rng, examples = np.random.default_rng(0), []
+    sigma, middle = np.array([3.0, 4.0, 5.0]), (size - 1) / 2
+    for number in range(n):
+        places = [(middle, middle), (middle, middle + 4 + number)]
+        widths = [(2.0, 2.0)] * 2
+        light = gaussian_light(places, [[4000, 4000]] * 2, widths, (size, size))[..., [0, 1, 1]]
+        truth = light[0]
+        drawn = np.array([truth * (1 + rng.normal(0.2, 0.1)) + rng.normal(size=truth.shape) * sigma
+                          for _ in range(n_samples)])  # fmt: skip
+        image = light.sum(axis=0) + rng.normal(size=truth.shape) * sigma
+        examples.append({
+            "role": ("best", "median", "worst")[number % 3], "row": number, "error": 0.2, "blendedness": 0.3,
+            "bands": ("g", "r", "i"), "sigma": sigma, "image": image, "truth": truth, "galaxy": 1.2 * truth,
+            "samples": drawn,
+        })  # fmt: skip
+    return examples

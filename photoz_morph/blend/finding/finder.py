@@ -17,8 +17,8 @@ import tensorflow as tf
 from astropy.table import Table
 from keras import ops
 
-from photoz_morph.blend.finding.of_boxes import sources_of_boxes
-from photoz_morph.blend.finding.of_maps import sources_of_maps
+from photoz_morph.blend.finding.of_boxes import joined_detections, sources_of_boxes
+from photoz_morph.blend.finding.of_maps import mean_maps, sources_of_maps
 from photoz_morph.blend.finding.profiles import brightest_detection, fit_profiles, fitted_fluxes
 from photoz_morph.shards.blends import CLASS_NAMES
 
@@ -39,7 +39,6 @@ class SourceFinder:
     def __init__(self, networks, config, sigma):
         self.networks, self.config, self.sigma = networks, config, np.asarray(sigma, float)
         self._functions = [compiled(network) for network in networks]
-        self._sources = sources_of_maps if config.network == "unet" else sources_of_boxes
 
     def __call__(self, images):
         """Sources of a batch of images.
@@ -55,31 +54,75 @@ class SourceFinder:
             highest score to the lowest, and the map of their pixels.
         """
         tensor = ops.convert_to_tensor(images)
-        outputs = [function({"image": tensor}) for function in self._functions]
-        found = self._sources(outputs, self.config, images.shape[1:3])
-        return [self._measured(np.asarray(image, np.float32), sources) for image, sources in zip(images, found)]
+        outputs = joined([function({"image": tensor}) for function in self._functions], self.config)
+        return measured_sources(images, outputs, self.config, self.sigma)
 
-    def _measured(self, image, sources):
-        """Table and map of the sources of an image, with pixels where the network gives none, and fluxes."""
-        centres, boxes, scores = (np.asarray(sources[name], float) for name in ("centres", "boxes", "scores"))
-        boxes = np.clip(boxes, -0.5, np.array(image.shape[:2] * 2) - 0.5)  # as those of the truth
-        is_sure = scores >= self.config.option("detection.map_score")
-        profiles = fit_profiles(image, self.sigma, centres, boxes)
-        owners = sources["owners"]
-        if owners is None:
-            owners = np.append(0, np.flatnonzero(is_sure) + 1)[brightest_detection(profiles.of(is_sure))]
-        probability = np.asarray(sources["probabilities"], float)
-        probability = probability / probability.sum(axis=1, keepdims=True)
-        table = Table({
-            "y": centres[:, 0].astype(np.float32),
-            "x": centres[:, 1].astype(np.float32),
-            "box": boxes.astype(np.float32),
-            "score": scores.astype(np.float32),
-            "probability": probability.reshape(-1, len(CLASS_NAMES)),
-            "flux": fitted_fluxes(image, profiles, is_sure).astype(np.float32),
-            "n_visible": np.bincount(owners.ravel(), minlength=len(scores) + 1)[1:].astype(np.int32),
-        })  # fmt: skip
-        return table, owners.astype(np.int16)
+
+def joined(outputs, config):
+    """Outputs of several networks as those of one.
+
+    Parameters
+    ----------
+    outputs : list
+        Of each network.
+    config : BlendConfig
+
+    Returns
+    -------
+    dict of str to tensor, shape (n, ...)
+        The mean maps of U-Nets, or the detections of others side by side.
+    """
+    return mean_maps(outputs) if config.network == "unet" else joined_detections(outputs, config)
+
+
+def measured_sources(images, outputs, config, sigma, light=None):
+    """Sources of a batch of images, with pixels where the network gives none, and fluxes.
+
+    Parameters
+    ----------
+    images : array, shape (n, height, width, n_bands)
+        In the bands of the networks.
+    outputs : dict of str to tensor
+        From `joined`.
+    config : BlendConfig
+    sigma : ndarray, shape (n_bands,)
+        Noise of the sky in these bands [image unit].
+    light : array, shape (n, height, width, n), optional
+        Images in which fluxes are measured, perhaps of more bands; by default the same.
+
+    Returns
+    -------
+    list of (Table, ndarray)
+        As from `SourceFinder`.
+    """
+    find = sources_of_maps if config.network == "unet" else sources_of_boxes
+    found, least = find(outputs, config, images.shape[1:3]), config.option("detection.map_score")
+    light = images if light is None else light
+    return [_measured(np.asarray(image, np.float32), np.asarray(own, np.float32), sources, sigma, least)
+            for image, own, sources in zip(images, light, found)]  # fmt: skip
+
+
+def _measured(image, light, sources, sigma, least):
+    """Table and map of the sources of an image."""
+    centres, boxes, scores = (np.asarray(sources[name], float) for name in ("centres", "boxes", "scores"))
+    boxes = np.clip(boxes, -0.5, np.array(image.shape[:2] * 2) - 0.5)  # as those of the truth
+    is_sure = scores >= least
+    profiles = fit_profiles(image, sigma, centres, boxes)
+    owners = sources["owners"]
+    if owners is None:
+        owners = np.append(0, np.flatnonzero(is_sure) + 1)[brightest_detection(profiles.of(is_sure))]
+    probability = np.asarray(sources["probabilities"], float)
+    probability = probability / probability.sum(axis=1, keepdims=True)
+    table = Table({
+        "y": centres[:, 0].astype(np.float32),
+        "x": centres[:, 1].astype(np.float32),
+        "box": boxes.astype(np.float32),
+        "score": scores.astype(np.float32),
+        "probability": probability.reshape(-1, len(CLASS_NAMES)),
+        "flux": fitted_fluxes(light, profiles, is_sure).astype(np.float32),
+        "n_visible": np.bincount(owners.ravel(), minlength=len(scores) + 1)[1:].astype(np.int32),
+    })  # fmt: skip
+    return table, owners.astype(np.int16)
 
 
 def compiled(network):

@@ -14,13 +14,32 @@ from photoz_morph.models.grid_detector import grid_detections
 NAMES = ("boxes", "scores", "probabilities", "masks")
 
 
-def sources_of_boxes(outputs, config, shape):
-    """Sources of a batch of images.
+def joined_detections(outputs, config):
+    """Detections of several networks side by side.
 
     Parameters
     ----------
     outputs : list of tensor or of dict of str to tensor
         Of each network: predictions of a grid detector, or detections.
+    config : BlendConfig
+
+    Returns
+    -------
+    dict of str to tensor, shape (n, n_networks, n_detections, ...)
+        `boxes`, `scores`, `probabilities`, `is_valid` and, of a Mask R-CNN, `masks`.
+    """
+    members = [_detections(output, config) for output in outputs]
+    return {name: ops.stack([member[name] for member in members], axis=1)
+            for name in (*NAMES, "is_valid") if name in members[0]}  # fmt: skip
+
+
+def sources_of_boxes(detections, config, shape):
+    """Sources of a batch of images.
+
+    Parameters
+    ----------
+    detections : dict of str to tensor
+        From `joined_detections`.
     config : BlendConfig
     shape : tuple of int
         Rows and columns of the images.
@@ -30,11 +49,11 @@ def sources_of_boxes(outputs, config, shape):
     dict of str to ndarray
         As from `of_maps.sources_of_maps`; `owners` is None for networks without masks.
     """
-    members = [_detections(output, config) for output in outputs]
-    for row in range(len(members[0]["is_valid"])):
+    arrays = {name: ops.convert_to_numpy(values) for name, values in detections.items()}
+    for row, members in enumerate(arrays["is_valid"]):
         parts = [
-            {name: member[name][row][member["is_valid"][row]] for name in NAMES if name in member}
-            for member in members
+            {name: arrays[name][row, number][is_valid] for name in NAMES if name in arrays}
+            for number, is_valid in enumerate(members)
         ]
         if "masks" in parts[0]:
             parts = [{**part, "masks": _pasted(part, shape)} for part in parts]
@@ -56,14 +75,14 @@ def sources_of_boxes(outputs, config, shape):
 
 
 def _detections(output, config):
-    """Detections of a network as arrays."""
-    if config.network == "grid_detector":
-        output = grid_detections(
-            output, config.option("model.stride"), config.option("model.n_boxes"),
-            max_detections=config.option("detection.max_detections"), max_iou=config.option("detection.max_iou"),
-            min_score=config.option("detection.min_score"),
-        )  # fmt: skip
-    return {name: ops.convert_to_numpy(values) for name, values in output.items()}
+    """Detections of a network."""
+    if config.network != "grid_detector":
+        return output
+    return grid_detections(
+        output, config.option("model.stride"), config.option("model.n_boxes"),
+        max_detections=config.option("detection.max_detections"), max_iou=config.option("detection.max_iou"),
+        min_score=config.option("detection.min_score"),
+    )  # fmt: skip
 
 
 def _pasted(part, shape):

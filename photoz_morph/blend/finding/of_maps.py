@@ -30,13 +30,13 @@ def mean_maps(outputs):
     return {name: sum(each[name] for each in maps) / len(maps) for name in maps[0]}
 
 
-def sources_of_maps(outputs, config, shape):
+def sources_of_maps(maps, config, shape):
     """Sources of a batch of images.
 
     Parameters
     ----------
-    outputs : list of dict of str to tensor
-        Of each network.
+    maps : dict of str to tensor
+        From `mean_maps`.
     config : BlendConfig
     shape : tuple of int
         Rows and columns of the images.
@@ -47,7 +47,6 @@ def sources_of_maps(outputs, config, shape):
         For each image `centres` (n, 2), `boxes` (n, 4), `scores` (n,), `probabilities` (n, n_classes) and `owners`
         `shape`, the number of the detection of each pixel from 1, 0 for the sky.
     """
-    maps = mean_maps(outputs)
     found = peaks_to_detections(
         maps["heat"], maps["distances"], config.option("detection.max_detections"),
         config.option("detection.max_iou"), config.option("detection.min_score"),

@@ -55,14 +55,14 @@ def _verdict(results):
     everything, strong = (_score(first, ("completeness", part)) for part in ("all", "strongly_blended"))
     where = f"{first['n_images']:,} images of {results.data}"
     verdict = (
-        f"{name} finds {_percent(everything)} of the targets on {where} at a purity of {first['purity']:g}, and "
-        f"{_percent(strong)} of the strongly blended ones"
+        f"{name} finds {percent(everything)} of the targets on {where} at a purity of {first['purity']:g}, and "
+        f"{percent(strong)} of the strongly blended ones"
     )
     baseline = [(other, part) for other, part in others if part["model"] == "sep"]
     if baseline and first["model"] != "sep":
         other, part = baseline[0]
-        verdict += f"; {other} {_percent(_score(part, ('completeness', 'all')))} and "
-        verdict += _percent(_score(part, ("completeness", "strongly_blended")))
+        verdict += f"; {other} {percent(_score(part, ('completeness', 'all')))} and "
+        verdict += percent(_score(part, ("completeness", "strongly_blended")))
     return f"{verdict}."
 
 
@@ -111,8 +111,8 @@ def _text(score):
     return with_interval(score) if score["interval"][0] is not None else f"{score['value']:.3f}"
 
 
-def _percent(score):
-    """A fraction and its interval in per cent."""
+def percent(score):
+    """A fraction and its interval in per cent, as text."""
     if score["value"] is None:
         return "none"
     low, high = score["interval"]

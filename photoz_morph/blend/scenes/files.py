@@ -36,12 +36,18 @@ class SkyScene:
         Whose pixels, unit and bands it has; None of files that say no survey.
     has_sky : bool
         Whether the sky is still in it.
+    unit : str
+        Of its pixels, "" if nothing says it.
+    pixel_scale : float, optional
+        Side of a pixel [arcsec], None if nothing says it.
     """
 
     scene: Scene
     wcs: WCS | None = None
     survey: object = None
     has_sky: bool = False
+    unit: str = ""
+    pixel_scale: float | None = None
 
 
 @dataclass(frozen=True)
@@ -79,8 +85,9 @@ class SceneFiles:
             return SkyScene(read_scarlet_scene(path))
         if self.kind == "frame":
             scene = replace(read_image_scene(path, hdu=0), bands=(match_name(str(path), SDSS).band,))
-            return SkyScene(scene, _image_wcs(path), SDSS.of_bands(scene.bands))
-        return SkyScene(read_image_scene(path, bands), _image_wcs(path), has_sky=True)
+            return _of_survey(scene, _image_wcs(path), SDSS.of_bands(scene.bands))
+        scene, wcs = read_image_scene(path, bands), _image_wcs(path)
+        return SkyScene(scene, wcs, None, True, *_unit_and_scale(path, wcs))
 
 
 def find_scenes(paths):
@@ -161,6 +168,20 @@ def _image_wcs(path):
         return None
 
 
+def _of_survey(scene, wcs, survey):
+    """A scene in the pixels and the unit of a survey."""
+    return SkyScene(scene, wcs, survey, unit=survey.image_unit, pixel_scale=survey.pixel_scale)
+
+
+def _unit_and_scale(path, wcs):
+    """Unit of the pixels of an image, and their side [arcsec] by its WCS or else its card PIXSCALE."""
+    header = read_headers(path)[-1]
+    scale = header.get("PIXSCALE")
+    if wcs is not None:
+        scale = float(np.sqrt(wcs.proj_plane_pixel_area().to_value("arcsec2")))
+    return str(header.get("BUNIT", "")).strip(), float(scale) if scale else None
+
+
 def _read_field(paths):
     """Field of all frames of an exposure, cut to the pixels that some frame of each band has."""
     bands = tuple(match_name(str(path), SDSS).band for path in paths)
@@ -184,4 +205,4 @@ def _read_field(paths):
     if not len(rows):
         raise ValueError(f"{paths[0]}: no pixel that all {len(paths)} frames have; give frames of one field")
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    return SkyScene(replace(scene, image=scene.image[box], sigma=scene.sigma[box]), wcs[box], SDSS.of_bands(bands))
+    return _of_survey(replace(scene, image=scene.image[box], sigma=scene.sigma[box]), wcs[box], SDSS.of_bands(bands))

@@ -6,7 +6,7 @@ from photoz_morph import __version__
 from photoz_morph.cli.blend.data import build, simulate
 from photoz_morph.cli.blend.evaluation import baseline, evaluate, report
 from photoz_morph.cli.blend.inference import infer
-from photoz_morph.cli.blend.prediction import predict
+from photoz_morph.cli.blend.prediction import export, predict
 from photoz_morph.cli.blend.study import study
 from photoz_morph.cli.blend.training import status, summary, train
 from photoz_morph.cli.options import OneLineErrors
@@ -18,10 +18,10 @@ def main():
     """Images of many galaxies, with the truth to detect, segment and deblend them by.
 
     The commands form a chain: simulate, build, train, predict, evaluate, report. Each reads the output of the one
-    before. In an empty folder `blend train` runs the first three. The command baseline does without a network, infer
-    finds the sources of real images, and study tells what blending does to redshifts.
+    before. In an empty folder `blend train` runs the first three. The command baseline does without a network. Infer
+    finds the sources of real images, by an export of a run or without, and study tells what blending does to redshifts.
     """
 
 
-for command in (simulate, build, train, status, summary, predict, baseline, evaluate, report, infer, study):
+for command in (simulate, build, train, status, summary, predict, baseline, evaluate, report, export, infer, study):
     main.add_command(command)

@@ -135,7 +135,9 @@ def report(source, against, folder, data_dir, out, quiet):
     """Write an HTML report on the sources found in the test images, with each figure also as PNG and PDF.
 
     Of a DATASET it shows what `blend baseline` found; of a RUN its predictions, with sep beside them: all scores,
-    curves against magnitude and blendedness, confused classes, and the best, median and worst image.
+    curves against magnitude and blendedness, confused classes, and the best, median and worst image. Of a RUN that
+    takes blends apart it shows errors of flux, colour and shape against blendedness, how often the truth lies within
+    the intervals of samples, and blends with their samples.
     """
     is_run = (Path(source) / "config.yaml").exists()
     if data_dir and not is_run:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from photoz_morph.cli.blend.evaluation import METRICS
-from photoz_morph.cli.options import UserPath, dust_option, echo, quiet_option
+from photoz_morph.cli.options import UserPath, dust_option, echo, quiet_option, remarks
 from photoz_morph.system.files import check_writable
 
 KEPT = ("z_phot", "z_median", "z_mode", "z_lower", "z_upper", "ebv", "ebv_source", "pdf")  # columns of redshifts
@@ -20,6 +20,12 @@ KEPT = ("z_phot", "z_median", "z_mode", "z_lower", "z_upper", "ebv", "ebv_source
               "those of SExtractor.")  # fmt: skip
 @click.option("--metric", default="completeness", show_default=True, type=click.Choice(METRICS),
               help="Score for which the settings in that file were chosen.")  # fmt: skip
+@click.option("--model", type=UserPath(),
+              help="Exported finder of `blend export`, whose networks find the sources instead of sep.")
+@click.option("--min-score", type=click.FloatRange(0, 1),
+              help="With --model: least score of a source; by default that from which sources own pixels.")
+@click.option("--deblender", type=UserPath(),
+              help="Exported deblender of `blend export`: galaxies without their neighbours, and their fluxes.")
 @click.option("--format", "suffix", default="fits", show_default=True, type=click.Choice(["fits", "parquet"]),
               help="Format of the catalogues.")  # fmt: skip
 @click.option("--stamp-size", type=click.IntRange(8, 512), help="Side of the stamps [pixel]; 64 by default.")
@@ -30,13 +36,17 @@ KEPT = ("z_phot", "z_median", "z_mode", "z_lower", "z_upper", "ebv", "ebv_source
 @click.option("--radius", default=4.0, show_default=True, type=click.FloatRange(min=0, min_open=True),
               help="Largest distance of a source from a published position that it is counted for [pixel].")
 @quiet_option
-def infer(frames, out, settings, metric, suffix, stamp_size, bands, savedmodel, dust, radius, quiet):
+def infer(
+    frames, out, settings, metric, model, min_score, deblender, suffix, stamp_size, bands, savedmodel, dust, radius,
+    quiet,
+):  # fmt: skip
     """Find the sources of real images: catalogue, segmentation, deblended stamps and a picture of each.
 
     FRAMES are files or folders: frames of SDSS, those of one field being one image; scenes of scarlet (.npz), and FITS
     images of any program, of one band or with the bands as first axis. Sources are found and deblended by the rules of
-    SExtractor. With --photoz each has the redshift of its stamp, in which its neighbours are replaced. Files in OUT
-    that were made of the same images and options are kept.
+    SExtractor, or found by the networks of --model in images like those that they were trained on. With --photoz each
+    has the redshift of its stamp, in which its neighbours are replaced. Files in OUT that were made of the same images
+    and options are kept.
     """
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
@@ -44,17 +54,29 @@ def infer(frames, out, settings, metric, suffix, stamp_size, bands, savedmodel, 
     check_writable(folder)
     if savedmodel and stamp_size:
         raise click.UsageError("--stamp-size is that of the model with --photoz; leave it out")
+    if model and settings:
+        raise click.UsageError("--settings are those of sep, --model is another finder; give one of them")
+    if min_score is not None and not model:
+        raise click.UsageError("--min-score is that of a finder of --model; give one")
     from photoz_morph.blend.baselines.detection import SepSettings
     from photoz_morph.blend.infer import SepFinder, infer_scenes
     from photoz_morph.blend.scenes.files import find_scenes
 
     scenes = find_scenes(frames)
     finder = SepFinder(tuned_settings(settings, metric) if settings else SepSettings())
+    if model:
+        finder = finder_of(model, min_score)
+    if deblender:
+        deblender = deblender_of(deblender)
     redshifts = None
     if savedmodel:
         redshifts, stamp_size = redshifts_of(savedmodel, dust)
     names = tuple(bands.split(",")) if bands else None
-    found = infer_scenes(scenes, folder, finder, f".{suffix}", stamp_size or 64, names, redshifts, radius, not quiet)
+    with remarks(quiet):
+        found = infer_scenes(
+            scenes, folder, finder, f".{suffix}", stamp_size or 64, names, redshifts, radius, not quiet,
+            deblender or None,
+        )  # fmt: skip
     for summary in found:
         echo(_line(summary, radius), quiet)
     echo(f"Catalogues, segmentations, stamps and pictures in {folder}.", quiet)
@@ -85,6 +107,36 @@ def tuned_settings(path, metric):
         return SepSettings(**json.loads(tuned[metric]["settings"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: no settings of sep for {metric} in it ({error}); tune again") from error
+
+
+def finder_of(path, min_score=None):
+    """Finder by the networks of an export."""
+    model = _exported(path)
+    if model.deblends:
+        raise ValueError(f"{path}: takes blends apart and finds no sources; give it as --deblender")
+    from photoz_morph.blend.export.network_finder import NetworkFinder
+
+    return NetworkFinder(model, min_score)
+
+
+def deblender_of(path):
+    """Deblender by the networks of an export."""
+    model = _exported(path)
+    if not model.deblends:
+        raise ValueError(f"{path}: finds sources and takes no blend apart; give it as --model")
+    from photoz_morph.blend.export.network_finder import NetworkDeblender
+
+    return NetworkDeblender(model)
+
+
+def _exported(path):
+    """An exported model of this chain."""
+    from photoz_morph.training.quiet import quiet_tensorflow
+
+    quiet_tensorflow()
+    from photoz_morph.blend.export.exported_model import ExportedBlendModel
+
+    return ExportedBlendModel(path)
 
 
 def redshifts_of(savedmodel, dust):

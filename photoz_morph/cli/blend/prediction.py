@@ -1,10 +1,20 @@
-"""The prediction commands of `blend`: predict."""
+"""The prediction commands of `blend`: predict, export."""
 
 from pathlib import Path
 
 import click
 
-from photoz_morph.cli.options import UserPath, echo, output_file, own_output, quiet_option, run_argument
+from photoz_morph.cli.options import (
+    UserPath,
+    check_new_folder,
+    check_onnx,
+    echo,
+    onnx_option,
+    output_file,
+    own_output,
+    quiet_option,
+    run_argument,
+)
 from photoz_morph.cli.runs import current_predictions
 from photoz_morph.training.quiet import quiet_tensorflow
 
@@ -52,6 +62,29 @@ def predict(run, data_dir, split, samples, out, quiet):
     found = predict_sources(run, data_dir, split, progress=not quiet)
     write_blend_predictions(found, out)
     echo(f"{len(found.table)} sources of {len(found.images)} images in {out}. Next: blend evaluate {out}", quiet)
+
+
+@click.command()
+@run_argument
+@click.option("--out", type=UserPath(), help="Folder of the SavedModel; by default RUN/export.")
+@onnx_option
+@quiet_option
+def export(run, out, with_onnx, quiet):
+    """Export all seeds of RUN as one SavedModel that includes the image scaling.
+
+    Its signature serve(image) gives what sources are made of: maps of a U-Net, detections of other networks; or, of a
+    network that takes blends apart, the galaxy in the middle. A probabilistic U-Net also has serve_samples(image,
+    noise) -> samples, sample_sigmas.
+    """
+    out = Path(out or Path(run) / "export")
+    check_new_folder(out)
+    check_onnx(with_onnx)
+    quiet_tensorflow()
+    from photoz_morph.blend.export.of_run import export_blend
+
+    description = export_blend(run, out, with_onnx)
+    option = "--model" if description["gives"] == "sources" else "--deblender"
+    echo(f"SavedModel in {out}. Next: blend infer FRAMES {option} {out}", quiet)
 
 
 def predictions_of(path, quiet, data_dir=None):

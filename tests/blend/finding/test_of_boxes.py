@@ -1,7 +1,7 @@
 import numpy as np
 
 from photoz_morph.blend.config import BlendConfig, FieldNetworkConfig
-from photoz_morph.blend.finding.of_boxes import sources_of_boxes
+from photoz_morph.blend.finding.of_boxes import joined_detections, sources_of_boxes
 from photoz_morph.models.detection.yolo_loss import grid_targets
 
 BOXES = np.array([[1.5, 2.5, 6.5, 7.5], [3.5, 6.5, 12.5, 15.5]], np.float32)
@@ -25,8 +25,15 @@ def config_of(name):
     return BlendConfig(model=FieldNetworkConfig(name=name))
 
 
+def found_by(outputs, name):
+    """Sources of an image of 16 x 16 pixels by networks."""
+    config = config_of(name)
+    (found,) = sources_of_boxes(joined_detections(outputs, config), config, (16, 16))
+    return found
+
+
 def test_pixels_are_of_the_surest_mask():
-    (found,) = sources_of_boxes([detections()], config_of("mask_rcnn"), (16, 16))
+    found = found_by([detections()], "mask_rcnn")
     np.testing.assert_array_equal(found["centres"], [[4, 5], [8, 11]])
     rows, columns = np.indices((16, 16))
     first = (rows > 1.5) & (rows < 6.5) & (columns > 2.5) & (columns < 7.5)
@@ -36,17 +43,17 @@ def test_pixels_are_of_the_surest_mask():
 
 
 def test_unsure_masks_own_no_pixel():
-    (found,) = sources_of_boxes([detections(scores=(0.9, 0.2))], config_of("mask_rcnn"), (16, 16))
+    found = found_by([detections(scores=(0.9, 0.2))], "mask_rcnn")
     assert set(np.unique(found["owners"])) == {0, 1} and len(found["scores"]) == 2
 
 
 def test_networks_without_masks_leave_the_pixels_to_the_caller():
-    (found,) = sources_of_boxes([detections(with_masks=False)], config_of("faster_rcnn"), (16, 16))
+    found = found_by([detections(with_masks=False)], "faster_rcnn")
     assert found["owners"] is None and found["boxes"].shape == (2, 4)
 
 
 def test_two_networks_that_agree_find_what_one_finds():
-    one, two = (list(sources_of_boxes([detections()] * n, config_of("mask_rcnn"), (16, 16)))[0] for n in (1, 2))
+    one, two = (found_by([detections()] * n, "mask_rcnn") for n in (1, 2))
     for name, values in one.items():
         np.testing.assert_allclose(two[name], values, rtol=1e-6)
 
@@ -61,7 +68,7 @@ def test_cells_of_a_grid_detector_are_boxes_with_the_probabilities_of_their_cell
     other = [*places, np.sqrt(height / 32), np.sqrt(width / 32), 0 * truth[..., 0]]
     probabilities = [np.where(truth[..., 5] == kind, 0.7, 0.1) for kind in (1, 2, 3, 4)]
     output = np.stack([*one, *other, *probabilities], axis=-1).astype(np.float32)
-    (found,) = sources_of_boxes([output], config_of("grid_detector"), (16, 16))
+    found = found_by([output], "grid_detector")
     np.testing.assert_allclose(found["boxes"], BOXES, atol=1e-5)
     np.testing.assert_allclose(found["scores"], 0.8 * 0.7, rtol=1e-6)
     np.testing.assert_allclose(found["probabilities"], [[0, 0.7, 0.1, 0.1, 0.1], [0, 0.1, 0.1, 0.7, 0.1]], rtol=1e-6)

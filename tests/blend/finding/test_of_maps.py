@@ -22,7 +22,7 @@ def true_maps():
 
 def test_true_maps_give_back_the_sources():
     maps, owners = true_maps()
-    (found,) = sources_of_maps([maps], BlendConfig(), (8, 12))
+    (found,) = sources_of_maps(mean_maps([maps]), BlendConfig(), (8, 12))
     np.testing.assert_array_equal(found["centres"], CENTRES)
     np.testing.assert_allclose(found["boxes"], [[0.5, 0.5, 5.5, 5.5], [0.5, 5.5, 5.5, 10.5]])
     np.testing.assert_allclose(found["scores"], 1 / (1 + np.exp([-3.0, -1.0])), rtol=1e-6)
@@ -33,7 +33,7 @@ def test_true_maps_give_back_the_sources():
 def test_maps_of_two_networks_are_averaged_as_probabilities():
     maps, _ = true_maps()
     other = {**maps, "heat": np.full_like(maps["heat"], -20.0), "distances": maps["distances"] + 2}
-    (found,) = sources_of_maps([maps, other], BlendConfig(), (8, 12))
+    (found,) = sources_of_maps(mean_maps([maps, other]), BlendConfig(), (8, 12))
     np.testing.assert_allclose(found["scores"], 0.5 / (1 + np.exp([-3.0, -1.0])), rtol=1e-5)
     np.testing.assert_allclose(found["boxes"][0], [-0.5, -0.5, 6.5, 6.5])
     mean = mean_maps([maps, other])
@@ -54,5 +54,5 @@ def test_unsure_sources_own_no_pixel_and_have_the_class_at_their_centre():
 def test_an_image_without_sources_has_none():
     maps, _ = true_maps()
     maps["heat"][:] = -20
-    (found,) = sources_of_maps([maps], BlendConfig(), (8, 12))
+    (found,) = sources_of_maps(mean_maps([maps]), BlendConfig(), (8, 12))
     assert found["centres"].shape == (0, 2) and found["probabilities"].shape == (0, 5) and found["owners"].max() == 0

@@ -33,6 +33,7 @@ def test_a_field_has_the_pixels_of_the_survey_and_its_sources_are_where_frames_h
     (files,) = find_scenes(sorted(FRAMES.glob("frame-?-003918*")))
     sky = files.read()
     assert sky.survey == SDSS and sky.scene.bands == SDSS.bands and not sky.has_sky
+    assert (sky.unit, sky.pixel_scale) == ("nanomaggy", SDSS.pixel_scale)
     scales = np.abs(np.array(sky.wcs.proj_plane_pixel_scales(), object))
     assert [float(scale.value) * 3600 for scale in scales] == pytest.approx([SDSS.pixel_scale] * 2)
     ra, dec = sky.wcs.all_pix2world([0, 1], [0, 0], 0)
@@ -94,3 +95,15 @@ def test_what_cannot_be_read_is_said(tmp_path):
     frame = FRAMES / "frame-r-003918-3-0213.fits.gz"
     with pytest.raises(ValueError, match="the frame is there twice"):
         find_scenes([frame, frame])
+
+
+def test_an_image_has_the_unit_and_the_pixels_that_its_header_says(tmp_path):
+    wcs = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 30.0, "CRVAL2": 60.0, "CRPIX1": 9.0, "CRPIX2": 9.0,
+           "CDELT1": -5e-5, "CDELT2": 5e-5}  # fmt: skip
+    for name, cards, unit, scale in (
+        ("card", {"BUNIT": "nJy", "PIXSCALE": 0.2}, "nJy", 0.2), ("wcs", wcs | {"PIXSCALE": 9.0}, "", 0.18),
+        ("silent", {}, "", None),
+    ):  # fmt: skip
+        (files,) = find_scenes([write_image(tmp_path / f"{name}.fits", **cards)])
+        sky = files.read()
+        assert sky.unit == unit and sky.pixel_scale == (scale and pytest.approx(scale, rel=1e-6)) and sky.has_sky

@@ -1,5 +1,7 @@
 """The commands `blend baseline` and `blend report`."""
 
+import shutil
+
 import pytest
 from astropy.io import fits
 
@@ -8,6 +10,15 @@ from photoz_morph.cli.blend.evaluation import METRICS
 from photoz_morph.runs.scores import read_scores
 from tests.cli.blend.test_data import blend
 from tests.support.pages import Page
+
+
+@pytest.fixture(scope="module")
+def sep(blend_data_dir, tmp_path_factory):
+    """Folder of what an untuned sep found."""
+    out = tmp_path_factory.mktemp("baseline") / "sep"
+    words = ("--metric", "source_iou", "--trials", 0, "--tune-on", 2, "--processes", 1, "--out", out, "-q")
+    assert blend("baseline", blend_data_dir, *words).exit_code == 0
+    return out
 
 
 def test_baseline_writes_sources_and_scores(blend_data_dir, tmp_path):
@@ -45,11 +56,8 @@ def test_what_is_wrong_is_said_in_one_line(words, message, tmp_path, monkeypatch
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_report_of_a_dataset_shows_what_its_baseline_found(blend_data_dir, tmp_path, undrawn):
-    out = tmp_path / "sep"
-    words = ("--metric", "source_iou", "--trials", 0, "--tune-on", 2, "--processes", 1, "--out", out, "-q")
-    assert blend("baseline", blend_data_dir, *words).exit_code == 0
-    other = tmp_path / "other.fits"
+def test_report_of_a_dataset_shows_what_its_baseline_found(blend_data_dir, sep, tmp_path, undrawn):
+    out, other = sep, tmp_path / "other.fits"
     other.write_bytes((out / "source_iou.fits").read_bytes())
     result = blend("report", blend_data_dir, "--baseline", out, "--against", other)
     assert result.exit_code == 0 and f"Report in {out}/report/report.html." in result.output
@@ -77,3 +85,18 @@ def test_what_a_report_lacks_is_said_in_one_line(words, message, tmp_path, monke
     (tmp_path / "run" / "config.yaml").touch()
     result = blend("report", *words)
     assert result.exit_code != 0 and message in result.output and result.output.count("\n") == 1
+
+
+def test_report_of_a_deblender_shows_its_galaxies_beside_those_of_sep(blend_run_dirs, sep, tmp_path, undrawn):
+    run = shutil.copytree(blend_run_dirs["probabilistic_unet"], tmp_path / "net")
+    assert blend("predict", run, "--samples", 39, "-q").exit_code == 0
+    result = blend("report", run, "--baseline", sep, "--against", sep / "source_iou.fits")
+    assert result.exit_code == 1 and "source_iou.fits" in result.output and result.output.count("\n") == 1
+    result = blend("report", run, "--baseline", sep)
+    assert result.exit_code == 0 and f"Report in {run}/report/report.html." in result.output, result.output
+    page = Page((run / "report" / "report.html").read_text())
+    assert "The fluxes that net gives 11 simulated galaxies" in page.visible
+    assert "; those of sep for IoU" in page.visible
+    assert "the galaxy with the least, the median and the largest error of the flux by net" in page.visible
+    table = (run / "report" / "scores.md").read_text()
+    assert "| score | net | sep for IoU |" in table and "| pixels within the interval of 95 % | " in table

@@ -1,7 +1,7 @@
 """Completeness, purity, IoU and errors of fluxes against magnitude and blendedness, with intervals over images.
 
-Each function takes the scores of `evaluation.evaluate_blend` by the name of the method and returns a Matplotlib Figure
-made without pyplot. A method keeps its colour from figure to figure.
+Each function takes scores, those of `evaluation.evaluate_blend` where it says nothing else, by the name of the method
+and returns a Matplotlib Figure made without pyplot. A method keeps its colour from figure to figure.
 """
 
 import numpy as np
@@ -94,6 +94,42 @@ def flux_curves(scores, title):
     for axes in panels[:2]:
         axes.set_ylim(0, top)
     legend_below(figure, marks_of(panels[0]), min(len(scores), 3))
+    figure.suptitle(title)
+    return figure
+
+
+def deblending_curves(scores, title):
+    """Errors of flux, colour and shape of galaxies that were freed of their neighbours, against blendedness.
+
+    Parameters
+    ----------
+    scores : dict of str to dict
+        From `deblending_scores.evaluate_deblended`.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(10.4, 7.2), layout="constrained")
+    panels = figure.subplots(2, 3)
+    shown = (
+        ("flux_error", "median_absolute", "median absolute error of fluxes"),
+        ("flux_error", "median", "median error (bias) of fluxes"),
+        ("colour_error", "median_absolute", "median absolute error of colours [mag]"),
+        ("size_error", "median_absolute", "median absolute relative error of sizes"),
+        ("size_error", "median", "median relative error (bias) of sizes"),
+        ("e1_error", "median_absolute", "median absolute error of e1"),
+    )
+    for axes, (quantity, statistic, label) in zip(panels.flat, shown):
+        rows = {name: [row[statistic] for row in part["by_blendedness"][quantity]] for name, part in scores.items()}
+        _blendedness_panel(axes, rows, scores)
+        axes.set_ylabel(label)
+        if statistic == "median":
+            axes.axhline(0, color=GREY, linewidth=0.8)
+        else:
+            axes.set_ylim(bottom=0)
+    legend_below(figure, marks_of(panels[0, 0]), min(len(scores), 3))
     figure.suptitle(title)
     return figure
 

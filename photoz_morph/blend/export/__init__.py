@@ -1,0 +1,1 @@
+"""Runs of `blend` as SavedModels, and what these make of real images."""

@@ -125,8 +125,8 @@ def _of_maps(results):
         )
         yield Entry("Galaxies", f"image_{role}", caption, lambda role=role, row=row: draw(role, row))
     yield Entry("Pixels", "pixels",
-                f"{title}: pixels of all maps against true ones, {_images(results)}; the darker, the more (logarithmic). "
-                "On the line they are equal.",
+                f"{title}: pixels of all maps against true ones, {_images(results)}; the darker, the more "
+                "(logarithmic). On the line they are equal.",
                 lambda: pixel_planes(truth.values, truth.inside, results.values, truth.names, title))  # fmt: skip
 
 

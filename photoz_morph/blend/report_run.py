@@ -11,7 +11,7 @@ from photoz_morph.blend.dataset import open_dataset, read_scenes, sky_sigma_of
 from photoz_morph.blend.evaluation import evaluate_blend
 from photoz_morph.blend.maps.predictions import answer_of, read_map_predictions
 from photoz_morph.blend.maps.scores import evaluate_answers, joined_rows
-from photoz_morph.blend.maps.truth import read_truth
+from photoz_morph.blend.maps.truth import answers_of, read_truth
 from photoz_morph.blend.predictions import read_blend_predictions
 from photoz_morph.blend.report.map_page import map_report
 from photoz_morph.blend.report.map_results import MapResults
@@ -58,6 +58,8 @@ def report_blend(source, against=(), baseline=None, out_dir=None, data_dir=None,
     is_run = (Path(source) / "config.yaml").exists()
     if is_run and (Path(source) / PREDICTIONS).exists() and answer_of(Path(source) / PREDICTIONS):
         return report_maps(source, against, baseline, out_dir, data_dir, progress)
+    if not is_run:
+        _refuse_maps(source)
     paths = [Path(path) for path in ((source, *against) if is_run else against)]
     files = _named([path / PREDICTIONS if path.is_dir() else path for path in paths])
     found, note = _baselines(Path(baseline or BASELINE), is_needed=bool(baseline) or not files)
@@ -141,6 +143,19 @@ def report_maps(run_dir, against=(), baseline=None, out_dir=None, data_dir=None,
         {name: path.read_text() for name, path in configs.items() if path.exists()}, note,
     )  # fmt: skip
     return map_report(results, out_dir or Path(run_dir) / "report", progress)
+
+
+def _refuse_maps(folder):
+    """Raise a ValueError if a folder holds a dataset whose baselines have no page of their own."""
+    try:
+        builder = open_dataset(folder)
+    except (FileNotFoundError, ValueError):
+        return  # what is wrong is said where it is read
+    if answers_of(builder):
+        raise ValueError(
+            f"{builder.data_dir}: is asked for {' and '.join(answers_of(builder))}, of which a run is reported; give "
+            "the folder of one"
+        )
 
 
 def _named(paths):

@@ -39,13 +39,14 @@ def predict(run, data_dir, split, samples, out, quiet):
     out = Path(out or Path(run) / ("predictions" + f"_{split}" * (split != "test") + ".fits"))
     if out.parent.is_dir():  # else its absence is the error
         own_output(out)
-    if config.answer in ("maps", "field", "parameters"):
+    given = {"maps": "Maps", "field": "Fields", "parameters": "Parameters"}.get(config.answer)
+    if given:
         from photoz_morph.blend.maps.predictions import write_map_predictions
         from photoz_morph.blend.predict import predict_answers
 
         found = predict_answers(run, data_dir, split, progress=not quiet)
         write_map_predictions(found, out)
-        echo(f"{config.answer.capitalize()} of {len(found.table)} images in {out}. Next: blend evaluate {out}", quiet)
+        echo(f"{given} of {len(found.table)} images in {out}. Next: blend evaluate {out}", quiet)
         return
     if config.deblends:
         from photoz_morph.blend.deblended import write_deblended

@@ -54,7 +54,7 @@ def test_fields_are_simulated_and_built_as_asked(tmp_path):
 
 
 def test_predict_says_what_it_gives(map_run_dirs, tmp_path):
-    for answer, text in (("maps", "Maps of"), ("field", "Field of")):
+    for answer, text in (("maps", "Maps of"), ("field", "Fields of")):
         shutil.copytree(map_run_dirs[answer], tmp_path / answer)
         printed = ran("predict", tmp_path / answer, "--split", "validation")
         path = tmp_path / answer / "predictions_validation.fits"
@@ -82,6 +82,8 @@ def test_what_is_wrong_is_said_in_one_line(words, message, tmp_path, monkeypatch
 def test_options_for_sources_are_refused_for_maps(fields_data_dir, map_run_dirs, tmp_path):
     result = blend("baseline", fields_data_dir, "--trials", 3, "--out", tmp_path / "out")
     assert result.exit_code == 2 and "--trials is for sources; leave it out for maps and fields" in result.output
+    result = blend("report", fields_data_dir)
+    assert result.exit_code == 1 and "is asked for field and parameters, of which a run is reported" in result.output
     shutil.copytree(map_run_dirs["parameters"], tmp_path / "run")
     result = blend("evaluate", tmp_path / "run", "--radius", 3, "-q")
     assert result.exit_code == 2 and "--radius is for sources" in result.output

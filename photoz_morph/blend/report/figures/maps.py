@@ -105,7 +105,8 @@ def restored_fields(examples, methods, title):
 
 
 def pixel_planes(truth, inside, methods, names, title):
-    """Pixels of maps or fields against true ones, a row for each method and a column for each map.
+    """Pixels of maps or fields against true ones, a row for each method and a column for each map; of a single map a
+    column for each method.
 
     Parameters
     ----------
@@ -121,8 +122,11 @@ def pixel_planes(truth, inside, methods, names, title):
     -------
     matplotlib.figure.Figure
     """
-    figure = Figure(figsize=(2.6 * len(names) + 0.8, 2.5 * len(methods) + 0.7), layout="constrained")
-    panels = figure.subplots(len(methods), len(names), squeeze=False)
+    is_single, shape = len(names) == 1, (len(methods), len(names))
+    n_rows, n_columns = shape[::-1] if is_single else shape
+    size = 3.4 if is_single else 2.5
+    figure = Figure(figsize=(size * n_columns + 0.8, size * n_rows + 0.7), layout="constrained")
+    panels = figure.subplots(n_rows, n_columns, squeeze=False).reshape(shape)
     for column, label in enumerate(names):
         true = truth[inside][:, column].astype(float)
         ends = np.percentile(true, (0.2, 99.8))
@@ -136,7 +140,7 @@ def pixel_planes(truth, inside, methods, names, title):
                             norm=LogNorm(0.5, highest))  # fmt: skip
             axes.plot(ends, ends, color=GREY, linewidth=0.9)
             axes.set(xlim=ends, ylim=ends, aspect="equal")
-            if row == len(methods) - 1:
+            if is_single or row == len(methods) - 1:
                 axes.set_xlabel(f"true {LABELS[label]}", fontsize=9)
             if column == 0:
                 axes.set_ylabel(name, fontsize=10)

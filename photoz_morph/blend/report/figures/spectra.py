@@ -2,13 +2,15 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from photoz_morph.metrics.maps.spectra import power_spectra
-from photoz_morph.report.style import BLACK, GREY, ORANGE, legend_below, logarithmic_x, marks_of
+from photoz_morph.report.style import GREY, LIGHT_GREY, ORANGE, legend_below, logarithmic_x, marks_of
 
 QUARTILES = (
     (0, 25, "#56B4E9", "lowest quarter"), (25, 75, GREY, "middle half"), (75, 100, ORANGE, "highest quarter"),
 )  # fmt: skip
+DEPTH = 100  # our choice: powers below the least true one by more are not shown
 LABEL = "wave number [fundamental mode]"
 
 
@@ -33,7 +35,8 @@ def spectra_by_scale(truth, fields, scores, styles, title):
     figure = Figure(figsize=(10.6, 3.9), layout="constrained")
     panels = figure.subplots(1, 3)
     k, power = power_spectra(truth)
-    panels[0].plot(k, power.mean(axis=0), color=BLACK, linewidth=2.2, label="truth")
+    true = power.mean(axis=0)
+    panels[0].plot(k, true, color=LIGHT_GREY, linewidth=5, label="truth")  # below baselines, which are black
     for name, restored in fields.items():
         colour, dashes, _ = styles[name]
         panels[0].plot(k, power_spectra(restored)[1].mean(axis=0), dashes, color=colour, linewidth=1.6, label=name)
@@ -45,6 +48,7 @@ def spectra_by_scale(truth, fields, scores, styles, title):
             axes.plot(by_scale["k"], value, dashes, color=colour, linewidth=1.6)
             axes.fill_between(by_scale["k"], low, high, color=colour, alpha=0.25, linewidth=0)
     panels[0].set_yscale("log")
+    panels[0].set_ylim(true.min() / DEPTH, 2 * true.max())
     labels = ("mean power [variance per mode]", "correlation with the truth", "transfer: ratio of amplitudes")
     for axes, label in zip(panels, labels):
         logarithmic_x(axes)
@@ -86,6 +90,9 @@ def spectra_of_parameters(fields, parameters, names, title):
         axes.set(xlabel=LABEL)
         axes.set_title(f"fields by {name}", fontsize=10)
     panels[0].set_yscale("log")
+    panels[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panels[0].yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    panels[0].yaxis.set_minor_formatter("")
     panels[0].set_ylabel("power over the mean of all fields")
     legend_below(figure, marks_of(panels[0]), 3)
     figure.suptitle(title)

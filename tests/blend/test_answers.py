@@ -18,6 +18,7 @@ from photoz_morph.blend.samples.batches import BlendBatches
 from photoz_morph.blend.score_files import evaluate_files
 from photoz_morph.config import load_config
 from photoz_morph.datasets.augmentation import dihedral_view
+from photoz_morph.datasets.reading import n_galaxies
 from photoz_morph.training.fit import choose_strategy, fit
 from tests.support.pages import Page
 from tests.support.samples import MAP_NETWORKS, MAP_TINY
@@ -62,10 +63,9 @@ def test_batches_are_of_whole_images_turned_with_their_answers(answer, builders)
     assert n_turned > 0
 
 
-@pytest.mark.parametrize("answer", MAP_NETWORKS)
-def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(answer, builders, tmp_path):
-    config, (folder, killed) = config_of(answer), (tmp_path / "whole", tmp_path / "killed")
-    experiment = BlendExperiment(config, builders[answer].data_dir)
+def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(builders, tmp_path):
+    config, (folder, killed) = config_of("parameters"), (tmp_path / "whole", tmp_path / "killed")
+    experiment = BlendExperiment(config, builders["parameters"].data_dir)
     arguments = 4, choose_strategy("none")
     history = fit(experiment.fold(0), folder, *arguments, copy_at(2, 2, folder, killed))
     fit(experiment.fold(0), killed, *arguments)
@@ -73,6 +73,27 @@ def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(ans
     columns = ["epoch", "iterations", "learning_rate", "loss", "validation_loss", "validation_r2", "seconds"]
     assert list(history[0]) == columns
     assert np.isfinite(history[-1]["validation_r2"]) and history[-1]["validation_r2"] < 1
+
+
+@pytest.mark.parametrize("answer", ["maps", "field"])
+def test_validation_has_the_loss_and_the_explained_variance_of_whole_images(answer, builders):
+    fold = BlendExperiment(config_of(answer), builders[answer].data_dir).fold(0)
+    network = fold.new_network(10, seed=1)
+    scores = fold.validate(network)
+    n = min(5, n_galaxies(builders[answer], "validation"))  # `data.n_validation`
+    truth = read_truth(builders[answer], answer, f"validation[:{n}]")
+    outputs = np.array(network({"image": truth.images})[answer])
+    if answer == "maps":
+        targets = map_targets(truth.values, truth.inside)
+        error = np.abs(outputs - targets).sum(axis=-1)
+        loss = np.mean([np.nanmean(one) for one in error])
+        outputs, values = maps_of_outputs(outputs)[truth.inside], truth.values[truth.inside]
+    else:
+        outputs, values = outputs.reshape(-1, 1), truth.values.reshape(-1, 1)
+        loss = np.mean((outputs - values) ** 2)
+    assert scores["validation_loss"] == pytest.approx(loss, rel=1e-2)
+    r2 = np.mean(1 - np.mean((outputs - values) ** 2, axis=0) / np.var(values, axis=0))
+    assert scores["validation_r2"] == pytest.approx(r2, rel=1e-2)
 
 
 def test_networks_know_the_scales_of_the_training_fields(builders):

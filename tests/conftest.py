@@ -19,7 +19,17 @@ from photoz_morph.photoz.experiment import PhotozExperiment
 from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.paths import SHARED_DATA
-from tests.support.samples import BLEND_NETWORKS, BLEND_TINY, MOCK_HEADER, MORPH_TINY, TINY, colour_stacks, shape_mocks
+from tests.support.samples import (
+    BLEND_NETWORKS,
+    BLEND_TINY,
+    MAP_NETWORKS,
+    MAP_TINY,
+    MOCK_HEADER,
+    MORPH_TINY,
+    TINY,
+    colour_stacks,
+    shape_mocks,
+)
 
 # The same examples everywhere, however slow the machine is.
 settings.register_profile(
@@ -205,6 +215,49 @@ def maps_data_dir(maps_dir, made_once):
     from tfds_builders import lsst_maps
 
     return made_once("galaxy_maps_data", lambda folder: lsst_maps.build(maps_dir, folder, progress=False))
+
+
+@pytest.fixture(scope="session")
+def fields_dir(made_once):
+    """90 log-normal fields of 16 x 16 pixels, in the layout of CAMELS."""
+    from photoz_morph.simulation.cosmology.lognormal import FieldSettings
+    from photoz_morph.simulation.cosmology.sample import write_fields
+
+    settings = FieldSettings(n_pixels=16, box_size=64.0, seed=3)
+    return made_once("fields", lambda folder: write_fields(folder, 90, settings, 1, progress=False))
+
+
+@pytest.fixture(scope="session")
+def fields_data_dir(fields_dir, made_once):
+    """Dataset of those fields."""
+    from tfds_builders import cosmology_fields
+
+    return made_once("fields_data", lambda folder: cosmology_fields.build(fields_dir, folder, progress=False))
+
+
+@pytest.fixture(scope="session")
+def map_run_dirs(maps_data_dir, fields_data_dir, made_once):
+    """Run folders of two networks that give maps, parameters and fields, as they are before training.
+
+    A test that writes into them takes a copy.
+    """
+    from photoz_morph.blend.config import BlendConfig
+    from photoz_morph.blend.experiment import BlendExperiment
+    from photoz_morph.runs.folder import member_dir, start_run
+
+    def make(folder):
+        for answer, name in MAP_NETWORKS.items():
+            config = load_config(name, BlendConfig, MAP_TINY)
+            experiment = BlendExperiment(config, maps_data_dir if answer == "maps" else fields_data_dir)
+            start_run(folder / answer, config, experiment.dataset_description(), [])
+            fold = experiment.fold(0)
+            for member in range(2):
+                member_dir(folder / answer, 0, member).mkdir(parents=True)
+                network_path = member_dir(folder / answer, 0, member) / "model.keras"
+                fold.trained_network(fold.new_network(10, seed=member)).save(network_path)
+
+    folder = made_once("map_runs", make)
+    return {answer: folder / answer for answer in MAP_NETWORKS}
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ NETWORKS = {
     "morph.dataset", "morph.classify", "morph.transfer", "morph.experiment", "morph.predict", "morph.export",
     "morph.robustness", "morph.selection.answers", "morph.explanation",
     "blend.dataset", "blend.samples", "blend.finding", "blend.experiment", "blend.predict", "blend.predict_galaxies",
-    "blend.export", "blend.maps.galaxies",
+    "blend.export", "blend.maps.galaxies", "blend.maps.truth", "blend.maps.networks",
 }  # fmt: skip
 ONLY = {
     "tensorflow": NETWORKS,

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from photoz_morph.simulation.seeds import MAX_SEED
 
-SIZES = {"scenes": 128, "pairs": 48}  # [pixel] of the images of `blend simulate`
+SIZES = {"scenes": 128, "pairs": 48, "maps": 64, "fields": 64}  # [pixel] of the images of `blend simulate`
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class BlendSimulationConfig:
     Attributes
     ----------
     kind : str
-        Fields of many sources, or pairs of galaxies of which the one in the middle is asked for.
+        Scenes of many sources; pairs of galaxies of which the one in the middle is asked for; single galaxies with maps
+        of their stars and dust; or fields of matter.
     n_images : int, optional
         Images to simulate; null where a dataset must be given [images].
     seed : int
@@ -54,6 +55,8 @@ class BlendDataConfig:
 class BlendScalingConfig:
     """Pixels as the network sees them: arcsinh(softness x / q), q the 99.9th percentile of the training images.
 
+    Fields of matter are seen in units of their standard deviation instead.
+
     Attributes
     ----------
     softness : float
@@ -73,8 +76,8 @@ class FieldNetworkConfig:
     name : str
         Network, a key of the registry of field networks.
     output : str
-        What a U-Net gives for each pixel: classes and sources, or the image of the galaxy in the middle. Others have
-        one output.
+        What a U-Net gives for each pixel: classes and sources, the image of the galaxy in the middle, or maps of stars
+        and dust. Others have one output.
     width : int
         Maps of the first level [filters].
     depth : int
@@ -90,7 +93,7 @@ class FieldNetworkConfig:
     ratios : list of float, optional
         Heights of the anchors over their widths [dimensionless].
     n_hidden : int, optional
-        Units of the dense layers for each proposal [units].
+        Units of the dense layers for each proposal, or before the parameters of a field [units].
     box_size : int, optional
         Bins along a side of a proposal [bins].
     n_proposals : int, optional
@@ -227,7 +230,16 @@ REGION_OPTIONS = (
 )  # fmt: skip
 WEIGHTS = ("semantic", "heat", "distances", "offsets", "coord", "noobj", "kl")  # of terms of losses
 DETECTION = {"max_detections": 100, "min_score": 0.05, "map_score": 0.3, "max_iou": 0.5}
-DEBLENDERS = ("unet_image", "probabilistic_unet")
+# What a network gives, of those that do not find sources.
+ANSWERS = {
+    "unet_image": "galaxy", "probabilistic_unet": "galaxy", "unet_maps": "maps", "field_regressor": "parameters",
+    "field_unet": "field",
+}  # fmt: skip
+KINDS = {"galaxy": "pairs", "maps": "maps", "parameters": "fields", "field": "fields"}  # images that they need
+GIVEN = {
+    "galaxy": "the galaxy in the middle of a pair", "maps": "maps of stars and dust",
+    "parameters": "the parameters of a field", "field": "the field behind an observation",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -259,9 +271,11 @@ class BlendConfig:
     CHOICES: ClassVar = {
         "task": ("blend",),
         "survey": ("lsst", "sdss"),
-        "simulation.kind": ("scenes", "pairs"),
-        "model.name": ("unet", "grid_detector", "faster_rcnn", "mask_rcnn", "probabilistic_unet"),
-        "model.output": ("sources", "image"),
+        "simulation.kind": ("scenes", "pairs", "maps", "fields"),
+        "model.name": (
+            "unet", "grid_detector", "faster_rcnn", "mask_rcnn", "probabilistic_unet", "field_regressor", "field_unet",
+        ),
+        "model.output": ("sources", "image", "maps"),
         "model.upsampling": ("transposed", "unpooling"),
         "train.schedule": ("constant", "cosine"),
         "train.precision": ("float32", "mixed_bfloat16"),
@@ -295,6 +309,9 @@ class BlendConfig:
             "loss.class_balance": 0.5,
         },
         "unet_image": {"loss.flux_unit": 3.0},
+        "unet_maps": {},
+        "field_regressor": {"model.n_hidden": None},
+        "field_unet": {},
         "grid_detector": {
             **{f"detection.{key}": value for key, value in DETECTION.items()},
             "model.stride": 4, "model.n_boxes": 2, "loss.coord": 5.0, "loss.noobj": 0.5,
@@ -315,17 +332,24 @@ class BlendConfig:
     @property
     def network(self):
         """Key of `OPTIONS`: the name of the network, of a U-Net also by its output."""
-        return "unet_image" if self.model.output == "image" else self.model.name
+        return self.model.name if self.model.output == "sources" else f"unet_{self.model.output}"
 
     @property
     def deblends(self):
-        """True if the network gives the image of the galaxy in the middle, False if it finds sources."""
-        return self.network in DEBLENDERS
+        """True if the network gives the image of the galaxy in the middle."""
+        return self.answer == "galaxy"
+
+    @property
+    def answer(self):
+        """What the network gives: sources, or a value of `ANSWERS`."""
+        return ANSWERS.get(self.network, "sources")
 
     @property
     def dataset_name(self):
         """Name of the dataset of `blend build` that the network is trained on."""
-        return f"{self.survey}_{'blends' if self.simulation.kind == 'scenes' else 'pairs'}"
+        if self.simulation.kind == "fields":
+            return "cosmology_fields"
+        return f"{self.survey}_{'blends' if self.simulation.kind == 'scenes' else self.simulation.kind}"
 
     def option(self, key):
         """Value of a key of `OPTIONS` of the network, its default where it is null."""
@@ -335,9 +359,10 @@ class BlendConfig:
 
     def check(self):
         """Raise a ValueError where two choices contradict each other."""
-        if self.model.output == "image" and self.model.name != "unet":
+        if self.model.output != "sources" and self.model.name != "unet":
             raise ValueError(
-                f"'model.output' is image, but {self.model.name} has one output; choose sources, or the network unet"
+                f"'model.output' is {self.model.output}, but {self.model.name} has one output; choose sources, or the "
+                "network unet"
             )
         own = self.OPTIONS[self.network]
         for key in dict.fromkeys(key for options in self.OPTIONS.values() for key in options):
@@ -362,18 +387,38 @@ class BlendConfig:
         stride = self.option("model.stride") if "model.stride" in own else None
         if stride == 3 or stride and stride > 2**self.model.depth:
             raise ValueError(f"'model.stride' is {stride}; give 1, 2 or 4, and no more than 2 to the 'model.depth'")
-        if self.deblends and self.simulation.kind != "pairs":
-            raise ValueError(
-                f"'simulation.kind' is {self.simulation.kind}, but {self.network} gives the galaxy in the middle of a "
-                "pair; choose pairs"
-            )
-        if self.deblends and self.data.crop is not None:
-            raise ValueError(
-                f"'data.crop' is {self.data.crop}, but {self.network} gives the galaxy in the middle of an image; set "
-                "it to null"
-            )
-        if not self.deblends and self.option("detection.map_score") < self.option("detection.min_score"):
+        self._check_images()
+        if self.answer == "sources" and self.option("detection.map_score") < self.option("detection.min_score"):
             raise ValueError(
                 f"'detection.map_score' is {self.option('detection.map_score')}, below 'detection.min_score' "
                 f"{self.option('detection.min_score')}, of which there is no source; give at least as much"
+            )
+
+    def _check_images(self):
+        """Raise a ValueError where the network and the images that it is trained on do not go together."""
+        kind, needed = self.simulation.kind, KINDS.get(self.answer)
+        if self.answer == "sources" and kind not in ("scenes", "pairs"):
+            raise ValueError(
+                f"'simulation.kind' is {kind}, but {self.network} finds sources; choose scenes or pairs, or another "
+                "'model.name' or 'model.output'"
+            )
+        if needed is None:
+            return
+        if kind != needed:
+            given = GIVEN[self.answer]
+            raise ValueError(f"'simulation.kind' is {kind}, but {self.network} gives {given}; choose {needed}")
+        if self.data.crop is not None:
+            of = GIVEN[self.answer].replace("a pair", "an image")
+            raise ValueError(f"'data.crop' is {self.data.crop}, but {self.network} gives {of}; set it to null")
+        if needed in ("maps", "fields") and self.survey != "lsst":
+            raise ValueError(f"'survey' is {self.survey}, but {needed} are simulated for lsst; choose lsst")
+        if needed == "fields" and self.scaling != BlendScalingConfig():
+            raise ValueError(
+                f"'scaling.softness' is {self.scaling.softness:g}, but fields are seen in units of their standard "
+                f"deviation; leave it at {BlendScalingConfig.softness:g}"
+            )
+        if self.network == "field_regressor" and self.model.upsampling != FieldNetworkConfig.upsampling:
+            raise ValueError(
+                f"'model.upsampling' is {self.model.upsampling}, but field_regressor has none; leave it at "
+                f"{FieldNetworkConfig.upsampling}"
             )

@@ -15,7 +15,7 @@ from photoz_morph.catalogs.folds import SPLITS
 from photoz_morph.datasets import reading
 from photoz_morph.shards.blends import unpack_sources
 
-DATASETS = ("lsst_blends", "lsst_pairs", "sdss_blends", "sdss_pairs")
+DATASETS = ("lsst_blends", "lsst_pairs", "sdss_blends", "sdss_pairs", "lsst_maps", "cosmology_fields")
 OF_IMAGE = ("image", "instances", "obj_id", "group_id")
 OF_LIGHT = ("pixels", "first_pixel", "place")  # noise-free images of the sources
 

@@ -1,4 +1,4 @@
-"""Predictions of the images of a run: sources found in whole images by its networks."""
+"""Predictions of the images of a run by its networks: sources found in whole images; maps, fields or parameters."""
 
 from pathlib import Path
 
@@ -8,7 +8,10 @@ from tqdm import tqdm
 
 from photoz_morph.blend import dataset
 from photoz_morph.blend.config import BlendConfig
-from photoz_morph.blend.finding.finder import SourceFinder
+from photoz_morph.blend.finding.finder import SourceFinder, compiled
+from photoz_morph.blend.maps.networks import ensemble_answers
+from photoz_morph.blend.maps.predictions import map_predictions
+from photoz_morph.blend.maps.truth import read_truth
 from photoz_morph.blend.predictions import blend_predictions
 from photoz_morph.datasets.reading import n_galaxies
 from photoz_morph.models.loading import in_float32, load_members
@@ -69,14 +72,50 @@ def predict_sources(run_dir, data_dir=None, split="test", progress=True):
     return blend_predictions({"obj_id": obj_id, "group_id": group_id}, tables, maps, meta)
 
 
+def predict_answers(run_dir, data_dir=None, split="test", progress=True):
+    """Predict maps, fields or parameters of the images of a split with the networks of a run, as an ensemble.
+
+    Parameters
+    ----------
+    run_dir : path-like
+        Of a network that gives them.
+    data_dir, split, progress
+        As for `predict_sources`.
+
+    Returns
+    -------
+    MapPredictions
+
+    Raises
+    ------
+    ValueError
+        If the dataset is not the one the run was trained on.
+    """
+    config, trained_on = read_run(run_dir, BlendConfig)
+    builder = dataset.open_run_dataset(trained_on, data_dir)
+    functions = [compiled(network) for network in load_networks(run_dir)]
+    truth = read_truth(builder, config.answer, split)
+    found = []
+    with tqdm(total=len(truth.images), desc="predict", unit=" images", disable=not progress) as bar:
+        for images in np.array_split(truth.images, range(BATCH_SIZE, len(truth.images), BATCH_SIZE)):
+            found.append(ensemble_answers(functions, images, config.answer))
+            bar.update(len(images))
+    keras.backend.clear_session()
+    meta = run_meta(run_dir, builder) | {"split": split, "networks": len(functions)}
+    return map_predictions(truth, np.concatenate(found), meta)
+
+
 def run_meta(run_dir, builder):
     """Facts of what a run gives for images of a dataset, for the header of its predictions."""
     config, trained_on = read_run(run_dir, BlendConfig)
     metadata = builder.info.metadata
+    of_light = {}
+    if "bands" in metadata:
+        of_light = {key: metadata[key] for key in ("survey", "bands", "unit")}
+        of_light["zeropt"] = float(metadata["zero_point"])
     return {
-        "dataset": builder.name, "origin": metadata["origin"], "survey": metadata["survey"],
-        "bands": metadata["bands"], "unit": metadata["unit"], "zeropt": float(metadata["zero_point"]),
-        "model": config.network, "config": Path(run_dir).resolve().name,
+        "dataset": builder.name, "origin": metadata["origin"], **of_light, "model": config.network,
+        "config": Path(run_dir).resolve().name,
         **run_provenance(trained_on, finished_members(run_dir, BlendConfig)[0]),
     }  # fmt: skip
 

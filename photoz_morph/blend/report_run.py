@@ -7,16 +7,22 @@ from pathlib import Path
 
 import numpy as np
 
+from photoz_morph.blend.baselines.of_maps import MODELS
 from photoz_morph.blend.baselines.tuning import METRICS
 from photoz_morph.blend.config import BlendConfig
-from photoz_morph.blend.dataset import open_dataset, open_run_dataset, read_scenes
+from photoz_morph.blend.dataset import open_dataset, open_run_dataset, read_scenes, sky_sigma_of
 from photoz_morph.blend.deblended import is_deblended_file, middle_source, read_deblended
 from photoz_morph.blend.deblending_scores import evaluate_deblended, middle_detections
 from photoz_morph.blend.evaluation import evaluate_blend
+from photoz_morph.blend.maps.predictions import answer_of, read_map_predictions
+from photoz_morph.blend.maps.scores import evaluate_answers, joined_rows
+from photoz_morph.blend.maps.truth import answers_of, read_truth
 from photoz_morph.blend.predict import load_networks
 from photoz_morph.blend.predict_galaxies import Deblender
 from photoz_morph.blend.predictions import read_blend_predictions
 from photoz_morph.blend.report.deblending_page import DeblendingResults, choose_blends, deblending_report
+from photoz_morph.blend.report.map_page import map_report
+from photoz_morph.blend.report.map_results import MapResults
 from photoz_morph.blend.report.page import blend_report
 from photoz_morph.blend.report.results import BlendResults, choose_examples, sep_name
 from photoz_morph.datasets.reading import content_hash
@@ -63,8 +69,14 @@ def report_blend(source, against=(), baseline=None, out_dir=None, data_dir=None,
         If predictions are of other images.
     """
     is_run = (Path(source) / "config.yaml").exists()
-    if is_run and (own := Path(source) / PREDICTIONS).exists() and is_deblended_file(own):
-        return _report_deblender(Path(source), against, baseline, out_dir, data_dir, progress)
+    own = Path(source) / PREDICTIONS
+    if is_run and own.exists():
+        if is_deblended_file(own):
+            return _report_deblender(Path(source), against, baseline, out_dir, data_dir, progress)
+        if answer_of(own):
+            return report_maps(source, against, baseline, out_dir, data_dir, progress)
+    if not is_run:
+        _refuse_maps(source)
     paths = [Path(path) for path in ((source, *against) if is_run else against)]
     files = _named([path / PREDICTIONS if path.is_dir() else path for path in paths])
     found, note = _baselines(Path(baseline or BASELINE), is_needed=bool(baseline) or not files)
@@ -138,6 +150,76 @@ def _example_blends(run, builder, table):
             "galaxy": galaxies[number], "samples": None if samples is None else samples[number],
         })  # fmt: skip
     return examples
+
+
+def report_maps(run_dir, against=(), baseline=None, out_dir=None, data_dir=None, progress=True):
+    """Write the report of a run that gives maps, fields or parameters, from its predictions.
+
+    Parameters
+    ----------
+    run_dir : path-like
+        With predictions.
+    against, out_dir, data_dir, progress
+        As of `report_blend`.
+    baseline : path-like, optional
+        Folder of `blend baseline`, by default baseline_maps or baseline_fields if it is there.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no predictions, or no dataset.
+    ValueError
+        If predictions are of other images.
+    """
+    paths = [Path(path) for path in (run_dir, *against)]
+    files = _named([path / PREDICTIONS if path.is_dir() else path for path in paths])
+    found = {name: read_map_predictions(_there(path)) for name, path in files.items()}
+    first = next(iter(found.values()))
+    folder = Path(baseline or f"baseline_{first.table.meta['dataset'].rpartition('_')[2]}")
+    path, note = folder / f"{MODELS[first.answer]}.fits", ""
+    if path.exists():
+        found[path.stem] = read_map_predictions(path)
+    else:
+        note = f"{path}: no such file, `blend baseline` of the dataset writes it"
+        if baseline:
+            raise FileNotFoundError(f"{note}; give its folder with --baseline")
+    builder = open_dataset(data_dir or read_json(Path(run_dir) / "dataset.json", ["path"])["path"])
+    for name, part in found.items():
+        _check_dataset(name, part.table.meta, builder)
+    truth = read_truth(builder, first.answer, "test")
+    scores, values = {}, {}
+    for name, part in found.items():
+        try:
+            scores[name] = evaluate_answers(part, truth)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        rows = joined_rows(part, truth)
+        values[name] = part.posterior[rows] if part.maps is None else part.maps[rows]
+    configs = {name: path.with_name("config.yaml") for name, path in files.items()}
+    results = MapResults(
+        scores, values, truth, {name: dict(part.table.meta) for name, part in found.items()},
+        sky_sigma_of(builder) if first.answer == "maps" else None,
+        {name: path.read_text() for name, path in configs.items() if path.exists()}, note,
+    )  # fmt: skip
+    return map_report(results, out_dir or Path(run_dir) / "report", progress)
+
+
+def _refuse_maps(folder):
+    """Raise a ValueError if a folder holds a dataset whose baselines have no page of their own."""
+    try:
+        builder = open_dataset(folder)
+    except (FileNotFoundError, ValueError):
+        return  # what is wrong is said where it is read
+    if answers_of(builder):
+        raise ValueError(
+            f"{builder.data_dir}: is asked for {' and '.join(answers_of(builder))}, of which a run is reported; give "
+            "the folder of one"
+        )
 
 
 def _named(paths):

@@ -6,6 +6,9 @@ from photoz_morph.blend.dataset import open_dataset, read_scenes
 from photoz_morph.blend.deblended import is_deblended_file, read_deblended
 from photoz_morph.blend.deblending_scores import evaluate_deblended, middle_detections
 from photoz_morph.blend.evaluation import evaluate_blend
+from photoz_morph.blend.maps.predictions import answer_of, read_map_predictions
+from photoz_morph.blend.maps.scores import evaluate_answers
+from photoz_morph.blend.maps.truth import read_truth
 from photoz_morph.blend.predictions import read_blend_predictions
 from photoz_morph.datasets.reading import content_hash
 from photoz_morph.system.json_files import read_json
@@ -19,7 +22,7 @@ def evaluate_files(path, against=(), data_dir=None, purity=0.95, radius=4.0, n_b
     Parameters
     ----------
     path : path-like
-        Sources found in images, or deblended galaxies.
+        Sources found in images, deblended galaxies, or maps, fields or parameters.
     against : dict of str to path-like
         Name -> file. Beside deblended galaxies, sources found in the same pairs may stand: those in the middle count.
     data_dir : path-like, optional
@@ -30,14 +33,16 @@ def evaluate_files(path, against=(), data_dir=None, purity=0.95, radius=4.0, n_b
     Returns
     -------
     dict
-        As from `evaluation.evaluate_blend` or `deblending_scores.evaluate_deblended`; with others also `against`, their
-        scores by name.
+        As from `evaluation.evaluate_blend`, `deblending_scores.evaluate_deblended` or `maps.scores.evaluate_answers`;
+        with others also `against`, their scores by name.
 
     Raises
     ------
     ValueError
         If the files are of different datasets or images, or of another dataset than that in `data_dir`.
     """
+    if answer_of(path):
+        return _evaluate_answers(path, dict(against), data_dir, n_bootstrap, seed)
     is_deblended = is_deblended_file(path)
     first = (read_deblended if is_deblended else read_blend_predictions)(path)
     meta = first.meta if is_deblended else first.table.meta
@@ -71,6 +76,23 @@ def evaluate_files(path, against=(), data_dir=None, purity=0.95, radius=4.0, n_b
             others[name] = evaluate_deblended(middle_detections(predictions, truths(), radius), n_bootstrap, seed)
         else:
             others[name] = evaluate_blend(predictions, truths(), purity, radius, n_bootstrap, seed)
+    return scores | ({"against": others} if others else {})
+
+
+def _evaluate_answers(path, against, data_dir, n_bootstrap, seed):
+    """Scores of maps, fields or parameters; arguments of `evaluate_files`."""
+    predictions = {name: read_map_predictions(file) for name, file in {None: path, **against}.items()}
+    first = predictions.pop(None)
+    meta = first.table.meta
+    for name, other in predictions.items():
+        if other.answer != first.answer:
+            raise ValueError(f"{against[name]}: holds {other.answer}, {path} {first.answer}; compare files of one kind")
+        _check_same(path, meta, against[name], other.table.meta)
+    builder = open_dataset(data_dir or _dataset_of_run(path) or DATA_DIR, meta["dataset"])
+    _check_dataset(path, meta, builder)
+    truth = read_truth(builder, first.answer, meta["split"])
+    scores = evaluate_answers(first, truth, n_bootstrap, seed)
+    others = {name: evaluate_answers(other, truth, n_bootstrap, seed) for name, other in predictions.items()}
     return scores | ({"against": others} if others else {})
 
 

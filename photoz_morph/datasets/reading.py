@@ -16,6 +16,7 @@ BUILD_COMMANDS = {
     "tng_lsst_mocks": "morph build MOCKS",
     "gri_composites": "morph build MOCKS --sky IMAGES",
     "lsst_maps": "blend build MAPS",
+    "cosmology_fields": "blend build FIELDS",
     **{f"{survey}_{kind}": "blend build BLENDS" for survey in ("lsst", "sdss") for kind in ("blends", "pairs")},
 }
 

@@ -10,6 +10,7 @@ from photoz_morph.models.detection.losses import HeatMapLoss, KnownPixelsLoss
 from photoz_morph.models.detection.yolo_loss import YoloLoss
 from photoz_morph.models.fields.circular_padding import CircularPadding
 from photoz_morph.models.fields.gaussian_parameters import GaussianLikelihood, GaussianParameters
+from photoz_morph.models.fields.restorer import StandardisedField
 from photoz_morph.models.grid_detector import GridPredictions
 from photoz_morph.models.layers import photometric_inputs, psf_matched
 from photoz_morph.models.layers.batch_norm import BatchNormalization
@@ -50,6 +51,7 @@ LAYERS = {name: getattr(module, name) for module in (photometric_inputs, psf_mat
     "CircularPadding": CircularPadding,
     "GaussianParameters": GaussianParameters,
     "GaussianLikelihood": GaussianLikelihood,
+    "StandardisedField": StandardisedField,
 }
 
 

@@ -8,6 +8,8 @@ import keras
 
 from photoz_morph.models.convnet import convnet
 from photoz_morph.models.deepmerge import deepmerge
+from photoz_morph.models.fields.regressor import field_regressor
+from photoz_morph.models.fields.restorer import field_unet
 from photoz_morph.models.grid_detector import grid_detector
 from photoz_morph.models.inception_photoz import inception_photoz
 from photoz_morph.models.probabilistic_unet import probabilistic_unet
@@ -23,6 +25,8 @@ FIELD_NETWORKS = {
     "faster_rcnn": faster_rcnn,
     "mask_rcnn": mask_rcnn,
     "probabilistic_unet": probabilistic_unet,
+    "field_regressor": field_regressor,
+    "field_unet": field_unet,
 }
 
 
@@ -71,11 +75,12 @@ def build_classifier(name, image_shape=(100, 100, 3), n_classes=3, seed=0, **opt
 
 
 def build_field_network(name, image_shape=(128, 128, 3), seed=0, **options):
-    """Build a network for images of several sources: one that segments, detects or deblends.
+    """Build a network for images: one that segments, detects, deblends, or gives maps or parameters.
 
     Parameters
     ----------
-    name : {"unet", "grid_detector", "faster_rcnn", "mask_rcnn", "probabilistic_unet"}
+    name : str
+        Key of `FIELD_NETWORKS`.
     image_shape : tuple of int
         Rows, columns, bands.
     seed : int

@@ -16,7 +16,7 @@ from photoz_morph.shards.stacks import shard_path, write_shard
 from photoz_morph.surveys import SDSS
 from tests.support.samples import colour_stacks
 from tests.tfds_builders.test_tng_lsst_mocks import released_arrays, write
-from tfds_builders import lsst_blends, sdss_ugriz, tng_lsst_mocks
+from tfds_builders import cosmology_fields, lsst_blends, sdss_ugriz, tng_lsst_mocks
 
 
 def pipeline(*assignments):
@@ -62,6 +62,13 @@ def test_a_pipeline_builds_the_blends_that_one_process_builds(blends_dir, tmp_pa
     counts = lsst_blends.build(blends_dir, tmp_path / "one", progress=False)
     assert lsst_blends.build(blends_dir, tmp_path / "beam", progress=False, pipeline=pipeline()) == counts
     assert_same(*(reading.open_dataset(tmp_path / name, "lsst_pairs") for name in ("one", "beam")))
+
+
+def test_a_pipeline_builds_the_fields_that_one_process_builds(fields_dir, fields_data_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(cosmology_fields, "PARTITION", 40)
+    counts = cosmology_fields.build(fields_dir, tmp_path, progress=False, pipeline=pipeline())
+    assert sum(counts.values()) == 90
+    assert_same(*(reading.open_dataset(folder, "cosmology_fields") for folder in (fields_data_dir, tmp_path)))
 
 
 def test_a_pipeline_builds_released_arrays(tmp_path, monkeypatch):

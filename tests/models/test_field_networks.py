@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from photoz_morph.models.detection.yolo_loss import YoloLoss, grid_targets
+from photoz_morph.models.fields.gaussian_parameters import GaussianLikelihood
 from photoz_morph.models.layers.image_scaling import ArcsinhScaling
 from photoz_morph.models.loading import in_float32, load_network
 from photoz_morph.models.pixel_losses import ArcsinhError, PixelCrossEntropy
@@ -23,12 +24,16 @@ SMALL = {
     "faster_rcnn": REGIONS,
     "mask_rcnn": REGIONS | dict(mask_size=3, n_mask_maps=4),
     "probabilistic_unet": dict(width=4, depth=1, n_latent=2, sigma=0.5),
+    "field_regressor": dict(width=4, depth=2, n_hidden=4, offset=0.1, deviation=0.5),
+    "field_unet": dict(width=4, depth=1, offset=0.1, deviation=0.5),
 }
+UNSCALED = ("field_regressor", "field_unet")  # these have an offset and a deviation
 
 
 def built(name, seed=1):
     scaling = ArcsinhScaling(softness=2.0)
     scaling.set_quantiles([0.0, 1.5])
+    scaling = None if name in UNSCALED else scaling
     return build_field_network(name, (16, 16, 1), seed=seed, scaling=scaling, **SMALL[name])
 
 
@@ -168,6 +173,10 @@ def truth_of(name, n=4):
         return YoloLoss(stride=2), np.array(grid_targets(field["boxes"], field["classes"], (16, 16), 2))
     if name == "probabilistic_unet":
         return None, field["each"][:, 0, :, :, None]
+    if name == "field_regressor":
+        return {"parameters": GaussianLikelihood()}, {"parameters": np.array([[0.2, 0.9], [0.4, 0.7]] * (n // 2))}
+    if name == "field_unet":
+        return {"field": keras.losses.MeanSquaredError()}, {"field": field["each"].sum(axis=1)[..., None]}
     return None, {key: field[key] for key in ("boxes", "classes", "sources")}
 
 

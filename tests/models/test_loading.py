@@ -27,7 +27,7 @@ def test_every_layer_of_ours_is_found_by_its_class_name():
         "BatchNormalization", "DomainBatchNormalization", "PixelResampling", "LowRankConv2D", "LowRankDense",
         "MaxPoolingWithIndices", "MaxUnpooling", "RoIAlign", "GridPredictions", "RegionCNN", "ProbabilisticUNet",
         "HeatMapLoss", "KnownPixelsLoss", "YoloLoss", "PixelCrossEntropy", "ArcsinhError",
-        "CircularPadding", "GaussianParameters", "GaussianLikelihood",
+        "CircularPadding", "GaussianParameters", "GaussianLikelihood", "StandardisedField",
     }  # fmt: skip
 
 

@@ -50,6 +50,12 @@ BLEND_NETWORKS = {
     "probabilistic_unet": ("blend_deblend.yaml", ("data.crop=null", "model.n_latent=2")),
 }
 
+MAP_TINY = (
+    "data.batch_size=8", "model.width=4", "model.depth=2", "train.epochs=2", "train.warmup_iterations=0",
+    "train.learning_rate=3e-3", "data.n_validation=5",
+)  # fmt: skip
+MAP_NETWORKS = {"maps": "blend_maps.yaml", "parameters": "blend_parameters.yaml", "field": "blend_restore.yaml"}
+
 
 def colour_stacks(n_galaxies, first_id=0, seed=1):
     """Round galaxies whose g - r grows with redshift, and their table."""

@@ -17,6 +17,8 @@ from photoz_morph.runs.folder import read_run, run_provenance, weights_hash
 from photoz_morph.runs.progress import members_of_complete_fold
 from photoz_morph.shards.blends import CLASS_NAMES
 
+EXPORTED = ("sources", HEAD)
+
 
 def export_blend(run_dir, out_dir, with_onnx=False):
     """Write all networks of a run as one SavedModel that includes the scaling of the images.
@@ -35,13 +37,19 @@ def export_blend(run_dir, out_dir, with_onnx=False):
     Raises
     ------
     ValueError
-        If the ensemble is not finished, `out_dir` exists, or the networks cannot be written as ONNX.
+        If the networks give maps, fields or parameters, the ensemble is not finished, `out_dir` exists, or the networks
+        cannot be written as ONNX.
 
     Notes
     -----
     Images have the size of those of the dataset: `export.network_finder` makes such tiles of larger ones.
     """
     config, dataset = read_run(run_dir, BlendConfig)
+    if config.answer not in EXPORTED:
+        raise ValueError(
+            f"{run_dir}: its networks give {config.answer}, and those that give {' or '.join(EXPORTED)} can be "
+            "exported; `blend predict` writes what others give"
+        )
     members = members_of_complete_fold(run_dir, BlendConfig)
     networks = [in_float32(network) for network in load_members(members)]
     fields, images = dataset["fields"], dataset["images"]

@@ -33,7 +33,12 @@ def counted_pixels(brightness, zero_point, pixel_scale, faintest=FAINTEST):
     -------
     ndarray of bool
     """
-    return np.asarray(brightness) > pixel_scale**2 * 10 ** (0.4 * (zero_point - faintest))
+    return np.asarray(brightness) > faintest_flux(zero_point, pixel_scale, faintest)
+
+
+def faintest_flux(zero_point, pixel_scale, faintest=FAINTEST):
+    """Flux per pixel of that limit; arguments of `counted_pixels`."""
+    return pixel_scale**2 * 10 ** (0.4 * (zero_point - faintest))
 
 
 def map_targets(maps, inside):

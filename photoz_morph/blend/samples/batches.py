@@ -4,6 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from photoz_morph.blend.deblended import HEAD
+from photoz_morph.blend.maps.targets import UNITS, faintest_flux
+from photoz_morph.blend.maps.truth import FEATURES
 from photoz_morph.blend.samples.middle import middle_galaxy
 from photoz_morph.blend.samples.squares import OF_SOURCES, padded, random_square, turned
 from photoz_morph.blend.samples.targets import target_function
@@ -101,6 +103,8 @@ def network_function(config):
     """Function of a batch of images to the inputs and right outputs of the network of a config."""
     if config.deblends:
         return _of_deblender
+    if config.answer in FEATURES:
+        return lambda batch: ({"image": batch["image"]}, {config.answer: batch["truth"]})
     targets = target_function(config)
     return lambda batch: ({"image": batch["image"]}, targets(batch))
 
@@ -112,8 +116,10 @@ def read_images(builder, split, config):
     -------
     tf.data.Dataset
         Dicts of tensors: of a network that finds sources as in `squares`; of a deblender `image`, `truth`, the
-        noise-free image of the galaxy in the middle, and `obj_id`.
+        noise-free image of the galaxy in the middle, and `obj_id`; of others likewise, `truth` their right output.
     """
+    if config.answer in FEATURES:
+        return _read_answers(builder, split, config.answer)
     names = ["image", "obj_id", *(("y", "x", *OF_LIGHT) if config.deblends else ("instances", *OF_SOURCES))]
     images = reading.read_galaxies(builder, split, dict.fromkeys(names, True))
 
@@ -121,6 +127,23 @@ def read_images(builder, split, config):
         if config.deblends:
             return {name: example[name] for name in ("image", "obj_id")} | {"truth": middle_galaxy(example)}
         return example
+
+    return images.map(prepared, tf.data.AUTOTUNE, deterministic=True)
+
+
+def _read_answers(builder, split, answer):
+    """Images of a split and the right output of a network that gives maps, a field or parameters."""
+    names = (*FEATURES[answer], "obj_id", *(("brightness",) if answer == "maps" else ()))
+    images = reading.read_galaxies(builder, split, dict.fromkeys(names, True))
+    metadata = builder.info.metadata
+
+    def prepared(example):
+        image, truth = (example[name] for name in FEATURES[answer])
+        if answer == "maps":
+            centre, scale = tf.unstack(tf.constant(list(UNITS.values()), tf.float32), axis=1)
+            counts = example["brightness"] > faintest_flux(metadata["zero_point"], metadata["pixel_scale"])
+            truth = tf.where(counts[..., None], (truth - centre) / scale, np.float32(np.nan))
+        return {"image": image, "truth": truth, "obj_id": example["obj_id"]}
 
     return images.map(prepared, tf.data.AUTOTUNE, deterministic=True)
 

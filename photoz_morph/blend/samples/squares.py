@@ -45,10 +45,11 @@ def random_square(example, size, seed):
 def turned(example, element):
     """An image under element 0 ... 7 of the symmetry group of the square, with its sources; see `dihedral`.
 
-    Of a deblender, whose images have no list of sources, `image` and `truth`.
+    Of images that have no list of sources, `image` and `truth`, if it is an image.
     """
     if "truth" in example:
-        return {**example, **{name: dihedral(example[name], element) for name in ("image", "truth")}}
+        turned_ones = [name for name in ("image", "truth") if len(example[name].shape) == 3]
+        return {**example, **{name: dihedral(example[name], element) for name in turned_ones}}
     size = example["image"].shape[0]
     # In single precision, since all numbers of sources are exact in it.
     numbers = dihedral(tf.cast(example["instances"], tf.float32)[..., None], element)[..., 0]

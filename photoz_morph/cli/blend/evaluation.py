@@ -11,6 +11,7 @@ from photoz_morph.training.quiet import quiet_tensorflow
 
 METRICS = ("completeness", "ap50", "source_iou", "flux_error")  # of blend.baselines.tuning
 SCORES = "sep_scores.json"
+MAP_SCORES = "baseline_scores.json"
 
 purity_option = click.option(
     "--purity", default=0.95, show_default=True, type=click.FloatRange(0, 1, min_open=True),
@@ -34,7 +35,8 @@ radius_option = click.option(
 @radius_option
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
               help="Seed of the settings, the boosting and the intervals.")  # fmt: skip
-@click.option("--out", default="baseline_sep", show_default=True, type=UserPath(), help="Output folder.")
+@click.option("--out", type=UserPath(),
+              help="Output folder; by default baseline_sep, baseline_maps, or baseline_fields of fields of matter.")
 @click.option("--processes", type=click.IntRange(min=1),
               help="Processes that detect; all cores by default. The output does not depend on it.")  # fmt: skip
 @quiet_option
@@ -45,19 +47,28 @@ def baseline(dataset, metric, trials, tune_on, purity, radius, seed, out, proces
     anew, and gradient boosting on the measurements learns classes from its training images. The sources found are
     written to OUT/METRIC.fits, the scores to OUT/sep_scores.json, and printed. Files of the same dataset and options
     are kept.
+
+    Of a dataset of galaxies with maps, these are learnt from each pixel alone; of fields of matter, parameters are
+    learnt from power spectra, and fields restored by the Wiener filter. Only --seed and --out then count.
     """
-    folder = Path(out)
+    folder = Path(out or "baseline_sep")
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder}: is a file; give the name of a folder as --out")
     check_writable(folder)
     quiet_tensorflow()
+    from photoz_morph.blend.dataset import open_dataset
+    from photoz_morph.blend.maps.truth import answers_of
+
+    builder = open_dataset(dataset)
+    if answers_of(builder):
+        _baseline_of_maps(builder, out, seed, quiet)
+        return
     from photoz_morph.blend.baselines.of_dataset import update_sep
-    from photoz_morph.blend.dataset import open_dataset, read_scenes
+    from photoz_morph.blend.dataset import read_scenes
     from photoz_morph.blend.evaluation import evaluate_blend
     from photoz_morph.blend.scores_table import scores_markdown
     from photoz_morph.runs.scores import write_scores
 
-    builder = open_dataset(dataset)
     metrics = METRICS if metric == "all" else (metric,)
     found = update_sep(builder, folder, metrics, trials, tune_on, purity, radius, seed, processes, not quiet)
     scores = {name: evaluate_blend(predictions, read_scenes(builder, "test"), purity, radius, seed=seed)
@@ -66,6 +77,34 @@ def baseline(dataset, metric, trials, tune_on, purity, radius, seed, out, proces
     echo("Columns are the scores for which the settings were chosen.", quiet)
     echo(scores_markdown(scores), quiet)
     echo(f"Sources in {', '.join(str(folder / f'{name}.fits') for name in found)}, scores in {folder / SCORES}.", quiet)
+
+
+def _baseline_of_maps(builder, out, seed, quiet):
+    """Baselines of maps, fields and parameters, with their scores."""
+    _refuse_options("sources", "metric", "trials", "tune_on", "purity", "radius", "processes")
+    from photoz_morph.blend.baselines.of_maps import update_map_baselines
+    from photoz_morph.blend.maps.scores import answers_markdown, evaluate_answers
+    from photoz_morph.blend.maps.truth import read_truth
+    from photoz_morph.runs.scores import write_scores
+
+    folder = Path(out or f"baseline_{builder.name.rpartition('_')[2]}")
+    check_writable(folder)
+    found = update_map_baselines(builder, folder, seed, progress=not quiet)
+    scores = {name: evaluate_answers(predictions, read_truth(builder, predictions.answer, "test"), seed=seed)
+              for name, predictions in found.items()}  # fmt: skip
+    write_scores({"data": next(iter(scores.values()))["data"], "baselines": scores}, folder / MAP_SCORES)
+    for name, part in scores.items():
+        echo(answers_markdown({name: part}), quiet)
+    files = ", ".join(str(folder / f"{name}.fits") for name in found)
+    echo(f"Predictions in {files}, scores in {folder / MAP_SCORES}.", quiet)
+
+
+def _refuse_options(what, *names):
+    """Raise a UsageError if one of these options was given, which are for images of another kind."""
+    given = click.get_current_context().get_parameter_source
+    for name in names:
+        if given(name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} is for {what}; leave it out for maps and fields")
 
 
 @click.command()
@@ -81,32 +120,42 @@ def baseline(dataset, metric, trials, tune_on, purity, radius, seed, out, proces
               "in a run folder.")
 @quiet_option
 def evaluate(predictions, against, data_dir, purity, radius, out, quiet):
-    """Score sources found in images, or galaxies taken out of blends, with the truth of the images.
+    """Score sources found in images, galaxies taken out of blends, maps or parameters, with the truth of the images.
 
     RUN_OR_FILE is a run folder, whose test images are predicted first if necessary, or a file of predictions, of
     `blend predict` or `blend baseline`. The scores, and those of --against beside them, are printed and saved as JSON.
     """
     quiet_tensorflow()
+    from photoz_morph.blend.maps.predictions import answer_of
+    from photoz_morph.blend.maps.scores import answers_markdown
     from photoz_morph.blend.score_files import evaluate_files
     from photoz_morph.blend.scores_table import deblending_markdown, scores_markdown
     from photoz_morph.runs.scores import write_scores
 
     path = predictions_of(Path(predictions), quiet, data_dir)
-    others = {name: predictions_of(file, quiet, data_dir) for one in against for name, file in _files_of(Path(one))}
+    answer = answer_of(path)
+    if answer:
+        _refuse_options("sources", "purity", "radius")
+    others = {name: predictions_of(file, quiet, data_dir)
+              for one in against for name, file in _files_of(Path(one), answer)}  # fmt: skip
     scores = evaluate_files(path, others, data_dir, purity, radius)
     columns = {_title(Path(predictions)): {key: value for key, value in scores.items() if key != "against"}}
     columns |= {name if name not in columns else f"{name} (2)": of for name, of in scores.get("against", {}).items()}
-    echo((scores_markdown if "completeness" in scores else deblending_markdown)(columns), quiet)
+    table = answers_markdown if answer else scores_markdown if "completeness" in scores else deblending_markdown
+    echo(table(columns), quiet)
     is_other = path.name != "predictions.fits" and path.with_name("config.yaml").exists()
     out = out or path.with_name(f"{path.stem}_scores.json" if is_other else "scores.json")
     write_scores(scores, out)
     echo(f"Scores in {out}.", quiet)
 
 
-def _files_of(path):
-    """Names and paths of the predictions in a folder of `blend baseline`; others are themselves."""
+def _files_of(path, answer=None):
+    """Names and paths of the predictions of an answer in a folder of `blend baseline`; others are themselves."""
     if path.is_dir() and not (path / "config.yaml").exists():
+        from photoz_morph.blend.maps.predictions import answer_of
+
         files = sorted(path.glob("*.fits"))
+        files = [file for file in files if answer_of(file) == answer] or files
         if not files:
             raise FileNotFoundError(f"{path}: neither a run folder nor one of `blend baseline`, it holds no .fits file")
         return [(_title(file), file) for file in files]
@@ -126,7 +175,8 @@ def _title(path):
 @click.option("--against", multiple=True, type=UserPath(),
               help="Run folder or file of predictions of the same images; may be repeated.")  # fmt: skip
 @click.option("--baseline", "folder", type=UserPath(),
-              help="Folder of `blend baseline`; by default baseline_sep, if it is there.")  # fmt: skip
+              help="Folder of `blend baseline`; by default baseline_sep, baseline_maps or baseline_fields, if it is "
+              "there.")  # fmt: skip
 @click.option("--data-dir", type=UserPath(), help="Prepared dataset of a RUN; by default the one it was trained on.")
 @click.option("--out", type=UserPath(),
               help="Folder of the report; by default `report` in RUN, or in the folder of the baseline.")  # fmt: skip
@@ -137,7 +187,8 @@ def report(source, against, folder, data_dir, out, quiet):
     Of a DATASET it shows what `blend baseline` found; of a RUN its predictions, with sep beside them: all scores,
     curves against magnitude and blendedness, confused classes, and the best, median and worst image. Of a RUN that
     takes blends apart it shows errors of flux, colour and shape against blendedness, how often the truth lies within
-    the intervals of samples, and blends with their samples.
+    the intervals of samples, and blends with their samples; of one that gives maps, fields or parameters these beside
+    the truth and the baseline, their pixels or errors, and power spectra.
     """
     is_run = (Path(source) / "config.yaml").exists()
     if data_dir and not is_run:

@@ -38,17 +38,27 @@ def predict(run, data_dir, split, samples, out, quiet):
 
     Networks that find sources give a FITS file of detections with their boxes, scores, classes and fluxes, and the map
     of their pixels. Those that take blends apart give a table of the galaxies in the middle, with their true and
-    predicted fluxes and shapes, and the fluxes of samples.
+    predicted fluxes and shapes, and the fluxes of samples. Others give maps, fields, or the means and errors of
+    parameters.
     """
     quiet_tensorflow()
     from photoz_morph.blend.config import BlendConfig
     from photoz_morph.runs.folder import read_run
 
-    deblends = read_run(run, BlendConfig)[0].deblends
+    config = read_run(run, BlendConfig)[0]
     out = Path(out or Path(run) / ("predictions" + f"_{split}" * (split != "test") + ".fits"))
     if out.parent.is_dir():  # else its absence is the error
         own_output(out)
-    if deblends:
+    given = {"maps": "Maps", "field": "Fields", "parameters": "Parameters"}.get(config.answer)
+    if given:
+        from photoz_morph.blend.maps.predictions import write_map_predictions
+        from photoz_morph.blend.predict import predict_answers
+
+        found = predict_answers(run, data_dir, split, progress=not quiet)
+        write_map_predictions(found, out)
+        echo(f"{given} of {len(found.table)} images in {out}. Next: blend evaluate {out}", quiet)
+        return
+    if config.deblends:
         from photoz_morph.blend.deblended import write_deblended
         from photoz_morph.blend.predict_galaxies import predict_galaxies
 

@@ -36,7 +36,7 @@ config_argument = click.argument("config", default=DEFAULT_CONFIG, type=UserPath
 @set_option
 @quiet_option
 def train(config, seeds, data_dir, run_dir, seed, strategy, jobs, overrides, quiet):
-    """Train the network of CONFIG, which finds sources or takes a blend apart, with several seeds.
+    """Train the network of CONFIG, which finds sources, takes a blend apart, or gives maps, with several seeds.
 
     CONFIG is a YAML file, or the name of one that ships with the package. If training is interrupted, run the same
     command again: it resumes at the last epoch. If --data-dir holds no dataset of the kind that CONFIG asks for, it is
@@ -62,7 +62,8 @@ def status(run):
     from photoz_morph.runs.folder import read_run
     from photoz_morph.runs.progress import run_status
 
-    score = "validation_flux_error" if read_run(run, BlendConfig)[0].deblends else "validation_ap50"
+    scores = {"sources": "validation_ap50", "galaxy": "validation_flux_error"}
+    score = scores.get(read_run(run, BlendConfig)[0].answer, "validation_r2")
     echo_status(run_status(run, BlendConfig), lambda entry: f"seed {entry['member'] + 1}", score)
 
 

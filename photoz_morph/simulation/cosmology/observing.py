@@ -62,7 +62,12 @@ def observe_fields(fields, indices, settings=ObservationSettings(), seed=1):
     truth : ndarray, shape (n, n_pixels, n_pixels, 1), float32
         ln(1 + delta), the target.
     """
-    truth = log_density(fields)
+    return observe_logarithms(log_density(fields), indices, settings, seed)
+
+
+def observe_logarithms(truth, indices, settings=ObservationSettings(), seed=1):
+    """Observations of fields that are logarithms already, shape (n, n_pixels, n_pixels); else as `observe_fields`."""
+    truth = np.asarray(truth, np.float32)
     n = truth.shape[-1]
     observed = np.empty((*truth.shape, 2), np.float32)
     beam = beam_transform(n, settings.beam_fwhm)

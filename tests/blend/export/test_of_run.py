@@ -10,7 +10,8 @@ from photoz_morph.blend.export.exported_model import ExportedBlendModel
 from photoz_morph.blend.export.of_run import export_blend
 from photoz_morph.blend.finding.finder import SourceFinder
 from photoz_morph.blend.predict_galaxies import Deblender
-from photoz_morph.runs.folder import read_run
+from photoz_morph.config import load_config
+from photoz_morph.runs.folder import read_run, start_run
 from photoz_morph.runs.progress import write_sessions
 from tests.support.blend_runs import (
     DATASET,
@@ -37,6 +38,15 @@ def exports(tmp_path_factory):
         return made[network]
 
     return of
+
+
+def test_networks_of_maps_are_refused(tmp_path):
+    config = load_config("blend_maps.yaml", BlendConfig)
+    run = tmp_path / "maps"
+    start_run(run, config, DATASET, ["CPU"])
+    with pytest.raises(ValueError, match="maps: its networks give maps, and those that give sources or galaxy can be"):
+        export_blend(run, tmp_path / "export")
+    assert not (tmp_path / "export").exists()
 
 
 @pytest.mark.parametrize("network", ["unet", "grid_detector", "mask_rcnn"])

@@ -42,7 +42,8 @@ def test_simulate_and_build_make_a_dataset_of_maps(tmp_path, maps_dir):
     assert (header["YEARS"], header["SIZE"], header["SEED"]) == (5, 32, 3)
     result = blend("build", maps_dir, "--data-dir", data)
     assert result.exit_code == 0, result.output
-    assert f"test images in {data}.\n" in result.output and (data / "lsst_maps" / "1.0.0").is_dir()
+    assert f"test images in {data}. Next: blend baseline {data}, or blend train blend_maps.yaml\n" in result.output
+    assert (data / "lsst_maps" / "1.0.0").is_dir()
     (out / "blends-00000.fits").touch()
     assert f"Error: {out}: holds blends-*.fits and maps-*.fits; keep" in blend("build", out, "--data-dir", data).output
 
@@ -51,9 +52,9 @@ def test_simulate_and_build_make_a_dataset_of_maps(tmp_path, maps_dir):
     "words, message",
     [
         (("simulate", "--survey", "sdss", "--years", "1"), "--years goes with --survey lsst"),
-        (("simulate", "--kind", "triples"), "'triples' is not one of 'scenes', 'pairs', 'maps'"),
-        (("simulate", "--kind", "maps", "--parents", "50"), "--parents goes with scenes and pairs; maps are of single"),
-        (("simulate", "--kind", "maps", "--survey", "sdss"), "--survey goes with scenes and pairs"),
+        (("simulate", "--kind", "triples"), "'triples' is not one of 'scenes', 'pairs', 'maps', 'fields'"),
+        (("simulate", "--kind", "maps", "--parents", "50"), "--parents does not go with --kind maps; maps are of"),
+        (("simulate", "--kind", "maps", "--survey", "sdss"), "--survey does not go with --kind maps"),
         (("simulate", "--kind", "maps", "--size", "250"), "size is 250; give an even number from 32 to 218 pixels"),
         (("simulate", "--parents", "39"), "39 is not in the range x>=40"),
         (("build", "nowhere"), "nowhere: no blends-*.fits in it; create them with `blend simulate`"),

@@ -1,0 +1,33 @@
+"""From the outputs of an ensemble of networks to maps, fields or posteriors of parameters in their units."""
+
+import numpy as np
+from keras import ops
+
+from photoz_morph.blend.maps.targets import maps_of_outputs
+
+
+def ensemble_answers(functions, images, answer):
+    """Answers of several networks for a batch of images.
+
+    Parameters
+    ----------
+    functions : sequence of callable
+        Networks: {"image"} to {answer}.
+    images : ndarray, shape (n, size, size, n_bands)
+    answer : {"maps", "field", "parameters"}
+
+    Returns
+    -------
+    ndarray
+        Their mean, shape (n, size, size, n_maps), maps in their units; or the mean and the standard deviation of the
+        mixture of their Gaussian posteriors, as (n, n_parameters, 2), the second as logarithm.
+    """
+    inputs = {"image": ops.convert_to_tensor(images)}
+    outputs = np.array([ops.convert_to_numpy(function(inputs)[answer]) for function in functions])
+    if answer != "parameters":
+        mean = outputs.mean(axis=0)
+        return maps_of_outputs(mean) if answer == "maps" else mean
+    means, sigmas = outputs[..., 0].astype(float), np.exp(outputs[..., 1].astype(float))
+    mean = means.mean(axis=0)
+    variance = np.mean(sigmas**2 + (means - mean) ** 2, axis=0)
+    return np.stack([mean, 0.5 * np.log(variance)], axis=-1)

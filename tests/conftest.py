@@ -170,7 +170,7 @@ def blends_dir(blend_pool_dir, made_once):
 
 @pytest.fixture(scope="session")
 def blend_data_dir(blends_dir, made_once):
-    """Dataset of those pairs: 42 train, 7 validation, 11 test."""
+    """Dataset of those pairs."""
     from tfds_builders import lsst_blends
 
     return made_once("blend_data", lambda folder: lsst_blends.build(blends_dir, folder, progress=False))

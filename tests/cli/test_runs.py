@@ -60,20 +60,24 @@ def missing(folder):
     raise FileNotFoundError(f"{folder}: no prepared dataset")
 
 
-def test_the_default_is_made_only_without_a_dataset_and_if_the_config_simulates():
-    made = []
-    without = load_config("photoz_sdss.yaml", PhotozConfig)
-    runs.dataset_or_default(CONFIG, "data", missing, None, lambda: made.append("simulated"), True)
-    assert made == ["simulated"]
+@pytest.mark.parametrize(("n_simulated", "can_be_made"), [(None, True), (100, False)])
+def test_without_a_dataset_the_error_is_raised_where_none_can_be_simulated(n_simulated, can_be_made):
+    make = (lambda: pytest.fail("made")) if can_be_made else None
     with pytest.raises(FileNotFoundError, match="data: no prepared dataset"):
-        runs.dataset_or_default(without, "data", missing, None, lambda: made.append("again"), True)
-    runs.dataset_or_default(CONFIG, "data", lambda folder: "builder", lambda builder: None, missing, True)
+        runs.dataset_or_default(n_simulated, "data", missing, None, make, True)
+
+
+def test_the_default_is_made_only_without_a_dataset():
+    made = []
+    runs.dataset_or_default(100, "data", missing, None, lambda: made.append("simulated"), True)
+    assert made == ["simulated"]
+    runs.dataset_or_default(100, "data", lambda folder: "builder", lambda builder: None, missing, True)
     assert made == ["simulated"]
 
 
 def test_an_error_inside_the_simulation_is_not_taken_for_a_missing_dataset():
     with pytest.raises(FileNotFoundError, match="swarp"):
-        runs.dataset_or_default(CONFIG, "data", missing, None, lambda: missing("swarp"), True)
+        runs.dataset_or_default(100, "data", missing, None, lambda: missing("swarp"), True)
 
 
 def test_the_seed_option_wins_over_set():

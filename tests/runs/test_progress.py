@@ -116,7 +116,7 @@ def final_weights(run):
 
 def test_a_run_killed_at_random_moments_ends_with_the_weights_of_an_undisturbed_one(data_dir, tmp_path):
     """SIGKILL, wherever it strikes: in an epoch, while a checkpoint is written, between members."""
-    n_kills = int(os.environ.get("PHOTOZ_MORPH_KILLS", 2))  # 10 before a release
+    n_kills = int(os.environ.get("PHOTOZ_MORPH_KILLS", 3))  # 10 before a release
     options = [word for pair in (*PIXELS_ALONE, "train.epochs=6") for word in ("--set", pair)]
     command = [sys.executable, "-c", "from photoz_morph.cli.photoz import main; main()", "train", "--quiet"]
     command += ["--ensemble", "3", "--cv", "1", "--jobs", "2", "--data-dir", str(data_dir), *options, "--run-dir"]

@@ -5,18 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow_datasets as tfds
-from tqdm import tqdm
 
 from photoz_morph.catalogs.folds import SPLITS, assign_split
 from photoz_morph.shards.multifields import read_multifield
 from photoz_morph.simulation.cosmology.observing import ObservationSettings, observe_logarithms
 from photoz_morph.system.provenance import code_version
-from tfds_builders.prepare import ContentHash, example_digest, prepare
+from tfds_builders.examples import ExampleBuilder, build_parts, split_counts
 
 PARTITION = 100  # maps that are read at once
 
 
-class CosmologyFields(tfds.core.GeneratorBasedBuilder):
+class CosmologyFields(ExampleBuilder):
     """Logarithms of maps of a simulated field, in splits `train`, `validation` and `test` (70 : 10 : 20).
 
     `field` is ln of the map, `image` an observation of it: the field behind a beam, with noise, 0 in holes; and 1 where
@@ -24,17 +23,8 @@ class CosmologyFields(tfds.core.GeneratorBasedBuilder):
     simulation are in one split.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    facts = {"size": 64, "parameters": "Omega_m,sigma_8"}
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Make maps with `blend simulate --kind fields`, or get those of CAMELS."
-
-    def __init__(self, *, facts=None, examples=None, on_field=None, pipeline=None, **kwargs):
-        self.facts = facts or {"size": 64, "parameters": "Omega_m,sigma_8"}
-        self.examples = examples  # split -> iterator of (split, key, example)
-        self.on_field = on_field or (lambda: None)  # called once a field, for a progress bar
-        self.pipeline = pipeline  # a BeamBuild that makes the examples, or None: this process does
-        self._content = ContentHash()
-        super().__init__(**kwargs)
 
     def _info(self):
         size, n_parameters = self.facts["size"], len(self.facts["parameters"].split(","))
@@ -53,21 +43,6 @@ class CosmologyFields(tfds.core.GeneratorBasedBuilder):
             citation="Villaescusa-Navarro et al. 2022, ApJS 259, 61 (layout); Coles & Jones 1991 (log-normal fields)",
         )
 
-    def _split_generators(self, dl_manager):
-        if self.pipeline:
-            return self.pipeline.generators(SPLITS, self.data_dir)
-        return {split: self._generate_examples(split) for split in SPLITS}
-
-    def _generate_examples(self, split):
-        for _, key, example in self.examples(split):
-            self.on_field()
-            self._content.add(split, example)
-            yield key, example
-        self.info.metadata["content_hash"] = self._content.hexdigest()
-
-    def _process_pipeline_result(self, pipeline_result):
-        self._content.add_digest(self.pipeline.digest(self.data_dir))
-        self.info.metadata["content_hash"] = self._content.hexdigest()
 
 
 def build(maps, data_dir, overwrite=False, progress=True, pipeline=None, observation=ObservationSettings()):
@@ -102,33 +77,17 @@ def build(maps, data_dir, overwrite=False, progress=True, pipeline=None, observa
     """
     path = find_maps(maps)
     found = read_multifield(path)
-    splits = assign_split(found.simulation)
-    counts = {split: int(np.sum(splits == split)) for split in SPLITS}
-    empty = [split for split in SPLITS if counts[split] == 0]
-    if empty:  # TFDS writes no empty split
-        n = len(np.unique(found.simulation))
-        raise ValueError(f"{path}: {n} simulations leave none for {', '.join(empty)}; give more")
+    counts = split_counts(path, found.simulation, "simulations", "give more")
     field, suite = path.stem.split("_")[1:3]
     facts = {
         "size": found.maps.shape[1], "parameters": ",".join(found.names), "quantity": field, "suite": suite,
         "survey": "", "origin": "simulated", **asdict(observation),
     }  # fmt: skip
-    if pipeline:
-        path, data_dir = path.absolute(), Path(data_dir).absolute()  # workers may have another working folder
     n = len(found.maps)
     parts = [(path, first, min(first + PARTITION, n), observation) for first in range(0, n, PARTITION)]
-    if pipeline:
-        pipeline = pipeline(parts, part_examples, example_digest, n)
-
-    def examples(split):
-        for part in parts:
-            yield from part_examples(part, (split,))
-
-    with tqdm(total=n, desc="build", unit=" fields", disable=not progress or bool(pipeline)) as bar:
-        builder = CosmologyFields(
-            facts=facts, examples=examples, on_field=bar.update, pipeline=pipeline, data_dir=data_dir
-        )
-        prepare(builder, path.parent, overwrite, pipeline)
+    build_parts(
+        CosmologyFields, facts, parts, part_examples, n, path.parent, data_dir, overwrite, progress, pipeline, "fields"
+    )  # fmt: skip
     return counts
 
 

@@ -16,7 +16,8 @@ from photoz_morph.mocks.labels import CLASS_NAMES, MERGER
 from photoz_morph.mocks.rgb_folder import find_rgb_images, read_rgb
 from photoz_morph.shards.mocks import depths, find_mock_shards, read_mock_catalog, read_mock_shard
 from photoz_morph.system.provenance import code_version
-from tfds_builders.prepare import ContentHash, prepare
+from tfds_builders.examples import ExampleBuilder, check_ids, only_settings
+from tfds_builders.prepare import prepare
 
 NAME, PAIRED_NAME = "gri_composites", "tng_lsst_mocks"
 TARGET = "target_"  # before the name of a split of the real images
@@ -28,24 +29,18 @@ TRUTHS = ("label", "intended_type")
 NOISE_STREAM = 3
 
 
-class GriComposites(tfds.core.GeneratorBasedBuilder):
+class GriComposites(ExampleBuilder):
     """Images of 8 bits in splits `train`, `validation`, `test` of simulated and `target_train` ... of real galaxies.
 
     The split of a galaxy is the stable hash of its `group_id`; that of a real one is its own.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    splits = (*SPLITS, *(f"{TARGET}{split}" for split in SPLITS))
+    facts = {"size": 128}
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Make mocks with `morph simulate` and `morph mock`, and give a folder of images."
 
-    def __init__(self, *, size=128, facts=None, examples=None, **kwargs):
-        self.size, self.facts = size, facts or {}
-        self.examples = examples  # split -> iterator of (key, example)
-        self._content = ContentHash()
-        super().__init__(**kwargs)
-
     def _info(self):
-        shape = (self.size, self.size, len(BANDS))
+        shape = (self.facts["size"], self.facts["size"], len(BANDS))
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(
                 {
@@ -62,14 +57,6 @@ class GriComposites(tfds.core.GeneratorBasedBuilder):
             citation="Lintott et al. 2008, 2011; Lupton et al. 2004",
         )  # fmt: skip
 
-    def _split_generators(self, dl_manager):
-        return {split: self._generate_examples(split) for split in self.facts["galaxies"]}
-
-    def _generate_examples(self, split):
-        for key, example in self.examples(split):
-            self._content.add(split, example)
-            yield key, example
-        self.info.metadata["content_hash"] = self._content.hexdigest()
 
 
 def build(
@@ -140,17 +127,17 @@ def build(
         else:
             found = _simulated_examples(shards, split, truth, settings, seed)
         for example in found:
-            bar.update()
-            yield f"{example['obj_id']}", example
+            yield split, f"{example['obj_id']}", example
 
     with tqdm(total=sum(counts.values()), desc="build", unit=" galaxies", disable=not progress) as bar:
-        prepare(GriComposites(size=size, facts=facts, examples=examples, data_dir=data_dir), mocks_dir, overwrite)
+        builder = GriComposites(facts=facts, examples=examples, on_example=bar.update, data_dir=data_dir)
+        prepare(builder, mocks_dir, overwrite)
     return counts
 
 
 def _simulated(mocks_dir, truth, with_mergers):
     """Shards, each with the rows of every split as bool, and how the mocks were made."""
-    shards, settings, ids = [], set(), []
+    shards, settings, ids = [], [], []
     for path in find_mock_shards(mocks_dir):
         table, header = read_mock_catalog(path)
         if YEARS not in depths(header):
@@ -161,14 +148,10 @@ def _simulated(mocks_dir, truth, with_mergers):
         splits = assign_split(table["group_id"]) if len(table) else np.array([], str)
         shards.append((path, {split: use & (splits == split) for split in SPLITS}))
         names = {"mocks_origin": "ORIGIN", "mocks_binning": "BINNING", "mocks_pixel_scale": "PIXSCALE"}
-        settings.add(tuple((name, header[keyword]) for name, keyword in names.items()))
+        settings.append({name: header[keyword] for name, keyword in names.items()})
         ids.append(np.asarray(table["obj_id"])[use])
-    if len(settings) > 1:
-        raise ValueError(f"{mocks_dir}: shards of different settings in one folder; keep them apart")
-    values, repeats = np.unique(np.concatenate(ids), return_counts=True)
-    if np.any(repeats > 1):
-        raise ValueError(f"{mocks_dir}: obj_id {values[repeats > 1][0]} occurs twice; drop one of its rows")
-    return shards, dict(settings.pop())
+    check_ids(mocks_dir, np.concatenate(ids), "drop one of its rows")
+    return shards, only_settings(mocks_dir, settings)
 
 
 def _simulated_examples(shards, split, truth, settings, seed):

@@ -1,15 +1,12 @@
 """TFDS dataset of simulated fields of blended galaxies and stars, with their truth; `blend build` writes it."""
 
-from pathlib import Path
-
 import numpy as np
 import tensorflow_datasets as tfds
-from tqdm import tqdm
 
 from photoz_morph.catalogs.folds import SPLITS, assign_split
 from photoz_morph.shards.blends import CLASS_NAMES, find_blend_shards, read_blend_catalog, read_blend_shard
 from photoz_morph.system.provenance import code_version
-from tfds_builders.prepare import ContentHash, example_digest, prepare
+from tfds_builders.examples import ExampleBuilder, build_parts, check_ids, only_settings, split_counts
 
 NAMES = {"scenes": "blends", "pairs": "pairs"}  # kind of the shards -> second word of the name of the dataset
 # Feature of a source -> shape and type; the columns are described in `photoz_morph.shards.blends`.
@@ -27,7 +24,7 @@ SETTINGS = {
 }  # fmt: skip
 
 
-class LsstBlends(tfds.core.GeneratorBasedBuilder):
+class LsstBlends(ExampleBuilder):
     """Fields of galaxies and stars in g, r, i, in splits `train`, `validation` and `test` (70 : 10 : 20).
 
     The split of a field is the stable hash of its `group_id`, and the simulated galaxies of which its sources are made
@@ -37,17 +34,8 @@ class LsstBlends(tfds.core.GeneratorBasedBuilder):
     `builder_class` gives the same builder for pairs of galaxies and for SDSS.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    facts = {"size": 128, "bands": "g,r,i"}  # settings of the simulation; values of `SETTINGS`
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Make shards with `blend simulate`."
-
-    def __init__(self, *, facts=None, examples=None, on_image=None, pipeline=None, **kwargs):
-        self.facts = facts or {"size": 128, "bands": "g,r,i"}  # settings of the simulation; values of `SETTINGS`
-        self.examples = examples  # split -> iterator of (split, key, example)
-        self.on_image = on_image or (lambda: None)  # called once an image, for a progress bar
-        self.pipeline = pipeline  # a BeamBuild that makes the examples, or None: this process does
-        self._content = ContentHash()
-        super().__init__(**kwargs)
 
     def _info(self):
         size, n_bands = self.facts["size"], len(self.facts["bands"].split(","))
@@ -71,21 +59,6 @@ class LsstBlends(tfds.core.GeneratorBasedBuilder):
             citation="Bosch et al. 2018, PASJ 70, S5 (blendedness); Boucaud et al. 2020, MNRAS 491, 2481 (pairs)",
         )
 
-    def _split_generators(self, dl_manager):
-        if self.pipeline:
-            return self.pipeline.generators(SPLITS, self.data_dir)
-        return {split: self._generate_examples(split) for split in SPLITS}
-
-    def _generate_examples(self, split):
-        for _, key, example in self.examples(split):
-            self.on_image()
-            self._content.add(split, example)
-            yield key, example
-        self.info.metadata["content_hash"] = self._content.hexdigest()
-
-    def _process_pipeline_result(self, pipeline_result):
-        self._content.add_digest(self.pipeline.digest(self.data_dir))
-        self.info.metadata["content_hash"] = self._content.hexdigest()
 
 
 def dataset_name(kind, survey):
@@ -134,20 +107,11 @@ def build(blends_dir, data_dir, overwrite=False, progress=True, pipeline=None):
     """
     paths = find_blend_shards(blends_dir)
     facts, counts = _check_catalogs(paths)
-    total = sum(counts.values())
-    if pipeline:
-        data_dir = Path(data_dir).absolute()  # workers may have another working folder
-        pipeline = pipeline([path.absolute() for path in paths], shard_examples, example_digest, total)
-
-    def examples(split):
-        for path in paths:
-            yield from shard_examples(path, (split,))
-
-    with tqdm(total=total, desc="build", unit=" images", disable=not progress or bool(pipeline)) as bar:
-        builder = builder_class(facts["kind"], facts["survey"])(
-            facts=facts, examples=examples, on_image=bar.update, pipeline=pipeline, data_dir=data_dir
-        )
-        prepare(builder, blends_dir, overwrite, pipeline)
+    of_kind = builder_class(facts["kind"], facts["survey"])
+    build_parts(
+        of_kind, facts, paths, shard_examples, sum(counts.values()), blends_dir, data_dir, overwrite, progress,
+        pipeline, "images",
+    )  # fmt: skip
     return counts
 
 
@@ -174,21 +138,8 @@ def shard_examples(path, splits=SPLITS):
 
 def _check_catalogs(paths):
     """Settings and counts of the shards, after the checks that need no pixels."""
-    folder = paths[0].parent
-    settings, catalogs = set(), []
-    for path in paths:
-        catalog, header = read_blend_catalog(path)
-        settings.add(tuple((key, header[card]) for card, key in SETTINGS.items()))
-        catalogs.append(catalog)
-    if len(settings) > 1:
-        differing = {name for name, _ in set.union(*map(set, settings)) - set.intersection(*map(set, settings))}
-        raise ValueError(f"{folder}: shards of different {', '.join(sorted(differing))} in one folder; keep them apart")
-    ids, repeats = np.unique(np.concatenate([catalog["obj_id"] for catalog in catalogs]), return_counts=True)
-    if np.any(repeats > 1):
-        raise ValueError(f"{folder}: obj_id {ids[repeats > 1][0]} occurs twice; drop one of its shards")
-    splits = assign_split(np.concatenate([catalog["group_id"] for catalog in catalogs]))
-    counts = {split: int(np.sum(splits == split)) for split in SPLITS}
-    empty = [split for split in SPLITS if counts[split] == 0]
-    if empty:  # TFDS writes no empty split
-        raise ValueError(f"{folder}: {len(splits)} images leave none for {', '.join(empty)}; simulate more")
-    return dict(settings.pop()), counts
+    folder, tables = paths[0].parent, [read_blend_catalog(path) for path in paths]
+    facts = only_settings(folder, ({key: header[card] for card, key in SETTINGS.items()} for _, header in tables))
+    check_ids(folder, np.concatenate([catalog["obj_id"] for catalog, _ in tables]), "drop one of its shards")
+    group_id = np.concatenate([catalog["group_id"] for catalog, _ in tables])
+    return facts, split_counts(folder, group_id, "images", "simulate more")

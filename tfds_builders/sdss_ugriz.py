@@ -5,17 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow_datasets as tfds
-from tqdm import tqdm
 
 from photoz_morph.catalogs.folds import N_FOLDS, assign_fold, storage_order
 from photoz_morph.catalogs.per_band import PER_BAND, PER_GALAXY, check_quantities, gather, per_galaxy
 from photoz_morph.sources.formats import open_source
 from photoz_morph.surveys import SDSS, survey_to_dict
 from photoz_morph.system.provenance import code_version, image_facts
-from tfds_builders.prepare import ContentHash, example_digest, prepare
+from tfds_builders.examples import ExampleBuilder, build_parts, check_ids
+
+FOLDS = tuple(f"fold_{fold}" for fold in range(N_FOLDS))
 
 
-class SdssUgriz(tfds.core.GeneratorBasedBuilder):
+class SdssUgriz(ExampleBuilder):
     """Stacks of galaxies with spectroscopic redshift, in splits `fold_0` ... `fold_4`: *ugriz* of SDSS.
 
     `builder_class` gives the same builder for the bands and stamps of any other survey.
@@ -26,22 +27,10 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
     come from the partitions of a source (`photoz_morph.sources`), by default from what `manual_dir` holds.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    splits = FOLDS
+    facts = {"origin": "stacked"}  # or "simulated": every number made from the dataset repeats it
     survey = SDSS
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Make shards with `photoz simulate` or `photoz stack`."
-
-    def __init__(
-        self, *, origin="stacked", facts=None, partitions=None, read=None, on_galaxy=None, pipeline=None, **kwargs
-    ):
-        self.origin = origin  # "simulated" or "stacked": every number made from the dataset repeats it
-        self.facts = facts or {}  # of the images; see `system.provenance`
-        self.partitions = partitions
-        self.read = read or functools.partial(partition_examples, bands=self.survey.bands)
-        self.on_galaxy = on_galaxy or (lambda: None)  # called once a galaxy, for a progress bar
-        self.pipeline = pipeline  # a BeamBuild that makes the examples, or None: this process does
-        self._content = ContentHash()
-        super().__init__(**kwargs)
 
     def _info(self):
         per_band = tfds.features.Tensor(shape=(self.survey.n_bands,), dtype=np.float32)
@@ -66,50 +55,41 @@ class SdssUgriz(tfds.core.GeneratorBasedBuilder):
                 }
             ),
             supervised_keys=None,
-            metadata=tfds.core.MetadataDict(origin=self.origin, order="group_id", **self.facts, **described),
+            metadata=tfds.core.MetadataDict(order="group_id", **self.facts, **described),
             disable_shuffling=True,  # sort by the key, not by its hash
             citation="Pasquet et al. 2019, A&A 621, A26",
         )
 
     def _split_generators(self, dl_manager):
-        if self.pipeline:
-            return self.pipeline.generators([f"fold_{fold}" for fold in range(N_FOLDS)], self.data_dir)
-        partitions = self.partitions or open_source(dl_manager.manual_dir, self.survey).partitions
-        return {f"fold_{fold}": self._generate_examples(partitions, fold) for fold in range(N_FOLDS)}
-
-    def _generate_examples(self, partitions, fold):
-        for partition in partitions:
-            for split, key, example in self.read(partition, folds=(fold,), with_checksum=fold == 0):  # once is enough
-                self.on_galaxy()
-                self._content.add(split, example)
-                yield key, example
-        self.info.metadata["content_hash"] = self._content.hexdigest()
-
-    def _process_pipeline_result(self, pipeline_result):
-        self._content.add_digest(self.pipeline.digest(self.data_dir))
-        self.info.metadata["content_hash"] = self._content.hexdigest()
+        if not (self._examples or self._pipeline):
+            partitions = open_source(dl_manager.manual_dir, self.survey).partitions
+            read = functools.partial(partition_examples, bands=self.survey.bands)
+            self._examples = lambda split: (found for partition in partitions for found in read(partition, (split,)))
+        return super()._split_generators(dl_manager)
 
 
-def partition_examples(partition, bands, only=None, folds=range(N_FOLDS), with_checksum=True, unlabelled=False):
+def partition_examples(partition, splits=FOLDS, *, bands, only=None, unlabelled=False):
     """Iterate over the usable galaxies of one partition in some folds: name of the split, key of the order, example.
+
+    With the first fold, what is read is compared with its checksums; once is enough.
 
     Parameters
     ----------
     partition : object
         Of a source; see `photoz_morph.sources.source`.
+    splits : sequence of str
+        Names of folds.
     bands : tuple of str
         Bands of the survey.
     only : ndarray of int, optional
         `obj_id` of the galaxies that may be used, sorted.
-    folds : iterable of int
-    with_checksum : bool
-        Whether to compare what is read with its checksums.
     unlabelled : bool
         Whether to take galaxies without `z_spec`, too.
     """
     table = partition.read_table()
     wanted = usable(table, unlabelled) & _is_wanted(table, only)
-    rows = np.flatnonzero(wanted & np.isin(assign_fold(table["group_id"]), folds))
+    rows = np.flatnonzero(wanted & np.isin(np.array(FOLDS)[assign_fold(table["group_id"])], splits))
+    with_checksum = FOLDS[0] in splits
     if len(rows) == 0 and not with_checksum:
         return
     images, table = partition.read(rows, with_checksum)
@@ -120,7 +100,7 @@ def partition_examples(partition, bands, only=None, folds=range(N_FOLDS), with_c
         example = {name: row[name].item() for name in ("ebv", "z_spec", "obj_id", "group_id", "ra", "dec")}
         example |= {name: values[index] for name, values in quantities.items()}
         example["image"] = images[index]
-        yield f"fold_{fold_of[index]}", keys[index], example
+        yield FOLDS[fold_of[index]], keys[index], example
 
 
 def _is_wanted(table, only):
@@ -197,18 +177,14 @@ def build(
     only = None if only is None else np.sort(np.asarray(only, np.int64))
     counts = _check_tables(opened, source, only, unlabelled)
     read = functools.partial(partition_examples, bands=opened.survey.bands, only=only, unlabelled=unlabelled)
-    if pipeline:
-        data_dir = Path(data_dir).absolute()
-        # Rows that are flagged for their pixels are not known before these are read.
-        is_known = all(getattr(partition, "knows_flags", False) for partition in opened.partitions)
-        pipeline = pipeline(opened.partitions, read, example_digest, counts["galaxies"] if is_known else None)
-    with tqdm(total=counts["galaxies"], desc="build", unit=" galaxies", disable=not progress or bool(pipeline)) as bar:
-        builder = builder_class(opened.survey)(
-            origin=opened.origin, facts=_facts(opened), partitions=opened.partitions, read=read,
-            on_galaxy=bar.update, pipeline=pipeline, data_dir=data_dir,
-        )  # fmt: skip
-        folder = Path(source) if Path(source).is_dir() else Path(source).parent
-        prepare(builder, folder, overwrite, pipeline)
+    # Rows that are flagged for their pixels are not known before these are read.
+    is_known = all(getattr(partition, "knows_flags", False) for partition in opened.partitions)
+    total = counts["galaxies"] if is_known or not pipeline else None
+    folder = Path(source) if Path(source).is_dir() else Path(source).parent
+    builder = build_parts(
+        builder_class(opened.survey), {"origin": opened.origin, **_facts(opened)}, opened.partitions, read, total,
+        folder, data_dir, overwrite, progress, pipeline,
+    )  # fmt: skip
     n_galaxies = sum(split.num_examples for split in builder.info.splits.values())
     counts["flagged"] += counts["galaxies"] - n_galaxies
     return counts | {"galaxies": n_galaxies}
@@ -240,9 +216,7 @@ def _check_tables(source, path, only, unlabelled):
         ids.append(np.asarray(table["obj_id"])[taken])
         groups.append(np.asarray(table["group_id"])[taken])
     ids = np.concatenate(ids)
-    values, repeats = np.unique(ids, return_counts=True)
-    if np.any(repeats > 1):
-        raise ValueError(f"{path}: obj_id {values[repeats > 1][0]} occurs twice; drop one of its rows")
+    check_ids(path, ids, "drop one of its rows")
     if len(ids) == 0:
         raise ValueError(f"{path}: none of {source.n_rows} rows is usable ({seen})")
     groups = np.unique(np.concatenate(groups))

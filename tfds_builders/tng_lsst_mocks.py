@@ -1,11 +1,10 @@
 """TFDS dataset of Y10 and Y1 mocks, with both images of a galaxy in one example; `morph build` writes it."""
 
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import tensorflow_datasets as tfds
-from tqdm import tqdm
+from astropy.table import vstack
 
 from photoz_morph.catalogs.folds import SPLITS, assign_split
 from photoz_morph.mocks.labels import MERGER
@@ -13,9 +12,10 @@ from photoz_morph.mocks.released_arrays import open_released
 from photoz_morph.shards.mocks import find_mock_shards, read_mock_catalog, read_mock_shard
 from photoz_morph.surveys import LSST
 from photoz_morph.system.provenance import code_version, image_facts
-from tfds_builders.prepare import ContentHash, example_digest, prepare
+from tfds_builders.examples import ExampleBuilder, build_parts, check_ids, only_settings, split_counts
 
 ROWS_AT_ONCE = 500  # of the released arrays, in one partition of a pipeline
+SETTINGS = ("ORIGIN", "BINNING", "FIELDKPC", "NESTED", "PIXSCALE")  # in which the shards of a dataset must agree
 INTEGERS = ("obj_id", "group_id", "label", "label_g", "intended_type", "subhalo_id", "snapshot")  # -1 where unknown
 FLOATS = ("gini", "m20", "gini_g", "m20_g")  # NaN where unknown
 # Copies of a merger: the original, the three of Ciprijanovic et al. (2021), Sec. 2 (up/down flip, rotations by 90 and
@@ -29,25 +29,15 @@ COPIES = (
 )
 
 
-class TngLsstMocks(tfds.core.GeneratorBasedBuilder):
+class TngLsstMocks(ExampleBuilder):
     """LSST Y10 and Y1 mocks with Gini-M20 labels, in splits `train`, `validation` and `test` (70 : 10 : 20).
 
     The split of a galaxy is the stable hash of its `group_id`, so all copies, views and times of one galaxy or
     encounter are in one split. The authors' released arrays keep their split.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    facts = {"origin": "simulated"}  # or "tng", "images", "released": every number made from the dataset repeats it
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Make mocks with `morph simulate` and `morph mock`."
-
-    def __init__(self, *, origin="simulated", facts=None, examples=None, on_galaxy=None, pipeline=None, **kwargs):
-        self.origin = origin  # "simulated", "tng", "images" or "released": every number made from it repeats it
-        self.facts = facts or {}  # how the mocks were made
-        self.examples = examples  # split -> iterator of (split, key, example)
-        self.on_galaxy = on_galaxy or (lambda: None)  # called once an image pair, for a progress bar
-        self.pipeline = pipeline  # a BeamBuild that makes the examples, or None: this process does
-        self._content = ContentHash()
-        super().__init__(**kwargs)
 
     def _info(self):
         image = tfds.features.Tensor(shape=LSST.image_shape, dtype=np.float32, encoding="bytes")
@@ -62,30 +52,15 @@ class TngLsstMocks(tfds.core.GeneratorBasedBuilder):
                 }
             ),
             supervised_keys=None,
-            metadata=tfds.core.MetadataDict(origin=self.origin, **self.facts, **self._provenance()),
+            metadata=tfds.core.MetadataDict(**self.facts, **self._provenance()),
             citation="Ciprijanovic et al. 2021, arXiv:2111.00961",
         )
 
     def _provenance(self):
         """Survey, bands and unit of the images, and the code that built the dataset."""
         facts = {key: value for key, value in image_facts(LSST).items() if key in ("survey", "bands", "unit")}
-        return facts | {"code": code_version()} | ({"unit": "unknown"} if self.origin == "released" else {})
+        return facts | {"code": code_version()} | ({"unit": "unknown"} if self.facts["origin"] == "released" else {})
 
-    def _split_generators(self, dl_manager):
-        if self.pipeline:
-            return self.pipeline.generators(SPLITS, self.data_dir)
-        return {split: self._generate_examples(split) for split in SPLITS}
-
-    def _generate_examples(self, split):
-        for _, key, example in self.examples(split):
-            self.on_galaxy()
-            self._content.add(split, example)
-            yield key, example
-        self.info.metadata["content_hash"] = self._content.hexdigest()
-
-    def _process_pipeline_result(self, pipeline_result):
-        self._content.add_digest(self.pipeline.digest(self.data_dir))
-        self.info.metadata["content_hash"] = self._content.hexdigest()
 
 
 def build(mocks_dir, data_dir, merger_copies=0, overwrite=False, progress=True, pipeline=None):
@@ -124,22 +99,10 @@ def build(mocks_dir, data_dir, merger_copies=0, overwrite=False, progress=True, 
     if not 0 <= merger_copies < len(COPIES):
         raise ValueError(f"--merger-copies is {merger_copies}, must be 0 to {len(COPIES) - 1}")
     paths = find_mock_shards(mocks_dir)
-    origin, facts, counts = _check_catalogs(paths, merger_copies)
+    facts, counts = _check_catalogs(paths, merger_copies)
+    read = partial(shard_examples, merger_copies=merger_copies)
     total = sum(counts[split] for split in SPLITS)
-    if pipeline:
-        data_dir = Path(data_dir).absolute()  # workers may have another working folder
-        read = partial(shard_examples, merger_copies=merger_copies)
-        pipeline = pipeline([path.absolute() for path in paths], read, example_digest, total)
-
-    def examples(split):
-        for path in paths:
-            yield from shard_examples(path, (split,), merger_copies)
-
-    with tqdm(total=total, desc="build", unit=" galaxies", disable=not progress or bool(pipeline)) as bar:
-        builder = TngLsstMocks(
-            origin=origin, facts=facts, examples=examples, on_galaxy=bar.update, pipeline=pipeline, data_dir=data_dir
-        )
-        prepare(builder, mocks_dir, overwrite, pipeline)
+    build_parts(TngLsstMocks, facts, paths, read, total, mocks_dir, data_dir, overwrite, progress, pipeline)
     return counts
 
 
@@ -179,35 +142,21 @@ def build_released(arrays_dir, data_dir, overwrite=False, progress=True, pipelin
     """
     arrays = open_released(arrays_dir)
     counts = arrays.sizes
-
+    parts = [(split, range(start, min(start + ROWS_AT_ONCE, n_rows)))
+             for split, n_rows in counts.items() for start in range(0, n_rows, ROWS_AT_ONCE)]  # fmt: skip
+    read, facts = partial(_released_examples, arrays.folder.absolute()), {"origin": "released"}
     total = sum(counts.values())
-    if pipeline:
-        data_dir = Path(data_dir).absolute()
-        parts = [(split, range(start, min(start + ROWS_AT_ONCE, n_rows)))
-                 for split, n_rows in counts.items() for start in range(0, n_rows, ROWS_AT_ONCE)]  # fmt: skip
-        read = partial(_released_part, arrays.folder.absolute())
-        pipeline = pipeline(parts, read, example_digest, total)
-
-    def examples(split):
-        return _released_examples(arrays, split)
-
-    with tqdm(total=total, desc="build", unit=" galaxies", disable=not progress or bool(pipeline)) as bar:
-        builder = TngLsstMocks(
-            origin="released", examples=examples, on_galaxy=bar.update, pipeline=pipeline, data_dir=data_dir
-        )
-        prepare(builder, arrays_dir, overwrite, pipeline)
+    build_parts(TngLsstMocks, facts, parts, read, total, arrays_dir, data_dir, overwrite, progress, pipeline)
     return counts
 
 
-def _released_part(folder, part):
-    """Examples of some rows of a split, as of `shard_examples`."""
-    return _released_examples(open_released(folder), *part)
-
-
-def _released_examples(arrays, split, rows=None):
-    """Iterate over the galaxies of a split, as `shard_examples`."""
+def _released_examples(folder, part, splits=SPLITS):
+    """Iterate over some rows of a split of the released arrays, as `shard_examples`."""
+    split, rows = part
+    if split not in splits:
+        return
     unknown = {name: np.float32(np.nan) for name in FLOATS} | {name: -1 for name in INTEGERS}
-    for found in arrays.iter_examples(split, rows):
+    for found in open_released(folder).iter_examples(split, rows):
         example = {**unknown, "copy": 0, "group_id": int(found["obj_id"]), **found, "label": int(found["label"])}
         yield split, _key(example), example
 
@@ -227,36 +176,17 @@ def _integer(row, name):
 
 
 def _check_catalogs(paths, merger_copies):
-    """Origin, settings and counts of the shards, after the checks that need no pixels."""
-    folder = paths[0].parent
-    settings, tables = set(), []
+    """Settings and counts of the shards, after the checks that need no pixels."""
+    folder, settings, tables = paths[0].parent, [], []
     for path in paths:
         table, header = read_mock_catalog(path)
-        depths = header["YEARS"].split(",")
-        if not {"10", "1"} <= set(depths):
+        if not {"10", "1"} <= set(header["YEARS"].split(",")):
             raise ValueError(f"{path}: holds depths {header['YEARS']}; the dataset needs Y10 and Y1, mock both")
-        names = ("ORIGIN", "BINNING", "FIELDKPC", "NESTED", "PIXSCALE")
-        settings.add(tuple((name.lower(), header[name]) for name in names))
+        settings.append({name.lower(): header[name] for name in SETTINGS})
         tables.append(table["obj_id", "group_id", "label", "flag"])
-    if len(settings) > 1:
-        differing = {name for name, _ in set.union(*map(set, settings)) - set.intersection(*map(set, settings))}
-        raise ValueError(f"{folder}: shards of different {', '.join(sorted(differing))} in one folder; keep them apart")
-    good = [usable(table) for table in tables]
-    ids = np.concatenate([table["obj_id"][rows] for table, rows in zip(tables, good)])
-    values, repeats = np.unique(ids, return_counts=True)
-    if np.any(repeats > 1):
-        raise ValueError(f"{folder}: obj_id {values[repeats > 1][0]} occurs twice; drop one of its rows")
-    groups = np.concatenate([table["group_id"][rows] for table, rows in zip(tables, good)])
-    labels = np.concatenate([table["label"][rows] for table, rows in zip(tables, good)])
-    splits = assign_split(groups) if len(groups) else np.array([], str)
-    copies = np.where(labels == MERGER, merger_copies, 0)
-    counts = {split: int(np.sum(1 + copies[splits == split])) for split in SPLITS}
-    empty = [split for split in SPLITS if counts[split] == 0]
-    if empty:  # TFDS writes no empty split
-        raise ValueError(
-            f"{folder}: {len(np.unique(groups))} different galaxies leave no galaxy for {', '.join(empty)}; give more"
-        )
-    facts = dict(settings.pop())
-    origin = facts.pop("origin")
-    counts |= {"copies": int(copies.sum()), "without label": int(sum(len(table) for table in tables) - len(ids))}
-    return origin, facts, counts
+    facts = only_settings(folder, settings)
+    good = vstack([table[usable(table)] for table in tables])
+    check_ids(folder, good["obj_id"], "drop one of its rows")
+    copies = np.where(good["label"] == MERGER, merger_copies, 0)
+    counts = split_counts(folder, good["group_id"], "galaxies", "give more", weight=1 + copies)
+    return facts, counts | {"copies": int(copies.sum()), "without label": sum(map(len, tables)) - len(good)}

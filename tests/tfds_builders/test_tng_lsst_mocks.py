@@ -86,7 +86,7 @@ def test_broken_folders_are_refused_before_anything_is_written(tmp_path):
         "obj_id 4 occurs twice": lambda folder: write(folder, change=twice),
         "holds depths 10,2; the dataset needs Y10 and Y1": lambda folder: write(folder, years=(10, 2)),
         "shards of different binning": lambda folder: [write(folder), write(folder, header=other, index=1)],
-        "leave no galaxy for": lambda folder: write(folder, 3),
+        "leave none for": lambda folder: write(folder, 3),
         "create them with": lambda folder: None,
     }
     for number, (message, make) in enumerate(cases.items()):

@@ -33,7 +33,9 @@ from photoz_morph.transfer.fine_tuning import copy_merged_weights, prepared
 from photoz_morph.transfer.rates import adam
 
 AUXILIARY = ("r_e", "axis_ratio", "bulge_to_total", "mags")  # columns that a second head predicts
-N_ADAPTATION = 2000  # training galaxies on which the whitening of the aperture fluxes is measured; our choice
+# Training galaxies on which the whitening of the aperture fluxes is measured, and how many at once, since each batch
+# is measured operation by operation; our choice.
+N_ADAPTATION, ADAPTATION_BATCH = 2000, 500
 
 
 class PhotozExperiment:
@@ -144,8 +146,8 @@ class PhotozFold:
         self._validation = dataset.image_batches(builder, splits.validation, batch_size, depth, columns_of, observing)
         validation = columns[splits.validation]
         self._z_spec = validation["z_spec"][at_depth(validation["n_frames"], depth)]
-        sample = dataset.image_batches(builder, splits.train, batch_size, depth, columns_of, observing)
-        self.adaptation_sample = sample.take(-(-N_ADAPTATION // batch_size))
+        sample = dataset.image_batches(builder, splits.train, ADAPTATION_BATCH, depth, columns_of, observing)
+        self.adaptation_sample = sample.take(N_ADAPTATION // ADAPTATION_BATCH)
 
     def new_network(self, n_iterations, seed):
         """Build and compile a network, its data-dependent layers adapted to the training set or pre-trained; of a

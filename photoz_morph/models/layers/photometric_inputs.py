@@ -212,8 +212,12 @@ def adapt_to_training_set(model, batches):
     batches : iterable
         Network inputs, {"image", "ebv"}, of some training galaxies.
     """
-    layers = [layer for layer in model.layers if hasattr(layer, "adapt")]
-    for layer in layers:  # in the order of the network: an input of one may come from another
-        measured = keras.Model(model.inputs, layer.input)
-        values = np.concatenate([ops.convert_to_numpy(measured(batch)) for batch in batches])
-        layer.adapt(values)
+    waiting = [layer for layer in model.layers if hasattr(layer, "adapt")]
+    while waiting:  # an input of one may come from another, which comes first; those that can, share a pass
+        before = [keras.Model(model.inputs, layer.input).layers for layer in waiting]
+        ready = [layer for layer, path in zip(waiting, before) if not any(other in path for other in waiting)]
+        measured = keras.Model(model.inputs, {layer.name: layer.input for layer in ready})
+        parts = [{name: ops.convert_to_numpy(part) for name, part in measured(batch).items()} for batch in batches]
+        for layer in ready:
+            layer.adapt(np.concatenate([part[layer.name] for part in parts]))
+        waiting = [layer for layer in waiting if layer not in ready]

@@ -15,7 +15,7 @@ from photoz_morph.metrics.redshifts.point_scores import residuals, sigma_mad
 from photoz_morph.models.layers.photometric_inputs import adapt_to_training_set
 from photoz_morph.models.loading import LAYERS, load_network
 from photoz_morph.photoz import dataset
-from photoz_morph.photoz.experiment import N_ADAPTATION, PhotozExperiment, new_network
+from photoz_morph.photoz.experiment import ADAPTATION_BATCH, N_ADAPTATION, PhotozExperiment, new_network
 from photoz_morph.photoz.pretraining.network import triple_loss_network
 from photoz_morph.photoz.pretraining.views import ViewBatches, colours_of
 from photoz_morph.photoz.splits import splits_of
@@ -108,8 +108,8 @@ class PretrainingFold:
         self._images = dataset.image_batches(
             builder, splits.validation, config.data.batch_size, observing=config.model.observing
         )
-        sample = dataset.image_batches(builder, split, config.data.batch_size, observing=config.model.observing)
-        self._adaptation_sample = sample.take(-(-N_ADAPTATION // config.data.batch_size))
+        sample = dataset.image_batches(builder, split, ADAPTATION_BATCH, observing=config.model.observing)
+        self._adaptation_sample = sample.take(N_ADAPTATION // ADAPTATION_BATCH)
 
     def new_network(self, n_iterations, seed):
         """Build and compile a network, its data-dependent layers adapted to the stamps."""

@@ -6,6 +6,7 @@ from photoz_morph.models.layers.photometric_inputs import (
     ApertureFluxes,
     Deredden,
     PixelScales,
+    Standardization,
     Whitening,
     adapt_to_training_set,
 )
@@ -61,3 +62,24 @@ def test_a_network_is_adapted_to_its_batches_and_keeps_the_components_when_saved
     np.testing.assert_allclose(np.cov(white, rowvar=False), np.eye(2), atol=1e-2)
     network.save(tmp_path / "network.keras")
     np.testing.assert_array_equal(load_network(tmp_path / "network.keras")({"image": images}), white)
+
+
+def test_layers_that_do_not_wait_for_another_are_measured_in_one_pass():
+    class Batches(list):
+        passes = 0
+
+        def __iter__(self):
+            self.passes += 1
+            return super().__iter__()
+
+    image = keras.Input((8, 8, 1), name="image")
+    fluxes = ApertureFluxes([1.0], radii=(1.5, 3.0), name="aperture_fluxes")(image)
+    white, standard = Whitening(name="whitening")(fluxes), Standardization(name="standardization")(fluxes)
+    last = Standardization(name="last")(keras.layers.Concatenate()([white, 3 * standard]))
+    network = keras.Model({"image": image}, {"standard": standard, "last": last})
+    images = np.random.default_rng(3).normal(size=(400, 8, 8, 1)).astype(np.float32) * 20
+    batches = Batches([{"image": images[:150]}, {"image": images[150:]}])
+    adapt_to_training_set(network, batches)
+    assert batches.passes == 2  # whitening and standardization; then the last, whose input they are
+    for values in network({"image": images}).values():
+        np.testing.assert_allclose(np.std(values, axis=0), 1, atol=1e-2)

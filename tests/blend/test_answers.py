@@ -13,7 +13,7 @@ from photoz_morph.blend.maps.predictions import read_map_predictions, write_map_
 from photoz_morph.blend.maps.targets import map_targets, maps_of_outputs
 from photoz_morph.blend.maps.truth import read_truth
 from photoz_morph.blend.predict import load_networks, predict_answers
-from photoz_morph.blend.report_run import report_blend
+from photoz_morph.blend.report_run.of_any import report_blend
 from photoz_morph.blend.samples.batches import BlendBatches
 from photoz_morph.blend.score_files import evaluate_files
 from photoz_morph.config import load_config

@@ -11,6 +11,7 @@ import numpy as np
 
 from photoz_morph.blend.report.figures.curves import deblending_curves
 from photoz_morph.blend.report.figures.galaxies import blend_gallery, coverage_figure
+from photoz_morph.blend.report.provenance import provenance_entries
 from photoz_morph.blend.report.results import MAX_NETWORKS
 from photoz_morph.blend.report.text import BANNER, TITLE, percent
 from photoz_morph.blend.scores_table import deblended_images, deblending_markdown, deblending_rows
@@ -21,7 +22,6 @@ from photoz_morph.report.text import DATA_NAMES, made_from, with_interval
 
 STRONG = 0.1  # blendedness of the examples, where there are enough
 ROLES = ("best", "median", "worst")
-NOT_SHOWN = ("settings", "classes", "checksum")  # of the meta of predictions
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def deblending_report(results, out_dir, progress=True):
     write_text(deblending_markdown(results.columns) + "\n", out_dir / "scores.md")
     first = next(iter(results.columns.values()))
     data = DATA_NAMES[first["data"]]
-    entries = [*_score_entries(results), *_figure_entries(results, TITLE[data]), *_provenance(results)]
+    entries = [*_score_entries(results), *_figure_entries(results, TITLE[data]), *provenance_entries(results)]
     return write_page(
         entries,
         out_dir,
@@ -211,15 +211,6 @@ def _overview(results, data):
             verdict += f"; those of {other} {' and '.join(errors(part))}"
     note = f"{first['n_images']:,} images ({data}); in brackets 95 % intervals over images."
     return Overview(f"{verdict}.", numbers, note, ("errors", "blends"))
-
-
-def _provenance(results):
-    """Origin of all predictions, and the configs of runs."""
-    for name, meta in results.metas.items():
-        shown = {str(key): value for key, value in meta.items() if key.lower() not in NOT_SHOWN}
-        yield Entry("Provenance", html=html.facts({"predictions": name, **shown}))
-        if name in results.configs:
-            yield Entry("Provenance", html=html.code(results.configs[name]))
 
 
 def _score(scores, keys):

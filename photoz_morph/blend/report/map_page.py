@@ -12,6 +12,7 @@ from photoz_morph.blend.report.figures.maps import galaxy_maps, pixel_planes, re
 from photoz_morph.blend.report.figures.parameters import parameter_scatter, pull_distributions
 from photoz_morph.blend.report.figures.spectra import spectra_by_scale, spectra_of_parameters
 from photoz_morph.blend.report.map_results import choose_images
+from photoz_morph.blend.report.provenance import provenance_entries
 from photoz_morph.blend.report.style import BASELINE_STYLES, NETWORK_STYLES
 from photoz_morph.report import html
 from photoz_morph.report.page import Entry, Overview, write_page
@@ -61,7 +62,7 @@ def map_report(results, out_dir, progress=True):
     write_text(answers_markdown(results.scores) + "\n", out_dir / "scores.md")
     figures = {"maps": _of_maps, "field": _of_fields, "parameters": _of_parameters}[answer](results)
     shown = {"maps": ("image_median", "pixels"), "field": ("images", "spectra"), "parameters": ("scatter", "spectra")}
-    entries = [*_score_entries(results), *figures, *(Entry("Provenance", html=piece) for piece in _provenance(results))]
+    entries = [*_score_entries(results), *figures, *provenance_entries(results)]
     return write_page(
         entries,
         out_dir,
@@ -172,15 +173,6 @@ def _of_parameters(results):
                 f"{title}: power spectra of fields with low, middle and high parameters over the mean of all, "
                 f"{_images(results)}. Shaded, 68 % of the fields.",
                 lambda: spectra_of_parameters(truth.images[..., 0], truth.values, truth.names, title))  # fmt: skip
-
-
-def _provenance(results):
-    """Origin of all predictions, and the configs of runs."""
-    for name, meta in results.metas.items():
-        shown = {str(key): value for key, value in meta.items() if key.lower() != "checksum"}
-        yield html.facts({"predictions": name, **shown})
-        if name in results.configs:
-            yield html.code(results.configs[name])
 
 
 def _size(results):

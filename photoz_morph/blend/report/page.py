@@ -4,13 +4,13 @@ Takes scores and a few images, and returns the path of the page. The sections fo
 good, how faint, how blended, whose light is whose, which classes are confused, what does it look like.
 """
 
-import json
 from pathlib import Path
 
 from photoz_morph.blend.report import text
 from photoz_morph.blend.report.figures.confusion import confusion_matrices
 from photoz_morph.blend.report.figures.curves import blendedness_curves, flux_curves, magnitude_curves
 from photoz_morph.blend.report.figures.overlays import truth_overlay
+from photoz_morph.blend.report.provenance import provenance_entries
 from photoz_morph.blend.scores_table import scored_images, scores_markdown, scores_rows
 from photoz_morph.report import html
 from photoz_morph.report.page import Entry, write_page
@@ -44,7 +44,7 @@ def blend_report(results, out_dir, progress=True):
     title = text.TITLE[results.data]
     entries = [
         *_score_entries(results), *_figure_entries(results, title), *_example_entries(results, title),
-        *(Entry("Provenance", html=piece) for piece in _provenance(results)),
+        *provenance_entries(results),
     ]  # fmt: skip
     return write_page(
         entries,
@@ -115,14 +115,3 @@ def _example_entries(results, title):
             return truth_overlay(example, f"{title}: the {role} image of {name}")
 
         yield Entry("Images", f"image_{role}", caption, draw)
-
-
-def _provenance(results):
-    """Origin and settings of all predictions, and the configs of runs."""
-    for name, meta in results.metas.items():
-        shown = {key: value for key, value in meta.items() if key.lower() not in ("settings", "classes", "checksum")}
-        yield html.facts({"predictions": name, **{str(key): value for key, value in shown.items()}})
-        if "settings" in meta:
-            yield html.code(json.dumps(json.loads(meta["settings"]), indent=1))
-        if name in results.configs:
-            yield html.code(results.configs[name])

@@ -195,7 +195,7 @@ def report(source, against, folder, data_dir, out, quiet):
         raise click.UsageError("--data-dir is for a RUN; give the folder of a dataset alone")
     check_writable(out or (Path(source) if is_run else Path(folder or "baseline_sep")) / "report")
     quiet_tensorflow()
-    from photoz_morph.blend.report_run import report_blend
+    from photoz_morph.blend.report_run.of_any import report_blend
 
     page = report_blend(source, against, folder, out, data_dir, progress=not quiet)
     echo(f"Report in {page}.", quiet)

@@ -26,7 +26,7 @@ from photoz_morph.system.provenance import code_version, provenance_of
 
 # Of adaptations that are not called by their name in the config.
 ARM_NAMES = {"none": "regular", "deepjdot": "DeepJDOT", "sinkhorn": "Sinkhorn", "fixmatch": "FixMatch"} | {
-    name: name.upper() for name in ("mmd", "coral", "dann", "cdan", "mdd", "mcc")
+    name: name.upper() for name in ("mmd", "lmmd", "coral", "dann", "cdan", "mdd", "mcc")
 }
 
 

@@ -3,6 +3,9 @@
 from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE
 
 RUN_STYLES = ((BLUE, ""), (ORANGE, "//"), (GREEN, ".."))  # colour and hatch: told apart without colour too
+# Of more than a few runs: Okabe & Ito (2008), all eight, with markers.
+RUN_COLOURS = (BLUE, ORANGE, GREEN, BLACK, "#CC79A7", "#E69F00", "#56B4E9", GREY)
+RUN_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 BASELINE_STYLES = ((GREY, ""), (LIGHT_GREY, "xx"))  # of the methods without a network
 DOMAIN_STYLES = {"Y10": (BLACK, "-", "o"), "Y1": (ORANGE, "--", "s")}
 DOMAIN_STYLES |= {"simulated": DOMAIN_STYLES["Y10"], "real": DOMAIN_STYLES["Y1"]}

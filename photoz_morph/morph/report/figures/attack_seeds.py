@@ -9,7 +9,7 @@ import textwrap
 import numpy as np
 from matplotlib.figure import Figure
 
-from photoz_morph.morph.report.style import RUN_STYLES
+from photoz_morph.morph.report.style import RUN_COLOURS
 from photoz_morph.morph.report.tables.attack_seeds import attacks_by_seed, seeds_fraction
 from photoz_morph.report.style import LIGHT_GREY, legend_below, marks_of
 
@@ -43,7 +43,7 @@ def flips_of_every_seed(attacks, title):
     for row, by_run in enumerate(by_attack.values()):
         for run, tables in by_run.items():
             number = runs.index(run)
-            (colour, _), marker = RUN_STYLES[number % len(RUN_STYLES)], MARKERS[number % len(MARKERS)]
+            colour, marker = RUN_COLOURS[number % len(RUN_COLOURS)], MARKERS[number % len(MARKERS)]
             y = row + 0.7 * ((number + 0.5) / len(runs) - 0.5)
             found, random = seeds_fraction(tables), seeds_fraction(tables, "random_flipped")
             axes.hlines(y, *found["interval"], color=colour, linewidth=1.5)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from photoz_morph.morph.report.figures.perturbations import LINE_STYLES
-from photoz_morph.morph.report.style import RUN_STYLES
+from photoz_morph.morph.report.style import RUN_COLOURS, RUN_MARKERS
 from photoz_morph.morph.report.tables.depth import depths_of
 from photoz_morph.report.style import GREY, LIGHT_GREY, legend_below, marks_of
 
@@ -37,7 +37,8 @@ def accuracy_against_depth(results, title):
     axes = figure.subplots()
     ticks = depths_of(results)
     for number, (run, result) in enumerate(results.items()):
-        (colour, _), (dashes, marker) = RUN_STYLES[number % len(RUN_STYLES)], LINE_STYLES[number % len(LINE_STYLES)]
+        colour, marker = RUN_COLOURS[number % len(RUN_COLOURS)], RUN_MARKERS[number % len(RUN_MARKERS)]
+        dashes = LINE_STYLES[number % len(LINE_STYLES)][0]
         scores = [part["accuracy"] for part in result["years"].values()]
         years = np.array([float(name) for name in result["years"]])
         years = years * 10 ** (SHIFT * (number - (len(results) - 1) / 2))

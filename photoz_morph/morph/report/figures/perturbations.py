@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from photoz_morph.morph.report.figures.stretch import stretch
-from photoz_morph.morph.report.style import RUN_STYLES
+from photoz_morph.morph.report.style import RUN_COLOURS
 from photoz_morph.report.style import GREY, LIGHT_GREY, legend_below, marks_of
 
 LINE_STYLES = (("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"))  # distinct without colour, too
@@ -67,7 +67,7 @@ def accuracy_against_severity(results, title):
 def _line(axes, result, name, run, number, n_runs):
     """Accuracies of one run in the panel of one kind; runs are shifted sideways, so that no bar is hidden."""
     # One dash more than colours: a dozen runs look different.
-    (colour, _), (dashes, marker) = RUN_STYLES[number % len(RUN_STYLES)], LINE_STYLES[number % len(LINE_STYLES)]
+    colour, (dashes, marker) = RUN_COLOURS[number % len(RUN_COLOURS)], LINE_STYLES[number % len(LINE_STYLES)]
     scores = [result["clean"]["accuracy"], *(row["accuracy"] for row in result["kinds"][name]["severities"])]
     x = np.arange(len(scores)) + min(0.1, 0.8 / n_runs) * (number - (n_runs - 1) / 2)
     low, high = np.clip(np.transpose([score["interval"] for score in scores]), 0, 1)

@@ -3,11 +3,9 @@
 from matplotlib.figure import Figure
 
 from photoz_morph.metrics.selection.scores import SCORES
-from photoz_morph.report.style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, legend_below, marks_of
+from photoz_morph.morph.report.style import RUN_COLOURS, RUN_MARKERS
+from photoz_morph.report.style import BLACK, GREY, LIGHT_GREY, legend_below, marks_of
 
-# Okabe & Ito (2008), all eight; then other markers.
-COLOURS = (BLUE, ORANGE, GREEN, BLACK, "#CC79A7", "#E69F00", "#56B4E9", GREY)
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 N_COLUMNS = 5
 
 
@@ -31,8 +29,8 @@ def selection_figure(selection, title):
     best = max(max(part["networks"]["accuracy"]) for part in runs.values())
     for axes, (score, (name, sign, _)) in zip(panels.flat, SCORES.items()):
         for number, (run, part) in enumerate(runs.items()):
-            colour = COLOURS[number % len(COLOURS)]
-            marker = MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
+            colour = RUN_COLOURS[number % len(RUN_COLOURS)]
+            marker = RUN_MARKERS[(number + number // len(RUN_COLOURS)) % len(RUN_MARKERS)]
             axes.plot(part["networks"][score], part["networks"]["accuracy"], marker, color=colour, markersize=5,
                       label=run, alpha=0.85)  # fmt: skip
         choice = selection["choices"][score]

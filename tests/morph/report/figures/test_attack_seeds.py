@@ -15,3 +15,9 @@ def test_symbols_are_the_means_their_bars_the_intervals_and_small_ones_the_netwo
         np.testing.assert_allclose(axes.collections[number].get_segments()[0][:, 0], found["interval"])
         assert any(np.array_equal(line.get_xdata(), found["seeds"]) for line in axes.lines)
     assert axes.get_yticklabels()[0].get_text().startswith("lattice, Y10")
+
+
+def test_six_runs_have_six_colours():
+    attacks = {f"run_{number}": three_networks(38, 39, 37) for number in range(6)}
+    axes = flips_of_every_seed(attacks, "simulated").axes[0]
+    assert len({line.get_color() for line in axes.lines if line.get_label() in attacks}) == 6

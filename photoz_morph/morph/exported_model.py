@@ -1,24 +1,23 @@
 """Exported morphology models: check mocks against one and classify them."""
 
-from pathlib import Path
-
 import numpy as np
 from astropy.table import Table, vstack
 from tqdm import tqdm
 
 from photoz_morph.metrics.classification import predicted_class
+from photoz_morph.models.described_model import DescribedModel
 from photoz_morph.models.loading import BATCH_SIZE
-from photoz_morph.models.saved_model import load_saved_model, model_hash, read_description
 from photoz_morph.shards.mocks import read_mock_catalog, read_mock_shard
 from photoz_morph.surveys import LSST
 from photoz_morph.system.columns import plain_columns
-from photoz_morph.system.provenance import check_images, code_version, described_facts, header_facts
+from photoz_morph.system.provenance import check_images, header_facts
 
 KEPT = ("obj_id", "group_id", "copy", "ra", "dec")  # columns of the input in the table of classes
+NEEDED = ("survey", "bands", "classes", "image_unit", "mocks")  # keys of `estimator.json`
 FACTS = ("binning", "pixscale")  # of the training mocks; new stamps must have the same
 
 
-class ExportedMorphModel:
+class ExportedMorphModel(DescribedModel):
     """An exported classifier, loaded with its description.
 
     Parameters
@@ -35,27 +34,10 @@ class ExportedMorphModel:
     """
 
     def __init__(self, folder):
-        self.folder, path = Path(folder), Path(folder) / "estimator.json"
-        self.description = read_description(folder, "morph")
-        if self.description.get("task") != "morph":
-            raise ValueError(f"{path}: not a morphology model; give the folder of a `morph export`")
-        missing = [key for key in ("survey", "bands", "classes", "image_unit", "mocks") if key not in self.description]
-        if missing:
-            raise ValueError(f"{path}: {', '.join(missing)} missing; export the model again")
+        super().__init__(folder, "morph", NEEDED)
+
+    def _understand(self):
         self.classes = tuple(self.description["classes"])
-        self._model = load_saved_model(folder)
-        self.model_id = self.description.get("model_id") or model_hash(folder)  # older exports do not say
-        self.trained_on = described_facts(self.description)
-
-    def provenance(self):
-        """Keys of the model for the header of what it predicts; see `system.provenance`."""
-        return {
-            "code": code_version(), "model_id": self.model_id, "data_id": self.description.get("data_id") or "",
-            **{key: self.trained_on[key] for key in ("survey", "bands", "unit")},
-        }  # fmt: skip
-
-    def __reduce__(self):
-        return ExportedMorphModel, (self.folder.absolute(),)  # another process loads it
 
     def predict(self, image, source="stamps", years=10):
         """Predict class probabilities and latents of stamps.

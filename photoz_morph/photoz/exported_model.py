@@ -1,23 +1,21 @@
 """Exported photo-z model: check stacks and predict their redshift PDFs."""
 
-from pathlib import Path
-
 import numpy as np
 from astropy.table import vstack
 from tqdm import tqdm
 
+from photoz_morph.models.described_model import DescribedModel
 from photoz_morph.models.loading import BATCH_SIZE
-from photoz_morph.models.saved_model import load_saved_model, model_hash, read_description
 from photoz_morph.photoz.calibration.answers import predict_good
 from photoz_morph.photoz.export import OUTPUTS
 from photoz_morph.photoz.predictions import CALIBRATED, predictions_table
 from photoz_morph.redshift_grid import RedshiftGrid
 from photoz_morph.shards.stacks import check_finite, find_shards, read_catalog, read_shard, survey_of
 from photoz_morph.surveys import SURVEYS, survey_from_dict
-from photoz_morph.system.provenance import check_engine, check_images, described_facts, header_facts, joined_facts
+from photoz_morph.system.provenance import check_engine, check_images, header_facts, joined_facts
 
 
-class ExportedModel:
+class ExportedModel(DescribedModel):
     """An exported model that checks its input.
 
     Parameters
@@ -35,8 +33,10 @@ class ExportedModel:
     """
 
     def __init__(self, folder):
-        self.folder, described = Path(folder), Path(folder) / "estimator.json"
-        self.description = read_description(folder, "photoz")
+        super().__init__(folder, "photoz")
+
+    def _understand(self):
+        described = self.folder / "estimator.json"
         try:
             self.survey = _survey_of(self.description)
             self.grid = RedshiftGrid(**self.description["redshift"])
@@ -53,12 +53,6 @@ class ExportedModel:
         facts = (list(self.survey.bands), self.survey.pixel_scale, self.survey.stamp_size, self.survey.image_unit)
         if facts != stated:
             raise ValueError(f"{described}: was exported for {stated}, but has {self.survey.name} as {facts}")
-        self._model = load_saved_model(folder)
-        self.model_id = self.description.get("model_id") or model_hash(folder)  # older exports do not say
-        self.trained_on = described_facts(self.description)
-
-    def __reduce__(self):
-        return ExportedModel, (self.folder.absolute(),)  # another process loads it
 
     def predict(self, image, ebv, source="stacks", conditions=None):
         """Predict stacks.

@@ -96,7 +96,7 @@ def test_a_folder_without_a_morphology_model_is_refused(folder, tmp_path):
         ExportedMorphModel(tmp_path)
     path, good = tmp_path / "estimator.json", json.loads((folder / "estimator.json").read_text())
     path.write_text(json.dumps(good | {"task": "photoz"}))
-    with pytest.raises(ValueError, match="estimator.json: not a morphology model; give the folder of a `morph export`"):
+    with pytest.raises(ValueError, match="estimator.json: not a model of morph; give the folder of a `morph export`"):
         ExportedMorphModel(tmp_path)
     path.write_text(json.dumps({key: value for key, value in good.items() if key not in ("mocks", "bands")}))
     with pytest.raises(ValueError, match="estimator.json: bands, mocks missing; export the model again"):

@@ -8,7 +8,7 @@ from photoz_morph.blend.export.of_run import export_blend
 from photoz_morph.config import load_config
 from photoz_morph.models.loading import load_members
 from photoz_morph.runs.folder import finished_members, member_dir, start_run
-from tests.support.samples import BLEND_NETWORKS, BLEND_TINY
+from tests.support.samples import BLEND_NETWORKS, BLEND_TINY, MAP_NETWORKS, MAP_TINY
 
 SIZE = 32
 FACTORS = {"heat": 4.0, "head": 4.0, "box_logits": 4.0, "combine3": 0.1}  # of the kernels of last layers
@@ -20,6 +20,26 @@ DATASET = {
     "content_hash": "0123456789abcdef",
     "images": {"survey": "lsst", "bands": "g,r,i", "pixel_scale": 0.2, "unit": "nJy"},
 }  # fmt: skip
+FIELDS = {
+    **{key: DATASET[key] for key in ("path", "images_per_split", "content_hash")}, "name": "cosmology_fields/1.0.0",
+    "origin": "simulated", "fields": {"size": SIZE, "parameters": "Omega_m,sigma_8"}, "images": {},
+}  # fmt: skip
+OF_FIELDS = {
+    "field": {"offset": 0.1, "deviation": 0.8},
+    "parameters": {"offset": 0.1, "deviation": 0.8, "centre": (0.3, 0.8), "scale": (0.1, 0.05)},
+}  # fmt: skip
+
+
+def untrained_map_run(folder, answer, n_members=2):
+    """A run folder with networks of random weights for maps, a field or parameters."""
+    config = load_config(MAP_NETWORKS[answer], BlendConfig, [*MAP_TINY, *SMALLEST])
+    start_run(folder, config, DATASET if answer == "maps" else FIELDS, ["CPU"])
+    for member in range(n_members):
+        path = member_dir(folder, 0, member) / "model.keras"
+        path.parent.mkdir(parents=True)
+        light = {"quantiles": [[-10.0, 100.0]]} if answer == "maps" else {"of_fields": OF_FIELDS[answer]}
+        new_network(config, seed=member, **light).save(path)
+    return folder
 
 
 def untrained_blend_run(folder, network, n_members=2):

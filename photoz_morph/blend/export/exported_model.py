@@ -1,6 +1,4 @@
-"""Exported networks of `blend`: sources of images, or galaxies taken out of blends, without the run."""
-
-from pathlib import Path
+"""Exported networks of `blend` without the run: sources of images, galaxies out of blends, maps, parameters."""
 
 import numpy as np
 
@@ -8,15 +6,20 @@ from photoz_morph.blend.config import BlendConfig, DetectionConfig, FieldNetwork
 from photoz_morph.blend.deblended import HEAD
 from photoz_morph.blend.finding.finder import measured_sources
 from photoz_morph.blend.predict_galaxies import draws_of, latent_noise, with_pixel_noise
-from photoz_morph.models.saved_model import load_saved_model, model_hash, read_description
-from photoz_morph.system.provenance import code_version, described_facts
+from photoz_morph.models.described_model import DescribedModel
 
 BATCH_SIZE = 8  # images of 128 x 128 pixels; as many pixels of smaller ones
 BATCH_PIXELS = BATCH_SIZE * 128**2
-NEEDED = ("bands", "pixel_scale_arcsec", "image_size", "image_unit", "sky_sigma", "model", "gives", "n_members")
+NEEDED = ("channels", "image_size", "model", "gives", "n_members")  # keys of `estimator.json`, and of images of light:
+OF_LIGHT = ("bands", "pixel_scale_arcsec", "image_unit", "sky_sigma")
+# What the networks do, by what they give.
+DOES = {
+    "sources": "finds sources", HEAD: "takes blends apart", "maps": "maps the stars and the dust of galaxies",
+    "field": "restores fields", "parameters": "estimates parameters",
+}  # fmt: skip
 
 
-class ExportedBlendModel:
+class ExportedBlendModel(DescribedModel):
     """An exported ensemble, loaded with its description.
 
     Parameters
@@ -26,13 +29,18 @@ class ExportedBlendModel:
 
     Attributes
     ----------
+    gives : str
+        Key of `DOES`.
+    channels : tuple of str
+        Of images: their bands, where they are of light.
     bands : tuple of str
+        Empty where images are not of light.
     size : int
         Side of an image [pixel].
     sigma : ndarray, shape (n_bands,)
         Noise of the sky in the training images [image unit].
-    deblends : bool
-        Whether it gives the galaxy in the middle of an image, or finds sources.
+    names : tuple of str
+        Of the maps or parameters; empty of other networks.
 
     Raises
     ------
@@ -43,37 +51,28 @@ class ExportedBlendModel:
     """
 
     def __init__(self, folder):
-        self.folder, path = Path(folder), Path(folder) / "estimator.json"
-        self.description = read_description(folder, "blend")
-        if self.description.get("task") != "blend":
-            raise ValueError(f"{path}: not a model of blend; give the folder of a `blend export`")
-        missing = [key for key in NEEDED if key not in self.description]
-        if missing:
-            raise ValueError(f"{path}: {', '.join(missing)} missing; export the model again")
-        self.bands, self.size = tuple(self.description["bands"]), self.description["image_size"]
-        self.sigma = np.array(self.description["sky_sigma"], float)
-        self.deblends = self.description["gives"] == HEAD
-        self.n_latent = self.description.get("n_latent")
+        super().__init__(folder, "blend", NEEDED)
+
+    def _understand(self):
+        said = self.description
+        self.channels, self.size, self.gives = tuple(said["channels"]), said["image_size"], said["gives"]
+        missing = [key for key in OF_LIGHT if "bands" in said and key not in said]
+        if self.gives not in DOES or missing:
+            reason = f"{', '.join(missing)} missing" if missing else f"gives {self.gives!r}, which is unknown here"
+            raise ValueError(f"{self.folder / 'estimator.json'}: {reason}; export the model again")
+        self.bands, self.names = tuple(said.get("bands", ())), tuple(said.get("names", ()))
+        self.sigma = np.array(said.get("sky_sigma", ()), float)
+        self.n_latent = said.get("n_latent")
         self._config = BlendConfig(
-            model=FieldNetworkConfig(name="unet" if self.deblends else self.description["model"]),
-            detection=DetectionConfig(**self.description.get("detection", {})),
+            model=FieldNetworkConfig(name=said["model"] if self.gives == "sources" else "unet"),
+            detection=DetectionConfig(**said.get("detection", {})),
         )
-        self._model = load_saved_model(folder)
-        self.model_id = self.description.get("model_id") or model_hash(folder)
-        self.trained_on = described_facts(self.description)
         self._batch = max(BATCH_PIXELS // self.size**2, 1)
 
     @property
     def map_score(self):
         """Least score of a source to which pixels can belong."""
         return self._config.option("detection.map_score")
-
-    def provenance(self):
-        """Keys of the model for the header of what it finds; see `system.provenance`."""
-        return {
-            "code": code_version(), "model_id": self.model_id, "data_id": self.description.get("data_id") or "",
-            **{key: self.trained_on[key] for key in ("survey", "bands", "unit")},
-        }  # fmt: skip
 
     def find(self, images, light=None, source="images"):
         """Sources of images.
@@ -95,10 +94,9 @@ class ExportedBlendModel:
         Raises
         ------
         ValueError
-            If it takes blends apart, or the images have the wrong shape or a pixel that is not finite.
+            If it finds no sources, or the images have the wrong shape or a pixel that is not finite.
         """
-        if self.deblends:
-            raise ValueError(f"{self.folder}: takes blends apart and finds no sources; give the export of a finder")
+        self.check_gives("sources", "the export of a finder")
         images, found = self._checked(images, source), []
         light = images if light is None else light
         for start in range(0, len(images), self._batch):
@@ -130,10 +128,9 @@ class ExportedBlendModel:
         Raises
         ------
         ValueError
-            If it finds sources, or the images have the wrong shape or a pixel that is not finite.
+            If it takes no blends apart, or the images have the wrong shape or a pixel that is not finite.
         """
-        if not self.deblends:
-            raise ValueError(f"{self.folder}: finds sources and takes no blend apart; give the export of a deblender")
+        self.check_gives(HEAD, "the export of a deblender")
         images, galaxies, samples = self._checked(images, source), [], []
         obj_ids = np.arange(len(images)) if obj_ids is None else np.asarray(obj_ids)
         draws = bool(n_samples and self.n_latent)
@@ -143,6 +140,40 @@ class ExportedBlendModel:
             if draws:
                 samples.append(self._samples(images[part], obj_ids[part], n_samples))
         return np.concatenate(galaxies), np.concatenate(samples) if draws else None
+
+    def answer(self, images, source="images"):
+        """Maps, fields or parameters of images.
+
+        Parameters
+        ----------
+        images : ndarray, shape (n, size, size, n_channels)
+            Galaxies, sky subtracted [image unit of the model]; or logarithms of fields of matter.
+        source : str
+            Name of the images in errors.
+
+        Returns
+        -------
+        ndarray
+            Maps or fields, shape (n, size, size, n_names), or means and the logarithms of standard deviations of
+            parameters, (n, n_names, 2), in the order of `names`.
+
+        Raises
+        ------
+        ValueError
+            If it gives something else, or the images have the wrong shape or a pixel that is not finite.
+        """
+        if not self.names:
+            self.check_gives("maps", "the export of a network of maps, fields or parameters")
+        images = self._checked(images, source)
+        starts = range(0, max(len(images), 1), self._batch)
+        return np.concatenate(
+            [self._model.serve(images[start : start + self._batch])[self.gives].numpy() for start in starts]
+        )
+
+    def check_gives(self, gives, remedy):
+        """Raise a ValueError, which says what to give instead, unless the networks give `gives`."""
+        if self.gives != gives:
+            raise ValueError(f"{self.folder}: {DOES[self.gives]}; give {remedy}")
 
     def _samples(self, images, obj_ids, n_samples):
         """Samples of a batch by all networks."""
@@ -158,11 +189,11 @@ class ExportedBlendModel:
     def _checked(self, images, source):
         """Images as an array of the right shape and of finite numbers."""
         images = np.asarray(images, np.float32)
-        shape = (self.size, self.size, len(self.bands))
+        shape = (self.size, self.size, len(self.channels))
         if images.ndim != 4 or images.shape[1:] != shape:
             raise ValueError(
-                f"{source}: images of shape {images.shape}; {self.folder} takes (n, {', '.join(map(str, shape))}) in "
-                f"bands {','.join(self.bands)}, the bands last"
+                f"{source}: images of shape {images.shape}; {self.folder} takes (n, {', '.join(map(str, shape))}), "
+                f"the last axis {','.join(self.channels)}"
             )
         bad = ~np.isfinite(images).all(axis=(1, 2, 3))
         if bad.any():

@@ -2,7 +2,8 @@
 
 Of networks that find sources `serve(image)` gives what sources are made of: of U-Nets the means of their maps, of
 others the detections of each network side by side (`finding.finder.joined`). Of deblenders `serve(image)` gives the
-mean of their images of the galaxy in the middle, and where they draw samples `serve_samples(image, noise)` these.
+mean of their images of the galaxy in the middle, and where they draw samples `serve_samples(image, noise)` these. Of
+networks that give maps, fields or parameters it gives these, see `maps.networks.ensemble_answers`.
 """
 
 import tensorflow as tf
@@ -11,13 +12,16 @@ from keras import ops
 from photoz_morph.blend.config import DETECTION, BlendConfig
 from photoz_morph.blend.deblended import HEAD, galaxy_of
 from photoz_morph.blend.finding.finder import joined
+from photoz_morph.blend.maps.networks import mean_answer
+from photoz_morph.blend.maps.targets import UNITS
 from photoz_morph.models.loading import in_float32, load_members
 from photoz_morph.models.saved_model import write_saved_model
 from photoz_morph.runs.folder import read_run, run_provenance, weights_hash
 from photoz_morph.runs.progress import members_of_complete_fold
 from photoz_morph.shards.blends import CLASS_NAMES
 
-EXPORTED = ("sources", HEAD)
+# Of images that are no light but logarithms of maps of matter; see `tfds_builders.cosmology_fields`.
+FIELD_CHANNELS = {"field": ["observed", "is_seen"], "parameters": ["field"]}
 
 
 def export_blend(run_dir, out_dir, with_onnx=False):
@@ -37,37 +41,27 @@ def export_blend(run_dir, out_dir, with_onnx=False):
     Raises
     ------
     ValueError
-        If the networks give maps, fields or parameters, the ensemble is not finished, `out_dir` exists, or the networks
-        cannot be written as ONNX.
+        If the ensemble is not finished, `out_dir` exists, or the networks cannot be written as ONNX.
 
     Notes
     -----
     Images have the size of those of the dataset: `export.network_finder` makes such tiles of larger ones.
     """
     config, dataset = read_run(run_dir, BlendConfig)
-    if config.answer not in EXPORTED:
-        raise ValueError(
-            f"{run_dir}: its networks give {config.answer}, and those that give {' or '.join(EXPORTED)} can be "
-            "exported; `blend predict` writes what others give"
-        )
     members = members_of_complete_fold(run_dir, BlendConfig)
     networks = [in_float32(network) for network in load_members(members)]
-    fields, images = dataset["fields"], dataset["images"]
-    bands = images["bands"].split(",")
-    signature = [tf.TensorSpec((None, fields["size"], fields["size"], len(bands)), tf.float32, name="image")]
-    functions = _of_deblenders(networks, signature) if config.deblends else _of_finders(networks, config, signature)
+    fields, size = dataset["fields"], dataset["fields"]["size"]
+    channels = FIELD_CHANNELS.get(config.answer)
+    of_images = {"channels": channels} if channels else _of_light(config, dataset)
+    signature = [tf.TensorSpec((None, size, size, len(of_images["channels"])), tf.float32, name="image")]
+    functions = _functions(networks, config, signature)
     description = {
         "task": config.task,
-        "survey": config.survey,
-        "bands": bands,
-        "pixel_scale_arcsec": float(images["pixel_scale"]),
-        "image_size": fields["size"],
-        "image_unit": images["unit"],
-        "zero_point": float(fields["zero_point"]),
-        "sky_sigma": [float(sigma) for sigma in fields["sky_sigma"].split(",")],
+        **of_images,
+        "image_size": size,
         "model": config.network,
-        "gives": HEAD if config.deblends else "sources",
-        **_settings(config, networks),
+        "gives": config.answer,
+        **_settings(config, networks, fields),
         "n_members": len(members),
         "trained_on": {key: dataset[key] for key in ("name", "origin", config.DATASET_SIZES)},
         "fields": fields,
@@ -77,11 +71,31 @@ def export_blend(run_dir, out_dir, with_onnx=False):
     return write_saved_model(out_dir, functions, description, with_onnx)
 
 
-def _of_finders(networks, config, signature):
-    """Functions of networks that find sources."""
+def _of_light(config, dataset):
+    """What images of light are."""
+    fields, images = dataset["fields"], dataset["images"]
+    bands = images["bands"].split(",")
+    return {
+        "survey": config.survey,
+        "bands": bands,
+        "channels": bands,
+        "pixel_scale_arcsec": float(images["pixel_scale"]),
+        "image_unit": images["unit"],
+        "zero_point": float(fields["zero_point"]),
+        "sky_sigma": [float(sigma) for sigma in fields["sky_sigma"].split(",")],
+    }
+
+
+def _functions(networks, config, signature):
+    """Functions of an export by their names, with their inputs."""
+    if config.deblends:
+        return _of_deblenders(networks, signature)
 
     def serve(image):
-        return joined([network({"image": image}, training=False) for network in networks], config)
+        outputs = [network({"image": image}, training=False) for network in networks]
+        if config.answer == "sources":
+            return joined(outputs, config)
+        return {config.answer: mean_answer([output[config.answer] for output in outputs], config.answer)}
 
     return {"serve": (serve, signature)}
 
@@ -105,8 +119,10 @@ def _of_deblenders(networks, signature):
     return functions
 
 
-def _settings(config, networks):
-    """What is needed to make sources or samples of the outputs."""
-    if not config.deblends:
+def _settings(config, networks, fields):
+    """What is needed to make sources or samples of the outputs, or what maps and parameters they are."""
+    if config.answer == "sources":
         return {"classes": CLASS_NAMES, "detection": {name: config.option(f"detection.{name}") for name in DETECTION}}
-    return {"n_latent": getattr(networks[0], "n_latent", None)}
+    if config.deblends:
+        return {"n_latent": getattr(networks[0], "n_latent", None)}
+    return {"names": {"maps": list(UNITS), "field": ["field"]}.get(config.answer) or fields["parameters"].split(",")}

@@ -1,6 +1,5 @@
 """From the outputs of an ensemble of networks to maps, fields or posteriors of parameters in their units."""
 
-import numpy as np
 from keras import ops
 
 from photoz_morph.blend.maps.targets import maps_of_outputs
@@ -23,11 +22,16 @@ def ensemble_answers(functions, images, answer):
         mixture of their Gaussian posteriors, as (n, n_parameters, 2), the second as logarithm.
     """
     inputs = {"image": ops.convert_to_tensor(images)}
-    outputs = np.array([ops.convert_to_numpy(function(inputs)[answer]) for function in functions])
+    return ops.convert_to_numpy(mean_answer([function(inputs)[answer] for function in functions], answer))
+
+
+def mean_answer(outputs, answer):
+    """One answer from the outputs of several networks, as tensors; see `ensemble_answers`."""
+    outputs = ops.stack(outputs)
     if answer != "parameters":
-        mean = outputs.mean(axis=0)
+        mean = ops.mean(outputs, axis=0)
         return maps_of_outputs(mean) if answer == "maps" else mean
-    means, sigmas = outputs[..., 0].astype(float), np.exp(outputs[..., 1].astype(float))
-    mean = means.mean(axis=0)
-    variance = np.mean(sigmas**2 + (means - mean) ** 2, axis=0)
-    return np.stack([mean, 0.5 * np.log(variance)], axis=-1)
+    means, sigmas = outputs[..., 0], ops.exp(outputs[..., 1])
+    mean = ops.mean(means, axis=0)
+    variance = ops.mean(sigmas**2 + (means - mean) ** 2, axis=0)
+    return ops.stack([mean, 0.5 * ops.log(variance)], axis=-1)

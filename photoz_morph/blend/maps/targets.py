@@ -61,9 +61,9 @@ def map_targets(maps, inside):
 
 
 def maps_of_outputs(outputs):
-    """Maps in their units, of outputs of a network that was trained on `map_targets`."""
+    """Maps in their units, of outputs, an array or a tensor, of a network that was trained on `map_targets`."""
     centre, scale = np.array(list(UNITS.values()), np.float32).T
-    return np.asarray(outputs) * scale + centre
+    return outputs * scale + centre
 
 
 def evaluate_maps(true_maps, maps, inside, group_id, n_resamples=1000, seed=0):

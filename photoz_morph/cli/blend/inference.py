@@ -112,8 +112,7 @@ def tuned_settings(path, metric):
 def finder_of(path, min_score=None):
     """Finder by the networks of an export."""
     model = _exported(path)
-    if model.deblends:
-        raise ValueError(f"{path}: takes blends apart and finds no sources; give it as --deblender")
+    model.check_gives("sources", "the export of a finder as --model")
     from photoz_morph.blend.export.network_finder import NetworkFinder
 
     return NetworkFinder(model, min_score)
@@ -122,8 +121,7 @@ def finder_of(path, min_score=None):
 def deblender_of(path):
     """Deblender by the networks of an export."""
     model = _exported(path)
-    if not model.deblends:
-        raise ValueError(f"{path}: finds sources and takes no blend apart; give it as --model")
+    model.check_gives("galaxy", "the export of a deblender as --deblender")
     from photoz_morph.blend.export.network_finder import NetworkDeblender
 
     return NetworkDeblender(model)

@@ -83,8 +83,8 @@ def export(run, out, with_onnx, quiet):
     """Export all seeds of RUN as one SavedModel that includes the image scaling.
 
     Its signature serve(image) gives what sources are made of: maps of a U-Net, detections of other networks; or, of a
-    network that takes blends apart, the galaxy in the middle. A probabilistic U-Net also has serve_samples(image,
-    noise) -> samples, sample_sigmas.
+    network that takes blends apart, the galaxy in the middle; or maps of stars and dust, a field, parameters. A
+    probabilistic U-Net also has serve_samples(image, noise) -> samples, sample_sigmas.
     """
     out = Path(out or Path(run) / "export")
     check_new_folder(out)
@@ -93,8 +93,9 @@ def export(run, out, with_onnx, quiet):
     from photoz_morph.blend.export.of_run import export_blend
 
     description = export_blend(run, out, with_onnx)
-    option = "--model" if description["gives"] == "sources" else "--deblender"
-    echo(f"SavedModel in {out}. Next: blend infer FRAMES {option} {out}", quiet)
+    option = {"sources": "--model", "galaxy": "--deblender"}.get(description["gives"])
+    call = f"blend infer FRAMES {option} {out}" if option else f"ExportedBlendModel({str(out)!r}).answer(images)"
+    echo(f"SavedModel in {out}. Next: {call}", quiet)
 
 
 def predictions_of(path, quiet, data_dir=None):

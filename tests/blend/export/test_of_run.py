@@ -9,9 +9,9 @@ from photoz_morph.blend.config import BlendConfig
 from photoz_morph.blend.export.exported_model import ExportedBlendModel
 from photoz_morph.blend.export.of_run import export_blend
 from photoz_morph.blend.finding.finder import SourceFinder
+from photoz_morph.blend.maps.networks import ensemble_answers
 from photoz_morph.blend.predict_galaxies import Deblender
-from photoz_morph.config import load_config
-from photoz_morph.runs.folder import read_run, start_run
+from photoz_morph.runs.folder import read_run
 from photoz_morph.runs.progress import write_sessions
 from tests.support.blend_runs import (
     DATASET,
@@ -21,6 +21,7 @@ from tests.support.blend_runs import (
     noisy_images,
     untrained_blend_export,
     untrained_blend_run,
+    untrained_map_run,
 )
 from tests.support.exports import onnx_answers
 
@@ -40,13 +41,23 @@ def exports(tmp_path_factory):
     return of
 
 
-def test_networks_of_maps_are_refused(tmp_path):
-    config = load_config("blend_maps.yaml", BlendConfig)
-    run = tmp_path / "maps"
-    start_run(run, config, DATASET, ["CPU"])
-    with pytest.raises(ValueError, match="maps: its networks give maps, and those that give sources or galaxy can be"):
-        export_blend(run, tmp_path / "export")
-    assert not (tmp_path / "export").exists()
+@pytest.mark.parametrize("answer, n_channels", [("maps", 3), ("field", 2), ("parameters", 1)])
+def test_an_exported_ensemble_answers_as_the_run_does(answer, n_channels, tmp_path):
+    run = untrained_map_run(tmp_path / "run", answer)
+    export_blend(run, tmp_path / "export", with_onnx=True)
+    images = np.random.default_rng(0).normal(size=(3, SIZE, SIZE, n_channels)).astype(np.float32)
+    expected = ensemble_answers(networks_of(run), images, answer)
+    assert np.ptp(expected, axis=0).min() > 0  # a network that says the same of all images would pass
+    model = ExportedBlendModel(tmp_path / "export")
+    np.testing.assert_allclose(model.answer(images), expected, rtol=1e-4, atol=1e-4)
+    found = onnx_answers(tmp_path / "export" / "model.onnx", {"image": images})
+    np.testing.assert_allclose(found[answer], expected, rtol=1e-3, atol=1e-3)
+    names = {"maps": ("mass", "age", "metallicity", "a_v"), "field": ("field",), "parameters": ("Omega_m", "sigma_8")}
+    assert model.names == names[answer] and model.bands == (("g", "r", "i") if answer == "maps" else ())
+    with pytest.raises(ValueError, match="export: .*; give the export of a finder"):
+        model.find(images)
+    with pytest.raises(ValueError, match=rf"shape \(3, 32, 32\); .*takes \(n, 32, 32, {n_channels}\), the last axis"):
+        model.answer(images[..., 0])
 
 
 @pytest.mark.parametrize("network", ["unet", "grid_detector", "mask_rcnn"])
@@ -121,11 +132,13 @@ def test_an_ensemble_that_is_not_finished_is_not_exported(tmp_path):
 def test_wrong_images_and_kinds_are_said(exports):
     finder, deblender = (ExportedBlendModel(exports(name)[1]) for name in ("unet", "probabilistic_unet"))
     images = noisy_images(2)
-    with pytest.raises(ValueError, match="takes blends apart and finds no sources; give the export of a finder"):
+    with pytest.raises(ValueError, match="export: takes blends apart; give the export of a finder"):
         deblender.find(images)
-    with pytest.raises(ValueError, match="finds sources and takes no blend apart; give the export of a deblender"):
+    with pytest.raises(ValueError, match="export: finds sources; give the export of a deblender"):
         finder.deblend(images)
-    with pytest.raises(ValueError, match=r"cubes: images of shape \(2, 3, 32, 32\); .* the bands last"):
+    with pytest.raises(ValueError, match="export: finds sources; give the export of a network of maps, "):
+        finder.answer(images)
+    with pytest.raises(ValueError, match=r"cubes: images of shape \(2, 3, 32, 32\); .*, the last axis g,r,i"):
         finder.find(np.moveaxis(images, -1, 1), source="cubes")
     images[1, 0, 0, 0] = np.inf
     with pytest.raises(ValueError, match="sky: image 1 has pixels that are not finite"):
@@ -139,7 +152,8 @@ def test_folders_that_are_no_export_of_this_chain_are_refused(exports, tmp_path)
     shutil.copytree(exports("unet")[1], folder)
     description = json.loads((folder / "estimator.json").read_text())
     for changes, message in (({"task": "morph"}, "not a model of blend; give the folder of a `blend export`"),
-                             ({"sky_sigma": None}, "sky_sigma missing; export the model again")):  # fmt: skip
+                             ({"sky_sigma": None}, "sky_sigma missing; export the model again"),
+                             ({"gives": "spectra"}, "gives 'spectra', which is unknown here; export")):  # fmt: skip
         changed = {key: value for key, value in (description | changes).items() if value is not None}
         (folder / "estimator.json").write_text(json.dumps(changed))
         with pytest.raises(ValueError, match=message):

@@ -64,8 +64,8 @@ def test_networks_write_the_files_of_infer_with_classes_and_deblended_galaxies(e
     "words, message",
     [
         (("--model", 0), "sky: has bands 0,1,2, "),
-        (("--model", 1, "--bands", "g,r,i"), "takes blends apart and finds no sources; give it as --deblender"),
-        (("--deblender", 0, "--bands", "g,r,i"), "finds sources and takes no blend apart; give it as --model"),
+        (("--model", 1, "--bands", "g,r,i"), "takes blends apart; give the export of a finder as --model"),
+        (("--deblender", 0, "--bands", "g,r,i"), "finds sources; give the export of a deblender as --deblender"),
         (("--model", "."), ".: not an exported model (estimator.json is missing); see `blend export`"),
         (("--model", 0, "--settings", "a.json"), "--settings are those of sep, --model is another finder; give one"),
         (("--min-score", 0.5), "--min-score is that of a finder of --model; give one"),

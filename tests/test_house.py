@@ -106,8 +106,8 @@ ONLY = {
     "rail": {"rail"},
     "ceci": {"rail", "__main__"},
     "qp": {"rail", "photoz.formats.other_qp"},
-    "onnx": {"models.onnx_file"},
-    "tf2onnx": {"models.onnx_file"},
+    "onnx": {"models.exports.onnx_file"},
+    "tf2onnx": {"models.exports.onnx_file"},
 }
 
 

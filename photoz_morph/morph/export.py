@@ -3,7 +3,7 @@
 import tensorflow as tf
 from keras import ops
 
-from photoz_morph.models.saved_model import write_saved_model
+from photoz_morph.models.exports.saved_model import write_saved_model
 from photoz_morph.morph.classify import load_classifiers, network_inputs
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.defences import defence_facts

@@ -5,7 +5,7 @@ from astropy.table import Table, vstack
 from tqdm import tqdm
 
 from photoz_morph.metrics.classification import predicted_class
-from photoz_morph.models.described_model import DescribedModel
+from photoz_morph.models.exports.described_model import DescribedModel
 from photoz_morph.models.loading import BATCH_SIZE
 from photoz_morph.shards.mocks import read_mock_catalog, read_mock_shard
 from photoz_morph.surveys import LSST

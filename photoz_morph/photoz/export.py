@@ -13,8 +13,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from photoz_morph.models.exports.saved_model import nan_unless_finite, write_saved_model
 from photoz_morph.models.loading import load_members
-from photoz_morph.models.saved_model import nan_unless_finite, write_saved_model
 from photoz_morph.photoz.calibration.conformal import bound_names
 from photoz_morph.photoz.calibration.files import calibration_file, read_calibration
 from photoz_morph.photoz.calibration.graph import calibrated_outputs

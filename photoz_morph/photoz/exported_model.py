@@ -4,7 +4,7 @@ import numpy as np
 from astropy.table import vstack
 from tqdm import tqdm
 
-from photoz_morph.models.described_model import DescribedModel
+from photoz_morph.models.exports.described_model import DescribedModel
 from photoz_morph.models.loading import BATCH_SIZE
 from photoz_morph.photoz.calibration.answers import predict_good
 from photoz_morph.photoz.export import OUTPUTS

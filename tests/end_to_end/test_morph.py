@@ -11,7 +11,7 @@ from astropy.table import Table
 from click.testing import CliRunner
 
 from photoz_morph.cli.morph import main
-from photoz_morph.models.saved_model import model_hash
+from photoz_morph.models.exports.saved_model import model_hash
 from photoz_morph.morph.config import MorphConfig
 from photoz_morph.morph.predictions import read_morph_predictions
 from photoz_morph.morph.robustness.attack_files import find_attacks, read_attack

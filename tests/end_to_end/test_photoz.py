@@ -13,7 +13,7 @@ from astropy.table import Table
 from click.testing import CliRunner
 
 from photoz_morph.cli.photoz import main
-from photoz_morph.models.saved_model import model_hash
+from photoz_morph.models.exports.saved_model import model_hash
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.predictions import read_predictions
 from photoz_morph.runs.folder import finished_members, weights_hash

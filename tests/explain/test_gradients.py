@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from photoz_morph.explain.gradients import Score
 from photoz_morph.explain.targets import class_logit, class_probability
-from photoz_morph.models.saved_model import write_saved_model
+from photoz_morph.models.exports.saved_model import write_saved_model
 from tests.support.explain import galaxies, linear, total, two_inputs
 
 

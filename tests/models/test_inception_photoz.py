@@ -7,9 +7,9 @@ import tensorflow as tf
 from keras import ops
 
 from photoz_morph.config import load_config
+from photoz_morph.models.exports.onnx_file import write_onnx
 from photoz_morph.models.inception_photoz import inception_photoz, paper_parameter_count, trainable_parameter_count
 from photoz_morph.models.loading import load_network
-from photoz_morph.models.onnx_file import write_onnx
 from photoz_morph.models.registry import build_model
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.surveys import SDSS

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from photoz_morph.models.saved_model import model_hash
+from photoz_morph.models.exports.saved_model import model_hash
 from photoz_morph.morph.exported_model import ExportedMorphModel, infer_mocks
 from photoz_morph.shards.mocks import read_mock_shard, write_mock_shard
 from photoz_morph.surveys import LSST

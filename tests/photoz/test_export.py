@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 
 from photoz_morph.datasets import reading
+from photoz_morph.models.exports.saved_model import model_hash
 from photoz_morph.models.loading import BATCH_SIZE, load_members, load_network
 from photoz_morph.models.registry import build_model
-from photoz_morph.models.saved_model import model_hash
 from photoz_morph.photoz import dataset
 from photoz_morph.photoz.calibration.calibrator import fit_calibrator
 from photoz_morph.photoz.calibration.files import FoldCalibration

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import numpy as np
 import tensorflow as tf
 
-from photoz_morph.models.saved_model import write_saved_model
+from photoz_morph.models.exports.saved_model import write_saved_model
 from photoz_morph.photoz.export import OUTPUTS
 from photoz_morph.shards.mocks import mock_shard_path, write_mock_shard
 from photoz_morph.surveys import LSST, SDSS

@@ -149,7 +149,7 @@ def fill_with(name, folder):
         with locked_run(folder):
             pass
     else:
-        from photoz_morph.models.saved_model import write_saved_model
+        from photoz_morph.models.exports.saved_model import write_saved_model
 
         write_saved_model(folder, {}, {})
 

@@ -6,7 +6,7 @@ from photoz_morph.blend.config import BlendConfig, DetectionConfig, FieldNetwork
 from photoz_morph.blend.deblended import HEAD
 from photoz_morph.blend.finding.finder import measured_sources
 from photoz_morph.blend.predict_galaxies import draws_of, latent_noise, with_pixel_noise
-from photoz_morph.models.described_model import DescribedModel
+from photoz_morph.models.exports.described_model import DescribedModel
 
 BATCH_SIZE = 8  # images of 128 x 128 pixels; as many pixels of smaller ones
 BATCH_PIXELS = BATCH_SIZE * 128**2

@@ -14,8 +14,8 @@ from photoz_morph.blend.deblended import HEAD, galaxy_of
 from photoz_morph.blend.finding.finder import joined
 from photoz_morph.blend.maps.networks import mean_answer
 from photoz_morph.blend.maps.targets import UNITS
+from photoz_morph.models.exports.saved_model import write_saved_model
 from photoz_morph.models.loading import in_float32, load_members
-from photoz_morph.models.saved_model import write_saved_model
 from photoz_morph.runs.folder import read_run, run_provenance, weights_hash
 from photoz_morph.runs.progress import members_of_complete_fold
 from photoz_morph.shards.blends import CLASS_NAMES

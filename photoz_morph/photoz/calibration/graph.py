@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from photoz_morph.models.saved_model import nan_unless_finite
+from photoz_morph.models.exports.saved_model import nan_unless_finite
 from photoz_morph.photoz.calibration.conformal import bound_names
 from photoz_morph.photoz.calibration.networks import NEEDED
 from photoz_morph.photoz.calibration.pit_map import CDF_FLOOR, FEATURE_LIMIT

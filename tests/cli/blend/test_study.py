@@ -23,6 +23,7 @@ def test_study_writes_scores_and_a_figure(tmp_path, monkeypatch):
 
 def test_another_model_is_refused(tmp_path):
     result = blend("study", toy_export(tmp_path / "export"), "--out", tmp_path / "study")
-    assert result.exit_code == 1 and "estimator.json: describes no exported model (no key 'redshift')" in result.output
+    assert result.exit_code == 1
+    assert "estimator.json: not a model of photoz; give the folder of a `photoz export`" in result.output
     (tmp_path / "file").touch()
     assert "file: is a file; give the name of a folder" in blend("study", "x", "--out", tmp_path / "file").output

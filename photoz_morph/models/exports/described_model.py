@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from photoz_morph.models.saved_model import load_saved_model, model_hash, read_description
+from photoz_morph.models.exports.saved_model import load_saved_model, model_hash, read_description
 from photoz_morph.system.provenance import code_version, described_facts
 
 

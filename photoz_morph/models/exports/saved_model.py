@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from photoz_morph.models.onnx_file import write_onnx
+from photoz_morph.models.exports.onnx_file import write_onnx
 from photoz_morph.system.files import reason_and_remedy
 from photoz_morph.system.json_files import read_json
 from photoz_morph.system.locks import one_owner

@@ -4,7 +4,7 @@ import onnx
 import pytest
 import tensorflow as tf
 
-from photoz_morph.models.onnx_file import write_onnx
+from photoz_morph.models.exports.onnx_file import write_onnx
 
 SIGNATURE = [tf.TensorSpec((None, 2), tf.float32, name="image")]
 

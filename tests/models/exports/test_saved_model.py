@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from photoz_morph.models.saved_model import load_saved_model, model_hash, read_description, write_saved_model
+from photoz_morph.models.exports.saved_model import load_saved_model, model_hash, read_description, write_saved_model
 from photoz_morph.system.provenance import code_version
 
 SIGNATURE = [tf.TensorSpec((None, 2), tf.float32, name="image")]

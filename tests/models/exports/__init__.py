@@ -1,0 +1,1 @@
+"""Tests of `photoz_morph.models.exports`."""

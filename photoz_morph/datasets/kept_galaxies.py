@@ -87,7 +87,7 @@ class KeptGalaxies(CachedColumns):
 
         return rows.map(with_image, tf.data.AUTOTUNE, deterministic=True)
 
-    def batches(self, split, names, batch_size, order=None, element_of=None, drop_remainder=False):
+    def batches(self, split, names, batch_size, order=None, element_of=None, drop_remainder=False, others=None):
         """Batches of kept galaxies, whose images are copied a batch at a time, which is faster than `galaxies`.
 
         Parameters
@@ -99,13 +99,15 @@ class KeptGalaxies(CachedColumns):
             Takes the `obj_id` of a galaxy, a tensor, and returns the element of the symmetry group of the square, 0 ...
             7, under which its image is given; see `augmentation.dihedral`.
         drop_remainder : bool
+        others : dict of str to ndarray, optional
+            What else is known of the galaxies, in the stored order.
 
         Returns
         -------
         tf.data.Dataset
-            {"image", *names}, shape (batch_size, ...) each.
+            {"image", *names, *others}, shape (batch_size, ...) each.
         """
-        rows, images = self._rows(split, names, order), self._images(split)
+        rows, images = self._rows(split, names, order, others), self._images(split)
         if element_of:
             rows = rows.map(lambda row: {**row, "element": element_of(row["obj_id"])})
 
@@ -124,11 +126,12 @@ class KeptGalaxies(CachedColumns):
         rows = rows.batch(batch_size, drop_remainder=drop_remainder)
         return rows.map(with_images, tf.data.AUTOTUNE, deterministic=True)
 
-    def _rows(self, split, names, order):
-        """Dataset of {"place", *names}, where a place is the number of a part and the row in it."""
+    def _rows(self, split, names, order, others=None):
+        """Dataset of {"place", *names, *others}, where a place is the number of a part and the row in it."""
         parts = self._parts(split)
         places = [[(number, row) for row in range(first, last)] for number, (_, first, last) in enumerate(parts)]
-        columns = {name: self._column(split, name) for name in names} | {"place": np.concatenate(places)}
+        columns = {name: self._column(split, name) for name in names} | (others or {})
+        columns["place"] = np.concatenate(places)
         rows = tf.data.Dataset.from_tensor_slices(columns)
         return order(rows) if order else rows
 

@@ -20,7 +20,7 @@ from photoz_morph.models.layers.photometric_inputs import (
     Whitening,
 )
 from photoz_morph.models.layers.pixel_resampling import PixelResampling
-from photoz_morph.models.layers.psf_matched import LogConditions, PsfMatchedPhotometry
+from photoz_morph.models.layers.psf_matched import MEASURED, LogConditions, PsfMatchedPhotometry, measured_sizes
 from photoz_morph.surveys import get_survey
 from photoz_morph.surveys.description import resampled_size
 
@@ -53,6 +53,7 @@ def inception_photoz(
     band_subset_blocks=1,
     pixel_scale=None,
     sky_sigma=None,
+    is_measured=False,
     seed=0,
 ):
     """Inception classifier of redshift bins.
@@ -108,6 +109,9 @@ def inception_photoz(
     sky_sigma : sequence of float, optional
         Noise of these pixels, one per band, in whose units pixels and fluxes are seen; by default that of the survey
         [image unit].
+    is_measured : bool
+        Whether PSF-matched photometry is given and not measured: `psf_matched.MEASURED` are further inputs, and the
+        weights are those of the network without.
     seed : int
         Of the weights.
 
@@ -158,7 +162,10 @@ def inception_photoz(
     if photometric_inputs:
         if with_ebv:
             pixels = Deredden(survey.extinction_per_ebv, name="deredden", dtype="float32")([pixels, reddening])
-        if apertures == "psf_matched":
+        if apertures == "psf_matched" and is_measured:
+            inputs |= {name: keras.Input((n,), name=name) for name, n in measured_sizes(survey.n_bands).items()}
+            fluxes, shape = inputs[MEASURED[0]], [inputs[MEASURED[1]]]
+        elif apertures == "psf_matched":
             measure = PsfMatchedPhotometry(
                 sky_sigma, pixel_scale, typical_fwhm=survey.psf_fwhm, name="psf_matched_photometry",
                 dtype="float32",

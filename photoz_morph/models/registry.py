@@ -30,7 +30,7 @@ FIELD_NETWORKS = {
 }
 
 
-def build_model(config, seed=0):
+def build_model(config, seed=0, is_measured=False):
     """Build the network of a photo-z config.
 
     Parameters
@@ -38,13 +38,16 @@ def build_model(config, seed=0):
     config : PhotozConfig
     seed : int
         Of the weights.
+    is_measured : bool
+        Whether PSF-matched photometry is given and not measured, see `inception_photoz`.
 
     Returns
     -------
     keras.Model
     """
     options = asdict(config.model)
-    return MODELS[options.pop("name")](survey=config.survey, n_bins=config.redshift.n_bins, seed=seed, **options)
+    options |= {"survey": config.survey, "n_bins": config.redshift.n_bins, "is_measured": is_measured, "seed": seed}
+    return MODELS[options.pop("name")](**options)
 
 
 def build_classifier(name, image_shape=(100, 100, 3), n_classes=3, seed=0, **options):

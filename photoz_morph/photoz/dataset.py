@@ -98,14 +98,14 @@ def count_at_depth(builder, split, depth, columns=None):
     return int(np.sum(at_depth(columns(split)["n_frames"], depth)))
 
 
-def image_batches(builder, split, batch_size, depth="all", columns=None, observing=()):
+def image_batches(builder, split, batch_size, depth="all", columns=None, observing=(), others=None):
     """Batches of {"image", "ebv", *observing} in the stored order, of the galaxies of a depth.
 
-    `columns` is that of `count_at_depth`.
+    `columns` is that of `count_at_depth`; of galaxies that it keeps, `others` are further arrays to be given.
     """
     names = ("ebv", *observing)
     if depth == "all" and columns is not None and columns.has(split):
-        return columns.batches(split, names, batch_size).prefetch(2)
+        return columns.batches(split, names, batch_size, others=others).prefetch(2)
     dataset = _galaxies_at_depth(builder, split, dict.fromkeys(("image", *names), True), depth, columns)
     return dataset.batch(batch_size).prefetch(2)
 
@@ -157,8 +157,14 @@ class PhotozBatches:
         Targets of a second head.
     taught : TaughtPdfs, optional
         Targets of a teacher instead of those of z_spec.
+
+    Attributes
+    ----------
+    measured : dict of str to ndarray, or None
+        Further inputs of the galaxies of `columns`, in the stored order, which flips and rotations do not change.
     """
 
+    measured = None
     _kept = None  # (KeptGalaxies, split) where the galaxies are in memory already
     auxiliary = taught = None
 
@@ -180,6 +186,11 @@ class PhotozBatches:
         self._galaxies = galaxies.cache() if self.is_cached else galaxies
 
     @property
+    def only_turns(self):
+        """Whether the galaxies are in memory, and flips and rotations by right angles all that changes in them."""
+        return self._kept is not None and not self.augmentations
+
+    @property
     def steps_per_epoch(self):
         """Full batches in one pass; the remainder waits for the next epoch's order."""
         return self.n_galaxies // self.batch_size
@@ -199,11 +210,12 @@ class PhotozBatches:
             head {"redshift_pdf", "auxiliary"}. The inputs alone without a grid.
         """
         flips = batches.stream_seeds(seed, epoch, 1)[0]
-        if self._kept and not self.augmentations:
+        if self.only_turns:
             columns, split = self._kept
             turned = columns.batches(
-                split, self._columns, self.batch_size, self._order(seed, epoch), partial(random_element, flips), True
-            )
+                split, self._columns, self.batch_size, self._order(seed, epoch), partial(random_element, flips), True,
+                self.measured,
+            )  # fmt: skip
             return batches.divided(turned, self._network_input)
         galaxies = self._shuffled(seed, epoch)
         galaxies = galaxies.map(lambda galaxy: augment(galaxy, flips), tf.data.AUTOTUNE, deterministic=True)
@@ -230,7 +242,7 @@ class PhotozBatches:
         return lambda galaxies: batches.shuffled(galaxies, self.n_galaxies, is_cached, order)
 
     def _network_input(self, batch):
-        inputs = {name: batch[name] for name in ("image", *self._inputs)}
+        inputs = {name: batch[name] for name in ("image", *self._inputs, *(self.measured or ()))}
         if self.grid is None:
             return inputs
         target = self.taught(batch) if self.taught else bin_target(batch["z_spec"], self.grid, self.label_sigma)

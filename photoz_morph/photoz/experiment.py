@@ -1,6 +1,6 @@
 """Photo-z experiment for the training loop: data, network, loss and validation scores."""
 
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import keras
@@ -16,6 +16,7 @@ from photoz_morph.photoz import dataset
 from photoz_morph.photoz.adaptation.batches import DomainBatches
 from photoz_morph.photoz.adaptation.network import adapted_network, pdf_of
 from photoz_morph.photoz.adaptation.target import TargetGalaxies
+from photoz_morph.photoz.measured_photometry import measured_photometry, takes_photometry
 from photoz_morph.photoz.splits import splits_of
 from photoz_morph.photoz.teacher import Teacher
 from photoz_morph.photoz.transfer.source import Source
@@ -142,12 +143,37 @@ class PhotozFold:
             config.model.observing, dataset.augmentations_of(config), auxiliary, taught,
         )  # fmt: skip
         self.train = self.train if target is None else DomainBatches(self.train, target)
-        observing = config.model.observing
-        self._validation = dataset.image_batches(builder, splits.validation, batch_size, depth, columns_of, observing)
         validation = columns[splits.validation]
         self._z_spec = validation["z_spec"][at_depth(validation["n_frames"], depth)]
-        sample = dataset.image_batches(builder, splits.train, ADAPTATION_BATCH, depth, columns_of, observing)
-        self.adaptation_sample = sample.take(N_ADAPTATION // ADAPTATION_BATCH)
+        self._splits, self._is_measured = splits, False
+        if config.adaptation.name == "none" and start is None and config.model.apertures == "psf_matched":
+            is_kept = self.train.only_turns and columns_of.has(splits.validation)
+            self._is_measured = config.model.photometric_inputs and is_kept
+        self._batches = partial(
+            dataset.image_batches, builder, depth=depth, columns=columns_of, observing=config.model.observing
+        )
+
+    @property
+    def adaptation_sample(self):
+        """Training galaxies on which a network's data-dependent layers are adapted, as it takes them from disk."""
+        return self._sample()
+
+    def _sample(self, others=None):
+        sample = self._batches(self._splits.train, ADAPTATION_BATCH, others=others)
+        return sample.take(N_ADAPTATION // ADAPTATION_BATCH)
+
+    @cached_property
+    def _photometry(self):
+        """What `measured_photometry` gives of the training and of the validation galaxies."""
+        network, splits = build_model(self.config), self._splits
+        return {
+            name: measured_photometry(network, self._batches(split, ADAPTATION_BATCH))
+            for name, split in (("train", splits.train), ("validation", splits.validation))
+        }
+
+    def _photometry_for(self, model, name):
+        """That of the galaxies of a split, for a network that takes it, or None."""
+        return self._photometry[name] if self._is_measured and takes_photometry(model) else None
 
     def new_network(self, n_iterations, seed):
         """Build and compile a network, its data-dependent layers adapted to the training set or pre-trained; of a
@@ -158,12 +184,16 @@ class PhotozFold:
             self._start(network, seed=seed, sample=self.adaptation_sample)
             model = compiled(*prepared(network, self.config.transfer, seed), self.config, n_iterations, seed)
             return self._wrapped(model, n_iterations, seed)
-        model = new_network(self.config, n_iterations, seed)
+        model = new_network(self.config, n_iterations, seed, self._is_measured)
+        photometry = self._photometry_for(model, "train")
+        if self._is_measured:
+            self.train.measured = photometry
         if self._initial_weights:
             for layer in load_network(self._initial_weights).layers:  # a second head is not among them
-                model.get_layer(layer.name).set_weights(layer.get_weights())
+                if layer.weights:
+                    model.get_layer(layer.name).set_weights(layer.get_weights())
         else:
-            adapt_to_training_set(model, self.adaptation_sample)
+            adapt_to_training_set(model, self._sample(photometry))
         return self._wrapped(model, n_iterations, seed)
 
     def _wrapped(self, model, n_iterations, seed):
@@ -174,12 +204,15 @@ class PhotozFold:
 
     def load_checkpoint(self, path):
         """Load a network with its optimizer."""
-        return load_network(path, compile=True)
+        model = load_network(path, compile=True)
+        if self._is_measured:  # one of an earlier version measures for itself
+            self.train.measured = self._photometry_for(model, "train")
+        return model
 
     def trained_network(self, model):
         """The network without its optimizer, two thirds of the file, and without a second head or a wrapper."""
         is_adapted = self.config.adaptation.name != "none"
-        if self.config.train.auxiliary_weight or is_adapted or self._start:
+        if self.config.train.auxiliary_weight or is_adapted or self._start or self._is_measured:
             with layer_precision(self.config.train.precision):
                 network = build_model(self.config)
             copy_merged_weights(model.classifier if is_adapted else model, network)
@@ -190,7 +223,9 @@ class PhotozFold:
 
     def validate(self, model):
         """Loss against the hard bin, and sigma_MAD, of the validation galaxies."""
-        pdf = pdf_of(model.predict(self._validation, verbose=0))
+        photometry = self._photometry_for(model, "validation")
+        galaxies = self._batches(self._splits.validation, self.config.data.batch_size, others=photometry)
+        pdf = pdf_of(model.predict(galaxies, verbose=0))
         grid = self.config.redshift
         bins = grid.bin_index(self._z_spec)
         if self.config.train.loss == "crps":
@@ -239,7 +274,7 @@ def initial_weights(config, fold):
     return members[fold][0]
 
 
-def new_network(config, n_iterations, seed):
+def new_network(config, n_iterations, seed, is_measured=False):
     """Build and compile the network of a config: its loss (Pasquet et al. 2019, Sec. 3.5: cross-entropy) and Adam.
 
     Parameters
@@ -248,9 +283,11 @@ def new_network(config, n_iterations, seed):
     n_iterations : int
         Iterations of the whole training, for the learning-rate schedule.
     seed : int
+    is_measured : bool
+        Whether PSF-matched photometry is given and not measured, see `inception_photoz`.
     """
     with layer_precision(config.train.precision):
-        return compiled(build_model(config, seed), {}, config, n_iterations, seed)
+        return compiled(build_model(config, seed, is_measured), {}, config, n_iterations, seed)
 
 
 def compiled(model, factors, config, n_iterations, seed):

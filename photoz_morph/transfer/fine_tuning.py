@@ -61,10 +61,11 @@ def copy_merged_weights(model, network):
     model : keras.Model
         That has been trained.
     network : keras.Model
-        With layers of the same kinds and names, and perhaps without some of them.
+        With layers of the same kinds and names, and perhaps without some of them, or with others without weights.
     """
     for layer in network.layers:
-        layer.set_weights(merged_weights(model.get_layer(layer.name)))
+        if layer.weights:
+            layer.set_weights(merged_weights(model.get_layer(layer.name)))
 
 
 def _freeze(layers):

@@ -29,6 +29,7 @@ from photoz_morph.blend.deblended import HEAD
 from photoz_morph.blend.experiment import new_network as new_field_network
 from photoz_morph.config import load_config
 from photoz_morph.models.layers.image_scaling import ArcsinhScaling
+from photoz_morph.models.layers.psf_matched import measured_sizes
 from photoz_morph.models.pixel_losses import ArcsinhError
 from photoz_morph.models.registry import build_classifier
 from photoz_morph.photoz.config import PhotozConfig
@@ -43,16 +44,19 @@ SECONDS = 1.0  # of a measurement, at least one step
 PEAK = (32, 32, 128)  # rows, columns and maps of the convolution that is taken for the peak
 
 
-def photoz(config):
-    """Maker of the network of a config, and of a batch."""
+def photoz(config, is_measured=False):
+    """Maker of the network of a config, and of a batch; with its photometry measured before, as in training."""
 
     def make(size, precision, rng):
         settings = load_config(config, PhotozConfig, [f"train.precision={precision}", "train.auxiliary_weight=0"])
         shape = settings.survey.image_shape
         inputs = {"image": rng.normal(size=(size, *shape)).astype(np.float32), "ebv": np.full(size, 0.03, np.float32)}
         inputs |= {name: np.ones((size, shape[-1]), np.float32) for name in settings.model.observing}
+        if is_measured:
+            sizes = measured_sizes(shape[-1])
+            inputs |= {name: rng.normal(size=(size, n)).astype(np.float32) for name, n in sizes.items()}
         target = np.eye(180, dtype=np.float32)[rng.integers(0, 180, size)]
-        return new_network(settings, 1000, seed=1), inputs, target
+        return new_network(settings, 1000, 1, is_measured), inputs, target
 
     return make
 
@@ -84,8 +88,8 @@ def unet(size, precision, rng):
 
 
 NETWORKS = {
-    "paper": photoz("photoz_sdss.yaml"), "small": photoz("photoz_simulated.yaml"), "resnet18": resnet18(16),
-    "resnet18_mmd": resnet18(16, ["mmd"]), "resnet18_64": resnet18(64), "unet": unet,
+    "paper": photoz("photoz_sdss.yaml"), "small": photoz("photoz_simulated.yaml"),
+    "small_training": photoz("photoz_simulated.yaml", is_measured=True), "resnet18": resnet18(16), "resnet18_mmd": resnet18(16, ["mmd"]), "resnet18_64": resnet18(64), "unet": unet,
 }  # fmt: skip
 
 
@@ -148,7 +152,7 @@ class Case:
         step = tf.function(model.train_step, jit_compile=False)
         predict = tf.function(lambda: network(shown, training=False))
         self.n_domains = 1 if "image" in data[0] else 2
-        self.operations = arithmetic(network) * size
+        self.operations = arithmetic(network, shown) * size
         self.runs = {
             "step": lambda n: [step(data) for _ in range(n)],
             "fit": lambda n: model.fit(steps, steps_per_epoch=n, epochs=1, verbose=0, shuffle=False),
@@ -176,17 +180,21 @@ def peak_arithmetic():
     return 2 * 64 * rows * columns * 9 * n_maps**2
 
 
-def arithmetic(network):
-    """Multiplications and additions of the convolutions and dense layers of a network, for one galaxy."""
+def arithmetic(network, inputs):
+    """Multiplications and additions of the convolutions and dense layers of a network for one galaxy of a batch."""
+    convolutions = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
+    upward = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2DTranspose)]
+    layers = [*convolutions, *upward]
+    maps = keras.Model(network.input, [layer.output for layer in layers])
+    shapes = [values.shape for values in maps.compute_output_spec(
+        {name: keras.KerasTensor(values.shape, values.dtype) for name, values in inputs.items()}
+    )]  # fmt: skip
     total = 0
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Conv2DTranspose):
-            total += 2 * int(np.prod(layer.input.shape[1:3])) * int(np.prod(layer.kernel.shape))
-        elif isinstance(layer, keras.layers.Conv2D):
-            total += 2 * int(np.prod(layer.output.shape[1:3])) * int(np.prod(layer.kernel.shape))
-        elif isinstance(layer, keras.layers.Dense):
-            total += 2 * int(np.prod(layer.kernel.shape))
-    return total
+    for layer, (_, rows, columns, _) in zip(layers, shapes):
+        places = rows * columns // (np.prod(layer.strides) if layer in upward else 1)
+        total += 2 * places * int(np.prod(layer.kernel.shape))
+    dense = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
+    return total + sum(2 * int(np.prod(layer.kernel.shape)) for layer in dense)
 
 
 def repeats(run):

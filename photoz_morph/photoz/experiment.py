@@ -10,13 +10,13 @@ from photoz_morph.catalogs.depth import at_depth
 from photoz_morph.datasets import reading
 from photoz_morph.metrics.redshifts.point_scores import residuals, sigma_mad
 from photoz_morph.models.layers.photometric_inputs import adapt_to_training_set
+from photoz_morph.models.layers.psf_matched import measured_photometry, takes_photometry
 from photoz_morph.models.loading import LAYERS, load_network
 from photoz_morph.models.registry import build_model, layer_precision
 from photoz_morph.photoz import dataset
 from photoz_morph.photoz.adaptation.batches import DomainBatches
 from photoz_morph.photoz.adaptation.network import adapted_network, pdf_of
 from photoz_morph.photoz.adaptation.target import TargetGalaxies
-from photoz_morph.photoz.measured_photometry import measured_photometry, takes_photometry
 from photoz_morph.photoz.splits import splits_of
 from photoz_morph.photoz.teacher import Teacher
 from photoz_morph.photoz.transfer.source import Source
@@ -28,6 +28,7 @@ from photoz_morph.training.auxiliary import (
     with_auxiliary_head,
 )
 from photoz_morph.training.averaging import check_momentum
+from photoz_morph.training.kept_model import KeptModel
 from photoz_morph.training.losses import pdf_loss
 from photoz_morph.training.schedules import learning_rate_schedule
 from photoz_morph.transfer.fine_tuning import copy_merged_weights, prepared
@@ -119,7 +120,8 @@ class PhotozExperiment:
 class PhotozFold:
     """Training and validation galaxies of one fold, with the network and its scores."""
 
-    _initial_weights = _start = None
+    _initial_weights = _start = kept_model = None
+    _is_measured = False
 
     def __init__(
         self, config, builder, splits, columns_of, taught=None, initial_weights=None, target=None, start=None
@@ -145,22 +147,16 @@ class PhotozFold:
         self.train = self.train if target is None else DomainBatches(self.train, target)
         validation = columns[splits.validation]
         self._z_spec = validation["z_spec"][at_depth(validation["n_frames"], depth)]
-        self._splits, self._is_measured = splits, False
-        if config.adaptation.name == "none" and start is None and config.model.apertures == "psf_matched":
-            is_kept = self.train.only_turns and columns_of.has(splits.validation)
-            self._is_measured = config.model.photometric_inputs and is_kept
+        self._splits = splits
+        is_plain = config.adaptation.name == "none" and start is None
+        self.kept_model = KeptModel() if is_plain else None  # of the others, networks differ in more than variables
+        if is_plain and config.model.photometric_inputs and config.model.apertures == "psf_matched":
+            self._is_measured = self.train.only_turns and columns_of.has(splits.validation)
         self._batches = partial(
             dataset.image_batches, builder, depth=depth, columns=columns_of, observing=config.model.observing
         )
-
-    @property
-    def adaptation_sample(self):
-        """Training galaxies on which a network's data-dependent layers are adapted, as it takes them from disk."""
-        return self._sample()
-
-    def _sample(self, others=None):
-        sample = self._batches(self._splits.train, ADAPTATION_BATCH, others=others)
-        return sample.take(N_ADAPTATION // ADAPTATION_BATCH)
+        self._validation = self._batches(splits.validation, batch_size)
+        self.adaptation_sample = _sample(self._batches(splits.train, ADAPTATION_BATCH))
 
     @cached_property
     def _photometry(self):
@@ -193,7 +189,10 @@ class PhotozFold:
                 if layer.weights:
                     model.get_layer(layer.name).set_weights(layer.get_weights())
         else:
-            adapt_to_training_set(model, self._sample(photometry))
+            sample = self.adaptation_sample
+            if photometry:
+                sample = _sample(self._batches(self._splits.train, ADAPTATION_BATCH, others=photometry))
+            adapt_to_training_set(model, sample)
         return self._wrapped(model, n_iterations, seed)
 
     def _wrapped(self, model, n_iterations, seed):
@@ -223,8 +222,9 @@ class PhotozFold:
 
     def validate(self, model):
         """Loss against the hard bin, and sigma_MAD, of the validation galaxies."""
-        photometry = self._photometry_for(model, "validation")
-        galaxies = self._batches(self._splits.validation, self.config.data.batch_size, others=photometry)
+        galaxies, photometry = self._validation, self._photometry_for(model, "validation")
+        if photometry:
+            galaxies = self._batches(self._splits.validation, self.config.data.batch_size, others=photometry)
         pdf = pdf_of(model.predict(galaxies, verbose=0))
         grid = self.config.redshift
         bins = grid.bin_index(self._z_spec)
@@ -235,6 +235,11 @@ class PhotozFold:
             loss = -np.mean(np.log(np.maximum(probability, keras.config.epsilon())))
         scatter = sigma_mad(residuals(grid.expectation(pdf), self._z_spec))
         return {"validation_loss": float(loss), "validation_sigma_mad": float(scatter)}
+
+
+def _sample(batches):
+    """The first galaxies of batches, on which layers are adapted."""
+    return batches.take(N_ADAPTATION // ADAPTATION_BATCH)
 
 
 def initial_weights(config, fold):

@@ -17,6 +17,7 @@ from photoz_morph.photoz.dataset import PhotozBatches, augmentations_of
 from photoz_morph.photoz.experiment import N_ADAPTATION, PhotozFold
 from photoz_morph.training.ensemble import member_seed
 from photoz_morph.training.fit import choose_strategy, fit
+from photoz_morph.training.kept_model import KeptModel
 
 
 class TableBatches(PhotozBatches):
@@ -56,7 +57,7 @@ class TableFold(PhotozFold):
     """
 
     def __init__(self, config, arrays):
-        self.config = config
+        self.config, self.kept_model = config, KeptModel()
         is_validation = _validation_rows(arrays, config)
         validation, train = np.flatnonzero(is_validation), np.flatnonzero(~is_validation)
         if len(train) < config.data.batch_size:

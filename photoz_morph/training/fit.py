@@ -47,7 +47,8 @@ def fit(fold, member_dir, seed, strategy, on_batch=None):
     Parameters
     ----------
     fold : PhotozFold or MorphFold
-        Data, network and scores of the experiment; see `photoz.experiment` and `morph.experiment`.
+        Data, network and scores of the experiment; see `photoz.experiment` and `morph.experiment`. If it has a
+        `kept_model`, all its networks are trained in one model; see `kept_model.KeptModel`.
     member_dir : path-like
         Folder for `model.keras` and `history.csv`; during training also for `checkpoint.keras`.
     seed : int
@@ -82,9 +83,13 @@ def fit(fold, member_dir, seed, strategy, on_batch=None):
     train = SeveralPasses(train, passes_per_epoch(fold.config, train.n_galaxies))
     n_iterations, n_epochs = training_length(fold.config, train.n_galaxies)
     with strategy.scope():
-        model = load_checkpoint(member_dir, fold) or fold.new_network(n_iterations, seed)
+        loaded = load_checkpoint(member_dir, fold)
+        model = loaded or fold.new_network(n_iterations, seed)
         if not model.optimizer.built:  # the first step would do it, and then be traced twice
             model.optimizer.build(model.trainable_variables)
+        keep = getattr(fold, "kept_model", None)
+        if keep and loaded is None:
+            model = keep(model)
 
     # Rows of an epoch whose checkpoint was not written are dropped: that epoch is run again. By iterations, since the
     # last epoch may be a partial one.

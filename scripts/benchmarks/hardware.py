@@ -88,9 +88,14 @@ def unet(size, precision, rng):
 
 
 NETWORKS = {
-    "paper": photoz("photoz_sdss.yaml"), "small": photoz("photoz_simulated.yaml"),
-    "small_training": photoz("photoz_simulated.yaml", is_measured=True), "resnet18": resnet18(16), "resnet18_mmd": resnet18(16, ["mmd"]), "resnet18_64": resnet18(64), "unet": unet,
-}  # fmt: skip
+    "paper": photoz("photoz_sdss.yaml"),
+    "small": photoz("photoz_simulated.yaml"),
+    "small_training": photoz("photoz_simulated.yaml", is_measured=True),
+    "resnet18": resnet18(16),
+    "resnet18_mmd": resnet18(16, ["mmd"]),
+    "resnet18_64": resnet18(64),
+    "unet": unet,
+}
 
 
 def main():

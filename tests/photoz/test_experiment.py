@@ -4,10 +4,10 @@ import pytest
 from photoz_morph.config import load_config
 from photoz_morph.datasets import kept_galaxies, reading
 from photoz_morph.models.layers.photometric_inputs import adapt_to_training_set
+from photoz_morph.models.layers.psf_matched import takes_photometry
 from photoz_morph.photoz import dataset
 from photoz_morph.photoz.config import PhotozConfig
 from photoz_morph.photoz.experiment import PhotozExperiment, new_network
-from photoz_morph.photoz.measured_photometry import takes_photometry
 from photoz_morph.photoz.splits import cross_validation_splits
 from tests.support.samples import PSF_MATCHED, TINY
 

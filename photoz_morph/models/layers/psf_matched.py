@@ -49,7 +49,7 @@ def measured_photometry(network, batches):
     ----------
     network : keras.Model
         That measures it.
-    batches : tf.data.Dataset
+    batches : iterable
         Of its inputs.
 
     Returns
@@ -58,7 +58,9 @@ def measured_photometry(network, batches):
         `MEASURED`, in the order of the galaxies.
     """
     layer = network.get_layer("psf_matched_photometry")
-    return keras.Model(network.input, dict(zip(MEASURED, layer.output))).predict(batches, verbose=0)
+    measure = keras.Model(network.input, dict(zip(MEASURED, layer.output)))
+    parts = [measure(batch) for batch in batches]  # not by `predict`, which divides batches among replicas
+    return {name: np.concatenate([ops.convert_to_numpy(part[name]) for part in parts]) for name in MEASURED}
 
 
 @keras.saving.register_keras_serializable("photoz_morph")
